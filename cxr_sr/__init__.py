@@ -1,0 +1,1 @@
+"""Super-resolution of chest radiographs: DICOM in, DICOM out."""

@@ -1,0 +1,52 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    CxrSrError
+    ├── InputError               this file cannot be used; the rest of a batch goes on
+    │   ├── UnreadableError      damaged, truncated, or in a coding no decoder reads
+    │   └── NotARadiographError  read well enough, but not one grayscale radiograph
+    ├── OutputError              the result cannot be stored where or as asked
+    ├── ModelError               unknown model; missing, damaged or altered weights
+    ├── EngineError              an inference engine is missing or fails
+    ├── SettingsError            options that contradict each other or the input
+    └── TrainingError            data or settings that no training can start from
+
+Every message says what was found, what was expected, and what to do.
+"""
+
+
+class CxrSrError(Exception):
+    """Base of all errors that cxr_sr raises on purpose."""
+
+
+class InputError(CxrSrError):
+    """This file cannot be used; others are not affected."""
+
+
+class UnreadableError(InputError):
+    """The file is damaged, truncated, or in a coding that no decoder here reads."""
+
+
+class NotARadiographError(InputError):
+    """The file was understood, but it is not a single-frame projection radiograph."""
+
+
+class OutputError(CxrSrError):
+    """The result cannot be stored where, or in the form, that was asked for."""
+
+
+class ModelError(CxrSrError):
+    """A model is unknown, or its weights are missing, damaged or altered."""
+
+
+class EngineError(CxrSrError):
+    """An inference engine is not installed, or it failed."""
+
+
+class SettingsError(CxrSrError):
+    """Options contradict each other, or do not fit the input."""
+
+
+class TrainingError(CxrSrError):
+    """Data or settings that no training can start from."""

@@ -1,0 +1,151 @@
+"""The domain object: one radiograph, free of any file format."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Photometric = Literal["MONOCHROME1", "MONOCHROME2", "RGB"]
+Consistency = Literal["box", "bicubic", "off"]
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """How one stored sample is coded.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.3.1, PS3.5 8.1.1
+    """
+
+    bits_allocated: int
+    """8 or 16: the width of one sample in the file."""
+    bits_stored: int
+    """1 to `bits_allocated`: the bits that carry the value."""
+    signed: bool
+    """Two's complement (PixelRepresentation 1)."""
+    photometric: Photometric
+    """MONOCHROME1 shows its minimum white; it is never inverted in what is stored."""
+
+    @property
+    def minimum(self) -> int:
+        """The lowest value that can be stored."""
+        return -(1 << (self.bits_stored - 1)) if self.signed else 0
+
+    @property
+    def maximum(self) -> int:
+        """The highest value that can be stored."""
+        bits = self.bits_stored - 1 if self.signed else self.bits_stored
+        return (1 << bits) - 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy type that holds one sample: (u)int8 or (u)int16."""
+        return np.dtype(f"{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the pixels lie, in millimetres; (row, column) order throughout."""
+
+    spacing_mm: tuple[float, float] | None = None
+    """Distance between pixel centres; None where the source states none."""
+    origin_mm: tuple[float, float] = (0.0, 0.0)
+    """Centre of the first pixel; only raster formats such as MHA state it."""
+
+    def upscaled(self, factors: tuple[float, float]) -> Geometry:
+        """Return the geometry of a grid `factors` times finer over the same extent.
+
+        The outer edges of the image stay where they are, so the centre of the
+        first pixel moves outward by half the difference of the two pixel sizes.
+        """
+        if self.spacing_mm is None:
+            return self
+        spacing = [mm / f for mm, f in zip(self.spacing_mm, factors, strict=True)]
+        shift = [(n - o) / 2 for n, o in zip(spacing, self.spacing_mm, strict=True)]
+        origin = [o + d for o, d in zip(self.origin_mm, shift, strict=True)]
+        return Geometry((spacing[0], spacing[1]), (origin[0], origin[1]))
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """What was done to a radiograph; everything a header or a report says of it."""
+
+    factors: tuple[float, float]
+    """Output rows / input rows, output columns / input columns."""
+    model: str
+    """Name of the model, as in `cxr-sr models`."""
+    weights_sha256: str
+    """SHA-256 of the weights file in hexadecimal; "" for an interpolator."""
+    engine: str
+    """The engine that ran the network, "numpy" for an interpolator."""
+    precision: str
+    """fp32 or int8."""
+    consistency: Consistency
+    """The projection that was applied."""
+    consistency_max: float
+    """Largest |downsampled output - input|, in stored codes, where not clipped."""
+    consistency_rms: float
+    """Root mean square of the same."""
+    minimum: int
+    """Smallest stored value of the output, padding left out."""
+    maximum: int
+    """Largest stored value of the output, padding left out."""
+    padding_kept: bool = True
+    """Padding pixels were carried over and no native pixel took their value."""
+
+    @property
+    def learned(self) -> bool:
+        """Whether a trained network had a part in the pixels."""
+        return bool(self.weights_sha256)
+
+
+class Header(Protocol):
+    """What a file says besides its pixels; opaque to all but `cxr_sr.formats`."""
+
+    def derived(
+        self, derivation: Derivation, shape: tuple[int, ...], now: datetime
+    ) -> Header:
+        """Return the header of the upscaled image of `shape`, made at `now`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Radiograph:
+    """One radiograph as it is stored: before any LUT, window or inversion.
+
+    Every step returns a new one; the array is read-only.
+    """
+
+    pixels: NDArray[np.integer[Any]]
+    """(H, W), or (H, W, 3) for RGB; stored values in `format.dtype`."""
+    format: PixelFormat
+    geometry: Geometry
+    header: Header
+    window: tuple[float, float] | None = None
+    """(low, high) stored values of the first display window, if the source has one
+    that can be expressed in stored values; a hint for scaling and for pictures."""
+    padding: tuple[int, int] | None = None
+    """(low, high) stored values, inclusive, that mean "no image here"
+    (PixelPaddingValue, PS3.3 C.7.5.1.1.2); None where the source declares none."""
+    derivation: Derivation | None = None
+    """How this image was made, for an image that `upscale` made."""
+
+    def __post_init__(self) -> None:
+        view = self.pixels.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "pixels", view)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - dataclass fields
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)

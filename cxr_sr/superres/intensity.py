@@ -1,0 +1,66 @@
+"""Stored values <-> the unit range the networks see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.radiograph import PixelFormat, Radiograph
+
+MINIMUM_WINDOW_SHARE = 1 / 64
+"""A window narrower than this share of the stored range is no hint of the image's
+own range, and would magnify noise and rounding in the network's view."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The affine map between stored values and the networks' [0, 1].
+
+    It is exactly invertible and clips nothing: values outside the window simply
+    fall outside [0, 1]. MONOCHROME1 gets a negative slope, so that networks always
+    see bright bone; the stored polarity is untouched.
+    """
+
+    zero: float
+    """The stored value that the networks see as 0."""
+    slope: float
+    """Stored codes per unit; negative for MONOCHROME1."""
+
+    @classmethod
+    def of(cls, radiograph: Radiograph) -> Scaling:
+        """Choose the window if it fits the stored range, else the stored range.
+
+        A window is used when it is no wider than the stored range, covers at least
+        1/64 of it, and overlaps it; any other (some files carry windows wholly
+        outside their pixels) would scale the image into a corner.
+        """
+        low, high = _sensible_window(radiograph.window, radiograph.format)
+        if radiograph.format.photometric == "MONOCHROME1":
+            return cls(high, low - high)
+        return cls(low, high - low)
+
+    def normalise(
+        self, stored: NDArray[Any], dtype: type[np.floating[Any]] = np.float32
+    ) -> NDArray[np.floating[Any]]:
+        """Return `stored` (any shape, stored values) in units, as `dtype`."""
+        return ((stored.astype(np.float64) - self.zero) / self.slope).astype(dtype)
+
+    def denormalise(self, unit: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return `unit` (any shape) in stored codes, neither rounded nor clipped."""
+        return unit.astype(np.float64) * self.slope + self.zero
+
+
+def _sensible_window(
+    window: tuple[float, float] | None, fmt: PixelFormat
+) -> tuple[float, float]:
+    span = fmt.maximum - fmt.minimum
+    if window is None:
+        return fmt.minimum, fmt.maximum
+    low, high = window
+    overlap = min(high, fmt.maximum) - max(low, fmt.minimum)
+    if high - low > span or overlap < span * MINIMUM_WINDOW_SHARE:
+        return fmt.minimum, fmt.maximum
+    return low, high

@@ -1,0 +1,95 @@
+"""The models there are, as data: no torch, no engine is loaded to list them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from cxr_sr.errors import ModelError
+
+WEIGHTS = Path(__file__).parent / "weights"
+METADATA_KEY = "cxr_sr"
+"""Where a weights file (.safetensors, .onnx) keeps its specification, as JSON."""
+
+Grid = Literal["input", "output", "none"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All a caller has to know of a model; nobody asks the network."""
+
+    name: str
+    summary: str
+    """One sentence for `cxr-sr models`."""
+    network: str = ""
+    """Key in `networks.NETWORKS`; "" for an interpolator, which has no weights."""
+    settings: dict[str, int] = field(default_factory=dict)
+    """Keyword arguments of the network's constructor: width, depth."""
+    scales: tuple[int, ...] = (2, 3, 4, 8)
+    """The factors it was made for."""
+    grid: Grid = "none"
+    """Where the network runs: on the input's pixels (with one tail a scale), or on
+    the bicubic image at output size (one network for every scale)."""
+    radius_px: int = 0
+    """Receptive-field radius in pixels of `grid`: what a tile needs as its halo."""
+    parameters: int = 0
+    """Trainable parameters, all tails counted."""
+    sha256: str = ""
+    """SHA-256 of the ONNX file; "" only while a model is being trained."""
+    safetensors_sha256: str = ""
+    """SHA-256 of the safetensors file."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
+    licence: str = "Apache-2.0"
+
+    @property
+    def learned(self) -> bool:
+        """Whether there are weights."""
+        return bool(self.network)
+
+    def to_json(self) -> str:
+        """Return the specification for a weights file: all but the files' hashes."""
+        fields = dataclasses.asdict(self)
+        del fields["sha256"], fields["safetensors_sha256"]
+        return json.dumps(fields, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ModelError
+            If it is not a specification this version understands.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(**{**fields, "scales": tuple(fields["scales"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(
+                f"the weights file's {METADATA_KEY!r} metadata is not a model "
+                f"specification of this version ({error}); use weights that "
+                "`cxr-sr train` wrote"
+            ) from error
+
+
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec("nearest", "Pixel repetition."),
+        ModelSpec("bilinear", "Linear interpolation."),
+        ModelSpec("bicubic", "Cubic convolution, a = -0.5 (Keys 1981)."),
+        ModelSpec("lanczos", "Lanczos-windowed sinc, three lobes."),
+        ModelSpec("bspline", "Interpolating cubic B-spline (Unser 1999)."),
+    )
+}
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Images, headers and models for the tests, each with defaults."""

@@ -1,0 +1,34 @@
+"""Where the tests find real files; each fixture skips where there are none."""
+
+from pathlib import Path
+
+import pytest
+from pydicom.data import get_testdata_file
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def _shared(folder: str) -> Path:
+    path = SHARED / folder
+    if not path.is_dir():
+        pytest.skip(f"no ../shared/data/{folder}: a user has only the repository")
+    return path
+
+
+@pytest.fixture
+def shared_dicom() -> Path:
+    return _shared("dicom")
+
+
+@pytest.fixture
+def shared_cxr() -> Path:
+    return _shared("cxr")
+
+
+@pytest.fixture(scope="session")
+def rg1() -> Path:
+    """A real 15-bit chest CR: MONOCHROME1, uncompressed, 1955 x 1841."""
+    path = get_testdata_file("RG1_UNCR.dcm", download=False)
+    if path is None:
+        pytest.skip("pydicom-data is not installed")
+    return Path(path)

@@ -1,0 +1,1 @@
+"""How good an upscaled radiograph is: degrade, upscale, measure, compare."""

@@ -1,0 +1,159 @@
+"""The report of a run: JSON lines, one a file, that survive being killed.
+
+::
+
+    {"type": "run", "version": 1, "tool": ..., "notice": ..., "clock": ..., "settings": ...}
+    {"type": "file", "file": "a/1.dcm", "status": "done", "input_sha256": ..., ...}
+    ...
+    {"type": "summary", "done": 41, "kept": 0, "skipped": 2, "failed": 1, ...}
+
+A report is only ever appended to. A later run adds its own lines, and what the last
+line about a file says holds. Files are named relative to the input and the output
+folder; nothing in a report comes from a header's patient, study or place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cxr_sr.batch.runner import Job, Outcome
+from cxr_sr.superres.zoo import sha256_of
+
+VERSION = 1
+"""Raised when a key changes its meaning or goes away."""
+
+Entry = dict[str, Any]
+
+
+def fingerprint(settings: Entry) -> str:
+    """Return the SHA-256 of all settings that decide an output's bytes."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def entry(outcome: Outcome) -> Entry:
+    """Return what a report says of one file."""
+    about: Entry = {"type": "file", "file": outcome.job.name}
+    reason = {"reason": outcome.reason} if outcome.reason else {}
+    return about | outcome.facts | {"status": outcome.status} | reason
+
+
+class Report:
+    """A report being written; each line is on its way to the disk when it returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._counts: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        torn = _ends_torn(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
+        if torn:
+            self._file.write("\n")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        with self._file:
+            self._append({"type": "summary", "finished": kind is None} | self.counts)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many files came to each end so far."""
+        return {s: self._counts[s] for s in ("done", "kept", "skipped", "failed")}
+
+    def begin(self, run: Entry) -> None:
+        """Write the line that says what was asked for."""
+        self._append({"type": "run", "version": VERSION} | run)
+
+    def add(self, outcome: Outcome) -> Entry:
+        """Write the line about one file, and return it."""
+        self._counts[outcome.status] += 1
+        about = entry(outcome)
+        self._append(about)
+        return about
+
+    def _append(self, line: Entry) -> None:
+        # One write a line: a kill leaves at most one torn line, which readers skip.
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def _ends_torn(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:  # no report yet, or an empty one
+        return False
+
+
+@dataclass(frozen=True)
+class History:
+    """What earlier runs reported."""
+
+    clock: datetime | None
+    """The time the last run wrote into its files, if its settings were these."""
+    written: dict[str, Entry]
+    """By file name: the last line that says it was written, with these settings."""
+
+    @classmethod
+    def read(cls, path: Path, settings_sha256: str) -> Self:
+        """Read a report; none, or a damaged one, is merely a shorter history."""
+        clock, written = None, {}
+        for line in _lines(path):
+            same = line.get("settings_sha256") == settings_sha256
+            if line.get("type") == "run" and same:
+                clock = datetime.fromisoformat(line["clock"])
+            if line.get("status") in ("done", "kept") and same:
+                written[line["file"]] = line
+        return cls(clock, written)
+
+    def sift(
+        self, jobs: Iterable[Job], note: Callable[[Outcome], None]
+    ) -> Iterator[Job]:
+        """Yield the jobs still to do; tell `note` of each that need not be."""
+        for job in jobs:
+            if self._holds(job):
+                note(Outcome(job, "kept", self.written[job.name]))
+            else:
+                yield job
+
+    def _holds(self, job: Job) -> bool:
+        """Whether the output stands as it was reported, made of the same input.
+
+        Hashes decide, not that a file exists: of the input as it is now, of the
+        output as it is now, and of weights and settings (in `read`).
+        """
+        known = self.written.get(job.name)
+        if known is None or not job.target.is_file():
+            return False
+        return bool(
+            known["input_sha256"] == sha256_of(job.source)
+            and known["output_sha256"] == sha256_of(job.target)
+        )
+
+
+def _lines(path: Path) -> Iterator[Entry]:
+    if not path.is_file():
+        return
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:  # torn by a kill
+            continue
+        if isinstance(line, dict):
+            yield line

@@ -1,0 +1,246 @@
+"""Jobs in, outcomes out; where the work happens is the executor's business.
+
+::
+
+    for outcome in run(work, jobs, Serial):                    # here
+    for outcome in run(work, jobs, partial(Processes, count=4)):    # in four processes
+
+One bad file is one failed outcome; a dead process costs the file it was at.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, Protocol, Self
+
+from cxr_sr.errors import CxrSrError, NotARadiographError
+
+GRACE_S = 10
+"""Seconds a process gets to clean up when the run is broken off."""
+
+Status = Literal["done", "kept", "skipped", "failed"]
+"""Written now; found as an earlier run left it; no radiograph, as many files of an
+export are not; or not written for the reason given."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to make out of another."""
+
+    name: str
+    """Path below the input root, with forward slashes: what reports call the file."""
+    source: Path
+    target: Path
+    asked: bool = True
+    """The user named this very file; False for one that a walk of a folder found."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job."""
+
+    job: Job
+    status: Status
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the work found out, ready for JSON."""
+    reason: str = ""
+    """Why it was not done: one line, without paths or values of the header."""
+    trace: str = ""
+    """The traceback, for the person who debugs; kept out of reports."""
+
+
+Work = Callable[[Job], dict[str, Any]]
+"""Does one job and returns its facts; raises where it cannot. It is pickled once for
+each process and may keep there what is expensive to load."""
+
+
+class Crew(Protocol):
+    """Hands that work; a context manager, since they may have to be sent home."""
+
+    capacity: int
+    """How many jobs to have in hand: bounds the memory, whatever the folder."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+    def submit(self, job: Job) -> None:
+        """Take a job in hand; called with fewer than `capacity` in hand."""
+        ...
+
+    def finished(self) -> Iterator[Outcome]:
+        """Wait for at least one job in hand and yield what was finished."""
+        ...
+
+
+Executor = Callable[[Work], Crew]
+
+
+def run(work: Work, jobs: Iterable[Job], executor: Executor) -> Iterator[Outcome]:
+    """Yield an outcome for every job, as they finish.
+
+    `jobs` is consumed no faster than the work proceeds. Closing the iterator, or an
+    exception such as KeyboardInterrupt, stops the work in hand.
+    """
+    waiting = iter(jobs)
+    in_hand = 0
+    with executor(work) as crew:
+        while True:
+            for job in islice(waiting, crew.capacity - in_hand):
+                crew.submit(job)
+                in_hand += 1
+            if not in_hand:
+                return
+            for outcome in crew.finished():
+                in_hand -= 1
+                yield outcome
+
+
+def attempt(work: Work, job: Job) -> Outcome:
+    """Do one job; whatever goes wrong with it is an outcome, not the end of the run."""
+    begun = time.perf_counter()
+    try:
+        return Outcome(job, "done", work(job))
+    except Exception as error:  # noqa: BLE001 - the one boundary between files
+        skipped = isinstance(error, NotARadiographError) and not job.asked
+        seconds = {"seconds": {"total": round(time.perf_counter() - begun, 3)}}
+        trace = "".join(traceback.format_exception(error))
+        return Outcome(
+            job, "skipped" if skipped else "failed", seconds, explain(error), trace
+        )
+
+
+def explain(error: BaseException) -> str:
+    """Say in one line what went wrong, without the paths Python's own errors carry."""
+    match error:
+        case CxrSrError():
+            return str(error)
+        case OSError():
+            return (error.strerror or type(error).__name__).lower()
+        case MemoryError():
+            return "out of memory; lower --max-memory or --jobs"
+        case _:
+            return f"unexpected {type(error).__name__}; please report what --debug says"
+
+
+class Serial:
+    """Works in this process, one job at a time."""
+
+    capacity = 1
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._jobs: list[Job] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._jobs.clear()
+
+    def submit(self, job: Job) -> None:
+        """Keep the job until its outcome is asked for."""
+        self._jobs.append(job)
+
+    def finished(self) -> Iterator[Outcome]:
+        """Do the job in hand."""
+        yield attempt(self._work, self._jobs.pop())
+
+
+class Processes:
+    """Works in `count` processes of its own, each of which loads the work once."""
+
+    def __init__(self, work: Work, count: int) -> None:
+        self.capacity = count
+        self._work = work
+        self._idle: list[_Worker] = []
+        self._busy: dict[Connection, _Worker] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        workers = [*self._idle, *self._busy.values()]
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join(GRACE_S)
+            worker.process.kill()
+
+    def submit(self, job: Job) -> None:
+        """Give the job to an idle process, or to a new one."""
+        worker = self._idle.pop() if self._idle else _Worker(self._work)
+        worker.begin(job)
+        self._busy[worker.pipe] = worker
+
+    def finished(self) -> Iterator[Outcome]:
+        """Wait for a process to answer or to die."""
+        for pipe in wait(list(self._busy)):
+            worker = self._busy.pop(pipe)  # type: ignore[arg-type] # only pipes here
+            outcome = worker.outcome()
+            if worker.process.is_alive():
+                self._idle.append(worker)
+            yield outcome
+
+
+class _Worker:
+    """One process and the pipe to it."""
+
+    def __init__(self, work: Work) -> None:
+        # spawn, not fork: engines keep threads, which a forked child would lack
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(work, theirs), daemon=True)
+        self.process.start()
+        theirs.close()  # so that the pipe ends when the process does
+
+    def begin(self, job: Job) -> None:
+        """Send a job; a process that died idle shows in `outcome`."""
+        self._job = job
+        try:
+            self.pipe.send(job)
+        except BrokenPipeError:
+            pass
+
+    def outcome(self) -> Outcome:
+        """Receive what became of the job."""
+        try:
+            received: Outcome = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            return Outcome(self._job, "failed", reason=_epitaph(self.process.exitcode))
+        return received
+
+
+def _epitaph(code: int | None) -> str:
+    number = -code if code is not None and code < 0 else 0
+    cause = signal.Signals(number).name if number else f"exit code {code}"
+    return (
+        f"the process that worked on it died ({cause}): memory ran out (lower "
+        "--max-memory or --jobs), or a decoder crashed on damaged data"
+    )
+
+
+def _serve(work: Work, pipe: Connection) -> None:
+    """Answer jobs until the other end goes away."""
+    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # An exception, not sudden death, so that a half-written file is cleaned away.
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        while True:
+            pipe.send(attempt(work, pipe.recv()))
+    except (EOFError, BrokenPipeError):
+        return
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + signal.SIGTERM)

@@ -1,0 +1,72 @@
+"""The one place that turns exceptions into text and exit codes."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import wraps
+
+import typer
+
+from cxr_sr.batch.runner import explain
+from cxr_sr.cli import options, output
+from cxr_sr.errors import EngineError, ModelError, OutputError, SettingsError
+
+DONE = 0
+USAGE = 2
+NOTHING = 3
+SOME_FAILED = 4
+ALL_FAILED = 5
+INTERRUPTED = 130
+
+MEANINGS = {
+    DONE: "all done",
+    USAGE: "wrong usage: the options, the model, the engine or the output folder; "
+    "nothing was done",
+    NOTHING: "nothing to do in the input",
+    SOME_FAILED: "some failed",
+    ALL_FAILED: "all failed",
+    INTERRUPTED: "interrupted (Ctrl-C, SIGTERM, or the reader of standard output went "
+    "away); what was done is kept",
+}
+"""What each exit code says, here and in the README."""
+
+MISTAKES = (SettingsError, ModelError, EngineError, OutputError)
+"""What a command raises before any work because of what it was asked for; once
+files are being worked on, these are outcomes of single files."""
+
+
+def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Give a command `--debug`, and let whatever it raises end in text and a code.
+
+    A command returns its exit code; None means that all is done.
+    """
+
+    @wraps(command)
+    def call(*, debug: bool, **given: object) -> None:
+        try:
+            code = command(**given) or DONE
+        except typer.Exit:
+            raise
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all is told
+            if debug:
+                output.complain(traceback.format_exc())
+            code = _tell(error)
+        raise typer.Exit(code)
+
+    parameters = [*options.parameters_of(command), options.DEBUG]
+    return options.with_parameters(call, parameters)
+
+
+def _tell(error: BaseException) -> int:
+    """Say what happened, and return the exit code that says the same."""
+    match error:
+        case BrokenPipeError():
+            output.discard_output()
+            return INTERRUPTED
+        case KeyboardInterrupt():
+            output.complain("interrupted; what was done is kept")
+            return INTERRUPTED
+        case _:
+            output.complain(explain(error))
+            return USAGE if isinstance(error, MISTAKES) else ALL_FAILED

@@ -1,0 +1,108 @@
+"""`cxr-sr models`: the models there are, what they were made of, their weights."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxr_sr.cli import output
+from cxr_sr.cli.errors import ALL_FAILED, DONE, SOME_FAILED, guarded
+from cxr_sr.cli.options import Json
+from cxr_sr.errors import ModelError, OutputError
+from cxr_sr.superres import zoo
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", help="A listed model, or a weights file.")
+]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="All, if none is named.")
+]
+Folder = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Where the copies go.")
+]
+
+
+def listed(*, as_json: Json = False) -> int:
+    """List the models: scales, size, and what each is for."""
+    specs = list(zoo.MODELS.values())
+    if as_json:
+        for spec in specs:
+            output.record(dataclasses.asdict(spec))
+        return DONE
+    columns = ["model", "scales", "parameters", "what it is"]
+    output.table(columns, [row(spec) for spec in specs])
+    return DONE
+
+
+def row(spec: zoo.ModelSpec) -> list[str]:
+    """Return a model's row in the table of `cxr-sr models` and of the README."""
+    scales = ", ".join(f"x{s}" for s in spec.scales)
+    return [spec.name, scales, f"{spec.parameters:,}", spec.summary]
+
+
+def show(name: Name, *, as_json: Json = False) -> int:
+    """Show all there is to know of a model: its training data, terms and hashes."""
+    fields = dataclasses.asdict(zoo.load_model(name).spec)
+    if as_json:
+        output.record(fields)
+        return DONE
+    facts = {**fields, **{f"training.{k}": v for k, v in fields["training"].items()}}
+    del facts["training"]
+    output.table(["field", "value"], [[k, _text(v)] for k, v in facts.items()])
+    return DONE
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def verify(names: Names = None) -> int:
+    """Check the weights against the hashes this version was released with."""
+    chosen = names or [spec.name for spec in zoo.MODELS.values() if spec.learned]
+    failed = [name for name in chosen if not _sound(name)]
+    if not failed:
+        return DONE
+    return ALL_FAILED if len(failed) == len(chosen) else SOME_FAILED
+
+
+def _sound(name: str) -> bool:
+    try:
+        zoo.load_model(name)
+    except ModelError as error:
+        output.complain(f"{name}: {error}")
+        return False
+    output.data(f"{name}: ok")
+    return True
+
+
+def export(name: Name, folder: Folder) -> int:
+    """Copy a model's weights (.onnx and .safetensors, specification inside)."""
+    model = zoo.load_model(name)
+    if not model.spec.learned:
+        raise ModelError(f"{name!r} is an interpolator and has no weights to export")
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in (model.onnx, model.safetensors):
+        output.data(str(_copied(source, folder / source.name)))
+    return DONE
+
+
+def _copied(source: Path, target: Path) -> Path:
+    if target.exists():
+        raise OutputError(f"{target.name} exists already; choose another --output")
+    return Path(shutil.copyfile(source, target))
+
+
+app = typer.Typer(help="List, show, verify or export the models.")
+app.command("list")(guarded(listed))
+app.command("show")(guarded(show))
+app.command("verify")(guarded(verify))
+app.command("export")(guarded(export))
+
+
+@app.callback(invoke_without_command=True)
+def _default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        guarded(listed)(debug=False)

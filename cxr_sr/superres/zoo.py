@@ -31,6 +31,8 @@ class ModelSpec:
     """Keyword arguments of the network's constructor: width, depth."""
     scales: tuple[int, ...] = (2, 3, 4, 8)
     """The factors it was made for."""
+    channels: int = 1
+    """Planes it takes together; a gray network sees an RGB image plane by plane."""
     grid: Grid = "none"
     """Where the network runs: on the input's pixels (with one tail a scale), or on
     the bicubic image at output size (one network for every scale)."""
@@ -77,15 +79,17 @@ class ModelSpec:
             ) from error
 
 
+INTERPOLATORS = {
+    "nearest": "Pixel repetition; at x1 the identity.",
+    "bilinear": "Linear interpolation.",
+    "bicubic": "Cubic convolution, a = -0.5 (Keys 1981).",
+    "lanczos": "Lanczos-windowed sinc, three lobes.",
+    "bspline": "Interpolating cubic B-spline (Unser 1999).",
+}
+
 MODELS: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in (
-        ModelSpec("nearest", "Pixel repetition."),
-        ModelSpec("bilinear", "Linear interpolation."),
-        ModelSpec("bicubic", "Cubic convolution, a = -0.5 (Keys 1981)."),
-        ModelSpec("lanczos", "Lanczos-windowed sinc, three lobes."),
-        ModelSpec("bspline", "Interpolating cubic B-spline (Unser 1999)."),
-    )
+    name: ModelSpec(name, summary, scales=tuple(range(1, 9)))
+    for name, summary in INTERPOLATORS.items()
 }
 
 
@@ -93,3 +97,100 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A specification and the files that hold its weights."""
+
+    spec: ModelSpec
+    onnx: Path
+    """What ONNX Runtime and OpenVINO load; an interpolator has no file there."""
+
+    @property
+    def safetensors(self) -> Path:
+        """What torch loads."""
+        return self.onnx.with_suffix(".safetensors")
+
+
+def load_model(name_or_file: str | Path) -> Model:
+    """Find a model and verify its weights; nothing is loaded into an engine yet.
+
+    Parameters
+    ----------
+    name_or_file : a name in `MODELS`, or a .onnx or .safetensors file that
+        `cxr-sr train` wrote, or the run's folder
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its files are missing, altered, or not ours.
+    """
+    spec = MODELS.get(str(name_or_file))
+    if spec is None:
+        return _load_file(Path(name_or_file))
+    model = Model(spec, WEIGHTS / f"{spec.name}.onnx")
+    if spec.learned:
+        verify(model)
+    return model
+
+
+def verify(model: Model) -> None:
+    """Check a shipped model's files against the hashes in the zoo.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or is not the one that was shipped.
+    """
+    expected = {
+        model.onnx: model.spec.sha256,
+        model.safetensors: model.spec.safetensors_sha256,
+    }
+    for path, sha256 in expected.items():
+        found = _sha256_or_complain(path)
+        if found != sha256:
+            raise ModelError(
+                f"{path.name} has SHA-256 {found[:12]}..., expected {sha256[:12]}...: "
+                "it was altered or damaged; reinstall cxr-sr"
+            )
+
+
+def _load_file(path: Path) -> Model:
+    onnx = path
+    if path.is_dir():
+        onnx = next(iter(sorted(path.glob("*.onnx"))), path / "weights.onnx")
+    onnx = onnx.with_suffix(".onnx")
+    if onnx.suffix != path.suffix and not onnx.is_file():
+        raise ModelError(
+            f"no model is called {path.name!r}, and there is no such weights file; "
+            f"expected one of {', '.join(MODELS)}, or a .onnx file or run folder of "
+            "`cxr-sr train`"
+        )
+    sha256 = _sha256_or_complain(onnx)
+    spec = ModelSpec.from_json(_onnx_metadata(onnx))
+    return Model(dataclasses.replace(spec, sha256=sha256), onnx)
+
+
+def _sha256_or_complain(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise ModelError(
+            f"the weights {path.name} cannot be read ({error.strerror}); expected a "
+            "file that `cxr-sr train` wrote"
+        ) from error
+
+
+def _onnx_metadata(path: Path) -> str:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        properties = onnx.load(path, load_external_data=False).metadata_props
+    except DecodeError as error:
+        raise ModelError(
+            f"{path.name} is not an ONNX file ({error}); expected weights that "
+            "`cxr-sr train` wrote"
+        ) from error
+    return next((p.value for p in properties if p.key == METADATA_KEY), "")

@@ -1,0 +1,92 @@
+"""From units to finer units: bicubic base, network, projection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.errors import SettingsError
+from cxr_sr.radiograph import Consistency
+from cxr_sr.superres.consistency import RADIUS_PX, project
+from cxr_sr.superres.engines import Engine, EngineName, open_engine
+from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
+from cxr_sr.superres.zoo import Model, ModelSpec
+
+BASE: Interpolation = "bicubic"
+"""What every network adds its residual to; computed here, never in the network, so
+that a low-precision engine cannot damage a 16-bit image."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Everything that happens to a tile at one scale, as one function."""
+
+    spec: ModelSpec
+    scale: int
+    engine: Engine | None
+    """None for an interpolator."""
+    consistency: Consistency
+
+    @classmethod
+    def open(
+        cls, model: Model, scale: int, consistency: Consistency, engine: EngineName
+    ) -> Chain:
+        """Load what `model` needs at `scale`.
+
+        Raises
+        ------
+        EngineError
+            If the engine is not installed.
+        SettingsError
+            If the model does not do `scale`.
+        """
+        if scale not in model.spec.scales:
+            made_for = ", ".join(f"x{s}" for s in model.spec.scales)
+            raise SettingsError(
+                f"model {model.spec.name!r} was not made for x{scale}; expected one "
+                f"of {made_for}"
+            )
+        opened = open_engine(model, scale, engine) if model.spec.learned else None
+        return cls(model.spec, scale, opened, consistency)
+
+    @property
+    def halo_px(self) -> int:
+        """How many input pixels away an output pixel looks."""
+        radius = radius_of(self._interpolation)
+        if self.spec.grid == "output":
+            radius += -(-self.spec.radius_px // self.scale)
+        return max(radius, self._trunk_radius) + RADIUS_PX[self.consistency]
+
+    @property
+    def _trunk_radius(self) -> int:
+        return self.spec.radius_px if self.spec.grid == "input" else 0
+
+    @property
+    def _interpolation(self) -> Interpolation:
+        return BASE if self.engine else cast("Interpolation", self.spec.name)
+
+    def __call__(self, unit: Image) -> Image:
+        """Return the super-resolved image.
+
+        Parameters
+        ----------
+        unit : (C, h, w) units, positive contrast; float32, or float64 to be exact
+
+        Returns
+        -------
+        (C, s*h, s*w) in the same units and type, not clipped
+        """
+        fine = upsample(unit, self.scale, self._interpolation)
+        if self.engine is not None:
+            fine = fine + self._residual(self.engine, unit, fine)
+        return project(fine, unit, self.scale, self.consistency)
+
+    def _residual(self, engine: Engine, unit: Image, fine: Image) -> NDArray[Any]:
+        """Run the network on the planes it takes: together, or one by one."""
+        image = fine if self.spec.grid == "output" else unit
+        together = self.spec.channels == image.shape[0]
+        residual = engine(image[None] if together else image[:, None])
+        return np.reshape(residual, fine.shape)

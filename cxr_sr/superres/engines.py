@@ -1,0 +1,167 @@
+"""What runs a network: ONNX Runtime, OpenVINO or torch, behind one protocol.
+
+Tiles are computed side by side, so each engine works on one thread a call; calls
+may come from several threads at once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.errors import EngineError, SettingsError
+from cxr_sr.superres.zoo import Model
+
+Array = NDArray[np.floating[Any]]
+EngineName = Literal["auto", "onnx", "openvino", "torch"]
+
+PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+EXTRAS = {"onnx": "", "openvino": "[openvino]", "torch": "[train]"}
+
+
+class Engine(Protocol):
+    """A network ready to run at one scale."""
+
+    name: str
+    precision: str
+
+    def __call__(self, image: Array) -> Array:
+        """Return the residual of an image.
+
+        Parameters
+        ----------
+        image : (N, C, h, w) float32 units, positive contrast, on the model's grid
+
+        Returns
+        -------
+        (N, C, H, W) float32 units at output size, to be added to the bicubic image
+        """
+        ...
+
+
+def open_engine(model: Model, scale: int, engine: EngineName = "auto") -> Engine:
+    """Load a model's weights into an engine, for one scale.
+
+    Raises
+    ------
+    EngineError
+        If the engine's package is not installed.
+    SettingsError
+        If there is no such engine.
+    """
+    return ENGINES[_installed(engine)](model, scale)
+
+
+def _installed(engine: EngineName) -> str:
+    if engine == "auto":
+        return "onnx"
+    if engine not in PACKAGES:
+        names = ", ".join(["auto", *PACKAGES])
+        raise SettingsError(f"no engine is called {engine!r}; expected one of {names}")
+    if importlib.util.find_spec(PACKAGES[engine]) is None:
+        raise EngineError(
+            f"engine {engine!r} needs the package {PACKAGES[engine]}, which is not "
+            f"installed; run: pip install 'cxr-sr{EXTRAS[engine]}', or use the "
+            "engine onnx"
+        )
+    return engine
+
+
+def _subgraph(path: Path, output: str) -> bytes:
+    """Return the part of an ONNX file that computes one of its outputs.
+
+    A multi-scale network has a tail a scale; a runtime would compute all of them.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    if len(model.graph.output) > 1:
+        model = onnx.utils.Extractor(model).extract_model(["image"], [output])
+    serialised: bytes = model.SerializeToString()
+    return serialised
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU."""
+
+    name = "onnx"
+    precision = "fp32"
+
+    def __init__(self, model: Model, scale: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Tiles differ in shape at the borders: memory patterns and an ever growing
+        # arena would keep a buffer for each.
+        options.enable_mem_pattern = False
+        options.enable_cpu_mem_arena = False
+        self._session = onnxruntime.InferenceSession(
+            _subgraph(model.onnx, f"x{scale}"),
+            options,
+            providers=["CPUExecutionProvider"],
+        )
+
+    def __call__(self, image: Array) -> Array:
+        """Return the residual of an image; see `Engine`."""
+        (residual,) = self._session.run(None, {"image": np.ascontiguousarray(image)})
+        return np.asarray(residual)
+
+
+class OpenVinoEngine:
+    """OpenVINO on the CPU."""
+
+    name = "openvino"
+    precision = "fp32"
+
+    def __init__(self, model: Model, scale: int) -> None:
+        import openvino
+
+        core = openvino.Core()
+        network = core.read_model(_subgraph(model.onnx, f"x{scale}"))
+        settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        self._compiled = core.compile_model(network, "CPU", settings)
+        self._local = threading.local()
+
+    def __call__(self, image: Array) -> Array:
+        """Return the residual of an image; see `Engine`."""
+        if not hasattr(self._local, "request"):
+            self._local.request = self._compiled.create_infer_request()
+        result = self._local.request.infer([np.ascontiguousarray(image)])
+        return np.array(result[0])
+
+
+class TorchEngine:
+    """PyTorch, in the precision of its input; the reference for the others."""
+
+    name = "torch"
+    precision = "fp32"
+
+    def __init__(self, model: Model, scale: int) -> None:
+        from cxr_sr.superres.networks import load_network
+
+        self._network = load_network(model)
+        self._scale = scale
+
+    def __call__(self, image: Array) -> Array:
+        """Return the residual of an image; see `Engine`."""
+        import torch
+
+        with torch.inference_mode():
+            tensor = torch.from_numpy(np.ascontiguousarray(image))
+            network = self._network.to(tensor.dtype)
+            return np.asarray(network(tensor, self._scale).numpy())
+
+
+ENGINES: dict[str, type[OnnxEngine | OpenVinoEngine | TorchEngine]] = {
+    "onnx": OnnxEngine,
+    "openvino": OpenVinoEngine,
+    "torch": TorchEngine,
+}

@@ -1,0 +1,107 @@
+"""The last step to any size: one antialiased reduction of the super-resolved image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.radiograph import PixelFormat
+from cxr_sr.superres.canvas import STRIP_ROWS, canvas
+from cxr_sr.superres.padding import avoid, padding_mask
+from cxr_sr.superres.resample import keys
+
+Stored = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Which inputs an axis' outputs are made of: (outputs, taps) each."""
+
+    index: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def between(cls, fine: int, coarse: int) -> _Axis:
+        """Stretch the Keys kernel by fine / coarse; edges are renormalised."""
+        ratio = fine / coarse
+        centres = (np.arange(coarse) + 0.5) * ratio - 0.5
+        first = np.ceil(centres - 2 * ratio).astype(np.intp)
+        index = first[:, None] + np.arange(int(4 * ratio) + 1)
+        distance = (index - centres[:, None]) / ratio
+        weights = np.vectorize(keys, otypes=[np.float64])(distance)
+        weights[(index < 0) | (index >= fine)] = 0
+        weights /= weights.sum(axis=1, keepdims=True)
+        return cls(index.clip(0, fine - 1), weights)
+
+    def __getitem__(self, outputs: slice) -> _Axis:
+        return _Axis(self.index[outputs], self.weights[outputs])
+
+    def apply_to_rows(self, image: NDArray[Any]) -> NDArray[np.float64]:
+        """Resample the first axis of `image`."""
+        result = np.zeros((len(self.index), *image.shape[1:]))
+        for index, weight in zip(self.index.T, self.weights.T, strict=True):
+            result += image[index] * weight.reshape(-1, *[1] * (image.ndim - 1))
+        return result
+
+    def nearest(self) -> NDArray[np.intp]:
+        """Return the input nearest to each output."""
+        best = self.weights.argmax(axis=1)
+        return np.take_along_axis(self.index, best[:, None], axis=1)[:, 0]
+
+
+def resize(
+    fine: Stored,
+    shape: tuple[int, int],
+    fmt: PixelFormat,
+    padding: tuple[int, int] | None,
+) -> Stored:
+    """Return stored values (H, W[, C]) resampled to `shape` (rows, columns).
+
+    Antialiased bicubic, in strips. Padding does not mix with the image: its weight
+    is given to the native pixels beside it, and it is carried over by nearest
+    neighbour.
+    """
+    if fine.shape[:2] == shape:
+        return fine
+    rows, columns = (
+        _Axis.between(a, b) for a, b in zip(fine.shape, shape, strict=False)
+    )
+    result = canvas((*shape, *fine.shape[2:]), fine.dtype)
+    for start in range(0, shape[0], STRIP_ROWS):
+        part = rows[start : start + STRIP_ROWS]
+        result[start : start + STRIP_ROWS] = _strip(fine, part, columns, fmt, padding)
+    return result
+
+
+def _strip(
+    fine: Stored,
+    rows: _Axis,
+    columns: _Axis,
+    fmt: PixelFormat,
+    padding: tuple[int, int] | None,
+) -> Stored:
+    top = rows.index.min()
+    source = fine[top : rows.index.max() + 1]
+    local = _Axis(rows.index - top, rows.weights)
+    mask = padding_mask(source, padding)
+    if mask is None:
+        values = _both(source, local, columns)
+    else:
+        native = _both(~mask, local, columns)
+        values = _both(np.where(mask, 0, source), local, columns)
+        values /= np.where(native > 0.05, native, 1)
+    codes = np.rint(values).clip(fmt.minimum, fmt.maximum).astype(fine.dtype)
+    if padding is not None:
+        avoid(codes, padding, fmt)
+    if mask is not None:
+        here = np.ix_(local.nearest(), columns.nearest())
+        np.copyto(codes, source[here], where=mask[here])
+    return codes
+
+
+def _both(image: NDArray[Any], rows: _Axis, columns: _Axis) -> NDArray[np.float64]:
+    vertical = rows.apply_to_rows(image)
+    return columns.apply_to_rows(vertical.swapaxes(0, 1)).swapaxes(0, 1)

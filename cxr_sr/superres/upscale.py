@@ -1,0 +1,279 @@
+"""The one way an image goes, from stored values to stored values.
+
+::
+
+    stored -> units -> bicubic + residual -> projection -> stored, tile by tile
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.formats import check_storable
+from cxr_sr.radiograph import Consistency, Derivation, Radiograph
+from cxr_sr.superres import consistency as projection
+from cxr_sr.superres import tiling
+from cxr_sr.superres.canvas import STRIP_ROWS, canvas
+from cxr_sr.superres.chain import Chain
+from cxr_sr.superres.engines import EngineName
+from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
+from cxr_sr.superres.resize import resize
+from cxr_sr.superres.target import Scale, Target, plan_size
+from cxr_sr.superres.zoo import Model
+
+BASELINE_MB = 300
+"""What the process itself takes: interpreter, libraries, weights, the input."""
+
+CHAIN_BYTES = 64
+"""Working memory of the chain for an output pixel of a tile: float32 and float64
+copies of base, residual, projection and codes."""
+NETWORK_BYTES = 3000
+"""Working memory of a network for a pixel of its own grid: its two widest layers."""
+SMALLEST_TILE_PX = 32
+LARGEST_TILE_PX = 512
+"""Beyond this the halo costs little, and the processor's caches are left behind."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to compute; none of it changes what is computed but `consistency`."""
+
+    engine: EngineName = "auto"
+    """What runs the network."""
+    precision: str = "auto"
+    """auto, fp32 or int8 (where the model has int8 weights)."""
+    consistency: Consistency = "box"
+    """The projection onto the measured pixels."""
+    threads: int = 0
+    """Tiles computed at a time; 0: one for each core this process may use."""
+    tile_px: int = 0
+    """Side of a tile in input pixels, halo left out; 0: as `max_memory_mb` allows."""
+    max_memory_mb: int = 1000
+    """Aim for the peak of the whole process, in MB, a paged-out output left out."""
+    now: datetime | None = None
+    """The time that is written into headers; None: the time of the call."""
+
+
+def upscale(
+    radiograph: Radiograph,
+    model: Model,
+    target: Target | int = 2,
+    settings: Settings | None = None,
+) -> Radiograph:
+    """Return the radiograph super-resolved, with a header that says so.
+
+    Parameters
+    ----------
+    radiograph : as `read` returned it
+    model : as `load_model` returned it
+    target : a scale (2, 3, 4, 8), or `Scale`, `Spacing` or `LongSide`
+
+    Returns
+    -------
+    A radiograph of the same pixel format and polarity over the same extent;
+    `derivation` says what was done and how well it agrees with the input.
+
+    Raises
+    ------
+    SettingsError
+        If model and target do not go together, or the input states no spacing.
+    OutputError
+        If the result could not be stored (Rows > 65535, PixelData >= 4 GiB).
+    EngineError
+        If the engine is not installed.
+    """
+    settings = settings or Settings()
+    wanted = Scale(target) if isinstance(target, int) else target
+    size = plan_size(radiograph, wanted, model.spec)
+    check_storable(size.shape, radiograph.format)
+    chain = Chain.open(model, size.scale, settings.consistency, settings.engine)
+    fine, tally = _compute(radiograph, chain, settings)
+    padding = radiograph.padding if tally.padding_kept else None
+    pixels = resize(fine, size.shape, radiograph.format, padding)
+    derivation = _derivation(radiograph, pixels, chain, tally)
+    return _finish(radiograph, pixels, derivation, settings.now)
+
+
+def super_resolve(
+    unit: NDArray[np.floating[Any]], model: Model, scale: int, settings: Settings
+) -> NDArray[np.floating[Any]]:
+    """Return an array (H, W) of units as (s*H, s*W): the chain without the file.
+
+    Evaluation measures this; `upscale` stores it.
+    """
+    chain = Chain.open(model, scale, settings.consistency, settings.engine)
+    result = np.empty([side * scale for side in unit.shape], unit.dtype)
+    tiles = _tiles(unit.shape, chain, settings)
+    work = tiling.run(lambda t: chain(unit[None, *t.padded]), tiles, _threads(settings))
+    for tile, fine in work:
+        result[tile.target(scale)] = fine[0, *tile.inner(scale)]
+    return result
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """What a tile, or all of them, missed the input by, in stored codes."""
+
+    largest: float = 0.0
+    squares: float = 0.0
+    count: int = 0
+    padding_kept: bool = True
+
+    def __add__(self, other: _Tally) -> _Tally:
+        return _Tally(
+            max(self.largest, other.largest),
+            self.squares + other.squares,
+            self.count + other.count,
+            self.padding_kept and other.padding_kept,
+        )
+
+
+class _Job:
+    """One radiograph on its way; `tile` is called from several threads."""
+
+    def __init__(self, radiograph: Radiograph, chain: Chain) -> None:
+        self.radiograph = radiograph
+        self.chain = chain
+        self.scaling = Scaling.of(radiograph)
+        self.planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
+        self.mask = padding_mask(self.planes[0], radiograph.padding)
+        self.view = self.planes
+        if self.mask is not None:
+            self.view = fill(self.planes[0], self.mask)[None]
+
+    def tile(self, tile: tiling.Tile) -> tuple[NDArray[Any], _Tally]:
+        """Compute the stored values (C, s*h, s*w) of one tile's core."""
+        fmt = self.radiograph.format
+        stored = self.view[:, *tile.padded]
+        fine = self.chain(self.scaling.normalise(stored))
+        codes = np.rint(self.scaling.denormalise(fine))
+        clipped = (codes < fmt.minimum) | (codes > fmt.maximum)
+        np.clip(codes, fmt.minimum, fmt.maximum, out=codes)
+        error = self._error(codes, stored, clipped, tile)
+        result = codes[:, *tile.inner(self.chain.scale)].astype(fmt.dtype)
+        kept = self._pad(result, tile)
+        largest = float(np.abs(error).max(initial=0.0))
+        return result, _Tally(largest, float(error @ error), error.size, kept)
+
+    def _error(
+        self,
+        codes: NDArray[Any],
+        stored: NDArray[Any],
+        clipped: NDArray[np.bool_],
+        tile: tiling.Tile,
+    ) -> NDArray[Any]:
+        """Return the core's errors (n,) where neither clipped nor padding."""
+        scale, inner = self.chain.scale, tile.inner()
+        reduced = projection.reduce(codes, scale, self.chain.consistency)
+        counted = ~projection.any_in_block(clipped, scale)[:, *inner]
+        if self.mask is not None:
+            counted &= ~self.mask[tile.core]
+        error: NDArray[Any] = (reduced - stored)[:, *inner][counted]
+        return error
+
+    def _pad(self, result: NDArray[Any], tile: tiling.Tile) -> bool:
+        """Put padding back into a tile; tell whether it stays distinguishable."""
+        if self.radiograph.padding is None:
+            return True
+        kept = avoid(result, self.radiograph.padding, self.radiograph.format)
+        if self.mask is not None:
+            mask = self.mask[tile.core]
+            restore(result[0], self.planes[0][tile.core], mask, self.chain.scale)
+        return kept
+
+
+def _compute(
+    radiograph: Radiograph, chain: Chain, settings: Settings
+) -> tuple[NDArray[Any], _Tally]:
+    """Return stored values (s*H, s*W[, 3]) and their agreement with the input."""
+    job = _Job(radiograph, chain)
+    scale = chain.scale
+    planes, rows, columns = job.planes.shape
+    shape = (rows * scale, columns * scale, planes)
+    result = canvas(shape, radiograph.format.dtype)
+    tally = _Tally()
+    tiles = _tiles((rows, columns), chain, settings)
+    for tile, (part, part_tally) in tiling.run(job.tile, tiles, _threads(settings)):
+        result[tile.target(scale)] = part.transpose(1, 2, 0)
+        tally += part_tally
+    return result.reshape(*shape[:2], *radiograph.pixels.shape[2:]), tally
+
+
+def _threads(settings: Settings) -> int:
+    return settings.threads or len(os.sched_getaffinity(0))
+
+
+def _tiles(
+    shape: tuple[int, ...], chain: Chain, settings: Settings
+) -> Iterator[tiling.Tile]:
+    rows, columns = shape
+    tile_px = settings.tile_px or _tile_px(chain, settings)
+    return tiling.plan((rows, columns), tile_px, chain.halo_px)
+
+
+def _tile_px(chain: Chain, settings: Settings) -> int:
+    """Return the largest tile whose working memory fits the budget of a thread."""
+    budget = max(settings.max_memory_mb - BASELINE_MB, 32) * 1e6 / _threads(settings)
+    fine = chain.scale**2
+    network = fine if chain.spec.grid == "output" else 1
+    bytes_per_px = fine * CHAIN_BYTES + network * NETWORK_BYTES * chain.spec.learned
+    side = int((budget / bytes_per_px) ** 0.5) - 2 * chain.halo_px
+    return min(max(side, SMALLEST_TILE_PX), LARGEST_TILE_PX)
+
+
+def _derivation(
+    radiograph: Radiograph, pixels: NDArray[Any], chain: Chain, tally: _Tally
+) -> Derivation:
+    rows, columns = radiograph.shape
+    engine = chain.engine
+    low, high = _extremes(pixels, radiograph.padding if tally.padding_kept else None)
+    return Derivation(
+        factors=(pixels.shape[0] / rows, pixels.shape[1] / columns),
+        model=chain.spec.name,
+        weights_sha256=chain.spec.sha256,
+        engine=engine.name if engine else "numpy",
+        precision=engine.precision if engine else "fp32",
+        consistency=chain.consistency,
+        consistency_max=tally.largest,
+        consistency_rms=(tally.squares / max(tally.count, 1)) ** 0.5,
+        minimum=low,
+        maximum=high,
+        padding_kept=tally.padding_kept,
+    )
+
+
+def _extremes(pixels: NDArray[Any], padding: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the smallest and largest stored value that is not padding."""
+    lows, highs = [], []
+    for start in range(0, len(pixels), STRIP_ROWS):
+        strip = pixels[start : start + STRIP_ROWS]
+        mask = padding_mask(strip, padding)
+        native = strip if mask is None else strip[~mask]
+        if native.size:
+            lows.append(int(native.min()))
+            highs.append(int(native.max()))
+    return min(lows, default=0), max(highs, default=0)
+
+
+def _finish(
+    radiograph: Radiograph,
+    pixels: NDArray[Any],
+    derivation: Derivation,
+    now: datetime | None,
+) -> Radiograph:
+    now = now or datetime.now(UTC)
+    return radiograph.replace(
+        pixels=pixels,
+        geometry=radiograph.geometry.upscaled(derivation.factors),
+        header=radiograph.header.derived(derivation, pixels.shape, now),
+        padding=radiograph.padding if derivation.padding_kept else None,
+        derivation=derivation,
+    )

@@ -42,11 +42,6 @@ def reduce(image: Image, scale: int, consistency: Consistency) -> Image:
     )
 
 
-def any_in_block(mask: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
-    """Return for each s x s block of (..., s*H, s*W) whether any of it is set."""
-    return box_down(mask.astype(np.float32), scale) > 0
-
-
 def project(
     image: Image,
     measured: Image,

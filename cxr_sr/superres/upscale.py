@@ -154,10 +154,11 @@ class _Job:
         fmt = self.radiograph.format
         stored = self.view[:, *tile.padded]
         fine = self.chain(self.scaling.normalise(stored))
-        codes = np.rint(self.scaling.denormalise(fine))
-        clipped = (codes < fmt.minimum) | (codes > fmt.maximum)
-        np.clip(codes, fmt.minimum, fmt.maximum, out=codes)
-        error = self._error(codes, stored, clipped, tile)
+        codes = self.scaling.denormalise(fine)
+        np.rint(codes, out=codes)
+        wanted = codes
+        codes = wanted.clip(fmt.minimum, fmt.maximum)
+        error = self._error(codes, codes != wanted, stored, tile)
         result = codes[:, *tile.inner(self.chain.scale)].astype(fmt.dtype)
         kept = self._pad(result, tile)
         largest = float(np.abs(error).max(initial=0.0))
@@ -166,18 +167,22 @@ class _Job:
     def _error(
         self,
         codes: NDArray[Any],
-        stored: NDArray[Any],
         clipped: NDArray[np.bool_],
+        stored: NDArray[Any],
         tile: tiling.Tile,
     ) -> NDArray[Any]:
         """Return the core's errors (n,) where neither clipped nor padding."""
         scale, inner = self.chain.scale, tile.inner()
         reduced = projection.reduce(codes, scale, self.chain.consistency)
-        counted = ~projection.any_in_block(clipped, scale)[:, *inner]
+        error = (reduced - stored)[:, *inner]
+        counted = np.ones(error.shape, bool)
+        if clipped.any():
+            share = projection.reduce(clipped.astype(codes.dtype), scale, "box")
+            counted &= share[:, *inner] == 0
         if self.mask is not None:
             counted &= ~self.mask[tile.core]
-        error: NDArray[Any] = (reduced - stored)[:, *inner][counted]
-        return error
+        agreed: NDArray[Any] = error[counted]
+        return agreed
 
     def _pad(self, result: NDArray[Any], tile: tiling.Tile) -> bool:
         """Put padding back into a tile; tell whether it stays distinguishable."""

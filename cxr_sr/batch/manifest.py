@@ -2,7 +2,7 @@
 
 ::
 
-    {"type": "run", "version": 1, "tool": ..., "notice": ..., "clock": ..., "settings": ...}
+    {"type": "run", "version": 1, "tool": ..., "notice": ..., "settings": ..., ...}
     {"type": "file", "file": "a/1.dcm", "status": "done", "input_sha256": ..., ...}
     ...
     {"type": "summary", "done": 41, "kept": 0, "skipped": 2, "failed": 1, ...}

@@ -10,11 +10,12 @@ One bad file is one failed outcome; a dead process costs the file it was at.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -84,10 +85,12 @@ class Crew(Protocol):
 Executor = Callable[[Work], Crew]
 
 
-def run(work: Work, jobs: Iterable[Job], executor: Executor) -> Iterator[Outcome]:
+def run(
+    work: Work, jobs: Iterable[Job], executor: Executor
+) -> Generator[Outcome, None, None]:
     """Yield an outcome for every job, as they finish.
 
-    `jobs` is consumed no faster than the work proceeds. Closing the iterator, or an
+    `jobs` is consumed no faster than the work proceeds. Closing the generator, or an
     exception such as KeyboardInterrupt, stops the work in hand.
     """
     waiting = iter(jobs)
@@ -162,13 +165,13 @@ class Processes:
         self.capacity = count
         self._work = work
         self._idle: list[_Worker] = []
-        self._busy: dict[Connection, _Worker] = {}
+        self._busy: list[_Worker] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        workers = [*self._idle, *self._busy.values()]
+        workers = [*self._idle, *self._busy]
         for worker in workers:
             worker.process.terminate()
         for worker in workers:
@@ -179,12 +182,13 @@ class Processes:
         """Give the job to an idle process, or to a new one."""
         worker = self._idle.pop() if self._idle else _Worker(self._work)
         worker.begin(job)
-        self._busy[worker.pipe] = worker
+        self._busy.append(worker)
 
     def finished(self) -> Iterator[Outcome]:
         """Wait for a process to answer or to die."""
-        for pipe in wait(list(self._busy)):
-            worker = self._busy.pop(pipe)  # type: ignore[arg-type] # only pipes here
+        ready = wait([worker.pipe for worker in self._busy])
+        for worker in [w for w in self._busy if w.pipe in ready]:
+            self._busy.remove(worker)
             outcome = worker.outcome()
             if worker.process.is_alive():
                 self._idle.append(worker)
@@ -205,10 +209,8 @@ class _Worker:
     def begin(self, job: Job) -> None:
         """Send a job; a process that died idle shows in `outcome`."""
         self._job = job
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self.pipe.send(job)
-        except BrokenPipeError:
-            pass
 
     def outcome(self) -> Outcome:
         """Receive what became of the job."""

@@ -102,9 +102,7 @@ class Options:
         Literal["scale", "drop"], Option(help="Overlay planes.", rich_help_panel=WHAT)
     ] = "scale"
 
-    jobs: Annotated[
-        int, Option(min=1, help="Processes.", rich_help_panel=BATCH)
-    ] = 1
+    jobs: Annotated[int, Option(min=1, help="Processes.", rich_help_panel=BATCH)] = 1
     shard: Annotated[
         str | None,
         Option(

@@ -1,0 +1,255 @@
+"""The networks: each predicts the residual on the bicubic image, nothing else.
+
+`forward(image, scale)` takes (N, C, H, W) in units and returns a residual to be
+added to the bicubic image: at the size of `image` for `grid = "output"` (where
+`image` is that bicubic image), `scale` times larger for `grid = "input"`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cxr_sr.errors import ModelError, SettingsError
+from cxr_sr.superres.zoo import Grid, Model
+
+SCALES = (2, 3, 4, 8)
+LAST_LAYER_GAIN = 0.1
+"""Residuals are some hundredths of a unit: a last layer this much smaller than usual
+starts every network near the bicubic image instead of far below it."""
+
+
+class Network(nn.Module):
+    """What all networks state of themselves."""
+
+    grid: ClassVar[Grid]
+    """The pixels the network runs on."""
+    radius_px: int
+    """Receptive-field radius in pixels of `grid`."""
+
+    def __init__(self, channels: int, scales: tuple[int, ...]) -> None:
+        super().__init__()
+        self.channels = channels
+        """1 for gray, 3 for RGB."""
+        self.scales = scales
+        """The factors it is made for."""
+
+    def forward(self, image: Tensor, scale: int) -> Tensor:
+        """Return the residual of `image` (N, C, H, W) for `scale`."""
+        raise NotImplementedError
+
+
+class Hydra(Network):
+    """Seven layers at output size for all scales at once.
+
+    Batch normalisation of the input, three plain and three dilated convolutions of
+    doubling width, one convolution back to the image; 395,715 trainable parameters
+    for gray images. Borders are zero-padded.
+
+    References
+    ----------
+    The network of the paper this project starts from, with its loss and its training
+    on all scales at once. Dilated convolutions: F. Yu, V. Koltun, ICLR 2016.
+    """
+
+    grid = "output"
+    radius_px = 10
+
+    def __init__(self, channels: int = 1, scales: tuple[int, ...] = SCALES) -> None:
+        super().__init__(channels, scales)
+        self.normalise = FixedBatchNorm(channels)
+        self.body = nn.Sequential(
+            *_convolutions([channels, 8, 16, 32]),
+            *_convolutions([32, 64, 128, 256], dilation=2),
+        )
+        self.last = _last_layer(256, channels)
+
+    def forward(self, image: Tensor, scale: int) -> Tensor:  # noqa: ARG002
+        """Return the residual of the bicubic `image`; any scale is treated alike."""
+        residual: Tensor = self.last(self.body(self.normalise(image)))
+        return residual
+
+
+class Vdsr(Network):
+    """Twenty convolutions of 64 channels at output size: the paper's baseline.
+
+    References
+    ----------
+    J. Kim, J. K. Lee, K. M. Lee, "Accurate image super-resolution using very deep
+    convolutional networks", CVPR 2016.
+    """
+
+    grid = "output"
+    radius_px = 20
+
+    def __init__(self, channels: int = 1, scales: tuple[int, ...] = SCALES) -> None:
+        super().__init__(channels, scales)
+        self.body = nn.Sequential(*_convolutions([channels] + [64] * 19))
+        self.last = _last_layer(64, channels)
+
+    def forward(self, image: Tensor, scale: int) -> Tensor:  # noqa: ARG002
+        """Return the residual of the bicubic `image`; any scale is treated alike."""
+        residual: Tensor = self.last(self.body(image))
+        return residual
+
+
+class Trunk(Network):
+    """A residual trunk at input size and one pixel-shuffle tail for each scale.
+
+    The work falls by the square of the scale against networks at output size.
+
+    References
+    ----------
+    Sub-pixel convolution: W. Shi et al., CVPR 2016. Residual pairs without batch
+    normalisation, one tail a scale: B. Lim et al. (EDSR, MDSR), CVPR Workshops 2017.
+    """
+
+    grid = "input"
+
+    def __init__(
+        self,
+        width: int = 48,
+        depth: int = 8,
+        channels: int = 1,
+        scales: tuple[int, ...] = SCALES,
+    ) -> None:
+        super().__init__(channels, scales)
+        if depth % 2 or depth < 0 or width < 1:
+            raise SettingsError(
+                f"a trunk of width {width} and depth {depth} cannot be built; the "
+                "depth counts the convolutions of its pairs and is even"
+            )
+        self.radius_px = depth + 3
+        self.first = _convolution(channels, width)
+        self.pairs = nn.Sequential(*(Pair(width) for _ in range(depth // 2)))
+        self.end = _convolution(width, width)
+        self.tails = nn.ModuleDict({f"x{s}": _tail(width, channels, s) for s in scales})
+
+    def features(self, image: Tensor) -> Tensor:
+        """Return the trunk's feature map (N, width, H, W) of `image` (N, C, H, W)."""
+        start = self.first(image)
+        features: Tensor = start + self.end(self.pairs(start))
+        return features
+
+    def forward(self, image: Tensor, scale: int) -> Tensor:
+        """Return the residual (N, C, scale H, scale W) by that scale's tail alone."""
+        residual: Tensor = self.tails[f"x{scale}"](self.features(image))
+        return residual
+
+
+class Pair(nn.Module):
+    """Two convolutions around which the features pass unchanged."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _convolution(width, width)
+        self.second = _convolution(width, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return `features` (N, width, H, W) with the pair's correction added."""
+        changed: Tensor = features + self.second(torch.relu(self.first(features)))
+        return changed
+
+
+class FixedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation by the statistics of the whole data set, in training too.
+
+    A few small crops have statistics of their own; normalising by them would take
+    from the network the contrast that its residual is in proportion to. The paper's
+    batches of whole images hardly differ from the data set. Gain and offset learn.
+    """
+
+    def settle(self, mean: float, variance: float) -> None:
+        """Set the statistics, in units, for every channel."""
+        nn.init.constant_(self.get_buffer("running_mean"), mean)
+        nn.init.constant_(self.get_buffer("running_var"), variance)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return `image` (N, C, H, W) normalised."""
+        return functional.batch_norm(
+            image,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            eps=self.eps,
+        )
+
+
+NETWORKS: dict[str, type[Network]] = {"hydra": Hydra, "vdsr": Vdsr, "trunk": Trunk}
+
+
+def build(name: str, settings: dict[str, int], scales: tuple[int, ...]) -> Network:
+    """Return a network with random weights.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such network, or it has no such setting.
+    """
+    if name not in NETWORKS:
+        raise SettingsError(
+            f"no network is called {name!r}; expected one of {', '.join(NETWORKS)}"
+        )
+    try:
+        return NETWORKS[name](**settings, scales=scales)
+    except TypeError as error:
+        raise SettingsError(
+            f"the network {name!r} does not take {', '.join(settings)}: {error}"
+        ) from error
+
+
+def load_network(model: Model) -> Network:
+    """Return a model's network with its weights, ready for inference.
+
+    Raises
+    ------
+    ModelError
+        If the weights are unreadable or belong to another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    spec = model.spec
+    network = build(spec.network, spec.settings, spec.scales)
+    try:
+        network.load_state_dict(load_file(model.safetensors))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelError(
+            f"{model.safetensors.name} does not hold the weights of {spec.name!r} "
+            f"({type(error).__name__}); use the one written with {model.onnx.name}"
+        ) from error
+    return network.eval()
+
+
+def _convolution(into: int, out: int, dilation: int = 1) -> nn.Conv2d:
+    convolution = nn.Conv2d(into, out, 3, padding=dilation, dilation=dilation)
+    # He et al., ICCV 2015: keeps the signal's size through the ReLUs.
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+def _convolutions(widths: list[int], dilation: int = 1) -> list[nn.Module]:
+    return [
+        layer
+        for into, out in pairwise(widths)
+        for layer in (_convolution(into, out, dilation), nn.ReLU())
+    ]
+
+
+def _last_layer(into: int, out: int) -> nn.Conv2d:
+    convolution = _convolution(into, out)
+    with torch.no_grad():
+        convolution.weight.mul_(LAST_LAYER_GAIN)
+    return convolution
+
+
+def _tail(width: int, channels: int, scale: int) -> nn.Module:
+    last = _last_layer(width, channels * scale**2)
+    return nn.Sequential(last, nn.PixelShuffle(scale))

@@ -1,0 +1,236 @@
+"""A trained network as files that any engine loads: safetensors and ONNX.
+
+The ONNX graph is written operator by operator from the traced network: a dozen lines
+of graph that say exactly what the network does, without the exporter's stack traces
+and paths of the machine, and the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from cxr_sr.errors import ModelError
+from cxr_sr.superres.networks import FixedBatchNorm, Network, Trunk
+from cxr_sr.superres.zoo import METADATA_KEY, Model, ModelSpec, sha256_of
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 17
+IR_VERSION = 8
+"""What came with opset 17 (ONNX 1.12, 2022): older runtimes still load it."""
+TOLERANCE = 1e-4
+"""Largest difference to torch, in units, that a written graph may show."""
+
+
+def export(network: Network, spec: ModelSpec, folder: Path) -> Model:
+    """Write `spec.name`.safetensors and .onnx into `folder`, and check the latter.
+
+    Parameters
+    ----------
+    network : with its final weights
+    spec : what is known of it; grid, radius, parameters and scales are filled in
+    folder : exists
+
+    Returns
+    -------
+    The model, its specification completed with both files' SHA-256.
+
+    Raises
+    ------
+    ModelError
+        If the network has a layer that has no ONNX form here, or the written graph
+        does not compute what torch does.
+    """
+    spec = _completed(spec, network)
+    model = Model(spec, folder / f"{spec.name}.onnx")
+    _write_safetensors(network, spec, model.safetensors)
+    _write_onnx(network.eval(), spec, model.onnx)
+    _check(network, model.onnx)
+    hashes = sha256_of(model.onnx), sha256_of(model.safetensors)
+    spec = dataclasses.replace(spec, sha256=hashes[0], safetensors_sha256=hashes[1])
+    return Model(spec, model.onnx)
+
+
+def _completed(spec: ModelSpec, network: Network) -> ModelSpec:
+    return dataclasses.replace(
+        spec,
+        grid=network.grid,
+        radius_px=network.radius_px,
+        scales=network.scales,
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
+
+
+def _write_safetensors(network: Network, spec: ModelSpec, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    state = {k: v.contiguous() for k, v in network.state_dict().items()}
+    save_file(state, path, metadata={METADATA_KEY: spec.to_json()})
+
+
+def _write_onnx(network: Network, spec: ModelSpec, path: Path) -> None:
+    import onnx
+    from onnx import helper
+
+    whole = _Heads(network)
+    nodes, weights, outputs = _graph_of(whole)
+    graph = helper.make_graph(
+        nodes,
+        spec.name,
+        [_value("image", [network.channels, "H", "W"])],
+        [_value(n, [network.channels, f"{n}_H", f"{n}_W"]) for n in outputs],
+        weights,
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(
+        graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="cxr-sr"
+    )
+    helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+class _Heads(nn.Module):
+    """A network as one function of the image alone, with all its outputs."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        trunk = isinstance(network, Trunk)
+        self.names = [f"x{s}" for s in network.scales] if trunk else ["residual"]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the residual of each output in `names`."""
+        if not isinstance(self.network, Trunk):
+            return (self.network(image, 1),)
+        features = self.network.features(image)
+        return tuple(self.network.tails[name](features) for name in self.names)
+
+
+class _Tracer(fx.Tracer):
+    """Stops at layers that are one ONNX operator."""
+
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        """Tell whether `module` is an operator of its own."""
+        return type(module) in LAYERS or super().is_leaf_module(module, qualified_name)
+
+
+def _graph_of(
+    whole: _Heads,
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto], list[str]]:
+    """Return operators, weights and output names of a network."""
+    from onnx import helper, numpy_helper
+
+    nodes, weights = [], []
+    traced = _Tracer().trace(whole)
+    (result,) = next(n for n in traced.nodes if n.op == "output").args
+    names = {node.name: name for node, name in zip(result, whole.names, strict=True)}
+    for node in traced.nodes:
+        if node.op not in ("call_module", "call_function"):
+            continue
+        operation = _operation(node, whole)
+        inputs = [names.get(i.name, i.name) for i in node.all_input_nodes]
+        for part, tensor in operation.weights.items():
+            inputs.append(f"{node.target}.{part}")
+            weights.append(numpy_helper.from_array(_numpy(tensor), inputs[-1]))
+        output = names.get(node.name, node.name)
+        nodes.append(
+            helper.make_node(
+                operation.kind, inputs, [output], node.name, **operation.attributes
+            )
+        )
+    return nodes, weights, whole.names
+
+
+@dataclasses.dataclass(frozen=True)
+class _Operation:
+    """One ONNX operator, its inputs left out."""
+
+    kind: str
+    weights: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def _operation(node: fx.Node, whole: nn.Module) -> _Operation:
+    if node.op == "call_module":
+        layer = whole.get_submodule(str(node.target))
+        if type(layer) in LAYERS:
+            return LAYERS[type(layer)](layer)
+    elif node.target in FUNCTIONS:
+        return _Operation(FUNCTIONS[node.target])
+    raise ModelError(
+        f"the network's {node.target} has no ONNX form; add it to LAYERS or FUNCTIONS "
+        "of cxr_sr.training.export"
+    )
+
+
+def _convolution(layer: nn.Conv2d) -> _Operation:
+    weights = {"weight": layer.weight}
+    if layer.bias is not None:
+        weights["bias"] = layer.bias
+    down, across = (int(p) for p in layer.padding)
+    attributes = {
+        "kernel_shape": list(layer.kernel_size),
+        "dilations": list(layer.dilation),
+        "group": layer.groups,
+        "pads": [down, across, down, across],
+    }
+    return _Operation("Conv", weights, attributes)
+
+
+def _normalisation(layer: nn.BatchNorm2d) -> _Operation:
+    names = ("weight", "bias", "running_mean", "running_var")
+    weights = {name: getattr(layer, name) for name in names}
+    return _Operation("BatchNormalization", weights, {"epsilon": layer.eps})
+
+
+def _shuffle(layer: nn.PixelShuffle) -> _Operation:
+    attributes = {"blocksize": layer.upscale_factor, "mode": "CRD"}
+    return _Operation("DepthToSpace", {}, attributes)
+
+
+LAYERS: dict[type[nn.Module], Callable[[Any], _Operation]] = {
+    nn.Conv2d: _convolution,
+    nn.ReLU: lambda _: _Operation("Relu"),
+    nn.PixelShuffle: _shuffle,
+    FixedBatchNorm: _normalisation,
+}
+FUNCTIONS: dict[Any, str] = {operator.add: "Add", torch.relu: "Relu"}
+
+
+def _value(name: str, sides: list[int | str]) -> onnx.ValueInfoProto:
+    from onnx import TensorProto, helper
+
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *sides])
+
+
+def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy())
+
+
+def _check(network: Network, path: Path) -> None:
+    """Compare the written graph with torch on noise, every output of it."""
+    import onnxruntime
+
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(2, network.channels, 24, 31, generator=random)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = session.run(None, {"image": image.numpy()})
+    with torch.inference_mode():
+        expected = _Heads(network)(image)
+    for name, a, b in zip(_Heads(network).names, found, expected, strict=True):
+        error = float(np.abs(a - b.numpy()).max())
+        if not error <= TOLERANCE:
+            raise ModelError(
+                f"{path.name}: output {name} differs from torch by {error:.2g}, more "
+                f"than {TOLERANCE}; the weights are not usable"
+            )

@@ -1,0 +1,81 @@
+"""The header of a super-resolved radiograph, from that of its source.
+
+A pure function over one table: no files, no pixels, nothing global.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+
+from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.header_change import Change, HeaderOptions, Rule
+from cxr_sr.formats.header_identity import local_time
+from cxr_sr.formats.header_rules import RULES
+from cxr_sr.radiograph import Derivation
+
+__all__ = ["RULES", "HeaderOptions", "Rule", "derive", "describe_rules"]
+
+DEFAULT_OPTIONS = HeaderOptions()
+
+
+def derive(
+    header: Dataset,
+    derivation: Derivation,
+    shape: tuple[int, ...],
+    now: datetime,
+    options: HeaderOptions = DEFAULT_OPTIONS,
+) -> Dataset:
+    """Return the header of the image that `derivation` made.
+
+    Elements that no rule names are copied unchanged, undecoded where they were
+    undecoded; what a rule cannot understand (an empty spacing, text in a number) is
+    left as it is.
+
+    Parameters
+    ----------
+    header : the source's, which is not touched
+    shape : (rows, columns, ...) of the result
+    now : when the result is made; converted to TimezoneOffsetFromUTC if it is aware
+
+    Returns
+    -------
+    A data set without file meta information and without pixel data: the writer adds
+    both.
+
+    Raises
+    ------
+    UnreadableError
+        If sequences are nested deeper than can be followed.
+    """
+    source = header[:]  # its own dict: decoding an element for reading stays in here
+    change = Change(
+        source, derivation, (shape[0], shape[1]), local_time(source, now), options
+    )
+    try:
+        result = copy.deepcopy(source)
+        for rule in RULES:
+            rule.action(result, rule.attributes, change)
+    except RecursionError as error:
+        raise UnreadableError(
+            "the header's sequences are nested deeper than any radiograph's; the file "
+            "is damaged or hostile: export it anew"
+        ) from error
+    return result
+
+
+def describe_rules() -> str:
+    """Return the table as Markdown, for the README's section on what changes."""
+    lines = ["| Attribute | In the result | Why |", "|---|---|---|"]
+    lines += [
+        f"| {', '.join(map(_name, r.attributes))} | {r.told} | {r.source} |"
+        for r in RULES
+    ]
+    return "\n".join(lines)
+
+
+def _name(attribute: str) -> str:
+    return f"`{attribute}`" if tag_for_keyword(attribute) is not None else attribute

@@ -1,0 +1,111 @@
+"""What the rules of a derived header may look at, and what a caller may choose."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pydicom.dataset import Dataset
+
+from cxr_sr.formats.header_elements import numbers, remove
+from cxr_sr.radiograph import Derivation
+
+TOOL = "cxr-sr"
+
+
+@functools.cache
+def tool_version() -> str:
+    """Return the installed version, "0" in a checkout that was never installed."""
+    try:
+        return importlib.metadata.version(TOOL)
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+
+
+@dataclass(frozen=True)
+class HeaderOptions:
+    """The choices a user has in what a derived header says."""
+
+    equipment: Literal["standard", "keep"] = "standard"
+    """standard: General Equipment names this tool and the source's moves to
+    ContributingEquipmentSequence; keep: Manufacturer and its like stay, for studies
+    that group images by them."""
+    private: Literal["drop", "keep"] = "drop"
+    """Private elements may hold pixel coordinates, LUTs or a patient's name."""
+    overlays: Literal["scale", "drop"] = "scale"
+    """Overlay planes follow the image, or go."""
+    synthetic: bool = True
+    """Declare the pixels of a trained network as SyntheticData."""
+    series_offset: int = 9000
+    """Added to SeriesNumber, so that results sort behind their sources."""
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """One derivation of a header: all that a rule may look at."""
+
+    source: Dataset
+    """The header before; rules write to another dataset, never to this one."""
+    derivation: Derivation
+    shape: tuple[int, int]
+    """(rows, columns) of the result."""
+    now: datetime
+    """When the result is made, in the header's own time zone."""
+    options: HeaderOptions = field(default_factory=HeaderOptions)
+
+    @functools.cached_property
+    def source_shape(self) -> tuple[int, int]:
+        """(rows, columns) of the source; by the factors if its header says nonsense."""
+        stated = [*numbers(self.source, "Rows"), *numbers(self.source, "Columns")]
+        if len(stated) == 2 and min(stated) >= 1:
+            return int(stated[0]), int(stated[1])
+        (rows, columns), (down, across) = self.shape, self.derivation.factors
+        return round(rows / down), round(columns / across)
+
+
+Action = Callable[[Dataset, tuple[str, ...], Change], None]
+"""Changes a header in place: (result so far, the rule's attributes, the change)."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What happens to some attributes."""
+
+    names: str
+    """Keywords of PS3.6 and, for what has none, tags as PS3.6 writes them: (60xx,eeee);
+    a space between them."""
+    action: Action
+    told: str
+    """What a user is told, as a phrase that follows the names."""
+    source: str
+    """The clause that asks for it, or "our choice"."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The names one by one."""
+        return tuple(self.names.split())
+
+
+def each(act: Callable[[Dataset, str, Change], None]) -> Action:
+    """Make an action of what is to be done to every attribute by itself."""
+
+    @functools.wraps(act)
+    def action(result: Dataset, attributes: tuple[str, ...], change: Change) -> None:
+        for attribute in attributes:
+            act(result, attribute, change)
+
+    return action
+
+
+def keep(_result: Dataset, _attributes: tuple[str, ...], _change: Change) -> None:
+    """Do nothing: the rule is there to be read, and tested."""
+
+
+@each
+def drop(result: Dataset, keyword: str, _change: Change) -> None:
+    """Take the attribute out."""
+    remove(result, keyword)

@@ -1,0 +1,160 @@
+"""Reading and writing single elements of headers that may be damaged.
+
+Real headers hold empty elements, wrong VRs, text where numbers belong and bytes in no
+character set. Nothing here raises for them: what cannot be understood reads as absent,
+so that whoever asks leaves it as it is. Nor is pydicom made to convert, and to warn
+of, a value that only passes through.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pydicom.charset import decode_bytes, default_encoding
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
+from pydicom.valuerep import TEXT_VR_DELIMS
+
+Keyword = str | int
+"""An element's keyword, or its tag where a keyword would be ambiguous (60xx)."""
+
+UNDECODABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    EOFError,
+    struct.error,
+    UserWarning,  # where the caller has turned warnings into errors
+)
+"""What pydicom raises when a raw value does not fit its VR."""
+
+INTEGER_STRING = range(-(2**31), 2**31)
+"""The values an IS may hold, PS3.5 6.2."""
+
+VALID_UID = re.compile(r"[012](\.(0|[1-9][0-9]*))+")
+
+_ESCAPE = b"\x1b"
+
+
+def undecoded(header: Dataset, keyword: Keyword) -> DataElement | RawDataElement | None:
+    """Return an element as it stands, not converted from bytes; None if absent."""
+    tag = Tag(keyword)
+    return header.get_item(tag) if tag in header else None
+
+
+def text(header: Dataset, keyword: Keyword) -> str:
+    r"""Return an element as text, its values joined by ``\``; "" if absent or no text.
+
+    Bytes that are no text in the header's character set come back as "?".
+    """
+    element = undecoded(header, keyword)
+    value = None if element is None else element.value
+    if value is None or isinstance(value, Sequence):
+        return ""
+    if isinstance(value, bytes):
+        value = _decoded(value, header)
+    elif isinstance(value, MultiValue | list | tuple):
+        value = "\\".join(str(v) for v in value)
+    return str(value).strip("\0 ")
+
+
+def numbers(header: Dataset, keyword: Keyword) -> tuple[float, ...]:
+    """Return an element's finite numbers; () if it is absent, empty or no numbers."""
+    try:
+        values = [float(v) for v in _values(header, keyword)]
+    except UNDECODABLE:
+        return ()
+    return tuple(values) if all(map(math.isfinite, values)) else ()
+
+
+def uid(header: Dataset, keyword: Keyword) -> str:
+    """Return a UID that other elements may quote; "" if absent or invalid.
+
+    References
+    ----------
+    DICOM PS3.5 9.1; ISO/IEC 9834-1 knows the roots 0, 1 and 2 only
+    """
+    value = text(header, keyword)
+    return value if len(value) <= 64 and VALID_UID.fullmatch(value) else ""
+
+
+def items(header: Dataset, keyword: Keyword) -> list[Dataset] | None:
+    """Return a sequence's items, [] if there are none, None if it is no sequence."""
+    tag = Tag(keyword)
+    try:
+        value = header[tag].value if tag in header else None
+    except UNDECODABLE:
+        return None
+    if not value:
+        return []
+    return list(value) if isinstance(value, Sequence) else None
+
+
+def put(dataset: Dataset, keyword: Keyword, value: Any, vr: str = "") -> None:  # noqa: ANN401 - whatever the VR holds
+    """Set an element, whatever was there; `vr` where the dictionary knows several."""
+    tag = Tag(keyword)
+    dataset[tag] = DataElement(tag, vr or dictionary_VR(tag), value)
+
+
+def remove(dataset: Dataset, keyword: Keyword) -> None:
+    """Take an element out, if it is there."""
+    tag = Tag(keyword)
+    if tag in dataset:
+        del dataset[tag]
+
+
+def remove_tags(dataset: Dataset, unwanted: Callable[[BaseTag], bool]) -> None:
+    """Take out all elements with such tags, without decoding the others."""
+    for tag in [t for t in dataset.keys() if unwanted(t)]:  # noqa: SIM118 - see above
+        del dataset[tag]
+
+
+def append(dataset: Dataset, keyword: Keyword, item: Dataset) -> None:
+    """Add an item to a sequence; a sequence that cannot be read is left as it is."""
+    present = items(dataset, keyword)
+    if present is not None:
+        put(dataset, keyword, Sequence([*present, item]))
+
+
+def new_item(like: Dataset, **values: Any) -> Dataset:  # noqa: ANN401 - see put
+    """Return a sequence item that may also take over undecoded elements of `like`."""
+    item = Dataset()
+    implicit, little_endian = like.original_encoding
+    item.set_original_encoding(implicit, little_endian, like.original_character_set)
+    for keyword, value in values.items():
+        put(item, keyword, value)
+    return item
+
+
+def _values(header: Dataset, keyword: Keyword) -> Iterable[Any]:
+    tag = Tag(keyword)
+    if tag not in header:
+        return ()
+    if dictionary_VR(tag) in {"DS", "IS"}:
+        return text(header, keyword).split("\\")
+    value = header[tag].value
+    return value if isinstance(value, MultiValue | list | tuple) else (value,)
+
+
+def _decoded(value: bytes, header: Dataset) -> str:
+    charset = header.original_character_set or default_encoding
+    encodings = [charset] if isinstance(charset, str) else list(charset)
+    try:
+        if _ESCAPE in value:
+            return decode_bytes(value, encodings, TEXT_VR_DELIMS)
+        return value.decode(encodings[0])
+    except UNDECODABLE:
+        return value.decode("ascii", "replace").replace(
+            "\N{REPLACEMENT CHARACTER}", "?"
+        )

@@ -1,0 +1,145 @@
+"""Whatever a header measures in image pixels, on the finer grid.
+
+Positions are 1-based: pixel c of n covers c - 1 to c, and its centre lies at c - 0.5.
+"Beyond the image" is said by 0 and by n + 1 (PS3.3 C.8.7.3.1.1), whatever n is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.valuerep import format_number_as_ds
+
+from cxr_sr.formats.header_change import Change, each
+from cxr_sr.formats.header_elements import INTEGER_STRING, numbers, put
+
+ROW, COLUMN = 0, 1
+"""Index of each direction in shapes, factors and spacings."""
+
+LARGEST_RATIO_TERM = 1000
+"""Rounding the rows and columns of a result to whole pixels changes the shape of its
+pixels by less than this can tell."""
+
+
+@each
+def divide(result: Dataset, keyword: str, change: Change) -> None:
+    """Divide a (row, column) pair by the factors; zero or junk is left alone.
+
+    16 characters hold 14 digits of a spacing (DS, PS3.5 6.2).
+    """
+    pair = numbers(change.source, keyword)
+    if len(pair) == 2 and min(pair) > 0:
+        finer = [v / f for v, f in zip(pair, change.derivation.factors, strict=True)]
+        put(result, keyword, [format_number_as_ds(v) for v in finer])
+
+
+@each
+def adjust_aspect(result: Dataset, keyword: str, change: Change) -> None:
+    """Adjust vertical:horizontal where rows and columns grew by different factors."""
+    pair = numbers(change.source, keyword)
+    if len(pair) != 2 or min(pair) <= 0:
+        return
+    before = Fraction(pair[0]) / Fraction(pair[1])
+    down, across = change.derivation.factors
+    after = (before * Fraction(across) / Fraction(down)).limit_denominator(
+        LARGEST_RATIO_TERM
+    )
+    if after > 0 and after != before.limit_denominator(LARGEST_RATIO_TERM):
+        put(result, keyword, [after.numerator, after.denominator])
+
+
+@each
+def move_near_edge(result: Dataset, keyword: str, change: Change) -> None:
+    """Map the last hidden column or row on the left or upper side."""
+    _move(result, keyword, change, [_axis_of_edge(keyword)], lambda c, s: round(s * c))
+
+
+@each
+def move_far_edge(result: Dataset, keyword: str, change: Change) -> None:
+    """Map the first hidden column or row on the right or lower side."""
+    axes = [_axis_of_edge(keyword)]
+    _move(result, keyword, change, axes, lambda c, s: round(s * (c - 1)) + 1)
+
+
+@each
+def move_points(result: Dataset, keyword: str, change: Change) -> None:
+    """Map the centres of pixels, given as row, column, row, column, ..."""
+    count = len(numbers(change.source, keyword))
+    if count % 2 == 0:
+        axes = [ROW, COLUMN] * (count // 2)
+        _move(result, keyword, change, axes, lambda c, s: round(s * (c - 0.5) + 0.5))
+
+
+@each
+def scale_radius(result: Dataset, keyword: str, change: Change) -> None:
+    """Multiply a radius, which is counted in pixels along a row (PS3.3 C.7.6.11)."""
+    radius = numbers(change.source, keyword)
+    if len(radius) == 1:
+        _put_integers(
+            result, keyword, [round(change.derivation.factors[COLUMN] * radius[0])]
+        )
+
+
+@each
+def shift_position(result: Dataset, keyword: str, change: Change) -> None:
+    """Move the centre of the first pixel: the outer edges of the image stay.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.2.1.1: ImageOrientationPatient holds the direction of a row, in
+    which the column index grows, before that of a column
+    """
+    position = numbers(change.source, keyword)
+    directions = numbers(change.source, "ImageOrientationPatient")
+    spacing = numbers(change.source, "PixelSpacing")
+    if (len(position), len(directions), len(spacing)) != (3, 6, 2):
+        return
+    down, across = (
+        0.5 * (1 / f - 1) * mm
+        for f, mm in zip(change.derivation.factors, spacing, strict=True)
+    )
+    along_row, along_column = np.array(directions).reshape(2, 3)
+    moved = np.array(position) + across * along_row + down * along_column
+    put(result, keyword, [format_number_as_ds(float(v)) for v in moved])
+
+
+def _axis_of_edge(keyword: str) -> int:
+    """Return the index a vertical edge is counted in: columns."""
+    return COLUMN if keyword.endswith("VerticalEdge") else ROW
+
+
+def _move(
+    result: Dataset,
+    keyword: str,
+    change: Change,
+    axes: Sequence[int],
+    rule: Callable[[float, float], int],
+) -> None:
+    values = numbers(change.source, keyword)
+    if values and len(values) == len(axes):
+        moved = [
+            _moved(v, axis, change, rule) for v, axis in zip(values, axes, strict=True)
+        ]
+        _put_integers(result, keyword, moved)
+
+
+def _moved(
+    position: float, axis: int, change: Change, rule: Callable[[float, float], int]
+) -> int:
+    """Map one position; what lies in the image stays in it."""
+    size, new_size = change.source_shape[axis], change.shape[axis]
+    if position == 0:
+        return 0
+    if position == size + 1:
+        return new_size + 1
+    moved = rule(position, change.derivation.factors[axis])
+    return min(max(moved, 0), new_size + 1) if 0 < position <= size else moved
+
+
+def _put_integers(result: Dataset, keyword: str, values: Sequence[int]) -> None:
+    """Write an IS; what it cannot hold was no pixel, and is left as it was."""
+    if all(v in INTEGER_STRING for v in values):
+        put(result, keyword, list(values))

@@ -1,0 +1,200 @@
+"""Which image this is now: UIDs, numbers, dates, ImageType, and what people read."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    DigitalIntraOralXRayImageStorageForPresentation,
+    DigitalIntraOralXRayImageStorageForProcessing,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
+
+from cxr_sr.formats.header_change import TOOL, Action, Change, each, tool_version
+from cxr_sr.formats.header_elements import INTEGER_STRING, numbers, put, text, uid
+from cxr_sr.radiograph import Derivation
+
+DX_IMAGE = {
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    DigitalIntraOralXRayImageStorageForPresentation,
+    DigitalIntraOralXRayImageStorageForProcessing,
+}
+"""SOP classes whose ImageType has an empty third value, PS3.3 C.8.11.3.1.1. (That of
+mammography means something, C.8.11.7.1.4, and stays.)"""
+
+DESCRIPTION_CHARACTERS = 1024
+"""Longest ST, PS3.5 6.2: DerivationDescription."""
+LABEL_CHARACTERS = 64
+"""Longest LO, PS3.5 6.2: SeriesDescription, ManufacturerModelName."""
+
+
+def always(make: Callable[[Change], Any]) -> Action:
+    """Set every attribute to `make(change)`, whether the source has it or not."""
+
+    @each
+    def action(result: Dataset, keyword: str, change: Change) -> None:
+        put(result, keyword, make(change))
+
+    return action
+
+
+def instance_uid(change: Change) -> str:
+    """Return a UID that is the same for the same source, settings and version.
+
+    Any setting that can change a pixel or an element changes it: a PACS that knows a
+    UID already keeps the pixels it has. Nothing of the machine or the time enters.
+    """
+    source = text(change.source, "SOPInstanceUID")
+    settings = _settings(change.derivation)
+    extremes = (change.derivation.minimum, change.derivation.maximum)
+    # Two files stripped to the same header still differ in their pixels.
+    who = [source] if source else [_fingerprint(change.source), repr(extremes)]
+    return _uid("instance", *who, *settings, repr(change.options))
+
+
+def series_uid(change: Change) -> str:
+    """Return a UID that all images of one source series share after one treatment.
+
+    The factors enter as rounded in the label: images of slightly different sizes
+    brought to one spacing differ by a rounding of their rows, and belong together.
+
+    References
+    ----------
+    DICOM PS3.3 C.8.11.1.1.1: FOR PRESENTATION and FOR PROCESSING never share a series
+    """
+    source = text(change.source, "SeriesInstanceUID") or _fingerprint(change.source)
+    kind = [text(change.source, k) for k in ("SOPClassUID", "PresentationIntentType")]
+    label = scale_label(change.derivation.factors)
+    return _uid("series", source, *kind, label, *_settings(change.derivation)[1:])
+
+
+def weights_uid(derivation: Derivation) -> str:
+    """Return the DeviceUID of a model: it changes with every training."""
+    return _uid("model", derivation.model, derivation.weights_sha256)
+
+
+def series_number(change: Change) -> int:
+    """Return the source's number, moved out of the way of the originals."""
+    source = numbers(change.source, "SeriesNumber") or (0,)
+    number = int(source[0]) + change.options.series_offset
+    return number if number in INTEGER_STRING else change.options.series_offset
+
+
+def local_time(header: Dataset, now: datetime) -> datetime:
+    """Return `now` in the header's time zone; as it is if either knows of none.
+
+    References
+    ----------
+    DICOM PS3.3 C.12.1: TimezoneOffsetFromUTC holds for all DA and TM of the object
+    """
+    offset = re.fullmatch(
+        r"([+-])(\d\d)([0-5]\d)", text(header, "TimezoneOffsetFromUTC")
+    )
+    if offset is None or now.tzinfo is None:
+        return now
+    minutes = int(offset[2]) * 60 + int(offset[3])
+    if minutes >= 24 * 60:
+        return now
+    return now.astimezone(timezone(timedelta(minutes=int(f"{offset[1]}{minutes}"))))
+
+
+@each
+def stamp(result: Dataset, keyword: str, change: Change) -> None:
+    """Set a DA or a TM to now."""
+    layout = "%Y%m%d" if keyword.endswith("Date") else "%H%M%S.%f"
+    put(result, keyword, change.now.strftime(layout))
+
+
+def image_type(change: Change) -> list[str]:
+    """Return DERIVED, the source's second and third value, RESAMPLED, and its rest."""
+    sop_class = text(change.source, "SOPClassUID")
+    values = [v.strip() for v in text(change.source, "ImageType").split("\\")]
+    _, second, third, *rest = [*values, "", ""][: max(3, len(values))]
+    if not second:
+        second = "SECONDARY" if sop_class == SecondaryCaptureImageStorage else "PRIMARY"
+    if sop_class in DX_IMAGE:
+        third = ""
+    rest = [v for v in rest if v != "RESAMPLED"]
+    return ["DERIVED", second, third, "RESAMPLED", *rest]
+
+
+def series_description(change: Change) -> str:
+    """Return the notice first, for viewers cut long texts, then the source's words."""
+    source = text(change.source, "SeriesDescription").replace("\\", " ")
+    notice = f"RESEARCH ONLY ({TOOL} {scale_label(change.derivation.factors)})"
+    return f"{notice}: {source}"[:LABEL_CHARACTERS].rstrip() if source else notice
+
+
+def derivation_description(change: Change) -> str:
+    """Return the source's text and what was done now; only its tail is ever cut."""
+    source = text(change.source, "DerivationDescription")
+    ours = derivation_text(change.derivation) + _unquotable(change.source)
+    if not source:
+        return ours
+    room = DESCRIPTION_CHARACTERS - len(ours) - len("; ")
+    if len(source) > room:
+        source = source[: room - len("...")] + "..."
+    return f"{source}; {ours}"
+
+
+def derivation_text(derivation: Derivation) -> str:
+    """Return one ASCII sentence that says how the pixels were made."""
+    label, model = scale_label(derivation.factors), model_name(derivation)
+    how = f"interpolated {label} by {model}"
+    if derivation.learned:
+        weights = f"weights SHA-256 {derivation.weights_sha256[:16]}"
+        how = f"super-resolved {label} by {model} ({weights}, {derivation.precision})"
+    return (
+        f"{TOOL} {tool_version()}: {how}; consistency {derivation.consistency}, off "
+        f"the source by at most {derivation.consistency_max:.3g}, RMS "
+        f"{derivation.consistency_rms:.3g} stored codes; research only, not for "
+        "diagnosis"
+    )
+
+
+def scale_label(factors: tuple[float, float]) -> str:
+    """Return "x2", or "x2.37x2.41" where rows and columns differ."""
+    down, across = (f"x{factor:.3g}" for factor in factors)
+    return down if down == across else down + across
+
+
+def model_name(derivation: Derivation) -> str:
+    """Return the model's name as an LO may hold it, PS3.5 6.2."""
+    return re.sub(r"[^ -\[\]-~]", "?", derivation.model)[:LABEL_CHARACTERS].strip()
+
+
+def _unquotable(source: Dataset) -> str:
+    """Keep the link to a source whose UID is too broken for SourceImageSequence."""
+    instance = text(source, "SOPInstanceUID")
+    broken = instance and not uid(source, "SOPInstanceUID")
+    return (
+        f"; source has the invalid UID {instance[:LABEL_CHARACTERS]}" if broken else ""
+    )
+
+
+def _settings(derivation: Derivation) -> list[str]:
+    measured = {"consistency_max", "consistency_rms", "minimum", "maximum"}
+    names = [f.name for f in dataclasses.fields(derivation) if f.name not in measured]
+    return [*(repr(getattr(derivation, name)) for name in names), tool_version()]
+
+
+def _fingerprint(header: Dataset) -> str:
+    """Stand in for a missing UID: the SHA-256 of everything else that is there."""
+    digest = hashlib.sha256()
+    for tag in sorted(header.keys()):
+        digest.update(f"{tag}{text(header, tag)}".encode())
+    return digest.hexdigest()
+
+
+def _uid(*entropy: str) -> str:
+    return generate_uid(entropy_srcs=["\0".join(entropy)])

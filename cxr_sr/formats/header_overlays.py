@@ -1,0 +1,171 @@
+"""Overlay planes (60xx,eeee): one bit a pixel, drawn over the image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from cxr_sr.formats.header_change import Change
+from cxr_sr.formats.header_elements import (
+    INTEGER_STRING,
+    numbers,
+    put,
+    remove,
+    remove_tags,
+    undecoded,
+)
+
+GROUPS = range(0x6000, 0x6100, 2)
+CURVE_GROUPS = range(0x5000, 0x5100, 2)
+
+ROWS, COLUMNS, FRAMES, ORIGIN = 0x0010, 0x0011, 0x0015, 0x0050
+BITS_ALLOCATED, ROI_AREA, ROI_MEAN, ROI_DEVIATION = 0x0100, 0x1301, 0x1302, 0x1303
+DATA = 0x3000
+
+LARGEST_SIDE = 0xFFFF
+"""OverlayRows and OverlayColumns are US."""
+ORIGINS = range(-0x8000, 0x8000)
+"""OverlayOrigin is SS."""
+ROWS_AT_ONCE = 512
+"""A multiple of 8, so that every block of rows fills whole bytes."""
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """One overlay: where it lies on the image, and its bits."""
+
+    origin: tuple[int, int]
+    """(row, column) of its first pixel, 1-based, on or off the image."""
+    bits: NDArray[np.uint8]
+    """(rows, columns), 0 or 1."""
+
+
+@dataclass(frozen=True)
+class _Finer:
+    """The same overlay on the finer grid, as its elements hold it."""
+
+    origin: tuple[int, int]
+    shape: tuple[int, int]
+    data: bytes
+    """8 pixels a byte, the first in the lowest bit, rows end to end."""
+
+
+def scale_overlays(
+    result: Dataset, _attributes: tuple[str, ...], change: Change
+) -> None:
+    """Repeat the bits of every plane; one that cannot be scaled goes.
+
+    That is: a plane inside the unused bits of the pixels (OverlayBitsAllocated is not
+    1, retired), one of several frames, and one whose size and data disagree. Left as
+    it is, it would mark another place.
+
+    References
+    ----------
+    DICOM PS3.3 C.9.2; PS3.5 8.1.2
+    """
+    for group in GROUPS:
+        plane = _read(result, group) if change.options.overlays == "scale" else None
+        finer = plane and _finer(plane, change)
+        if finer:
+            _write(result, group, finer)
+            _scale_statistics(result, group, change)
+        else:
+            _remove_group(result, group)
+
+
+def drop_curves(result: Dataset, _attributes: tuple[str, ...], _change: Change) -> None:
+    """Take all curve groups out."""
+    for group in CURVE_GROUPS:
+        _remove_group(result, group)
+
+
+def _finer(plane: _Plane, change: Change) -> _Finer | None:
+    """Return the plane on the finer grid, None if it does not fit its elements."""
+    first, rows = _axis(0, plane, change)
+    left, columns = _axis(1, plane, change)
+    fits = all(0 < len(i) <= LARGEST_SIDE for i in (rows, columns))
+    if not fits or first not in ORIGINS or left not in ORIGINS:
+        return None
+    data = b"".join(
+        np.packbits(
+            plane.bits[np.ix_(rows[i : i + ROWS_AT_ONCE], columns)], bitorder="little"
+        ).tobytes()
+        for i in range(0, len(rows), ROWS_AT_ONCE)
+    )
+    return _Finer((first, left), (len(rows), len(columns)), data)
+
+
+def _axis(axis: int, plane: _Plane, change: Change) -> tuple[int, NDArray[np.intp]]:
+    """Return the new origin and the nearest old index of every new one."""
+    factor, count = change.derivation.factors[axis], plane.bits.shape[axis]
+    size, new_size = change.source_shape[axis], change.shape[axis]
+    begin = plane.origin[axis] - 1
+    # The far border of the image maps onto itself, however the factor was rounded.
+    new_begin, new_end = (
+        new_size if edge == size else round(factor * edge)
+        for edge in (begin, begin + count)
+    )
+    centres = (np.arange(new_begin, new_end) + 0.5) / factor - begin
+    return new_begin + 1, np.clip(centres.astype(np.intp), 0, count - 1)
+
+
+def _read(header: Dataset, group: int) -> _Plane | None:
+    shape = _integers(header, group, ROWS) + _integers(header, group, COLUMNS)
+    origin = _integers(header, group, ORIGIN) or (1, 1)
+    allocated = _integers(header, group, BITS_ALLOCATED) or (1,)
+    frames = _integers(header, group, FRAMES) or (1,)
+    if (len(shape), len(origin), allocated, frames) != (2, 2, (1,), (1,)):
+        return None
+    bits = _bits(header, group)
+    if min(shape) < 1 or math.prod(shape) > bits.size:
+        return None
+    return _Plane((origin[0], origin[1]), bits[: math.prod(shape)].reshape(shape))
+
+
+def _integers(header: Dataset, group: int, element: int) -> tuple[int, ...]:
+    return tuple(map(int, numbers(header, _tag(group, element))))
+
+
+def _bits(header: Dataset, group: int) -> NDArray[np.uint8]:
+    """Return OverlayData unpacked, the first pixel in the lowest bit."""
+    element = undecoded(header, _tag(group, DATA))
+    if element is None or not isinstance(element.value, bytes):
+        return np.empty(0, np.uint8)
+    data = np.frombuffer(element.value, np.uint8)
+    if header.original_encoding[1] is False and element.VR != "OB":
+        # Big endian words (PS3.5 7.3); the finer plane is written in little endian.
+        data = data[: data.size // 2 * 2].reshape(-1, 2)[:, ::-1].ravel()
+    return np.unpackbits(data, bitorder="little")
+
+
+def _write(result: Dataset, group: int, finer: _Finer) -> None:
+    put(result, _tag(group, ROWS), finer.shape[0])
+    put(result, _tag(group, COLUMNS), finer.shape[1])
+    put(result, _tag(group, ORIGIN), list(finer.origin))
+    padding = b"\0" * (len(finer.data) % 2)  # an even length, PS3.5 7.1.1
+    put(result, _tag(group, DATA), finer.data + padding, "OW")
+
+
+def _scale_statistics(result: Dataset, group: int, change: Change) -> None:
+    """Scale a region's area; its mean and deviation are no longer known."""
+    remove(result, _tag(group, ROI_MEAN))
+    remove(result, _tag(group, ROI_DEVIATION))
+    area = numbers(result, _tag(group, ROI_AREA))
+    if len(area) == 1:
+        down, across = change.derivation.factors
+        pixels = round(area[0] * down * across)
+        if pixels in INTEGER_STRING:
+            put(result, _tag(group, ROI_AREA), pixels)
+
+
+def _remove_group(result: Dataset, group: int) -> None:
+    remove_tags(result, lambda tag: tag.group == group)
+
+
+def _tag(group: int, element: int) -> int:
+    return Tag(group, element)

@@ -1,0 +1,185 @@
+"""Where the pixels come from and who made them: codes, references and equipment."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from cxr_sr.formats.header_change import TOOL, Change, each, tool_version
+from cxr_sr.formats.header_elements import (
+    append,
+    items,
+    new_item,
+    put,
+    remove,
+    text,
+    uid,
+    undecoded,
+)
+from cxr_sr.formats.header_identity import (
+    derivation_text,
+    model_name,
+    weights_uid,
+)
+
+Code = tuple[str, str, str]
+"""(CodeValue, CodingSchemeDesignator, CodeMeaning), PS3.3 8.1"""
+
+SPATIAL_RESAMPLING: Code = ("113085", "DCM", "Spatial resampling")  # CID 7203
+SOURCE_IMAGE: Code = (  # CID 7202
+    "121322",
+    "DCM",
+    "Source image for image processing operation",
+)
+ACQUISITION_EQUIPMENT: Code = ("109101", "DCM", "Acquisition Equipment")  # CID 7005
+PROCESSING_EQUIPMENT: Code = ("109102", "DCM", "Processing Equipment")
+
+OWN_SCHEME = "99CXRSR"
+"""Private coding schemes begin with 99, PS3.3 8.2."""
+SUPER_RESOLUTION: Code = (
+    "SUPERRES",
+    OWN_SCHEME,
+    "Super-resolution by a trained network",
+)
+"""CID 7203 is extensible and has nothing for it."""
+
+
+@each
+def add_derivation_codes(result: Dataset, keyword: str, change: Change) -> None:
+    """Append what was done, unless the source says the same already."""
+    learned = (SUPER_RESOLUTION,) if change.derivation.learned else ()
+    for code in (SPATIAL_RESAMPLING, *learned):
+        if code[:2] not in _codes(result, keyword):
+            append(result, keyword, _coded(code))
+
+
+@each
+def identify_coding_scheme(result: Dataset, keyword: str, change: Change) -> None:
+    """Name the private scheme; nobody could look it up otherwise."""
+    schemes = [text(i, "CodingSchemeDesignator") for i in items(result, keyword) or ()]
+    if change.derivation.learned and OWN_SCHEME not in schemes:
+        scheme = new_item(
+            result,
+            CodingSchemeDesignator=OWN_SCHEME,
+            CodingSchemeName=f"Codes of {TOOL}",
+        )
+        append(result, keyword, scheme)
+
+
+@each
+def add_source_image(result: Dataset, keyword: str, change: Change) -> None:
+    """Append the source, which a viewer must not simply overlay."""
+    reference = _reference(change.source)
+    if reference is None:
+        return
+    put(reference, "PurposeOfReferenceCodeSequence", [_coded(SOURCE_IMAGE)])
+    # A magnified projection is the example the standard itself gives for NO:
+    # PS3.3 C.12.4.
+    put(reference, "SpatialLocationsPreserved", "NO")
+    append(result, keyword, reference)
+
+
+@each
+def add_source_series(result: Dataset, keyword: str, change: Change) -> None:
+    """List the source under its series, beside what the source itself lists."""
+    reference = _reference(change.source)
+    series = uid(change.source, "SeriesInstanceUID")
+    if reference is None or not series:
+        return
+    for item in items(result, keyword) or ():
+        if uid(item, "SeriesInstanceUID") == series:
+            append(item, "ReferencedInstanceSequence", reference)
+            return
+    item = new_item(result, SeriesInstanceUID=series)
+    append(item, "ReferencedInstanceSequence", reference)
+    append(result, keyword, item)
+
+
+def move_equipment(
+    result: Dataset, attributes: tuple[str, ...], change: Change
+) -> None:
+    """Give the source's equipment a ContributingEquipmentSequence item; enter ours.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.5.1.1 (General Equipment), C.12.1.1.5 (Contributing Equipment)
+    """
+    if change.options.equipment == "keep":
+        return
+    item = new_item(result)
+    for tag in map(Tag, attributes):
+        element = undecoded(result, tag)
+        if element is not None and element.value:
+            item[tag] = element
+        remove(result, tag)
+    if len(item) > 0:
+        if not text(item, "Manufacturer"):
+            put(item, "Manufacturer", "UNKNOWN")  # type 1 here, type 2 at the top
+        role = _role_of_source(change.source)
+        put(item, "PurposeOfReferenceCodeSequence", [_coded(role)])
+        append(result, "ContributingEquipmentSequence", item)
+    for keyword, value in _own_equipment(change).items():
+        put(result, keyword, value)
+
+
+@each
+def add_own_equipment(result: Dataset, keyword: str, change: Change) -> None:
+    """Append this tool and its model as processing equipment."""
+    zone = change.now.strftime("%z")[:5]
+    item = new_item(
+        result,
+        **_own_equipment(change),
+        ContributionDateTime=change.now.strftime("%Y%m%d%H%M%S.%f") + zone,
+        ContributionDescription=derivation_text(change.derivation),
+    )
+    put(item, "PurposeOfReferenceCodeSequence", [_coded(PROCESSING_EQUIPMENT)])
+    append(result, keyword, item)
+
+
+@each
+def declare_synthetic(result: Dataset, keyword: str, change: Change) -> None:
+    """Say YES for a network's pixels; what the source says of itself is inherited."""
+    if change.derivation.learned and change.options.synthetic:
+        put(result, keyword, "YES")
+
+
+def _own_equipment(change: Change) -> dict[str, str]:
+    own = {
+        "Manufacturer": TOOL,
+        "ManufacturerModelName": model_name(change.derivation),
+        "SoftwareVersions": f"{TOOL} {tool_version()}",
+    }
+    if change.derivation.learned:
+        own["DeviceUID"] = weights_uid(change.derivation)
+    return own
+
+
+def _role_of_source(source: Dataset) -> Code:
+    """Tell apart who exposed the image and who had already processed it."""
+    derived = text(source, "ImageType").startswith("DERIVED")
+    return PROCESSING_EQUIPMENT if derived else ACQUISITION_EQUIPMENT
+
+
+def _reference(source: Dataset) -> Dataset | None:
+    """Return a reference to the source, None if it has no valid UID to quote."""
+    pair = {
+        "ReferencedSOPClassUID": uid(source, "SOPClassUID"),
+        "ReferencedSOPInstanceUID": uid(source, "SOPInstanceUID"),
+    }
+    return new_item(source, **pair) if all(pair.values()) else None
+
+
+def _coded(code: Code) -> Dataset:
+    item = Dataset()
+    for keyword, value in zip(
+        ("CodeValue", "CodingSchemeDesignator", "CodeMeaning"), code, strict=True
+    ):
+        put(item, keyword, value)
+    return item
+
+
+def _codes(header: Dataset, keyword: str) -> list[tuple[str, str]]:
+    return [
+        (text(item, "CodeValue"), text(item, "CodingSchemeDesignator"))
+        for item in items(header, keyword) or ()
+    ]

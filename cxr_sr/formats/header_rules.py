@@ -1,0 +1,297 @@
+"""Everything that changes in a DICOM header, as one table.
+
+The table drives the code, the README's section and the tests alike; what it does not
+name is copied unchanged. Clauses are of DICOM PS3.3 unless another part is named.
+"""
+
+from __future__ import annotations
+
+from cxr_sr.formats import header_geometry as geometry
+from cxr_sr.formats import header_identity as identity
+from cxr_sr.formats import header_overlays as overlays
+from cxr_sr.formats import header_pixels as pixels
+from cxr_sr.formats import header_provenance as provenance
+from cxr_sr.formats.header_change import Rule, drop, keep
+
+RULES: tuple[Rule, ...] = (
+    # --- which image this is
+    Rule(
+        "SOPInstanceUID",
+        identity.always(identity.instance_uid),
+        "new; the same again for the same source, model, settings and version",
+        "C.7.6.1.1.2",
+    ),
+    Rule(
+        "SeriesInstanceUID",
+        identity.always(identity.series_uid),
+        "new; one for all images of a source series that were treated alike",
+        "C.7.3.1, C.8.11.1.1.1",
+    ),
+    Rule(
+        "SeriesNumber",
+        identity.always(identity.series_number),
+        "the source's plus 9000 (can be set)",
+        "our choice",
+    ),
+    Rule(
+        "SeriesDescription",
+        identity.always(identity.series_description),
+        '"RESEARCH ONLY (cxr-sr x2): " before as much of the source\'s as fits 64 '
+        "characters",
+        "our choice",
+    ),
+    Rule(
+        "SeriesDate SeriesTime ContentDate ContentTime InstanceCreationDate "
+        "InstanceCreationTime",
+        identity.stamp,
+        "now, in the time zone of TimezoneOffsetFromUTC",
+        "C.7.3.1, C.7.6.1, C.12.1",
+    ),
+    Rule(
+        "InstanceCreatorUID",
+        drop,
+        "removed: the device it names did not make this image",
+        "C.12.1",
+    ),
+    Rule(
+        "ImageType",
+        identity.always(identity.image_type),
+        "DERIVED; the second and third value stay (the third is empty in DX); "
+        "RESAMPLED as the fourth",
+        "C.7.6.1.1.2, C.8.11.3.1.1",
+    ),
+    # --- where it comes from
+    Rule(
+        "DerivationDescription",
+        identity.always(identity.derivation_description),
+        "scale, model, hash of the weights and achieved consistency are appended to "
+        "the source's text",
+        "C.12.4.1.1",
+    ),
+    Rule(
+        "DerivationCodeSequence",
+        provenance.add_derivation_codes,
+        "113085 DCM Spatial resampling is appended; for a network also SUPERRES "
+        "99CXRSR, for the standard has no code for it",
+        "C.12.4, PS3.16 CID 7203",
+    ),
+    Rule(
+        "CodingSchemeIdentificationSequence",
+        provenance.identify_coding_scheme,
+        "names 99CXRSR where it is used",
+        "C.12.1, PS3.16 8",
+    ),
+    Rule(
+        "SourceImageSequence",
+        provenance.add_source_image,
+        "the source is appended (121322 DCM), with SpatialLocationsPreserved NO; not "
+        "if its UID is missing or invalid",
+        "C.12.4, PS3.16 CID 7202",
+    ),
+    Rule(
+        "ReferencedSeriesSequence",
+        provenance.add_source_series,
+        "the source is listed under its series",
+        "C.12.2",
+    ),
+    Rule(
+        "Manufacturer InstitutionName InstitutionAddress StationName "
+        "InstitutionalDepartmentName InstitutionalDepartmentTypeCodeSequence "
+        "ManufacturerModelName ManufacturerDeviceClassUID DeviceSerialNumber "
+        "SoftwareVersions UDISequence DeviceUID DateOfLastCalibration "
+        "TimeOfLastCalibration DateOfManufacture DateOfInstallation",
+        provenance.move_equipment,
+        "moved into an item of ContributingEquipmentSequence (109101 DCM Acquisition "
+        "Equipment; 109102 DCM Processing Equipment if the source was itself "
+        "derived); Manufacturer, ManufacturerModelName, SoftwareVersions and "
+        "DeviceUID then name cxr-sr, the model, the version and the weights. All stay "
+        "where they are if the equipment is to be kept",
+        "C.7.5.1, C.12.1.1.5",
+    ),
+    Rule(
+        "ContributingEquipmentSequence",
+        provenance.add_own_equipment,
+        "an item for cxr-sr and the model is appended (109102 DCM Processing "
+        "Equipment)",
+        "C.12.1.1.5",
+    ),
+    Rule(
+        "ContentQualification",
+        identity.always(lambda _: "RESEARCH"),
+        "RESEARCH, always",
+        "C.8.13.2.1.1",
+    ),
+    Rule(
+        "SyntheticData",
+        provenance.declare_synthetic,
+        "YES for a trained network (can be left out); an interpolator leaves it alone",
+        "C.12.1",
+    ),
+    # --- its pixels
+    Rule("Rows Columns", pixels.set_size, "the new size", "C.7.6.3.1"),
+    Rule(
+        "SmallestImagePixelValue LargestImagePixelValue",
+        pixels.update_extremes,
+        "computed anew where the source states them",
+        "C.7.6.3.1",
+    ),
+    Rule(
+        "PixelPaddingValue PixelPaddingRangeLimit",
+        pixels.drop_lost_padding,
+        "kept, as padding pixels are carried over; removed if that failed",
+        "C.7.5.1.1.2",
+    ),
+    # --- its geometry
+    Rule(
+        "PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing DetectorBinning",
+        geometry.divide,
+        "divided by the factors, all alike (a binning below 1 is legal); zero, "
+        "negative or unreadable values stay",
+        "10.7.1.1, C.8.6.2, C.8.11.4.1.1",
+    ),
+    Rule(
+        "PixelAspectRatio",
+        geometry.adjust_aspect,
+        "kept, unless rows and columns grew by different factors",
+        "C.7.6.3.1.7",
+    ),
+    Rule(
+        "CollimatorLeftVerticalEdge CollimatorUpperHorizontalEdge "
+        "ShutterLeftVerticalEdge ShutterUpperHorizontalEdge",
+        geometry.move_near_edge,
+        "c becomes s c, rounded; the marks for beyond the image stay such marks",
+        "C.8.7.3.1.1, C.7.6.11",
+    ),
+    Rule(
+        "CollimatorRightVerticalEdge CollimatorLowerHorizontalEdge "
+        "ShutterRightVerticalEdge ShutterLowerHorizontalEdge",
+        geometry.move_far_edge,
+        "c becomes s (c - 1) + 1, likewise",
+        "C.8.7.3.1.1, C.7.6.11",
+    ),
+    Rule(
+        "CenterOfCircularCollimator VerticesOfThePolygonalCollimator "
+        "CenterOfCircularShutter VerticesOfThePolygonalShutter",
+        geometry.move_points,
+        "c becomes s (c - 0.5) + 0.5, likewise",
+        "C.8.7.3, C.7.6.11",
+    ),
+    Rule(
+        "RadiusOfCircularCollimator RadiusOfCircularShutter",
+        geometry.scale_radius,
+        "multiplied by the factor of the columns",
+        "C.8.7.3, C.7.6.11",
+    ),
+    Rule(
+        "ImagePositionPatient",
+        geometry.shift_position,
+        "moved to the centre of the new first pixel",
+        "C.7.6.2.1.1",
+    ),
+    Rule(
+        "(60xx,eeee)",
+        overlays.scale_overlays,
+        "bits repeated, OverlayRows, OverlayColumns, OverlayOrigin and ROIArea "
+        "scaled, ROIMean and ROIStandardDeviation removed; planes inside the pixels' "
+        "unused bits, of several frames, or with too little data are removed",
+        "C.9.2",
+    ),
+    # --- what cannot come along
+    Rule(
+        "(odd,eeee)",
+        pixels.drop_private,
+        "removed at every depth (can be kept): they may hold coordinates, LUTs or "
+        "names",
+        "our choice",
+    ),
+    Rule(
+        "(50xx,eeee)",
+        overlays.drop_curves,
+        "removed: retired, in pixels of the source",
+        "PS3.3-2004 C.10.2",
+    ),
+    Rule(
+        "SmallestPixelValueInSeries LargestPixelValueInSeries "
+        "SmallestImagePixelValueInPlane LargestImagePixelValueInPlane "
+        "HistogramSequence IconImageSequence",
+        drop,
+        "removed: computed from other pixels",
+        "C.7.3.1, C.11.5, C.7.6.1.1.6",
+    ),
+    Rule(
+        "ReferencedPerformedProcedureStepSequence PerformedStationAETitle "
+        "PerformedStationName PerformedLocation PerformedProcedureStepStartDate "
+        "PerformedProcedureStepStartTime PerformedProcedureStepEndDate "
+        "PerformedProcedureStepEndTime PerformedProcedureStepStatus "
+        "PerformedProcedureStepID PerformedProcedureStepDescription "
+        "PerformedProcedureTypeDescription PerformedProtocolCodeSequence "
+        "CommentsOnThePerformedProcedureStep",
+        drop,
+        "removed: no modality's procedure step made this series",
+        "10.13, C.7.3.1",
+    ),
+    Rule(
+        "DigitalSignaturesSequence MACParametersSequence",
+        drop,
+        "removed: what was signed has changed",
+        "C.12.1.1.3",
+    ),
+    Rule(
+        "AlternateRepresentationSequence StorageMediaFileSetUID DataSetTrailingPadding",
+        drop,
+        "removed: they tell of the source's file",
+        "PS3.10 7.2",
+    ),
+    Rule(
+        "(gggg,0000)",
+        pixels.drop_group_lengths,
+        "removed: retired, and wrong from now on",
+        "PS3.5 7.2",
+    ),
+    Rule(
+        "PixelData FloatPixelData DoubleFloatPixelData PixelDataProviderURL "
+        "ExtendedOffsetTable ExtendedOffsetTableLengths",
+        drop,
+        "replaced by the new pixels, in the bits and photometric interpretation of "
+        "the source, never inverted and never windowed",
+        "C.7.6.3.1",
+    ),
+    # --- what one might think had changed
+    Rule(
+        "SOPClassUID PresentationIntentType StudyInstanceUID PatientID "
+        "AccessionNumber FrameOfReferenceUID InstanceNumber AcquisitionDate "
+        "AcquisitionTime AcquisitionUID IrradiationEventUID ExposureIndex",
+        keep,
+        "kept: an image of the same kind, in the same study, of the same exposure, "
+        "which must not count twice",
+        "our choice",
+    ),
+    Rule(
+        "BitsAllocated BitsStored PhotometricInterpretation WindowCenter WindowWidth "
+        "VOILUTSequence ModalityLUTSequence RescaleIntercept RescaleSlope "
+        "PresentationLUTShape PixelIntensityRelationship",
+        keep,
+        "kept: stored values mean what they meant",
+        "C.11.1, C.11.2",
+    ),
+    Rule(
+        "LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod",
+        keep,
+        "kept: once lossy, always lossy",
+        "C.7.6.1.1.5",
+    ),
+    Rule(
+        "FieldOfViewDimensions FieldOfViewOrigin DetectorElementSpacing "
+        "DetectorElementPhysicalSize DetectorActiveDimensions SpatialResolution "
+        "EstimatedRadiographicMagnificationFactor PixelSpacingCalibrationType",
+        keep,
+        "kept: in millimetres, or of the detector and not of the image",
+        "C.8.11.4, C.8.11.4.1.1",
+    ),
+    Rule(
+        "BurnedInAnnotation RecognizableVisualFeatures QualityControlImage",
+        keep,
+        "kept: never turned into NO",
+        "C.7.6.1",
+    ),
+)

@@ -98,7 +98,7 @@ class TestLaws:
         assert psnr(black, black + 1, 255) == pytest.approx(48.1308, abs=1e-4)
 
     def test_unsigned_differences_do_not_wrap(self):
-        low, high = np.uint16([[3]]), np.uint16([[5]])
+        low, high = np.full((1, 1), 3, np.uint16), np.full((1, 1), 5, np.uint16)
         assert psnr(low, high, 65535) == psnr(high, low, 65535)
 
     def test_both_in_one_pass_are_each_alone(self):

@@ -1,8 +1,8 @@
 """How a coarser image of the same chest would have looked: what evaluation undoes.
 
-Every degradation maps a unit image (H, W), bright where little exposure arrived,
-with sides divisible by the scale, to (H / scale, W / scale). They are those of
-training, in numpy.
+Every degradation maps stored values (H, W), whole codes with sides divisible by the
+scale, to stored values (H / scale, W / scale), whole codes again. But for the rounding
+they are those of training, in numpy.
 """
 
 from __future__ import annotations
@@ -13,8 +13,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxr_sr.radiograph import Consistency
-from cxr_sr.superres.resample import Image, bicubic_down, box_down
+from cxr_sr.radiograph import Consistency, PixelFormat
+from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.resample import Image, box_down, coarser
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What the stored values of a radiograph mean."""
+
+    format: PixelFormat
+    scaling: Scaling
+
+    @property
+    def data_range(self) -> int:
+        """The width of the stored range: 255 for 8 bits, 32767 for 15."""
+        return self.format.maximum - self.format.minimum
+
+    def codes(self, stored: Image) -> Image:
+        """Return what a file would hold: whole codes within the stored range."""
+        low, high = self.format.minimum, self.format.maximum
+        codes: Image = np.floor(stored + 0.5).clip(low, high)
+        return codes
+
+
+def bicubic(stored: Image, scale: int, coding: Coding) -> Image:
+    """Return the antialiased bicubic reduction (a = -0.5), the literature's.
+
+    Codes are rounded after the columns and again after the rows, as Pillow does,
+    which made the coarse images of the literature. On 8 bits that costs every model
+    0.1 dB at x2; on 16 bits nothing.
+    """
+    columns = coding.codes(coarser(stored, scale, -1))
+    return coding.codes(coarser(columns, scale, -2))
+
+
+def box(stored: Image, scale: int, coding: Coding) -> Image:
+    """Return the mean over scale x scale pixels: detector binning."""
+    return coding.codes(box_down(stored, scale))
 
 
 @dataclass(frozen=True)
@@ -49,14 +85,24 @@ NOMINAL = Detector()
 
 
 def detector(
-    image: Image, scale: int, random: np.random.Generator, physics: Detector = NOMINAL
+    stored: Image, scale: int, coding: Coding, random: np.random.Generator
+) -> Image:
+    """Return what the nominal detector would have recorded, in whole codes."""
+    seen = expose(coding.scaling.normalise(stored, np.float64), scale, random)
+    return coding.codes(coding.scaling.denormalise(seen))
+
+
+def expose(
+    unit: Image, scale: int, random: np.random.Generator, physics: Detector = NOMINAL
 ) -> Image:
     """Return what a detector with pixels `scale` times larger would have recorded.
 
-    In the linear exposure: presampling blur, binning, Poisson noise of the quanta and
-    Gaussian electronic noise; then the logarithm again. Nothing falls below one
-    quantum, as a real detector's offset correction sees to. What lies outside the
-    unit range, where the panel would be saturated or starved, is binned without noise.
+    `unit` is (H, W), bright where little exposure arrived; the result has the same
+    unit, unrounded. In the linear exposure: presampling blur, binning, Poisson noise
+    of the quanta and Gaussian electronic noise; then the logarithm again. Nothing
+    falls below one quantum, as a real detector's offset correction sees to. What lies
+    outside the unit range, where the panel would be saturated or starved, is binned
+    without noise.
 
     References
     ----------
@@ -64,7 +110,7 @@ def detector(
     vol. 1, SPIE 2000: the order of the steps. A. Foi et al., "Practical
     Poissonian-Gaussian noise modeling", IEEE TIP 2008, 17(10):1737-1754: the noise.
     """
-    inside = np.clip(image, 0, 1).astype(np.float64)
+    inside = np.clip(unit, 0, 1)
     exposure = 10 ** (-physics.decades * inside)
     blurred = gaussian_blur(exposure, physics.sigma_px(scale))
     expected = physics.quanta * box_down(blurred, scale)
@@ -72,7 +118,8 @@ def detector(
         0, physics.electronic, expected.shape
     )
     recorded = -np.log10(np.maximum(counted, 1) / physics.quanta) / physics.decades
-    return (recorded + box_down(image - inside, scale)).astype(image.dtype)
+    result: Image = recorded + box_down(unit - inside, scale)
+    return result
 
 
 def gaussian_blur(image: Image, sigma_px: float) -> Image:
@@ -87,11 +134,11 @@ def gaussian_blur(image: Image, sigma_px: float) -> Image:
     return blurred
 
 
-Degrade = Callable[[Image, int, np.random.Generator], Image]
+Degrade = Callable[[Image, int, Coding, np.random.Generator], Image]
 
 DEGRADATIONS: dict[str, Degrade] = {
-    "bicubic": lambda image, scale, _: bicubic_down(image, scale),
-    "box": lambda image, scale, _: box_down(image, scale),
+    "bicubic": lambda stored, scale, coding, _: bicubic(stored, scale, coding),
+    "box": lambda stored, scale, coding, _: box(stored, scale, coding),
     "detector": detector,
 }
 

@@ -117,7 +117,7 @@ def _windowed(maps: NDArray[np.float64]) -> NDArray[np.float64]:
 def _weighted(
     parts: list[NDArray[np.float64]], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    total = parts[0] * weights[0]
+    total: NDArray[np.float64] = parts[0] * weights[0]
     term = np.empty_like(total)
     for part, weight in zip(parts[1:], weights[1:], strict=True):
         total += np.multiply(part, weight, out=term)

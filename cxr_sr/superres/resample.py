@@ -182,7 +182,7 @@ def bicubic_down(image: Image, scale: int) -> Image:
     The literature's degradation: the Keys kernel stretched by `scale`, as Pillow's
     BICUBIC and torch's `interpolate(mode="bicubic", antialias=True)` have it.
     """
-    return _coarser(_coarser(image, scale, -2), scale, -1)
+    return coarser(coarser(image, scale, -2), scale, -1)
 
 
 @cache
@@ -196,7 +196,8 @@ def _stretched_weights(scale: int) -> NDArray[np.float64]:
     return normalised
 
 
-def _coarser(image: Image, scale: int, axis: int) -> Image:
+def coarser(image: Image, scale: int, axis: int) -> Image:
+    """Reduce one axis as `bicubic_down` reduces both."""
     weights = _stretched_weights(scale)
     fine = image.shape[axis]
     length = fine // scale

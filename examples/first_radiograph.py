@@ -1,0 +1,139 @@
+"""Super-resolve a radiograph, say what changed, and draw a before/after picture.
+
+Without arguments it takes the 15-bit chest radiograph that the package pydicom-data
+carries; with arguments, your own files:
+
+    python examples/first_radiograph.py [FILE...]
+
+Everything is written to the folder `first-radiograph`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
+from numpy.typing import NDArray
+from pydicom.data import get_testdata_file
+from pydicom.datadict import keyword_for_tag
+from pydicom.tag import BaseTag, Tag
+
+import cxr_sr
+
+FOLDER = Path("first-radiograph")
+SCALE = 2
+PIXEL_DATA = Tag("PixelData")
+CROP_PX = 320
+"""Side of the square of the input that the picture shows."""
+
+
+def main(files: list[str]) -> None:
+    """Treat every file, or the sample if there is none."""
+    print("For research only; not a medical device.")
+    FOLDER.mkdir(exist_ok=True)
+    for file in files or [sample()]:
+        treat(Path(file))
+
+
+def sample() -> str:
+    """Return the path of a real chest CR (RG1 of the WG04 compression samples)."""
+    path = get_testdata_file("RG1_UNCR.dcm", download=False)
+    if path is None:
+        raise SystemExit("the sample is missing; run: pip install pydicom-data")
+    return str(path)
+
+
+def treat(source: Path) -> None:
+    """Read, upscale, write; then tell what happened."""
+    target = FOLDER / f"{source.stem}_x{SCALE}.dcm"
+    begun = time.perf_counter()
+    radiograph = cxr_sr.read(source)
+    finer = cxr_sr.upscale(radiograph, cxr_sr.load_model("hydra"), SCALE)
+    cxr_sr.write(finer, target, overwrite=True)
+    seconds = time.perf_counter() - begun
+    print(f"\n{source.name}: {size(radiograph)} -> {size(finer)} in {seconds:.1f} s")
+    print(f"wrote {target}")
+    tell_agreement(finer)
+    tell_header(pydicom.dcmread(source, force=True), pydicom.dcmread(target))
+    picture = FOLDER / f"{source.stem}_x{SCALE}.png"
+    draw(radiograph, finer, picture)
+    print(f"look at {picture}: left as it was, right as it is now")
+
+
+def size(radiograph: cxr_sr.Radiograph) -> str:
+    """Say how large an image is."""
+    rows, columns = radiograph.shape
+    return f"{columns} x {rows} px of {radiograph.format.bits_stored} bit"
+
+
+def tell_agreement(finer: cxr_sr.Radiograph) -> None:
+    """Say how far the result, averaged back, is from what was measured."""
+    derivation = finer.derivation
+    if derivation is not None:
+        print(
+            "averaged back to the input's pixels it differs from the input by at most "
+            f"{derivation.consistency_max:.2f} stored codes"
+        )
+
+
+def tell_header(before: pydicom.Dataset, after: pydicom.Dataset) -> None:
+    """List the attributes that are not as they were; pixel data aside."""
+    print("what changed in the header (all else is as it was):")
+    tags = {*before.keys(), *after.keys()} - {PIXEL_DATA}
+    for tag in sorted(tag for tag in tags if not tag.is_private):
+        old, new = shown(before, tag), shown(after, tag)
+        if old != new:
+            name = keyword_for_tag(tag) or str(tag)
+            print(f"  {name:34} {old:>28} -> {new}")
+    if private := sum(tag.is_private for tag in tags - {*after.keys()}):
+        print(f"  {private} private attributes removed")
+
+
+def shown(header: pydicom.Dataset, tag: BaseTag, width: int = 60) -> str:
+    """Return an element's value as one short line."""
+    if tag not in header:
+        return "-"
+    element = header[tag]
+    if element.VR == "SQ":
+        return f"{len(element.value)} item(s)"
+    text = str(element.value)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def draw(before: cxr_sr.Radiograph, after: cxr_sr.Radiograph, path: Path) -> None:
+    """Save the middle of both images side by side, at the size of the larger."""
+    measured, finer = crop(before, 1), crop(after, SCALE)
+    window = np.percentile(measured, (1, 99))
+    if before.format.photometric == "MONOCHROME1":
+        window = window[::-1]
+    left = np.kron(gray(measured, window), np.ones((SCALE, SCALE), np.uint8))
+    gap = np.full((len(left), 8), 255, np.uint8)
+    both = np.hstack([left, gap, gray(finer, window)])
+    sitk.WriteImage(sitk.GetImageFromArray(both), str(path))
+
+
+def crop(radiograph: cxr_sr.Radiograph, scale: int) -> NDArray[np.float64]:
+    """Return the stored values of the middle of an image; of RGB, the green."""
+    stored = radiograph.pixels.reshape(*radiograph.shape, -1)
+    rows, columns = (side // scale for side in radiograph.shape)
+    side = min(CROP_PX, rows, columns)
+    top, left = (rows - side) // 2 * scale, (columns - side) // 2 * scale
+    side *= scale
+    middle = stored[top : top + side, left : left + side, stored.shape[2] // 2]
+    return middle.astype(np.float64)
+
+
+def gray(stored: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return stored values as 8-bit gray: the window's first value black."""
+    black, white = window
+    share = (stored - black) / ((white - black) or 1.0)
+    shades: NDArray[np.uint8] = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+    return shades
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

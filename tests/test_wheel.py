@@ -1,0 +1,90 @@
+"""What is installed is whole, and nothing else."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+import cxr_sr
+from cxr_sr.superres.zoo import MODELS, WEIGHTS, sha256_of
+
+ROOT = Path(__file__).parents[1]
+EXPECT_INSTALLED = os.environ.get("CXR_SR_EXPECT_INSTALLED") == "1"
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    if not (ROOT / "cxr_sr").is_dir():
+        pytest.skip("the tests run away from the checkout: nothing to build from")
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
+    subprocess.run([sys.executable, *build, str(ROOT)], check=True)
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as opened:
+        yield opened
+
+
+@pytest.mark.slow
+def test_the_wheel_has_every_module_weight_and_the_typing_marker(wheel):
+    tracked = ["git", "-C", str(ROOT), "ls-files", "cxr_sr"]
+    files = subprocess.run(tracked, capture_output=True, text=True, check=False)
+    if files.returncode:
+        pytest.skip("not a clone")
+    assert set(files.stdout.splitlines()) <= set(wheel.namelist())
+    assert "cxr_sr/py.typed" in wheel.namelist()
+
+
+@pytest.mark.slow
+def test_the_wheel_has_nothing_but_the_package_and_its_metadata(wheel):
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    version = distribution("cxr-sr").version
+    assert tops == {"cxr_sr", f"cxr_sr-{version}.dist-info"}
+    suffixes = {
+        Path(name).suffix for name in wheel.namelist() if "dist-info" not in name
+    }
+    assert suffixes <= {".py", ".typed", ".onnx", ".safetensors"}
+
+
+@pytest.mark.slow
+def test_the_weights_in_the_wheel_are_those_of_the_checkout(wheel):
+    shipped = {n for n in wheel.namelist() if "/weights/" in n}
+    assert shipped == {
+        f"cxr_sr/superres/weights/{path.name}" for path in WEIGHTS.iterdir()
+    }
+    for name in shipped:
+        assert wheel.read(name) == (ROOT / name).read_bytes()
+
+
+@pytest.mark.parametrize("spec", [s for s in MODELS.values() if s.learned], ids=str)
+def test_the_installed_weights_are_those_the_zoo_knows(spec):
+    assert sha256_of(WEIGHTS / f"{spec.name}.onnx") == spec.sha256
+    assert sha256_of(WEIGHTS / f"{spec.name}.safetensors") == spec.safetensors_sha256
+
+
+def test_there_are_no_weights_that_the_zoo_does_not_know():
+    known = {f"{n}{suffix}" for n in MODELS for suffix in (".onnx", ".safetensors")}
+    assert {path.name for path in WEIGHTS.glob("*.*")} <= known
+
+
+def test_the_licence_travels_with_it():
+    assert distribution("cxr-sr").metadata["License-Expression"] == "Apache-2.0"
+    assert any(path.name == "LICENSE" for path in distribution("cxr-sr").files or [])
+
+
+@pytest.mark.skipif(not EXPECT_INSTALLED, reason="these tests are to test the checkout")
+def test_it_is_the_installed_package_that_is_tested():
+    assert not Path(cxr_sr.__file__).is_relative_to(ROOT)
+    assert "site-packages" in cxr_sr.__file__
+
+
+def test_the_command_is_installed_beside_python():
+    command = Path(sysconfig.get_path("scripts")) / "cxr-sr"
+    shown = subprocess.run(
+        [command, "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == f"cxr-sr {cxr_sr.__version__}\n"

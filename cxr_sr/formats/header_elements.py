@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pydicom import config
 from pydicom.charset import decode_bytes, default_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
@@ -102,9 +103,14 @@ def items(header: Dataset, keyword: Keyword) -> list[Dataset] | None:
 
 
 def put(dataset: Dataset, keyword: Keyword, value: Any, vr: str = "") -> None:  # noqa: ANN401 - whatever the VR holds
-    """Set an element, whatever was there; `vr` where the dictionary knows several."""
+    """Set an element, whatever was there; `vr` where the dictionary knows several.
+
+    Nothing is validated: what is not ours is quoted from the source, faults included.
+    """
     tag = Tag(keyword)
-    dataset[tag] = DataElement(tag, vr or dictionary_VR(tag), value)
+    dataset[tag] = DataElement(
+        tag, vr or dictionary_VR(tag), value, validation_mode=config.IGNORE
+    )
 
 
 def remove(dataset: Dataset, keyword: Keyword) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import re
 from collections.abc import Callable
@@ -36,6 +35,8 @@ DESCRIPTION_CHARACTERS = 1024
 """Longest ST, PS3.5 6.2: DerivationDescription."""
 LABEL_CHARACTERS = 64
 """Longest LO, PS3.5 6.2: SeriesDescription, ManufacturerModelName."""
+NOT_IN_A_LABEL = re.compile(r"[\x00-\x1f\x7f\\]+")
+"""Control characters, and what would begin a second value."""
 
 
 def always(make: Callable[[Change], Any]) -> Action:
@@ -54,12 +55,15 @@ def instance_uid(change: Change) -> str:
     Any setting that can change a pixel or an element changes it: a PACS that knows a
     UID already keeps the pixels it has. Nothing of the machine or the time enters.
     """
-    source = text(change.source, "SOPInstanceUID")
-    settings = _settings(change.derivation)
-    extremes = (change.derivation.minimum, change.derivation.maximum)
-    # Two files stripped to the same header still differ in their pixels.
-    who = [source] if source else [_fingerprint(change.source), repr(extremes)]
-    return _uid("instance", *who, *settings, repr(change.options))
+    derivation = change.derivation
+    factors = [repr(float(factor)) for factor in derivation.factors]
+    source = [text(change.source, "SOPInstanceUID")]
+    if not source[0]:
+        # Two files stripped to the same header still differ in their pixels.
+        extremes = f"{int(derivation.minimum)} {int(derivation.maximum)}"
+        source = [_fingerprint(change.source), extremes]
+    settings = [*_settings(derivation), *factors, repr(change.options)]
+    return _uid("instance", *source, *settings)
 
 
 def series_uid(change: Change) -> str:
@@ -75,7 +79,7 @@ def series_uid(change: Change) -> str:
     source = text(change.source, "SeriesInstanceUID") or _fingerprint(change.source)
     kind = [text(change.source, k) for k in ("SOPClassUID", "PresentationIntentType")]
     label = scale_label(change.derivation.factors)
-    return _uid("series", source, *kind, label, *_settings(change.derivation)[1:])
+    return _uid("series", source, *kind, label, *_settings(change.derivation))
 
 
 def weights_uid(derivation: Derivation) -> str:
@@ -130,7 +134,7 @@ def image_type(change: Change) -> list[str]:
 
 def series_description(change: Change) -> str:
     """Return the notice first, for viewers cut long texts, then the source's words."""
-    source = text(change.source, "SeriesDescription").replace("\\", " ")
+    source = NOT_IN_A_LABEL.sub(" ", text(change.source, "SeriesDescription")).strip()
     notice = f"RESEARCH ONLY ({TOOL} {scale_label(change.derivation.factors)})"
     return f"{notice}: {source}"[:LABEL_CHARACTERS].rstrip() if source else notice
 
@@ -183,9 +187,15 @@ def _unquotable(source: Dataset) -> str:
 
 
 def _settings(derivation: Derivation) -> list[str]:
-    measured = {"consistency_max", "consistency_rms", "minimum", "maximum"}
-    names = [f.name for f in dataclasses.fields(derivation) if f.name not in measured]
-    return [*(repr(getattr(derivation, name)) for name in names), tool_version()]
+    """Return what was chosen, not what was measured: that differs by image."""
+    return [
+        derivation.model,
+        derivation.weights_sha256,
+        derivation.engine,
+        derivation.precision,
+        derivation.consistency,
+        tool_version(),
+    ]
 
 
 def _fingerprint(header: Dataset) -> str:

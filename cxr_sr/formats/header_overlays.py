@@ -132,15 +132,14 @@ def _integers(header: Dataset, group: int, element: int) -> tuple[int, ...]:
 
 
 def _bits(header: Dataset, group: int) -> NDArray[np.uint8]:
-    """Return OverlayData unpacked, the first pixel in the lowest bit."""
+    """Return OverlayData unpacked, the first pixel in the lowest bit.
+
+    The header is in little endian, whatever the file was: `formats.read` sees to it.
+    """
     element = undecoded(header, _tag(group, DATA))
     if element is None or not isinstance(element.value, bytes):
         return np.empty(0, np.uint8)
-    data = np.frombuffer(element.value, np.uint8)
-    if header.original_encoding[1] is False and element.VR != "OB":
-        # Big endian words (PS3.5 7.3); the finer plane is written in little endian.
-        data = data[: data.size // 2 * 2].reshape(-1, 2)[:, ::-1].ravel()
-    return np.unpackbits(data, bitorder="little")
+    return np.unpackbits(np.frombuffer(element.value, np.uint8), bitorder="little")
 
 
 def _write(result: Dataset, group: int, finer: _Finer) -> None:

@@ -69,6 +69,7 @@ def _sensible_window(
         return fmt.minimum, fmt.maximum
     low, high = window
     overlap = min(high, fmt.maximum) - max(low, fmt.minimum)
-    if high - low > span or overlap < span * MINIMUM_WINDOW_SHARE:
-        return fmt.minimum, fmt.maximum
-    return low, high
+    # Asked this way round, a bound that is not a number fails too.
+    if high - low <= span and overlap >= span * MINIMUM_WINDOW_SHARE:
+        return low, high
+    return fmt.minimum, fmt.maximum

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cxr_sr.errors import ModelError, SettingsError
-from cxr_sr.superres.zoo import Grid, Model
+from cxr_sr.superres.zoo import Grid, Model, ModelSpec
 
 SCALES = (2, 3, 4, 8)
-LAST_LAYER_GAIN = 0.1
+LAST_LAYER_GAIN = 0.01
 """Residuals are some hundredths of a unit: a last layer this much smaller than usual
 starts every network near the bicubic image instead of far below it."""
 
@@ -183,23 +183,25 @@ class FixedBatchNorm(nn.BatchNorm2d):
 NETWORKS: dict[str, type[Network]] = {"hydra": Hydra, "vdsr": Vdsr, "trunk": Trunk}
 
 
-def build(name: str, settings: dict[str, int], scales: tuple[int, ...]) -> Network:
-    """Return a network with random weights.
+def build(spec: ModelSpec) -> Network:
+    """Return the network that `spec` names, with random weights.
 
     Raises
     ------
     SettingsError
         If there is no such network, or it has no such setting.
     """
-    if name not in NETWORKS:
+    if spec.network not in NETWORKS:
         raise SettingsError(
-            f"no network is called {name!r}; expected one of {', '.join(NETWORKS)}"
+            f"no network is called {spec.network!r}; expected one of "
+            f"{', '.join(NETWORKS)}"
         )
+    network = NETWORKS[spec.network]
     try:
-        return NETWORKS[name](**settings, scales=scales)
+        return network(**spec.settings, channels=spec.channels, scales=spec.scales)
     except TypeError as error:
         raise SettingsError(
-            f"the network {name!r} does not take {', '.join(settings)}: {error}"
+            f"the network {spec.network!r} does not take {', '.join(spec.settings)}"
         ) from error
 
 
@@ -214,13 +216,12 @@ def load_network(model: Model) -> Network:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    spec = model.spec
-    network = build(spec.network, spec.settings, spec.scales)
+    network = build(model.spec)
     try:
         network.load_state_dict(load_file(model.safetensors))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(
-            f"{model.safetensors.name} does not hold the weights of {spec.name!r} "
+            f"{model.safetensors.name} does not hold the weights of {model.spec.name!r} "
             f"({type(error).__name__}); use the one written with {model.onnx.name}"
         ) from error
     return network.eval()

@@ -37,7 +37,7 @@ def export(network: Network, spec: ModelSpec, folder: Path) -> Model:
     Parameters
     ----------
     network : with its final weights
-    spec : what is known of it; grid, radius, parameters and scales are filled in
+    spec : what is known of it; grid, radius and parameters are filled in
     folder : exists
 
     Returns
@@ -65,7 +65,6 @@ def _completed(spec: ModelSpec, network: Network) -> ModelSpec:
         spec,
         grid=network.grid,
         radius_px=network.radius_px,
-        scales=network.scales,
         parameters=sum(p.numel() for p in network.parameters()),
     )
 

@@ -1,0 +1,1 @@
+"""Training: an index or a folder in, a run folder with weights out."""

@@ -1,0 +1,182 @@
+"""Crops of radiographs as training sees them: sample i is a pure function of i."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from cxr_sr.errors import SettingsError
+from cxr_sr.training.index import MULTIPLE, Image
+
+CANDIDATES = 4
+"""A structured crop is the best of so many."""
+STRUCTURED_SHARE = 0.75
+"""The others are uniform, so that plain regions are not forgotten."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a training sample is cut and coloured."""
+
+    crop_px: int | None = 192
+    """Side on the fine grid, a multiple of 24; None for the whole image."""
+    altered_share: float = 0.5
+    """Share of samples seen through another window and bit depth than their own."""
+    gain: tuple[float, float] = (0.5, 2.0)
+    """Contrast of a simulated window; it is centred within the image's range."""
+    bits: tuple[int, int] = (8, 16)
+    """Depth of the simulated coarse image's ramp, drawn evenly; else 8."""
+
+    def __post_init__(self) -> None:
+        side = self.crop_px
+        if side is not None and (side <= 0 or side % MULTIPLE):
+            raise SettingsError(
+                f"a crop of {side} px does not fit every scale; it has to be a "
+                f"multiple of {MULTIPLE}, for example {3 * MULTIPLE}"
+            )
+
+    @property
+    def least_px(self) -> int:
+        """The shortest side an image must have to be trained on."""
+        return self.crop_px or MULTIPLE
+
+
+class Crops:
+    """Endless random crops of images, each with the rounding step of its coarse twin.
+
+    Everything is in memory and cutting a crop takes a thousandth of a training step,
+    so that there is nothing for worker processes to do.
+    """
+
+    def __init__(self, images: Sequence[Image], sampling: Sampling, seed: int) -> None:
+        self.images = images
+        self.sampling = sampling
+        self.seed = seed
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return the fine image (C, H, W) in units, and a rounding step, a scalar.
+
+        They depend on the seed and `number` alone, so that a resumed run goes on
+        with the samples the killed one would have seen.
+        """
+        random = np.random.default_rng((self.seed, number))
+        image = self.images[int(random.integers(len(self.images)))]
+        unit = self._flipped(self._cut(image, random), random)
+        unit, step = alter(unit, self.sampling, random)
+        return torch.from_numpy(np.ascontiguousarray(unit)), torch.tensor(step)
+
+    def _cut(self, image: Image, random: np.random.Generator) -> NDArray[Any]:
+        side = self.sampling.crop_px
+        if side is None:
+            return image.centre(max(image.sides))
+        count = CANDIDATES if random.random() < STRUCTURED_SHARE else 1
+        limits = [n - side + 1 for n in image.sides]
+        corners = random.integers(limits, size=(count, 2)).tolist()
+        crops = [image.crop((y, x), (side, side)) for y, x in corners]
+        return max(crops, key=structure) if count > 1 else crops[0]
+
+    def _flipped(self, unit: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+        down, across, turned = random.random(3) < 0.5
+        unit = unit[:, ::-1] if down else unit
+        unit = unit[:, :, ::-1] if across else unit
+        return unit.transpose(0, 2, 1) if turned else unit
+
+
+def structure(unit: NDArray[Any]) -> float:
+    """Return the mean absolute Laplacian of (C, H, W): how much there is to learn."""
+    inner = unit[:, 1:-1, 1:-1]
+    across = unit[:, 1:-1, :-2] + unit[:, 1:-1, 2:]
+    down = unit[:, :-2, 1:-1] + unit[:, 2:, 1:-1]
+    return float(np.abs(across + down - 4 * inner).mean())
+
+
+def alter(
+    unit: NDArray[Any], sampling: Sampling, random: np.random.Generator
+) -> tuple[NDArray[np.float32], np.float32]:
+    """Return `unit` as another window and bit depth would show it, and one code.
+
+    The map is affine, as `Scaling` is; nothing is clipped, for nothing is at
+    inference. The code is what the coarse image is to be rounded to, in units.
+    """
+    if random.random() >= sampling.altered_share:
+        return unit.astype(np.float32), np.float32(1 / 255)
+    low, high = sampling.gain
+    gain = low * (high / low) ** random.random()
+    centre = random.uniform(unit.min(), unit.max())
+    bits = random.integers(sampling.bits[0], sampling.bits[1] + 1)
+    altered = (unit - centre) * gain + 0.5
+    return altered.astype(np.float32), np.float32(gain / (2.0**bits - 1))
+
+
+def rounded(coarse: Tensor, step: Tensor) -> Tensor:
+    """Return `coarse` (N, C, H, W) rounded to multiples of `step` (N,)."""
+    codes = step.view(-1, 1, 1, 1)
+    return (coarse / codes).round() * codes
+
+
+class Batch(NamedTuple):
+    """Crops that a step looks at."""
+
+    fine: Tensor
+    """(N, C, H, W) in units."""
+    code: Tensor
+    """(N,): what the coarse images are rounded to multiples of, in units."""
+    number: Tensor
+    """(N,): the numbers of the samples."""
+
+    def by_scale(self, scales: tuple[int, ...]) -> Iterator[tuple[int, Batch]]:
+        """Yield each scale with its crops: the scales take turns, crop by crop.
+
+        So every step, or every few, sees all scales alike, as the paper's do.
+        """
+        turn = self.number % len(scales)
+        for index, scale in enumerate(scales):
+            chosen = turn == index
+            if chosen.any():
+                yield scale, Batch(*(part[chosen] for part in self))
+
+
+class Batches:
+    """The batches of one epoch, from the trainer's present step on."""
+
+    def __init__(
+        self, crops: Crops, batch: int, steps: int, learner: LightningModule
+    ) -> None:
+        self.crops = crops
+        self.batch = batch
+        self.steps = steps
+        self.learner = learner
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        trainer = self.learner.trainer
+        for step in range(trainer.global_step, trainer.global_step + self.steps):
+            first = (step * trainer.world_size + trainer.global_rank) * self.batch
+            numbers = range(first, first + self.batch)
+            fine, code = default_collate([self.crops[n] for n in numbers])
+            yield Batch(fine, code, torch.tensor(numbers))
+
+
+class Regions:
+    """The central regions of images, (1, C, H, W) in units: what is validated."""
+
+    def __init__(self, images: Sequence[Image], side_px: int) -> None:
+        self.images = images
+        self.side_px = side_px
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for image in self.images:
+            yield torch.from_numpy(image.centre(self.side_px).copy())[None]

@@ -1,0 +1,125 @@
+"""How a coarser image of the same chest would have looked.
+
+Every degradation maps (N, C, H, W) in units, sides divisible by the scale, to
+(N, C, H / scale, W / scale).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cxr_sr.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """What is simulated, and how strongly."""
+
+    kinds: tuple[str, ...] = ("bicubic",)
+    """Keys of `DEGRADATIONS`; each batch draws one of them."""
+    blur_px: tuple[float, float] = (0.25, 0.45)
+    """Sigma of the presampling blur, in pixels of the coarse detector. exp(-2 (pi
+    sigma f)^2) at Nyquist is 0.37 for 0.45: with the pixel aperture's 0.64, the
+    0.25 to 0.45 that indirect flat panels show (Samei, Med. Phys. 30, 2003)."""
+    quanta: tuple[float, float] = (300.0, 10_000.0)
+    """Detected quanta a coarse pixel where the image is black, drawn log-uniformly.
+    RQA5 has 30,174 quanta a mm^2 and uGy (IEC 62220-1-1): 2.5 uGy on pixels of
+    0.14 to 0.4 mm, with a DQE of 0.6, is 900 to 7,000."""
+    electronic: float = 5.0
+    """Standard deviation of the additive electronic noise, in quanta."""
+    decades: float = 1.5
+    """Orders of magnitude in exposure between black (0) and white (1)."""
+
+    @classmethod
+    def of(cls, kinds: str) -> Degradation:
+        """Read a list such as "bicubic,box".
+
+        Raises
+        ------
+        SettingsError
+            If one of the names is unknown.
+        """
+        names = tuple(name.strip() for name in kinds.split(","))
+        for name in names:
+            if name not in DEGRADATIONS:
+                raise SettingsError(
+                    f"unknown degradation {name!r}; there are {', '.join(DEGRADATIONS)}"
+                )
+        return cls(names)
+
+
+def degrade(
+    image: Tensor, scale: int, settings: Degradation, random: torch.Generator
+) -> Tensor:
+    """Return `image` as one of `settings.kinds`, drawn from `random`, sees it."""
+    kinds = settings.kinds
+    drawn = int(torch.randint(len(kinds), (), generator=random))
+    return DEGRADATIONS[kinds[drawn]](image, scale, settings, random)
+
+
+def bicubic(image: Tensor, scale: int) -> Tensor:
+    """Return the antialiased bicubic reduction (a = -0.5), the literature's."""
+    size = image.shape[-2] // scale, image.shape[-1] // scale
+    return functional.interpolate(image, size=size, mode="bicubic", antialias=True)
+
+
+def box(image: Tensor, scale: int) -> Tensor:
+    """Return the mean over scale x scale pixels: detector binning."""
+    return functional.avg_pool2d(image, scale)
+
+
+def detector(
+    image: Tensor, scale: int, settings: Degradation, random: torch.Generator
+) -> Tensor:
+    """Return what a detector with pixels `scale` times larger would have recorded.
+
+    The unit image is read as a logarithmic one, white where least exposure arrived.
+    In the linear exposure: presampling blur, binning, Poisson noise of the quanta
+    (as a Gaussian of the same variance: there are hundreds) and electronic noise.
+
+    References
+    ----------
+    I. A. Cunningham, "Applied linear-systems theory", Handbook of Medical Imaging
+    vol. 1, SPIE 2000: the order of the steps. A. Foi et al., "Practical
+    Poissonian-Gaussian noise modeling", IEEE TIP 17 (2008): the noise.
+    """
+    low, high = settings.blur_px
+    sigma = low + (high - low) * float(torch.rand((), generator=random))
+    quanta = _log_uniform(*settings.quanta, random)
+    exposure = torch.exp(-settings.decades * math.log(10) * image)
+    expected = quanta * box(gaussian_blur(exposure, sigma * scale), scale)
+    deviation = (expected + settings.electronic**2).sqrt()
+    noise = torch.randn(expected.shape, generator=random, dtype=image.dtype)
+    # A real detector's offset correction likewise leaves nothing below one quantum.
+    counted = (expected + deviation * noise.to(image.device)).clamp_min(1.0)
+    return -(counted / quanta).log10() / settings.decades
+
+
+def gaussian_blur(image: Tensor, sigma_px: float) -> Tensor:
+    """Return `image` under a Gaussian, with its borders repeated outward."""
+    reach = math.ceil(3 * sigma_px)
+    offset = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
+    taps = torch.exp(-0.5 * (offset / sigma_px).square())
+    taps = (taps / taps.sum()).expand(image.shape[1], 1, 1, 2 * reach + 1)
+    padded = functional.pad(image, (reach,) * 4, mode="replicate")
+    rows = functional.conv2d(padded, taps, groups=image.shape[1])
+    return functional.conv2d(rows, taps.mT, groups=image.shape[1])
+
+
+def _log_uniform(low: float, high: float, random: torch.Generator) -> float:
+    drawn = float(torch.rand((), generator=random))
+    return math.exp(math.log(low) + drawn * math.log(high / low))
+
+
+Degrade = Callable[[Tensor, int, Degradation, torch.Generator], Tensor]
+DEGRADATIONS: dict[str, Degrade] = {
+    "bicubic": lambda image, scale, _, __: bicubic(image, scale),
+    "box": lambda image, scale, _, __: box(image, scale),
+    "detector": detector,
+}

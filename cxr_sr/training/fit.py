@@ -1,0 +1,275 @@
+"""A run: from data to a folder of settings, checkpoints, curves and weights.
+
+::
+
+    RUN/settings.json   what was asked for, the data's hash, versions
+    RUN/metrics.csv     a row a validation; curves.png draws it; tensorboard/ too
+    RUN/checkpoints/    last.ckpt to resume from, best.ckpt by validation
+    RUN/MODEL.onnx, RUN/MODEL.safetensors   the best averaged weights
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from cxr_sr.errors import TrainingError
+from cxr_sr.superres.networks import FixedBatchNorm, Network, build
+from cxr_sr.superres.zoo import Model, ModelSpec
+from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
+from cxr_sr.training.export import export
+from cxr_sr.training.history import History
+from cxr_sr.training.index import Image, load, read_entries
+from cxr_sr.training.learner import Learner, Recipe
+from cxr_sr.training.provenance import provenance, versions
+
+LIGHTNING_NOISE = (
+    # Lightning 2.6 calls what torch 2.13 renamed; nothing here can change that.
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    # It holds last.ckpt, from which this very run resumes.
+    r"Checkpoint directory .* exists and is not empty",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides a training; stored as the run's settings.json."""
+
+    model: str = "trunk"
+    """A key of `networks.NETWORKS`, and the name of the weights files."""
+    network: dict[str, int] = field(default_factory=dict)
+    """Its settings: width, depth."""
+    recipe: Recipe = field(default_factory=Recipe)
+    sampling: Sampling = field(default_factory=Sampling)
+    batch: int = 4
+    """Crops a step, in each process."""
+    epoch_steps: int = 500
+    """Steps between validations; a killed run loses at most so many."""
+    validation_images: int = 8
+    validation_px: int = 264
+    """Side of the central region of an image that is validated."""
+    devices: int = 1
+    """Processes that share the work."""
+    threads: int = 0
+    """Threads of torch in each process; 0 leaves its own choice."""
+    init: Path | None = None
+    """Weights to start from: those layers that fit, tails for other scales aside."""
+
+
+def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
+    """Train as `run` says, and export the best averaged weights.
+
+    Parameters
+    ----------
+    data : an index (CSV) or a folder of radiographs
+    folder : the run's own, created; or the one to `resume`
+
+    Raises
+    ------
+    TrainingError
+        If no training can start from the data or the settings, or it diverges.
+    """
+    checkpoint = _checkpoint(folder, resume=resume)
+    images = {split: _images(data, split, run) for split in ("train", "val")}
+    learner = Learner(_network(images["train"], run), run.recipe)
+    training = provenance(images["train"]) | _settings(run)
+    _write_settings(folder, training)
+    with _quiet_lightning():
+        trainer = _trainer(folder, run)
+        _train(trainer, learner, images, run, checkpoint)
+    return _export_best(folder, learner, run, training)
+
+
+def _checkpoint(folder: Path, *, resume: bool) -> Path | None:
+    last = folder / "checkpoints" / "last.ckpt"
+    if resume and not last.exists():
+        raise TrainingError(
+            f"{folder.name} holds no checkpoints/last.ckpt to resume from; start the "
+            "run without --resume"
+        )
+    if not resume and (folder / "settings.json").exists():
+        raise TrainingError(
+            f"{folder.name} holds a run already; give --resume to go on with it, or "
+            "another folder"
+        )
+    return last if resume else None
+
+
+def _images(data: Path, split: str, run: Run) -> list[Image]:
+    entries = [e for e in read_entries(data) if e.split == split]
+    count = len(entries) if split == "train" else run.validation_images
+    images = load(entries, run.sampling.least_px, count)
+    if not images:
+        raise TrainingError(
+            f"none of the {len(entries)} image(s) of the split {split!r} can be used "
+            f"(sides of at least {run.sampling.least_px} px are needed); a training "
+            "needs images in train and in val"
+        )
+    return images
+
+
+def _network(images: list[Image], run: Run) -> Network:
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    torch.manual_seed(run.recipe.seed)
+    network = build(_spec(run, images[0].channels))
+    _settle_normalisation(network, images)
+    if run.init:
+        start_from(network, run.init)
+    # Convolutions of many channels are a tenth faster so on a CPU.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _spec(run: Run, channels: int) -> ModelSpec:
+    return ModelSpec(
+        run.model,
+        "Trained by `cxr-sr train`.",
+        network=run.model,
+        settings=run.network,
+        scales=run.recipe.scales,
+        channels=channels,
+    )
+
+
+def _settle_normalisation(network: Network, images: list[Image]) -> None:
+    """Give batch normalisation the mean and variance of all pixels of the data."""
+    layers = [m for m in network.modules() if isinstance(m, FixedBatchNorm)]
+    if not layers:
+        return
+    whole = [i.crop((0, 0), i.sides) for i in images]
+    means = torch.tensor([float(i.mean()) for i in whole])
+    variances = torch.tensor([float(i.var()) for i in whole])
+    for layer in layers:
+        layer.settle(
+            float(means.mean()), float(variances.mean() + means.var(correction=0))
+        )
+
+
+def start_from(network: Network, weights: Path) -> None:
+    """Take over the weights of a file, wherever name and shape agree.
+
+    So a trunk trained for x2 starts a trunk for all scales.
+
+    Raises
+    ------
+    TrainingError
+        If the file is unreadable, or none of its weights fits.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    own = network.state_dict()
+    try:
+        given = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{weights.name} is no readable safetensors file; give weights that "
+            "`cxr-sr train` wrote"
+        ) from error
+    fitting = {k: v for k, v in given.items() if k in own and v.shape == own[k].shape}
+    if not fitting:
+        raise TrainingError(
+            f"no weight of {weights.name} fits this network; give weights of the same "
+            "network, width and depth"
+        )
+    network.load_state_dict(fitting, strict=False)
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    settings = dataclasses.asdict(run)
+    settings["init"] = run.init.name if run.init else None
+    return {"settings": settings, "versions": versions()}
+
+
+def _write_settings(folder: Path, training: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(training, indent=2, sort_keys=True)
+    (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _trainer(folder: Path, run: Run) -> Trainer:
+    shown = sys.stderr.isatty()
+    checkpoints = ModelCheckpoint(
+        folder / "checkpoints",
+        filename="best",
+        monitor="gain",
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [History(folder), checkpoints]
+    if shown:
+        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+    return Trainer(
+        accelerator="cpu",
+        devices=run.devices,
+        # A batch smaller than the number of scales leaves some tails without gradient.
+        strategy="auto" if run.devices == 1 else "ddp_find_unused_parameters_true",
+        max_epochs=-1,
+        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        callbacks=callbacks,
+        enable_progress_bar=shown,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=min(50, run.epoch_steps),
+        use_distributed_sampler=False,
+    )
+
+
+def _train(
+    trainer: Trainer,
+    learner: Learner,
+    images: dict[str, list[Image]],
+    run: Run,
+    checkpoint: Path | None,
+) -> None:
+    crops = Crops(images["train"], run.sampling, run.recipe.seed)
+    batches = Batches(crops, run.batch, run.epoch_steps, learner)
+    regions = Regions(images["val"], run.validation_px)
+    try:
+        trainer.fit(learner, batches, regions, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as error:
+        # So Lightning ends on Ctrl-C; the command line has its own way.
+        raise KeyboardInterrupt from error
+
+
+def _export_best(
+    folder: Path, learner: Learner, run: Run, training: dict[str, Any]
+) -> Model:
+    best = folder / "checkpoints" / "best.ckpt"
+    state = torch.load(best, weights_only=True)
+    learner.load_state_dict(state["state_dict"])
+    reached = {"steps": state["global_step"], "seconds": round(state["elapsed_s"])}
+    network = learner.averaged
+    spec = _spec(run, network.channels)
+    spec = dataclasses.replace(spec, training=training | reached)
+    return export(network, spec, folder)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Leave out Lightning's advertising and what it warns of needlessly."""
+    log = logging.getLogger("lightning.pytorch")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for message in LIGHTNING_NOISE:
+            warnings.filterwarnings("ignore", message)
+        try:
+            yield
+        finally:
+            log.setLevel(level)

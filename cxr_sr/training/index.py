@@ -1,0 +1,170 @@
+"""Which images to train on and which to measure with; decoded once, kept in memory."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.errors import InputError, TrainingError
+from cxr_sr.formats import read
+from cxr_sr.superres.intensity import Scaling
+
+COLUMNS = ("file", "split", "patient")
+INDEX_NAMES = ("index.csv", "manifest.csv")
+"""A folder that holds one of these is split as it says, so that no image kept for
+testing is ever trained on."""
+SUFFIXES = (".dcm", ".png", ".tif", ".tiff", ".mha", ".nrrd", "")
+VALIDATION_SHARE = 0.1
+MULTIPLE = 24
+"""Sides of a region are divisible by it, hence by 2, 3, 4 and 8."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of an index."""
+
+    path: Path
+    name: str
+    """The file as the index gives it: relative, fit for a log."""
+    split: str
+    """train, val or test."""
+    patient: str
+    source: str = ""
+    """Name of the data set, where the index states one."""
+    licence: str = ""
+    """Its terms, which weights trained on it must state."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """One decoded image, kept as stored values: a quarter of its float32 size."""
+
+    stored: NDArray[np.integer[Any]]
+    """(H, W), or (H, W, 3) for RGB."""
+    scaling: Scaling
+    entry: Entry
+
+    @property
+    def channels(self) -> int:
+        """1 for gray, 3 for RGB."""
+        return 1 if self.stored.ndim == 2 else self.stored.shape[2]
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.stored.shape[0], self.stored.shape[1]
+
+    def crop(
+        self, corner: tuple[int, int], size: tuple[int, int]
+    ) -> NDArray[np.floating[Any]]:
+        """Return the region of `size` px at `corner`, (C, H, W) in units."""
+        rows, columns = (slice(c, c + s) for c, s in zip(corner, size, strict=True))
+        part = self.scaling.normalise(self.stored[rows, columns])
+        return part[None] if self.channels == 1 else np.moveaxis(part, 2, 0)
+
+    def centre(self, side_px: int) -> NDArray[np.floating[Any]]:
+        """Return the largest central region of at most `side_px` a side, as `crop`."""
+        height, width = (min(n, side_px) // MULTIPLE * MULTIPLE for n in self.sides)
+        corner = (self.sides[0] - height) // 2, (self.sides[1] - width) // 2
+        return self.crop(corner, (height, width))
+
+
+def read_entries(data: Path) -> list[Entry]:
+    """Return what an index (CSV) or a folder lists.
+
+    A folder without an index of its own is walked, and every tenth file, drawn by
+    the hash of its name, is kept for validation.
+
+    Raises
+    ------
+    TrainingError
+        If there is nothing, or the index lacks a column.
+    """
+    if data.is_dir():
+        indexes = [data / name for name in INDEX_NAMES if (data / name).is_file()]
+        entries = _rows(indexes[0]) if indexes else list(_walk(data))
+    else:
+        entries = _rows(data)
+    if not entries:
+        raise TrainingError(
+            "the data lists no image; give a folder of radiographs or an index CSV "
+            f"with the columns {', '.join(COLUMNS)}"
+        )
+    return entries
+
+
+def load(entries: Iterable[Entry], least_px: int, count: int) -> list[Image]:
+    """Decode the first `count` usable images, reporting each one left out.
+
+    Parameters
+    ----------
+    entries : what to read
+    least_px : the shortest side an image must have
+    count : how many are wanted
+    """
+    images: list[Image] = []
+    for entry in entries:
+        if len(images) == count:
+            break
+        try:
+            image = _decode(entry)
+        except InputError as error:
+            log.warning("%s is left out: %s", entry.name, error)
+            continue
+        if min(image.sides) < least_px:
+            log.warning("%s is left out: %s", entry.name, _too_small(image, least_px))
+        elif images and image.channels != images[0].channels:
+            log.warning("%s is left out: gray and RGB do not mix", entry.name)
+        else:
+            images.append(image)
+    return images
+
+
+def _rows(index: Path) -> list[Entry]:
+    try:
+        with index.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"{index.name} is no readable index: {error}") from error
+    if missing:
+        raise TrainingError(
+            f"{index.name} lacks the column(s) {', '.join(missing)}; an index has "
+            f"at least {', '.join(COLUMNS)}"
+        )
+    return [_entry(index.parent, row) for row in rows]
+
+
+def _entry(folder: Path, row: dict[str, str]) -> Entry:
+    source, licence = row.get("source", ""), row.get("licence", "")
+    path = folder / row["file"]
+    return Entry(path, row["file"], row["split"], row["patient"], source, licence)
+
+
+def _walk(folder: Path) -> Iterable[Entry]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            name = path.relative_to(folder).as_posix()
+            drawn = hashlib.sha256(name.encode()).digest()[0] / 256
+            split = "val" if drawn < VALIDATION_SHARE else "train"
+            yield Entry(path, name, split, name)
+
+
+def _decode(entry: Entry) -> Image:
+    radiograph = read(entry.path)
+    return Image(radiograph.pixels, Scaling.of(radiograph), entry)
+
+
+def _too_small(image: Image, least_px: int) -> str:
+    rows, columns = image.sides
+    return f"{columns} x {rows} px, smaller than the crop of {least_px}"

@@ -1,0 +1,220 @@
+"""One training step and one validation step, as a Lightning module."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import AveragedModel
+
+from cxr_sr.errors import TrainingError
+from cxr_sr.superres.networks import SCALES, Network
+from cxr_sr.training.dataset import Batch, rounded
+from cxr_sr.training.degrade import Degradation, degrade
+from cxr_sr.training.losses import LOSSES
+
+WARM_UP = 0.1
+"""Share of the budget in which the learning rate rises."""
+FIRST_RATE, LAST_RATE = 0.1, 0.001
+"""Learning rate at the start and the end, as a share of its peak."""
+VALIDATION_STEP = 1 / 255
+"""Coarse images are validated as 8-bit ones."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train, apart from the network and the data."""
+
+    scales: tuple[int, ...] = SCALES
+    degradation: Degradation = field(default_factory=Degradation)
+    loss: str = "mae+ms-ssim"
+    """A key of `losses.LOSSES`."""
+    lr: float = 1e-3
+    """Peak learning rate of Adam."""
+    max_steps: int | None = None
+    max_seconds: float | None = None
+    """Wall time; with both, the one that is used up first ends the run."""
+    clip: float = 0.1
+    """Largest gradient norm that is followed as it is; a crop full of edges has ten
+    times the usual one."""
+    ema: float = 0.999
+    """Decay a step of the averaged weights, which are what is validated and kept."""
+    seed: int = 0
+
+
+class Learner(LightningModule):
+    """Trains `network` and keeps a running average of its weights.
+
+    Everything drawn at random is drawn from the seed and the number of the step, so
+    that a resumed run goes on as the killed one would have.
+    """
+
+    def __init__(self, network: Network, recipe: Recipe) -> None:
+        super().__init__()
+        self.network = network
+        self.recipe = recipe
+        self.average = AveragedModel(network, multi_avg_fn=_averaging(recipe.ema))
+        self.average.requires_grad_(requires_grad=False)
+        self.latest: dict[str, float] = {}
+        """Loss, learning rate and gradient norm of the newest step, for the log."""
+        self._earlier_s = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall time spent on this training, over all the runs that it resumes."""
+        return self._earlier_s + time.monotonic() - self._started
+
+    @property
+    def progress(self) -> float:
+        """How much of the budget is used up, 0 to 1."""
+        steps, seconds = self.recipe.max_steps, self.recipe.max_seconds
+        by_steps = self.global_step / steps if steps else 0.0
+        by_time = self.elapsed_s / seconds if seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam; its learning rate is set step by step from `progress`."""
+        return torch.optim.Adam(self.network.parameters(), lr=self.recipe.lr)
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:  # noqa: ARG002
+        """Set this step's learning rate: by wall time, if that is the budget."""
+        rate = self.recipe.lr * one_cycle(self.progress)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+        self.latest["lr"] = rate
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Return the mean loss of a batch, each of its crops at its own scale.
+
+        Raises
+        ------
+        TrainingError
+            If it is not finite.
+        """
+        random = torch.Generator().manual_seed(self._step_seed())
+        losses = [
+            len(crops.fine) * self._loss(crops, scale, random)
+            for scale, crops in batch.by_scale(self.recipe.scales)
+        ]
+        loss = torch.stack(losses).sum() / len(batch.fine)
+        self.latest["loss"] = self._finite(float(loss.detach()), "loss")
+        return loss
+
+    def _loss(self, crops: Batch, scale: int, random: torch.Generator) -> Tensor:
+        coarse = degrade(crops.fine, scale, self.recipe.degradation, random)
+        output = reconstruct(self.network, rounded(coarse, crops.code), scale)
+        return LOSSES[self.recipe.loss](output, crops.fine)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002
+        """Clip the gradient.
+
+        Raises
+        ------
+        TrainingError
+            If it is not finite.
+        """
+        norm = float(clip_grad_norm_(self.network.parameters(), self.recipe.clip))
+        self.latest["gradient"] = self._finite(norm, "gradient's norm")
+
+    def on_train_batch_end(
+        self,
+        outputs: object,  # noqa: ARG002
+        batch: object,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Average the weights; stop when the budget is used up."""
+        self.average.update_parameters(self.network)
+        if self.progress >= 1:
+            self.trainer.should_stop = True
+
+    def validation_step(self, fine: Tensor, batch_idx: int) -> None:
+        """Log PSNR and the gain over bicubic of one image (1, C, H, W), each scale."""
+        scores = {}
+        for scale in self.recipe.scales:
+            random = torch.Generator().manual_seed(batch_idx)
+            coarse = degrade(fine, scale, self.recipe.degradation, random)
+            coarse = rounded(coarse, coarse.new_tensor([VALIDATION_STEP]))
+            found = psnr(reconstruct(self.averaged, coarse, scale), fine)
+            scores[f"psnr_x{scale}"] = found
+            scores[f"gain_x{scale}"] = found - psnr(enlarge(coarse, scale), fine)
+        gains = [value for name, value in scores.items() if name.startswith("gain")]
+        scores["gain"] = torch.stack(gains).mean()
+        self.log_dict(scores, batch_size=1, sync_dist=True)
+
+    @property
+    def averaged(self) -> Network:
+        """The network with its averaged weights."""
+        return cast("Network", self.average.module)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the wall time spent so far."""
+        checkpoint["elapsed_s"] = self.elapsed_s
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from the wall time of the earlier runs."""
+        self._earlier_s = checkpoint["elapsed_s"]
+        self._started = time.monotonic()
+
+    def _step_seed(self) -> int:
+        return self.recipe.seed * 1_000_003 + self.global_step
+
+    def _finite(self, value: float, what: str) -> float:
+        if math.isfinite(value):
+            return value
+        raise TrainingError(
+            f"the {what} became {value} at step {self.global_step}; the checkpoint "
+            "before it is kept: resume with a lower learning rate"
+        )
+
+
+def one_cycle(progress: float) -> float:
+    """Return the share of the peak learning rate at `progress` (0 to 1).
+
+    References
+    ----------
+    L. N. Smith, N. Topin, "Super-convergence", arXiv 1708.07120 (2017).
+    """
+    if progress < WARM_UP:
+        return FIRST_RATE + (1 - FIRST_RATE) * _eased(progress / WARM_UP)
+    return 1 - (1 - LAST_RATE) * _eased((progress - WARM_UP) / (1 - WARM_UP))
+
+
+def enlarge(coarse: Tensor, scale: int) -> Tensor:
+    """Return the bicubic image (a = -0.5) that every residual is added to."""
+    size = coarse.shape[-2] * scale, coarse.shape[-1] * scale
+    return functional.interpolate(coarse, size=size, mode="bicubic", antialias=True)
+
+
+def reconstruct(network: Network, coarse: Tensor, scale: int) -> Tensor:
+    """Return the super-resolved image (N, C, scale H, scale W) of (N, C, H, W)."""
+    base = enlarge(coarse, scale)
+    residual: Tensor = network(base if network.grid == "output" else coarse, scale)
+    return base + residual
+
+
+def psnr(output: Tensor, target: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio in dB, the peak being one unit."""
+    return -10 * functional.mse_loss(output, target).log10()
+
+
+def _eased(x: float) -> float:
+    return 0.5 - 0.5 * math.cos(math.pi * x)
+
+
+def _averaging(decay: float) -> Any:  # noqa: ANN401 - torch calls it as it likes
+    """Return torch's averaging rule with a ramp, to forget the random start soon."""
+
+    @torch.no_grad()
+    def average(means: list[Tensor], values: list[Tensor], count: Tensor) -> None:
+        reached = min(decay, (1 + float(count)) / (10 + float(count)))
+        torch._foreach_lerp_(means, values, 1 - reached)
+
+    return average

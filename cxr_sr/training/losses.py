@@ -1,0 +1,135 @@
+"""What a network is trained to make small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(output, target), both (N, C, H, W) in units -> a scalar, 0 for equal images."""
+
+LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""The share of each level, finest first (Wang et al., Asilomar 2003, table 1)."""
+WINDOW_PX = 11
+WINDOW_SIGMA_PX = 1.5
+K1, K2 = 0.01, 0.03
+"""The window and the constants of Wang et al., IEEE TIP 13 (2004)."""
+CHARBONNIER_EPSILON = 1e-3
+LEAST_CONTRAST = 1e-4
+"""Floor under a level's term: the slope of its fractional power is infinite at 0."""
+
+
+def mae(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute error."""
+    return (output - target).abs().mean()
+
+
+def mse(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared error."""
+    return (output - target).square().mean()
+
+
+def charbonnier(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean of sqrt(error^2 + 1e-6) - 1e-3: MAE, smooth around zero.
+
+    References
+    ----------
+    P. Charbonnier et al., ICIP 1994.
+    """
+    error = (output - target).square() + CHARBONNIER_EPSILON**2
+    return error.sqrt().mean() - CHARBONNIER_EPSILON
+
+
+def ms_ssim_levels(side_px: int) -> int:
+    """Return how many of the five levels fit an image whose shorter side is `side_px`.
+
+    Each level halves the image, and the 11-px window must fit the last: five levels
+    need more than 160 px, four more than 80, three more than 40.
+    """
+    fitting = (
+        n
+        for n in range(len(LEVEL_WEIGHTS), 0, -1)
+        if side_px > (WINDOW_PX - 1) * 2 ** (n - 1)
+    )
+    return next(fitting, 0)
+
+
+def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
+    """Return the multi-scale structural similarity of unit images, averaged over all.
+
+    Where five levels do not fit, those that do are used, with their weights scaled
+    to sum to one (see `ms_ssim_levels`).
+
+    Raises
+    ------
+    ValueError
+        If a side is shorter than the window of 11 px.
+
+    References
+    ----------
+    Z. Wang, E. P. Simoncelli, A. C. Bovik, Asilomar 2003.
+    """
+    levels = ms_ssim_levels(min(target.shape[-2:]))
+    if not levels:
+        message = f"MS-SSIM needs at least 11 px a side, not {tuple(target.shape)}"
+        raise ValueError(message)
+    shares = [w / sum(LEVEL_WEIGHTS[:levels]) for w in LEVEL_WEIGHTS[:levels]]
+    result = torch.ones(target.shape[:2], dtype=target.dtype, device=target.device)
+    for level, share in enumerate(shares):
+        luminance, contrast = _similarity(output, target)
+        last = level == levels - 1
+        term = luminance * contrast if last else contrast
+        result = result * _mean_px(term).clamp_min(LEAST_CONTRAST) ** share
+        output, target = _halved(output), _halved(target)
+    return result.mean()
+
+
+def one_minus_ms_ssim(output: Tensor, target: Tensor) -> Tensor:
+    """Return 1 - MS-SSIM."""
+    return 1 - ms_ssim(output, target)
+
+
+def mae_and_ms_ssim(output: Tensor, target: Tensor) -> Tensor:
+    """Return 0.6 MAE + 0.4 (1 - MS-SSIM), the founding paper's loss."""
+    return 0.6 * mae(output, target) + 0.4 * one_minus_ms_ssim(output, target)
+
+
+LOSSES: dict[str, Loss] = {
+    "mae+ms-ssim": mae_and_ms_ssim,
+    "mae": mae,
+    "ms-ssim": one_minus_ms_ssim,
+    "mse": mse,
+    "charbonnier": charbonnier,
+}
+
+
+def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the maps of luminance and of contrast-structure similarity."""
+    mean_x, mean_y = _blurred(x), _blurred(y)
+    var_x = _blurred(x * x) - mean_x.square()
+    var_y = _blurred(y * y) - mean_y.square()
+    covariance = _blurred(x * y) - mean_x * mean_y
+    c1, c2 = K1**2, K2**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
+    return luminance, (2 * covariance + c2) / (var_x + var_y + c2)
+
+
+def _blurred(image: Tensor) -> Tensor:
+    """Return `image` under the Gaussian window, without the borders it overhangs."""
+    offset = torch.arange(WINDOW_PX, dtype=image.dtype, device=image.device) - 5
+    taps = torch.exp(-0.5 * (offset / WINDOW_SIGMA_PX).square())
+    taps = (taps / taps.sum()).expand(image.shape[1], 1, 1, WINDOW_PX)
+    rows = functional.conv2d(image, taps, groups=image.shape[1])
+    return functional.conv2d(rows, taps.mT, groups=image.shape[1])
+
+
+def _halved(image: Tensor) -> Tensor:
+    height, width = image.shape[-2:]
+    return functional.avg_pool2d(image, 2, padding=(height % 2, width % 2))
+
+
+def _mean_px(image: Tensor) -> Tensor:
+    return image.mean(dim=(-2, -1))

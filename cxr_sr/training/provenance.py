@@ -1,0 +1,49 @@
+"""What a weights file has to say about where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from cxr_sr.training.index import Image
+
+PACKAGES = ("torch", "lightning", "numpy")
+
+
+def provenance(images: Sequence[Image]) -> dict[str, Any]:
+    """Return the data's sets, terms, number and hash.
+
+    Parameters
+    ----------
+    images : those trained on
+    """
+    sets = Counter((i.entry.source, i.entry.licence) for i in images)
+    return {
+        "data": [
+            {"source": source or "unnamed", "licence": licence or "unstated", "n": n}
+            for (source, licence), n in sorted(sets.items())
+        ],
+        "data_sha256": data_hash(images),
+        "patients": len({i.entry.patient for i in images}),
+    }
+
+
+def data_hash(images: Sequence[Image]) -> str:
+    """Return a SHA-256 over the decoded pixels, in order: names do not count."""
+    digest = hashlib.sha256()
+    for image in images:
+        digest.update(repr((image.stored.shape, image.stored.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(image.stored).tobytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computed."""
+    from cxr_sr import __version__
+
+    return {"cxr-sr": __version__} | {name: version(name) for name in PACKAGES}

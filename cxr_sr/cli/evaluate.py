@@ -1,0 +1,162 @@
+"""`cxr-sr evaluate`: degrade, upscale, measure, against bicubic."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from typer import Argument, Option
+
+from cxr_sr.batch.runner import explain
+from cxr_sr.cli import output
+from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.cli.options import Json, Quiet
+
+if TYPE_CHECKING:
+    from cxr_sr.evaluation.cases import Case
+    from cxr_sr.evaluation.evaluate import Measurement, Plan
+    from cxr_sr.evaluation.summary import Summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for, as it was given."""
+
+    data: Annotated[
+        Path,
+        Argument(
+            metavar="DATA",
+            help="An index (CSV with at least file, split, patient), or a folder of "
+            "images; one with an index.csv or manifest.csv in it is read by that.",
+            show_default=False,
+        ),
+    ]
+    split: Annotated[str, Option(help="Which rows of an index count.")] = "val"
+    model: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME|FILE",
+            help="Repeat for several; bicubic is always measured, to compare with "
+            "[default: every network].",
+        ),
+    ] = None
+    scale: Annotated[
+        list[int] | None,
+        Option(metavar="2|3|4|8", help="Repeat for several [default: all]."),
+    ] = None
+    degradation: Annotated[
+        list[str] | None,
+        Option(
+            metavar="bicubic|box|detector",
+            help="Repeat for several [default: bicubic].",
+        ),
+    ] = None
+    consistency: Annotated[
+        Literal["auto", "box", "bicubic", "off"],
+        Option(
+            help="auto: of networks, the projection that undoes the degradation; "
+            "interpolators are left as they are."
+        ),
+    ] = "auto"
+    limit: Annotated[int | None, Option(min=1, help="Measure the first N only.")] = None
+    engine: Annotated[Literal["auto", "onnx", "openvino", "torch"], Option()] = "auto"
+    threads: Annotated[int, Option(min=0, help="0: one a core.")] = 0
+    output: Annotated[
+        Path | None,
+        Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Also write results.json, results.md and figures there.",
+        ),
+    ] = None
+    quiet: Quiet = False
+    as_json: Json = False
+
+
+def evaluate(options: Options) -> int:
+    """Measure models on images that are made coarser and restored.
+
+    Prints PSNR, SSIM and MS-SSIM of each model, scale and degradation.
+    """
+    from cxr_sr.evaluation.cases import find_cases
+    from cxr_sr.evaluation.summary import summarise
+
+    plan = _plan(options)
+    cases = find_cases(options.data, options.split)[: options.limit]
+    measurements, failed = _measure(options, cases, plan)
+    if not measurements:
+        output.complain("nothing was measured: no usable image in the data")
+        return ALL_FAILED if failed else NOTHING
+    summaries = summarise(measurements)
+    _show(options, summaries)
+    if options.output is not None:
+        _write(options.output, plan, measurements, summaries)
+    return SOME_FAILED if failed else DONE
+
+
+def _plan(options: Options) -> "Plan":
+    """Return what to measure, defaults filled in from the zoo."""
+    from cxr_sr.evaluation.evaluate import plan
+    from cxr_sr.evaluation.protocol import Condition
+    from cxr_sr.superres.upscale import Settings
+    from cxr_sr.superres.zoo import MODELS
+
+    networks = [spec.name for spec in MODELS.values() if spec.learned]
+    conditions = [
+        Condition(scale, degradation)
+        for degradation in options.degradation or ["bicubic"]
+        for scale in options.scale or MODELS["bicubic"].scales
+    ]
+    settings = Settings(engine=options.engine, threads=options.threads)
+    return plan(options.model or networks, conditions, options.consistency, settings)
+
+
+def _measure(
+    options: Options, cases: "list[Case]", plan: "Plan"
+) -> "tuple[list[Measurement], int]":
+    """Return all measurements, and how many images had to be left out."""
+    from cxr_sr.evaluation.evaluate import evaluate
+
+    measurements: list[Measurement] = []
+    failed = 0
+    with output.progress(len(cases), quiet=options.quiet) as finished_one:
+        for examined in evaluate(cases, plan):
+            measurements += examined.measurements
+            if examined.problem is not None:
+                failed += 1
+                reason = explain(examined.problem)
+                output.complain(f"{examined.case.name}: left out: {reason}")
+            finished_one(failed)
+    return measurements, failed
+
+
+def _show(options: Options, summaries: "list[Summary]") -> None:
+    from cxr_sr.evaluation.report import COLUMNS, cells
+
+    if options.as_json:
+        for summary in summaries:
+            output.record(summary.as_json())
+        return
+    columns = ["scale", "degradation", *COLUMNS]
+    rows = [[f"x{s.scale}", s.degradation, *cells(s)] for s in summaries]
+    output.table(columns, rows)
+
+
+def _write(
+    folder: Path,
+    plan: "Plan",
+    measurements: "list[Measurement]",
+    summaries: "list[Summary]",
+) -> None:
+    from cxr_sr.evaluation import figures
+    from cxr_sr.evaluation.report import write_results
+
+    written = write_results(folder, summaries, measurements)
+    if figures.available():
+        findings = figures.Findings(plan, measurements, summaries)
+        written += figures.write_figures(folder, findings)
+    else:
+        output.say(
+            "no figures: they need matplotlib; run: pip install 'cxr-sr[figures]'"
+        )
+    output.say(f"written to {folder}: {', '.join(path.name for path in written)}")

@@ -1,0 +1,234 @@
+"""Pictures of an evaluation; they need matplotlib, the extra `figures`."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.evaluation.evaluate import (
+    BASELINE,
+    Contender,
+    Measurement,
+    Plan,
+    restore,
+)
+from cxr_sr.evaluation.protocol import MULTIPLE, Condition, Trial, degraded
+from cxr_sr.evaluation.summary import Summary
+from cxr_sr.formats import read
+from cxr_sr.superres.resample import box_down
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BINS = 64
+"""Of a radial spectrum, from 0 to 0.5 cycles a pixel."""
+SPECTRUM_IMAGES = 8
+"""Images whose spectra are averaged; more would hardly move the curves."""
+WORST = 3
+"""Worst cases shown for a condition."""
+DETAIL_PX = 144
+"""Side of the detail that is shown of a worst case."""
+
+Unit = NDArray[np.floating[Any]]
+
+
+def available() -> bool:
+    """Tell whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """An evaluation as the pictures need it."""
+
+    plan: Plan
+    measurements: Sequence[Measurement]
+    summaries: Sequence[Summary]
+
+
+def write_figures(folder: Path, findings: Findings) -> list[Path]:
+    """Draw PNG pictures into `folder` and return their paths.
+
+    PSNR by scale, the spectra of the results against the originals', and for each
+    condition the images on which a network gains least over bicubic. Spectra and worst
+    cases are computed anew for a few images.
+    """
+    paths = []
+    for name, figure in _figures(findings):
+        path = folder / f"{name}.png"
+        figure.savefig(path, dpi=120)
+        paths.append(path)
+    return paths
+
+
+def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
+    yield "psnr", psnr_figure(findings.summaries)
+    yield "spectrum", spectrum_figure(findings)
+    for condition in findings.plan.conditions:
+        worst = worst_of(findings, condition)
+        if worst:
+            name = f"worst_x{condition.scale}_{condition.degradation}"
+            yield name, worst_figure(findings.plan, worst)
+
+
+def psnr_figure(summaries: Sequence[Summary]) -> Figure:
+    """Draw each model's PSNR at each scale, a panel a degradation."""
+    degradations = list(dict.fromkeys(s.degradation for s in summaries))
+    figure, panels = _panels(len(degradations))
+    for degradation, axes in zip(degradations, panels, strict=True):
+        here = [s for s in summaries if s.degradation == degradation]
+        for model in dict.fromkeys(s.model for s in here):
+            _psnr_curve(axes, [s for s in here if s.model == model])
+        axes.set(title=degradation, xlabel="scale", ylabel="PSNR, dB")
+        axes.legend()
+    return figure
+
+
+def _psnr_curve(axes: Axes, summaries: list[Summary]) -> None:
+    scales = [f"x{s.scale}" for s in summaries]
+    psnr = np.array([s.psnr for s in summaries])
+    reach = np.abs(np.array([s.psnr_ci for s in summaries]).T - psnr)
+    axes.errorbar(scales, psnr, reach, marker="o", capsize=3, label=summaries[0].model)
+
+
+def spectrum_figure(findings: Findings) -> Figure:
+    """Draw the power of the results over that of the originals, a panel a condition."""
+    conditions = findings.plan.conditions
+    figure, panels = _panels(len(conditions))
+    frequency = (np.arange(BINS) + 0.5) / BINS / 2
+    for condition, axes in zip(conditions, panels, strict=True):
+        for name, decibels in _spectra(findings, condition).items():
+            axes.plot(frequency, decibels, label=name)
+        axes.axhline(0, color="gray", linewidth=0.5)
+        axes.axvline(0.5 / condition.scale, color="gray", linestyle=":")
+        axes.set(
+            title=f"x{condition.scale}, {condition.degradation}",
+            xlabel="cycles a pixel (dotted: Nyquist of the coarse image)",
+            ylabel="power over the original's, dB",
+        )
+        axes.legend()
+    return figure
+
+
+def _spectra(findings: Findings, condition: Condition) -> dict[str, Unit]:
+    """Return each model's mean ratio of power to the originals', in dB, (BINS,)."""
+    ratios: dict[str, list[Unit]] = {}
+    chosen = [
+        m
+        for m in findings.measurements
+        if m.condition == condition and m.model == BASELINE
+    ]
+    for measurement in chosen[:SPECTRUM_IMAGES]:
+        trial = _trial(measurement)
+        original = radial_power(_original(trial))
+        for contender in findings.plan.contenders:
+            if condition.scale in contender.model.spec.scales:
+                power = radial_power(_shown(trial, contender, findings.plan))
+                ratios.setdefault(contender.name, []).append(power / original)
+    return {k: 10 * np.log10(v).mean(axis=0) for k, v in ratios.items()}
+
+
+def radial_power(image: Unit) -> Unit:
+    """Return the power spectrum of `image` (H, W) averaged over directions, (BINS,).
+
+    The mean is removed, and a Hann window keeps the jump from one border to the
+    opposite one out of the spectrum. Empty bins and powers of zero become tiny, so
+    that their logarithm exists.
+    """
+    height, width = image.shape
+    window = np.hanning(height)[:, None] * np.hanning(width)
+    power = np.abs(np.fft.rfft2((image - image.mean()) * window)) ** 2
+    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    bins = (radius * 2 * BINS).astype(np.intp)
+    inside = bins < BINS
+    total = np.bincount(bins[inside], power[inside], BINS)
+    count = np.bincount(bins[inside], minlength=BINS)
+    return total / np.maximum(count, 1) + np.finfo(np.float64).tiny
+
+
+def worst_of(findings: Findings, condition: Condition) -> list[Measurement]:
+    """Return the measurements of networks that gain least over bicubic, worst first.
+
+    Without a network among the contenders, those of the other interpolators.
+    """
+    here = [m for m in findings.measurements if m.condition == condition]
+    baseline = {m.case.name: m.score.psnr for m in here if m.model == BASELINE}
+    learned = {c.name for c in findings.plan.contenders if c.model.spec.learned}
+    others = [m for m in here if m.model in learned] or [
+        m for m in here if m.model != BASELINE
+    ]
+    others.sort(key=lambda m: m.score.psnr - baseline[m.case.name])
+    return others[:WORST]
+
+
+def worst_figure(plan: Plan, worst: Sequence[Measurement]) -> Figure:
+    """Draw original, bicubic and result side by side, where the result lost most."""
+    figure, panels = _panels(len(worst) * 3)
+    contenders = {contender.name: contender for contender in plan.contenders}
+    for row, measurement in enumerate(worst):
+        trial = _trial(measurement)
+        original = _original(trial)
+        bicubic = _shown(trial, plan.contenders[0], plan)
+        result = _shown(trial, contenders[measurement.model], plan)
+        where = _detail((result - original) ** 2 - (bicubic - original) ** 2)
+        low, high = original[where].min(), original[where].max()
+        titles = measurement.case.name, BASELINE, measurement.model
+        shown = original, bicubic, result
+        for axes, title, image in zip(panels[3 * row :], titles, shown, strict=False):
+            axes.imshow(image[where], cmap="gray", vmin=low, vmax=high)
+            axes.set_title(title, fontsize=8)
+            axes.set_axis_off()
+    return figure
+
+
+def _detail(loss: Unit) -> tuple[slice, slice]:
+    """Return the square detail around the block in which `loss` is largest."""
+    height, width = (side // MULTIPLE * MULTIPLE for side in loss.shape)
+    blocks = box_down(loss[:height, :width], MULTIPLE)
+    block = np.unravel_index(blocks.argmax(), blocks.shape)
+    row, column = (
+        min(max(int(k) * MULTIPLE - DETAIL_PX // 2, 0), max(side - DETAIL_PX, 0))
+        for k, side in zip(block, loss.shape, strict=True)
+    )
+    return slice(row, row + DETAIL_PX), slice(column, column + DETAIL_PX)
+
+
+def _trial(measurement: Measurement) -> Trial:
+    """Return again what a measurement was made on."""
+    radiograph = read(measurement.case.path)
+    return degraded(radiograph, measurement.condition, measurement.case.name)
+
+
+def _original(trial: Trial) -> Unit:
+    """Return the reference in units, shaved as for the metrics."""
+    return _shaved(trial, trial.coding.scaling.normalise(trial.reference))
+
+
+def _shown(trial: Trial, contender: Contender, plan: Plan) -> Unit:
+    """Return a result in units, shaved as for the metrics."""
+    return _shaved(trial, restore(trial, contender, plan.settings))
+
+
+def _shaved(trial: Trial, image: Unit) -> Unit:
+    shave = trial.condition.scale
+    return image[shave:-shave, shave:-shave]
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` panels, at most three a row."""
+    from matplotlib.figure import Figure
+
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(5 * columns, 4 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for unused in panels[count:]:
+        unused.set_axis_off()
+    return figure, panels[:count]

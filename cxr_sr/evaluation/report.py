@@ -1,0 +1,105 @@
+"""What an evaluation found, for machines (JSON) and for people (Markdown)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cxr_sr.evaluation.evaluate import Measurement
+from cxr_sr.evaluation.summary import Summary
+
+VERSION = 1
+"""Of the layout of results.json."""
+
+COLUMNS = (
+    "model",
+    "PSNR dB",
+    "95 % CI",
+    "SSIM",
+    "MS-SSIM",
+    "gain dB",
+    "95 % CI",
+    "worse",
+    "s/MP",
+)
+
+
+def write_results(
+    folder: Path, summaries: Sequence[Summary], measurements: Iterable[Measurement]
+) -> list[Path]:
+    """Write results.json and results.md into `folder` and return their paths.
+
+    Results of an earlier evaluation there are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {
+        "version": VERSION,
+        "summaries": [summary.as_json() for summary in summaries],
+        "images": [_image(measurement) for measurement in measurements],
+    }
+    texts = {
+        "results.json": json.dumps(results, indent=1) + "\n",
+        "results.md": markdown(summaries),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
+
+
+def _image(measurement: Measurement) -> dict[str, Any]:
+    score = measurement.score
+    return {
+        "file": measurement.case.name,
+        "model": measurement.model,
+        "scale": measurement.condition.scale,
+        "degradation": measurement.condition.degradation,
+        "psnr": score.psnr,
+        "ssim": score.ssim,
+        "ms_ssim": None if math.isnan(score.ms_ssim) else score.ms_ssim,
+        "consistency": score.consistency,
+    }
+
+
+def markdown(summaries: Sequence[Summary]) -> str:
+    """Return a table for each condition, with a sentence on what it holds."""
+    conditions = dict.fromkeys((s.scale, s.degradation) for s in summaries)
+    return "\n\n".join(_section(summaries, *condition) for condition in conditions) + (
+        "\n\nGain and `worse` (images) compare PSNR with `bicubic`, image by image. "
+        "Confidence intervals are bootstrapped over patients.\n"
+    )
+
+
+def _section(summaries: Sequence[Summary], scale: int, degradation: str) -> str:
+    here = [s for s in summaries if (s.scale, s.degradation) == (scale, degradation)]
+    images, patients = here[0].n, here[0].patients
+    head = f"### x{scale}, {degradation}: {images} images of {patients} patients"
+    rule = "|---" + "|--:" * (len(COLUMNS) - 1) + "|"
+    rows = [_row(COLUMNS), rule, *(_row(cells(s)) for s in here)]
+    return head + "\n\n" + "\n".join(rows)
+
+
+def cells(summary: Summary) -> list[str]:
+    """Return a summary's cells under `COLUMNS`."""
+    return [
+        summary.model,
+        f"{summary.psnr:.2f}",
+        _span(summary.psnr_ci, ".2f"),
+        f"{summary.ssim:.4f}",
+        "-" if math.isnan(summary.ms_ssim) else f"{summary.ms_ssim:.5f}",
+        f"{summary.psnr_gain:+.2f}",
+        _span(summary.psnr_gain_ci, "+.2f"),
+        str(summary.worse_than_bicubic),
+        f"{summary.seconds_per_megapixel:.3f}",
+    ]
+
+
+def _span(interval: tuple[float, float], digits: str) -> str:
+    low, high = interval
+    return "-" if math.isnan(low) else f"{low:{digits}} to {high:{digits}}"
+
+
+def _row(texts: Iterable[str]) -> str:
+    return "| " + " | ".join(texts) + " |"

@@ -1,0 +1,143 @@
+"""Many measurements in few numbers, with how far they can be trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.evaluation.evaluate import BASELINE, Measurement
+from cxr_sr.evaluation.protocol import Condition
+from cxr_sr.radiograph import Consistency
+
+RESAMPLES = 2000
+SEED = 0
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One model under one condition; fields in the order they are printed in."""
+
+    model: str
+    scale: int
+    degradation: str
+    n: int
+    """Images."""
+    psnr: float
+    """dB, mean of the images' own values, as are the next two."""
+    ssim: float
+    ms_ssim: float
+    consistency_max: float
+    """Largest disagreement with a coarse image, reduced as the degradation does it,
+    in stored codes."""
+    worse_than_bicubic: int
+    """Images with a lower PSNR than bicubic gives them."""
+    patients: int
+    psnr_ci: Interval
+    """95 % confidence interval over patients, as all that end in _ci."""
+    ssim_ci: Interval
+    ms_ssim_ci: Interval
+    psnr_gain: float
+    """Mean of the images' differences to bicubic in PSNR, dB."""
+    psnr_gain_ci: Interval
+    ms_ssim_gain: float
+    ms_ssim_gain_ci: Interval
+    box_consistency_max: float
+    """As consistency_max, reduced by box."""
+    consistency: Consistency
+    """The projection that was applied."""
+    seconds_per_megapixel: float
+    """Median wall time of upscaling, a megapixel of output."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields for JSON, which knows no NaN: None stands for it."""
+        return {k: _json(v) for k, v in dataclasses.asdict(self).items()}
+
+
+def summarise(measurements: Iterable[Measurement]) -> list[Summary]:
+    """Return a summary of each model under each condition, in order of appearance."""
+    groups: dict[tuple[Condition, str], list[Measurement]] = {}
+    for measurement in measurements:
+        key = measurement.condition, measurement.model
+        groups.setdefault(key, []).append(measurement)
+    return [
+        _summary(group, groups[condition, BASELINE])
+        for (condition, _), group in groups.items()
+    ]
+
+
+def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
+    """Summarise one group; `baseline` has the same images in the same order."""
+    patients = np.array([m.case.patient for m in group])
+    values = {key: _values(group, key) for key in ("psnr", "ssim", "ms_ssim")}
+    gains = {key: values[key] - _values(baseline, key) for key in values}
+    mean = {key: _mean(v) for key, v in values.items()}
+    first = group[0]
+    return Summary(
+        model=first.model,
+        scale=first.condition.scale,
+        degradation=first.condition.degradation,
+        n=len(group),
+        **mean,
+        consistency_max=max(m.score.consistency for m in group),
+        worse_than_bicubic=int((gains["psnr"] < 0).sum()),
+        patients=len(set(patients)),
+        psnr_ci=interval(values["psnr"], patients),
+        ssim_ci=interval(values["ssim"], patients),
+        ms_ssim_ci=interval(values["ms_ssim"], patients),
+        psnr_gain=_mean(gains["psnr"]),
+        psnr_gain_ci=interval(gains["psnr"], patients),
+        ms_ssim_gain=_mean(gains["ms_ssim"]),
+        ms_ssim_gain_ci=interval(gains["ms_ssim"], patients),
+        box_consistency_max=max(m.score.box_consistency for m in group),
+        consistency=first.consistency,
+        seconds_per_megapixel=float(np.median([m.seconds for m in group])),
+    )
+
+
+def interval(values: NDArray[np.floating[Any]], patients: NDArray[np.str_]) -> Interval:
+    """Return the 95 % bootstrap interval of the mean of `values`, over patients.
+
+    Patients, not images, are drawn with replacement, since the images of one patient
+    resemble each other; the percentiles of 2,000 means are taken, always the same
+    draws. NaN where there are fewer than two patients.
+
+    References
+    ----------
+    B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13.
+    """
+    known = ~np.isnan(values)
+    _, groups = np.unique(patients[known], return_inverse=True)
+    sums, counts = np.bincount(groups, values[known]), np.bincount(groups)
+    if len(sums) < 2:
+        return math.nan, math.nan
+    random = np.random.default_rng(SEED)
+    means = np.empty(RESAMPLES)
+    for k in range(RESAMPLES):
+        drawn = random.integers(len(sums), size=len(sums))
+        means[k] = sums[drawn].sum() / counts[drawn].sum()
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _values(group: list[Measurement], key: str) -> NDArray[np.float64]:
+    return np.array([getattr(m.score, key) for m in group])
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Return the mean of what is known; NaN where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def _json(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_json(v) for v in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,8 +93,19 @@ def tiny_network(name: str = "trunk", channels: int = 1, seed: int = 0) -> Netwo
     from cxr_sr.superres.networks import build  # noqa: PLC0415
 
     torch.manual_seed(seed)
+    network = build(tiny_spec(name, channels)).eval()
+    for weights in network.parameters():
+        if weights.dim() == 4:
+            torch.nn.init.kaiming_normal_(weights)
+    return network
+
+
+def tiny_spec(name: str = "trunk", channels: int = 1) -> ModelSpec:
+    """What is known of a `tiny_network`."""
     settings = {"width": 4, "depth": 2} if name == "trunk" else {}
-    return build(name, {**settings, "channels": channels}, (2, 3, 4, 8)).eval()
+    return ModelSpec(
+        "tiny", "Untrained.", network=name, settings=settings, channels=channels
+    )
 
 
 def tiny_model(folder: Path, name: str = "trunk", channels: int = 1) -> Model:
@@ -103,6 +113,4 @@ def tiny_model(folder: Path, name: str = "trunk", channels: int = 1) -> Model:
     from cxr_sr.training.export import export  # noqa: PLC0415 - loads torch
 
     network = tiny_network(name, channels)
-    settings = {"width": 4, "depth": 2} if name == "trunk" else {}
-    spec = ModelSpec("tiny", "Untrained.", network=name, settings=settings)
-    return export(network, dataclasses.replace(spec, channels=channels), folder)
+    return export(network, tiny_spec(name, channels), folder)

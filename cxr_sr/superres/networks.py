@@ -221,8 +221,9 @@ def load_network(model: Model) -> Network:
         network.load_state_dict(load_file(model.safetensors))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(
-            f"{model.safetensors.name} does not hold the weights of {model.spec.name!r} "
-            f"({type(error).__name__}); use the one written with {model.onnx.name}"
+            f"{model.safetensors.name} does not hold the weights of the network "
+            f"{model.spec.network!r} ({type(error).__name__}); use the file that was "
+            f"written with {model.onnx.name}"
         ) from error
     return network.eval()
 

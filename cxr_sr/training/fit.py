@@ -48,11 +48,11 @@ LIGHTNING_NOISE = (
 class Run:
     """Everything that decides a training; stored as the run's settings.json."""
 
+    recipe: Recipe
     model: str = "trunk"
     """A key of `networks.NETWORKS`, and the name of the weights files."""
     network: dict[str, int] = field(default_factory=dict)
     """Its settings: width, depth."""
-    recipe: Recipe = field(default_factory=Recipe)
     sampling: Sampling = field(default_factory=Sampling)
     batch: int = 4
     """Crops a step, in each process."""

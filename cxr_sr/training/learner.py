@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
-from cxr_sr.errors import TrainingError
+from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.networks import SCALES, Network
 from cxr_sr.training.dataset import Batch, rounded
 from cxr_sr.training.degrade import Degradation, degrade
@@ -47,6 +47,16 @@ class Recipe:
     ema: float = 0.999
     """Decay a step of the averaged weights, which are what is validated and kept."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.max_steps and not self.max_seconds:
+            raise SettingsError(
+                "the training has no end; give --max-steps, --max-time, or both"
+            )
+        if not self.scales or not set(self.scales) <= set(SCALES):
+            raise SettingsError(
+                f"the scales {self.scales} cannot be trained; choose among {SCALES}"
+            )
 
 
 class Learner(LightningModule):

@@ -1,0 +1,188 @@
+"""`cxr-sr train`: radiographs in, a run folder with weights out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from typer import Argument, Option
+
+from cxr_sr.cli import output
+from cxr_sr.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cxr_sr.training.fit import Run
+
+NETWORK = "Network"
+SAMPLES = "What it sees"
+COURSE = "How long and how fast"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for, as it was given."""
+
+    data: Annotated[
+        Path,
+        Argument(metavar="DATA", help="An index (CSV), or a folder of radiographs."),
+    ]
+    run: Annotated[
+        Path, Option(metavar="DIR", help="Everything about the run is kept here.")
+    ]
+
+    model: Annotated[
+        Literal["hydra", "vdsr", "trunk"], Option(rich_help_panel=NETWORK)
+    ] = "trunk"
+    width: Annotated[
+        int | None,
+        Option(min=1, help="Channels of a trunk.", rich_help_panel=NETWORK),
+    ] = None
+    depth: Annotated[
+        int | None,
+        Option(min=0, help="Convolutions of a trunk, even.", rich_help_panel=NETWORK),
+    ] = None
+    init: Annotated[
+        Path | None,
+        Option(
+            metavar="WEIGHTS.safetensors",
+            help="Weights to start from, as far as they fit.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = None
+
+    scales: Annotated[
+        str, Option(metavar="N,N", help="Trained at once.", rich_help_panel=SAMPLES)
+    ] = "2,3,4,8"
+    crop: Annotated[
+        str,
+        Option(
+            metavar="none|PX",
+            help="Side of a crop, a multiple of 24; none: whole images.",
+            rich_help_panel=SAMPLES,
+        ),
+    ] = "192"
+    batch: Annotated[
+        int, Option(min=1, help="Crops a step and process.", rich_help_panel=SAMPLES)
+    ] = 4
+    degradation: Annotated[
+        str,
+        Option(
+            metavar="NAME[,NAME]",
+            help="bicubic, box, detector; several are mixed.",
+            rich_help_panel=SAMPLES,
+        ),
+    ] = "bicubic"
+    altered: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="Share of crops seen through another window and bit depth.",
+            rich_help_panel=SAMPLES,
+        ),
+    ] = 0.5
+
+    loss: Annotated[
+        Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"],
+        Option(rich_help_panel=COURSE),
+    ] = "mae+ms-ssim"
+    lr: Annotated[
+        float, Option(min=0, help="Peak learning rate.", rich_help_panel=COURSE)
+    ] = 1e-3
+    max_steps: Annotated[int | None, Option(min=1, rich_help_panel=COURSE)] = None
+    max_time: Annotated[
+        str | None,
+        Option(
+            metavar="HH:MM:SS",
+            help="The learning rate falls to its end within this wall time.",
+            rich_help_panel=COURSE,
+        ),
+    ] = None
+    epoch: Annotated[
+        int,
+        Option(min=1, help="Steps between checkpoints.", rich_help_panel=COURSE),
+    ] = 500
+    resume: Annotated[
+        bool,
+        Option("--resume", help="Go on after a kill.", rich_help_panel=COURSE),
+    ] = False
+    seed: Annotated[int, Option(min=0, rich_help_panel=COURSE)] = 0
+    devices: Annotated[
+        int, Option(min=1, help="Processes.", rich_help_panel=COURSE)
+    ] = 1
+    threads: Annotated[
+        int, Option(min=0, help="A process; 0: as torch likes.", rich_help_panel=COURSE)
+    ] = 0
+
+
+def train(options: Options) -> None:
+    """Train a network; print the path of the weights that were written.
+
+    Give a budget with --max-steps, --max-time or both. A killed run goes on with the
+    same command and --resume.
+    """
+    from cxr_sr.training.fit import fit
+
+    model = fit(options.data, options.run, run_of(options), resume=options.resume)
+    output.data(str(model.onnx))
+
+
+def run_of(options: Options) -> "Run":
+    """Return what the options ask for, checked.
+
+    Raises
+    ------
+    SettingsError
+        If an option is not what it should be, or no budget is given.
+    """
+    from cxr_sr.training.dataset import Sampling
+    from cxr_sr.training.degrade import Degradation
+    from cxr_sr.training.fit import Run
+    from cxr_sr.training.learner import Recipe
+
+    size = {"width": options.width, "depth": options.depth}
+    return Run(
+        model=options.model,
+        network={name: n for name, n in size.items() if n is not None},
+        recipe=Recipe(
+            scales=_scales(options.scales),
+            degradation=Degradation.of(options.degradation),
+            loss=options.loss,
+            lr=options.lr,
+            max_steps=options.max_steps,
+            max_seconds=_seconds(options.max_time),
+            seed=options.seed,
+        ),
+        sampling=Sampling(_crop(options.crop), altered_share=options.altered),
+        batch=options.batch,
+        epoch_steps=options.epoch,
+        devices=options.devices,
+        threads=options.threads,
+        init=options.init,
+    )
+
+
+def _scales(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise SettingsError(
+            f"--scales {text} is not a list of factors such as 2,3,4,8"
+        ) from error
+
+
+def _crop(text: str) -> int | None:
+    if text == "none":
+        return None
+    if not text.isdecimal():
+        raise SettingsError(f"--crop {text} is neither none nor a number of pixels")
+    return int(text)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    parts = text.split(":")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        raise SettingsError(f"--max-time {text} is not of the form HH:MM:SS")
+    hours, minutes, seconds = map(int, parts)
+    return float(3600 * hours + 60 * minutes + seconds)

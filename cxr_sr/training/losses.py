@@ -60,8 +60,8 @@ def ms_ssim_levels(side_px: int) -> int:
 def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
     """Return the multi-scale structural similarity of unit images, averaged over all.
 
-    Where five levels do not fit, those that do are used, with their weights scaled
-    to sum to one (see `ms_ssim_levels`).
+    Where five levels do not fit, those that do are used, their weights scaled to
+    keep the sum (see `ms_ssim_levels`).
 
     Raises
     ------
@@ -76,7 +76,8 @@ def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
     if not levels:
         message = f"MS-SSIM needs at least 11 px a side, not {tuple(target.shape)}"
         raise ValueError(message)
-    shares = [w / sum(LEVEL_WEIGHTS[:levels]) for w in LEVEL_WEIGHTS[:levels]]
+    rescale = sum(LEVEL_WEIGHTS) / sum(LEVEL_WEIGHTS[:levels])
+    shares = [weight * rescale for weight in LEVEL_WEIGHTS[:levels]]
     result = torch.ones(target.shape[:2], dtype=target.dtype, device=target.device)
     for level, share in enumerate(shares):
         luminance, contrast = _similarity(output, target)

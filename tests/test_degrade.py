@@ -1,0 +1,183 @@
+"""The degradations against other implementations and against their physics."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from cxr_sr.errors import SettingsError
+from cxr_sr.superres import resample
+from cxr_sr.training.degrade import (
+    DEGRADATIONS,
+    Degradation,
+    bicubic,
+    box,
+    degrade,
+    detector,
+    gaussian_blur,
+)
+from tests.builders import structure
+
+SCALES = [2, 3, 4, 8]
+NOISELESS = (1e12, 1e12)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def image(height: int = 48, width: int = 72, seed: int = 0) -> Tensor:
+    return torch.from_numpy(structure((1, 1, height, width), seed)).float()
+
+
+def flat(value: float, side: int = 384) -> Tensor:
+    return torch.full((1, 1, side, side), value, dtype=torch.float64)
+
+
+def settings(**changes: object) -> Degradation:
+    return dataclasses.replace(Degradation(("detector",)), **changes)  # type: ignore[arg-type]
+
+
+def detect(fine: Tensor, scale: int = 2, seed: int = 0, **changes: object) -> Tensor:
+    return detector(fine, scale, settings(**changes), generator(seed))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_bicubic_is_pillows(scale: int):
+    fine = image()
+    pillow = Image.fromarray(fine[0, 0].numpy())
+    size = (fine.shape[3] // scale, fine.shape[2] // scale)
+    expected = np.asarray(pillow.resize(size, Image.Resampling.BICUBIC))
+    assert np.abs(bicubic(fine, scale)[0, 0].numpy() - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_training_and_inference_reduce_alike(scale: int):
+    fine = image().double()
+    by_numpy = resample.bicubic_down(fine.numpy(), scale)
+    assert np.abs(bicubic(fine, scale).numpy() - by_numpy).max() < 1e-12
+    by_numpy = resample.box_down(fine.numpy(), scale)
+    assert np.abs(box(fine, scale).numpy() - by_numpy).max() < 1e-12
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_box_averages_each_block(scale: int):
+    fine = image()
+    coarse = box(fine, scale)
+    assert float(coarse[0, 0, 1, 2]) == pytest.approx(
+        float(fine[0, 0, scale : 2 * scale, 2 * scale : 3 * scale].mean())
+    )
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("kind", DEGRADATIONS)
+def test_a_coarse_image_is_scale_times_smaller(kind: str, scale: int):
+    coarse = degrade(image(), scale, Degradation((kind,)), generator())
+    assert coarse.shape == (1, 1, 48 // scale, 72 // scale)
+    assert coarse.dtype == torch.float32
+
+
+@given(st.sampled_from(sorted(DEGRADATIONS)), st.sampled_from(SCALES), st.floats(0, 1))
+def test_a_flat_image_keeps_its_value(kind: str, scale: int, value: float):
+    """Up to noise, which a flood of quanta makes vanish."""
+    quiet = Degradation((kind,), quanta=NOISELESS)
+    coarse = degrade(flat(value, 24), scale, quiet, generator())
+    assert float((coarse - value).abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_binning_preserves_the_mean_exposure(scale: int):
+    """Detector pixels add up quanta: the exposure, not its logarithm, is averaged.
+
+    Columns of two exposures: the coarse pixel shows the mean of the exposures.
+    """
+    fine = flat(0.0, 24)
+    fine[..., ::2] = 1.0
+    coarse = detect(fine, scale, blur_px=(1e-3, 1e-3), quanta=NOISELESS, decades=1.0)
+    assert float(coarse.mean()) == pytest.approx(-math.log10((1 + 0.1) / 2), abs=1e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("electronic", [0.0, 40.0])
+def test_noise_has_the_variance_of_counted_quanta(value: float, electronic: float):
+    """Var u = (N + e^2) / (N decades ln 10)^2: Poisson plus electronics, in log."""
+    quanta, decades = 5000.0, 1.0
+    found = detect(
+        flat(value), 2, quanta=(quanta, quanta), electronic=electronic, decades=decades
+    )
+    counted = quanta * 10 ** (-decades * value)
+    expected = (counted + electronic**2) / (counted * decades * math.log(10)) ** 2
+    assert float(found.var()) == pytest.approx(expected, rel=0.05)
+
+
+def test_white_is_noisier_than_black():
+    """Where less exposure arrives, the relative noise is larger."""
+    black, white = detect(flat(0.1)), detect(flat(0.9))
+    assert white.std() > 2 * black.std()
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_noise_is_white(scale: int):
+    """Quanta are counted after the blur: neighbours are not correlated."""
+    noise = detect(flat(0.5), scale)[0, 0] - 0.5
+    neighbours = torch.corrcoef(
+        torch.stack([noise[:, 1:].flatten(), noise[:, :-1].flatten()])
+    )
+    assert abs(float(neighbours[0, 1])) < 0.05
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.0, 2.0])
+def test_blur_has_the_stated_sigma(sigma: float):
+    point = torch.zeros(1, 1, 41, 41, dtype=torch.float64)
+    point[0, 0, 20, 20] = 1
+    blurred = gaussian_blur(point, sigma)[0, 0]
+    offset = torch.arange(41, dtype=torch.float64) - 20
+    assert float(blurred.sum()) == pytest.approx(1)
+    variance = float((blurred.sum(0) * offset**2).sum())
+    assert variance == pytest.approx(sigma**2, rel=0.05)
+
+
+def test_blur_is_stated_in_pixels_of_the_coarse_detector():
+    """A step's width, in coarse pixels, is the same at every scale."""
+    fine = flat(0.2, 192)
+    fine[..., 96:] = 0.8
+    widths = [
+        (detect(fine, s, blur_px=(0.8, 0.8), quanta=NOISELESS) - 0.5).abs().lt(0.29)
+        for s in (4, 8)
+    ]
+    assert widths[0][0, 0, 5].sum() == widths[1][0, 0, 5].sum() > 0
+
+
+def test_nothing_becomes_infinite_where_no_quanta_arrive():
+    found = detect(flat(3.0, 48), quanta=(100.0, 100.0))
+    assert torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize("kind", DEGRADATIONS)
+def test_the_same_seed_gives_the_same_image(kind: str):
+    chosen = Degradation((kind,))
+    first, second = (degrade(image(), 2, chosen, generator(5)) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_a_mixture_draws_each_of_its_kinds():
+    mixture = Degradation.of("bicubic, box")
+    found = [degrade(image(), 2, mixture, generator(seed)) for seed in range(16)]
+    is_box = [torch.equal(f, box(image(), 2)) for f in found]
+    is_bicubic = [torch.equal(f, bicubic(image(), 2)) for f in found]
+    assert any(is_box)
+    assert any(is_bicubic)
+    assert all(a != b for a, b in zip(is_box, is_bicubic, strict=True))
+
+
+def test_an_unknown_degradation_is_named():
+    with pytest.raises(SettingsError, match="unknown degradation 'jpeg'; there are"):
+        Degradation.of("bicubic,jpeg")

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_sr.superres.intensity import MINIMUM_WINDOW_SHARE, Scaling
-
-from .builders import FORMATS, pixel_format, radiograph
+from tests.builders import FORMATS, pixel_format, radiograph
 
 PHOTOMETRIC = ["MONOCHROME1", "MONOCHROME2"]
 

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_sr.radiograph import Derivation, Geometry
-
-from .builders import FORMATS, noise, pixel_format, radiograph
+from tests.builders import FORMATS, noise, pixel_format, radiograph
 
 FACTORS = st.floats(0.5, 8)
 MILLIMETRES = st.floats(0.01, 5)

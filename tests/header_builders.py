@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import DigitalXRayImageStorageForPresentation
 
 from cxr_sr.radiograph import Derivation
@@ -105,6 +109,31 @@ def make_header(**overrides: Any) -> Dataset:
     }
     values = defaults | overrides
     return make_item(**{k: v for k, v in values.items() if v is not None})
+
+
+def raw_element(keyword: str | int, value: bytes, vr: str = "UN") -> RawDataElement:
+    """Return an element as a reader leaves it: bytes that nobody has looked at."""
+    return RawDataElement(
+        tag=Tag(keyword),
+        VR=vr,
+        length=len(value),
+        value=value,
+        value_tell=0,
+        is_implicit_VR=False,
+        is_little_endian=True,
+    )
+
+
+def undecoded_header(folder: Path, header: Dataset) -> Dataset:
+    """Return a header as it comes from a file: nothing in it is decoded yet."""
+    path = folder / "header.dcm"
+    # As read, so that pydicom writes raw elements as they are.
+    charset = header._character_set
+    header.set_original_encoding(
+        is_implicit_vr=False, is_little_endian=True, character_encoding=charset
+    )
+    header.save_as(path, implicit_vr=False, little_endian=True)
+    return pydicom.dcmread(path, force=True)
 
 
 def add_overlay(header: Dataset, bits: NDArray[Any], group: int = 0x6000) -> None:

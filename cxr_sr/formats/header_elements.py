@@ -8,7 +8,6 @@ of, a value that only passes through.
 
 from __future__ import annotations
 
-import math
 import re
 import struct
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from pydicom.charset import decode_bytes, default_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
@@ -35,10 +35,15 @@ UNDECODABLE = (
     ArithmeticError,
     NotImplementedError,
     EOFError,
+    OSError,
     struct.error,
+    BytesLengthException,
     UserWarning,  # where the caller has turned warnings into errors
 )
 """What pydicom raises when a raw value does not fit its VR."""
+
+LARGEST_NUMBER = 1e15
+"""Beyond it lies nothing in pixels or millimetres, and arithmetic might overflow."""
 
 INTEGER_STRING = range(-(2**31), 2**31)
 """The values an IS may hold, PS3.5 6.2."""
@@ -71,12 +76,15 @@ def text(header: Dataset, keyword: Keyword) -> str:
 
 
 def numbers(header: Dataset, keyword: Keyword) -> tuple[float, ...]:
-    """Return an element's finite numbers; () if it is absent, empty or no numbers."""
+    """Return an element's numbers; () if it is absent, empty, or holds anything else.
+
+    Infinity, and what no radiograph measures, is something else.
+    """
     try:
         values = [float(v) for v in _values(header, keyword)]
     except UNDECODABLE:
         return ()
-    return tuple(values) if all(map(math.isfinite, values)) else ()
+    return tuple(values) if all(abs(v) < LARGEST_NUMBER for v in values) else ()
 
 
 def uid(header: Dataset, keyword: Keyword) -> str:

@@ -68,7 +68,7 @@ def scale_overlays(
     ----------
     DICOM PS3.3 C.9.2; PS3.5 8.1.2
     """
-    for group in GROUPS:
+    for group in _present(result, GROUPS):
         plane = _read(result, group) if change.options.overlays == "scale" else None
         finer = plane and _finer(plane, change)
         if finer:
@@ -80,7 +80,7 @@ def scale_overlays(
 
 def drop_curves(result: Dataset, _attributes: tuple[str, ...], _change: Change) -> None:
     """Take all curve groups out."""
-    for group in CURVE_GROUPS:
+    for group in _present(result, CURVE_GROUPS):
         _remove_group(result, group)
 
 
@@ -88,8 +88,8 @@ def _finer(plane: _Plane, change: Change) -> _Finer | None:
     """Return the plane on the finer grid, None if it does not fit its elements."""
     first, rows = _axis(0, plane, change)
     left, columns = _axis(1, plane, change)
-    fits = all(0 < len(i) <= LARGEST_SIDE for i in (rows, columns))
-    if not fits or first not in ORIGINS or left not in ORIGINS:
+    shape = len(rows), len(columns)
+    if min(shape) < 1 or not _fits((first, left), shape):
         return None
     data = b"".join(
         np.packbits(
@@ -97,21 +97,25 @@ def _finer(plane: _Plane, change: Change) -> _Finer | None:
         ).tobytes()
         for i in range(0, len(rows), ROWS_AT_ONCE)
     )
-    return _Finer((first, left), (len(rows), len(columns)), data)
+    return _Finer((first, left), shape, data)
+
+
+def _fits(origin: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Tell whether OverlayOrigin (SS) and OverlayRows, OverlayColumns (US) hold it."""
+    return all(o in ORIGINS for o in origin) and max(shape) <= LARGEST_SIDE
 
 
 def _axis(axis: int, plane: _Plane, change: Change) -> tuple[int, NDArray[np.intp]]:
     """Return the new origin and the nearest old index of every new one."""
-    factor, count = change.derivation.factors[axis], plane.bits.shape[axis]
     size, new_size = change.source_shape[axis], change.shape[axis]
-    begin = plane.origin[axis] - 1
-    # The far border of the image maps onto itself, however the factor was rounded.
+    begin, count = plane.origin[axis] - 1, plane.bits.shape[axis]
     new_begin, new_end = (
-        new_size if edge == size else round(factor * edge)
-        for edge in (begin, begin + count)
+        round(edge * new_size / size) for edge in (begin, begin + count)
     )
-    centres = (np.arange(new_begin, new_end) + 0.5) / factor - begin
-    return new_begin + 1, np.clip(centres.astype(np.intp), 0, count - 1)
+    # Where the centre of each new pixel, i + 1/2, fell before; in whole numbers, for
+    # it often falls between two pixels.
+    nearest = (2 * np.arange(new_begin, new_end) + 1) * size // (2 * new_size)
+    return new_begin + 1, np.clip(nearest - begin, 0, count - 1)
 
 
 def _read(header: Dataset, group: int) -> _Plane | None:
@@ -122,7 +126,7 @@ def _read(header: Dataset, group: int) -> _Plane | None:
     if (len(shape), len(origin), allocated, frames) != (2, 2, (1,), (1,)):
         return None
     bits = _bits(header, group)
-    if min(shape) < 1 or math.prod(shape) > bits.size:
+    if min(shape) < 1 or math.prod(shape) > bits.size or not _fits(origin, shape):
         return None
     return _Plane((origin[0], origin[1]), bits[: math.prod(shape)].reshape(shape))
 
@@ -160,6 +164,10 @@ def _scale_statistics(result: Dataset, group: int, change: Change) -> None:
         pixels = round(area[0] * down * across)
         if pixels in INTEGER_STRING:
             put(result, _tag(group, ROI_AREA), pixels)
+
+
+def _present(header: Dataset, groups: range) -> set[int]:
+    return {tag.group for tag in header.keys() if tag.group in groups}  # noqa: SIM118
 
 
 def _remove_group(result: Dataset, group: int) -> None:

@@ -19,7 +19,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -105,15 +105,15 @@ def _ends_torn(path: Path) -> bool:
 class History:
     """What earlier runs reported."""
 
-    clock: datetime | None
+    clock: datetime | None = None
     """The time the last run wrote into its files, if its settings were these."""
-    written: dict[str, Entry]
+    written: dict[str, Entry] = field(default_factory=dict)
     """By file name: the last line that says it was written, with these settings."""
 
     @classmethod
     def read(cls, path: Path, settings_sha256: str) -> Self:
         """Read a report; none, or a damaged one, is merely a shorter history."""
-        clock, written = None, {}
+        clock, written = None, dict[str, Entry]()
         for line in _lines(path):
             same = line.get("settings_sha256") == settings_sha256
             if line.get("type") == "run" and same:

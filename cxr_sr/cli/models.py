@@ -24,6 +24,8 @@ Folder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Where the copies go.")
 ]
 
+COLUMNS = ["model", "scales", "parameters", "what it is"]
+
 
 def listed(*, as_json: Json = False) -> int:
     """List the models: scales, size, and what each is for."""
@@ -32,14 +34,13 @@ def listed(*, as_json: Json = False) -> int:
         for spec in specs:
             output.record(dataclasses.asdict(spec))
         return DONE
-    columns = ["model", "scales", "parameters", "what it is"]
-    output.table(columns, [row(spec) for spec in specs])
+    output.table(COLUMNS, [row(spec) for spec in specs])
     return DONE
 
 
 def row(spec: zoo.ModelSpec) -> list[str]:
     """Return a model's row in the table of `cxr-sr models` and of the README."""
-    scales = ", ".join(f"x{s}" for s in spec.scales)
+    scales = ", ".join(str(s) for s in spec.scales)
     return [spec.name, scales, f"{spec.parameters:,}", spec.summary]
 
 

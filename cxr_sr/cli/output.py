@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -49,17 +51,12 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
 
 def say(text: str) -> None:
     """Print one line of talk."""
-    _talk().print(text, soft_wrap=True)
+    typer.echo(text, err=True)
 
 
 def complain(text: str) -> None:
     """Print one line about something that went wrong."""
-    _talk().print(text, style="red", soft_wrap=True)
-
-
-def _talk() -> Console:
-    # Made anew each time: tests and Typer's runner exchange sys.stderr.
-    return Console(stderr=True, highlight=False, markup=False)
+    typer.secho(text, fg=typer.colors.RED, err=True)
 
 
 def discard_output() -> None:
@@ -67,26 +64,32 @@ def discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class Ticker(Protocol):
-    """What a command tells of its progress."""
-
-    def __call__(self, failed: int) -> None:
-        """One more file is finished; `failed` so far."""
-        ...
-
-
 @contextmanager
-def progress(total: int, *, quiet: bool) -> Iterator[Ticker]:
-    """Show a bar with rate, remaining time and failures, but only on a terminal."""
-    console = _talk()
-    columns = (
+def progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar with rate, remaining time and failures, but only on a terminal.
+
+    Yields a function to call with the number of failures when a file is finished.
+    """
+    console = Console(stderr=True)
+    bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]} failed"),
+        TextColumn("{task.fields[rate]:.2f} files/s, {task.fields[failed]} failed"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        # Data that go elsewhere than to the bar's terminal must not pass through it.
+        redirect_stdout=sys.stdout.isatty(),
     )
-    shown = console.is_terminal and not quiet
-    with Progress(*columns, console=console, disable=not shown) as bar:
-        task = bar.add_task("files", total=total, failed=0)
-        yield lambda failed: bar.update(task, advance=1, failed=failed)
+    with bar:
+        task = bar.add_task("files", total=total, rate=0.0, failed=0)
+        begun = time.monotonic()
+
+        def finished_one(failed: int) -> None:
+            bar.update(task, advance=1, failed=failed)
+            elapsed = max(time.monotonic() - begun, 1e-3)
+            rate = bar.tasks[0].completed / elapsed
+            bar.update(task, rate=rate)
+
+        yield finished_one

@@ -1,143 +1,95 @@
 """`cxr-sr upscale`: files in, finer files out, and a report of every one."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
 
-from typer import Option
-
+from cxr_sr.batch.manifest import Entry, History, Report
+from cxr_sr.batch.runner import Executor, Job, Outcome, Processes, Serial, run
 from cxr_sr.cli import output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
-from cxr_sr.cli.options import Inputs, Json, ModelName, Quiet
+from cxr_sr.cli.upscale_options import Options
 
-SIZE = "How fine"
-HOW = "How to compute"
-WHAT = "What is written"
-BATCH = "Many files"
+if TYPE_CHECKING:
+    from cxr_sr.batch.upscaling import Recipe
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the user asked for, as it was given."""
+def upscale(options: Options) -> int:
+    """Super-resolve radiographs; print the paths that were written.
 
-    inputs: Inputs
-    output: Annotated[
-        Path,
-        Option("--output", "-o", metavar="DIR", help="Mirrors the input's folders."),
-    ]
+    The folders of INPUT are mirrored under --output, and nothing is written into the
+    input. A report of every file is kept beside the results.
+    """
+    output.say(output.NOTICE)
+    from cxr_sr.cli.upscale_request import find_jobs, recipe_of
 
-    scale: Annotated[
-        int | None,
-        Option(metavar="2|3|4|8", help="A factor [default: 2].", rich_help_panel=SIZE),
-    ] = None
-    spacing: Annotated[
-        float | None,
-        Option(metavar="MM", help="A distance of pixels.", rich_help_panel=SIZE),
-    ] = None
-    long_side: Annotated[
-        int | None,
-        Option(metavar="PX", help="A size of the longer side.", rich_help_panel=SIZE),
-    ] = None
+    recipe = recipe_of(options)
+    jobs = find_jobs(options)
+    if not jobs:
+        output.complain("nothing to do: no radiographs in the input")
+        return NOTHING
+    if options.dry_run:
+        return _rehearse(options, recipe, jobs)
+    return _perform(options, recipe, jobs)
 
-    model: ModelName = "hydra"
-    engine: Annotated[
-        Literal["auto", "onnx", "openvino", "torch"], Option(rich_help_panel=HOW)
-    ] = "auto"
-    precision: Annotated[
-        Literal["auto", "fp32", "int8"],
-        Option(help="Of the network; its base is fp32.", rich_help_panel=HOW),
-    ] = "auto"
-    consistency: Annotated[
-        Literal["box", "bicubic", "off"],
-        Option(
-            help="Reduced this way, the output equals the input.", rich_help_panel=HOW
-        ),
-    ] = "box"
-    device: Annotated[
-        str,
-        Option(
-            metavar="auto|cpu|cuda[:N]|mps",
-            help="For --engine torch.",
-            rich_help_panel=HOW,
-        ),
-    ] = "auto"
-    threads: Annotated[
-        int, Option(min=0, help="A process; 0: one a core.", rich_help_panel=HOW)
-    ] = 0
-    tile: Annotated[
-        int,
-        Option(
-            min=0,
-            metavar="PX",
-            help="Side of a tile; 0: as memory allows.",
-            rich_help_panel=HOW,
-        ),
-    ] = 0
-    max_memory: Annotated[
-        int,
-        Option(min=300, metavar="MB", help="A process.", rich_help_panel=HOW),
-    ] = 1000
 
-    format: Annotated[
-        Literal["same", "dicom", "png", "tiff", "npy"], Option(rich_help_panel=WHAT)
-    ] = "same"
-    compress: Annotated[
-        Literal["none", "jpegls", "j2k", "rle"],
-        Option(help="Lossless, of DICOM.", rich_help_panel=WHAT),
-    ] = "none"
-    equipment: Annotated[
-        Literal["standard", "keep"],
-        Option(
-            help="standard: General Equipment names cxr-sr, the source's moves to "
-            "ContributingEquipmentSequence (PS3.3 C.12.1.1.5).",
-            rich_help_panel=WHAT,
-        ),
-    ] = "standard"
-    private: Annotated[
-        Literal["drop", "keep"],
-        Option(help="Private attributes.", rich_help_panel=WHAT),
-    ] = "drop"
-    overlays: Annotated[
-        Literal["scale", "drop"], Option(help="Overlay planes.", rich_help_panel=WHAT)
-    ] = "scale"
+def _rehearse(options: Options, recipe: "Recipe", jobs: list[Job]) -> int:
+    """Tell what would be done, reading no pixels."""
+    from cxr_sr.batch.upscaling import rehearse
 
-    jobs: Annotated[int, Option(min=1, help="Processes.", rich_help_panel=BATCH)] = 1
-    shard: Annotated[
-        str | None,
-        Option(
-            metavar="I/N",
-            help="Only the I-th of N disjoint parts of the input.",
-            rich_help_panel=BATCH,
-        ),
-    ] = None
-    resume: Annotated[
-        bool,
-        Option(
-            "--resume",
-            help="Keep what the report says is done and hashes confirm.",
-            rich_help_panel=BATCH,
-        ),
-    ] = False
-    overwrite: Annotated[
-        bool,
-        Option("--overwrite", help="Replace outputs.", rich_help_panel=BATCH),
-    ] = False
-    on_error: Annotated[
-        Literal["continue", "stop"],
-        Option(help="After a file that failed.", rich_help_panel=BATCH),
-    ] = "continue"
-    report: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE.jsonl",
-            help="[default: DIR/cxr-sr-report.jsonl]",
-            rich_help_panel=BATCH,
-        ),
-    ] = None
-    dry_run: Annotated[
-        bool,
-        Option("--dry-run", help="Only list what would be done."),
-    ] = False
-    quiet: Quiet = False
-    as_json: Json = False
+    for outcome in run(partial(rehearse, recipe), jobs, Serial):
+        _tell(options, outcome, entry(outcome))
+    return DONE
+
+
+def _perform(options: Options, recipe: "Recipe", jobs: list[Job]) -> int:
+    """Do the jobs and report them, file by file."""
+    from cxr_sr.batch.upscaling import Upscaling, clock
+
+    history = History()
+    if options.resume:
+        history = History.read(options.report_path, recipe.sha256)
+    recipe = recipe.at(clock(history.clock))
+    with (
+        Report(options.report_path) as report,
+        output.progress(len(jobs), quiet=options.quiet) as finished_one,
+    ):
+        report.begin({"notice": output.NOTICE} | recipe.announce())
+
+        def note(outcome: Outcome) -> None:
+            _tell(options, outcome, report.add(outcome))
+            finished_one(report.counts["failed"])
+
+        todo = history.sift(jobs, note)
+        with closing(run(Upscaling(recipe), todo, _executor(options))) as outcomes:
+            for outcome in outcomes:
+                note(outcome)
+                if outcome.status == "failed" and options.on_error == "stop":
+                    break
+    return _conclude(options, report.counts)
+
+
+def _executor(options: Options) -> Executor:
+    return Serial if options.jobs == 1 else partial(Processes, count=options.jobs)
+
+
+def _tell(options: Options, outcome: Outcome, entry: Entry) -> None:
+    """Print a written file as data, a failure as talk."""
+    written = outcome.status in ("done", "kept")
+    if options.as_json:
+        output.record(entry | ({"path": str(outcome.job.target)} if written else {}))
+    elif written:
+        output.data(str(outcome.job.target))
+    if outcome.status == "failed":
+        output.complain(f"{outcome.job.name}: {outcome.reason}")
+
+
+def _conclude(options: Options, counts: dict[str, int]) -> int:
+    """Say how it went, in words and as an exit code."""
+    if not options.quiet:
+        told = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+        output.say(f"{told}; report: {options.report_path}")
+    written = counts["done"] + counts["kept"]
+    if counts["failed"]:
+        return SOME_FAILED if written else ALL_FAILED
+    return DONE if written else NOTHING

@@ -1,0 +1,147 @@
+"""The work that `cxr-sr upscale` does on one file, and what it reports of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cxr_sr.batch.manifest import Entry, fingerprint
+from cxr_sr.batch.runner import Job
+from cxr_sr.errors import SettingsError
+from cxr_sr.formats import read, write
+from cxr_sr.formats.header import HeaderOptions
+from cxr_sr.radiograph import Radiograph
+from cxr_sr.superres.target import Target
+from cxr_sr.superres.upscale import Settings, upscale
+from cxr_sr.superres.zoo import Model, sha256_of
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides an output's bytes, besides its input and the clock."""
+
+    model: Model
+    target: Target
+    settings: Settings
+    header: HeaderOptions
+    compression: str
+    format: str
+    version: str
+    """Of cxr-sr: another may compute otherwise, and says so in the header."""
+
+    def describe(self) -> Entry:
+        """Return everything as it goes into a report."""
+        settings = dataclasses.asdict(self.settings)
+        del settings["now"]
+        return {
+            "model": self.model.spec.name,
+            "weights_sha256": self.model.spec.sha256,
+            "target": {type(self.target).__name__: dataclasses.astuple(self.target)[0]},
+            "header": dataclasses.asdict(self.header),
+            "compression": self.compression,
+            "format": self.format,
+            "version": self.version,
+            **settings,
+        }
+
+    def announce(self) -> Entry:
+        """Return the first line of a run's report; the recipe must have its time."""
+        now = self.settings.now
+        return {
+            "cxr_sr": self.version,
+            "clock": now and now.isoformat(),
+            "settings_sha256": self.sha256,
+            "settings": self.describe(),
+        }
+
+    @property
+    def sha256(self) -> str:
+        """The hash by which a later run knows that this is what it would do."""
+        return fingerprint(self.describe())
+
+    def at(self, now: datetime) -> Recipe:
+        """Return the recipe with the time that goes into the files."""
+        settings = dataclasses.replace(self.settings, now=now)
+        return dataclasses.replace(self, settings=settings)
+
+
+def clock(resumed: datetime | None) -> datetime:
+    """Return the one time that a run writes into its files.
+
+    It is SOURCE_DATE_EPOCH where that is set (seconds since 1970, UTC), or that of the
+    run which is being resumed, so that both halves fit together.
+
+    Raises
+    ------
+    SettingsError
+        If SOURCE_DATE_EPOCH is no such number.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        return resumed or datetime.now(UTC).replace(microsecond=0)
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise SettingsError(
+            f"SOURCE_DATE_EPOCH is {epoch!r}; expected whole seconds since 1970"
+        ) from error
+
+
+class Upscaling:
+    """The work: read, upscale, write, and say what came of it."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._settings_sha256 = fingerprint(recipe.describe())
+
+    def __call__(self, job: Job) -> Entry:
+        """Make one output.
+
+        Raises
+        ------
+        CxrSrError
+            If the file cannot be read, is no radiograph, or cannot be written.
+        """
+        recipe = self._recipe
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "read"):
+            radiograph = read(job.source)
+        with _timed(seconds, "upscale"):
+            finer = upscale(radiograph, recipe.model, recipe.target, recipe.settings)
+        with _timed(seconds, "write"):
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+            write(finer, job.target, compression=recipe.compression, overwrite=True)
+        with _timed(seconds, "hash"):
+            hashes = {
+                "input_sha256": sha256_of(job.source),
+                "output_sha256": sha256_of(job.target),
+            }
+        settings = {"settings_sha256": self._settings_sha256, "seconds": seconds}
+        return hashes | _sizes(radiograph, finer) | _derivation(finer) | settings
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - begun, 3)
+
+
+def _sizes(before: Radiograph, after: Radiograph) -> dict[str, Any]:
+    return {
+        "input_size": before.shape,
+        "output_size": after.shape,
+        "input_spacing_mm": before.geometry.spacing_mm,
+        "output_spacing_mm": after.geometry.spacing_mm,
+    }
+
+
+def _derivation(finer: Radiograph) -> dict[str, Any]:
+    """Return what was done, in the words of `Derivation`."""
+    return dataclasses.asdict(finer.derivation) if finer.derivation else {}

@@ -1,0 +1,148 @@
+"""The options of `cxr-sr upscale`, as `--help` shows them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Option
+
+from cxr_sr.cli.options import Inputs, Json, ModelName, Quiet
+
+SIZE = "How fine"
+HOW = "How to compute"
+WHAT = "What is written"
+BATCH = "Many files"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for, as it was given."""
+
+    inputs: Inputs
+    output: Annotated[
+        Path,
+        Option("--output", "-o", metavar="DIR", help="Mirrors the input's folders."),
+    ]
+
+    scale: Annotated[
+        int | None,
+        Option(metavar="2|3|4|8", help="A factor [default: 2].", rich_help_panel=SIZE),
+    ] = None
+    spacing: Annotated[
+        float | None,
+        Option(metavar="MM", help="A distance of pixels.", rich_help_panel=SIZE),
+    ] = None
+    long_side: Annotated[
+        int | None,
+        Option(metavar="PX", help="A size of the longer side.", rich_help_panel=SIZE),
+    ] = None
+
+    model: ModelName = "hydra"
+    engine: Annotated[
+        Literal["auto", "onnx", "openvino", "torch"], Option(rich_help_panel=HOW)
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "int8"],
+        Option(help="Of the network; its base is fp32.", rich_help_panel=HOW),
+    ] = "auto"
+    consistency: Annotated[
+        Literal["box", "bicubic", "off"],
+        Option(
+            help="Reduced this way, the output equals the input.", rich_help_panel=HOW
+        ),
+    ] = "box"
+    device: Annotated[
+        str,
+        Option(
+            metavar="auto|cpu|cuda[:N]|mps",
+            help="For --engine torch.",
+            rich_help_panel=HOW,
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int, Option(min=0, help="A process; 0: one a core.", rich_help_panel=HOW)
+    ] = 0
+    tile: Annotated[
+        int,
+        Option(
+            min=0,
+            metavar="PX",
+            help="Side of a tile; 0: as memory allows.",
+            rich_help_panel=HOW,
+        ),
+    ] = 0
+    max_memory: Annotated[
+        int,
+        Option(min=300, metavar="MB", help="A process.", rich_help_panel=HOW),
+    ] = 1000
+
+    format: Annotated[
+        Literal["same", "dicom", "png", "tiff", "npy"], Option(rich_help_panel=WHAT)
+    ] = "same"
+    compress: Annotated[
+        Literal["none", "jpegls", "j2k", "rle"],
+        Option(help="Lossless, of DICOM.", rich_help_panel=WHAT),
+    ] = "none"
+    equipment: Annotated[
+        Literal["standard", "keep"],
+        Option(
+            help="standard: General Equipment names cxr-sr, the source's moves to "
+            "ContributingEquipmentSequence (PS3.3 C.12.1.1.5).",
+            rich_help_panel=WHAT,
+        ),
+    ] = "standard"
+    private: Annotated[
+        Literal["drop", "keep"],
+        Option(help="Private attributes.", rich_help_panel=WHAT),
+    ] = "drop"
+    overlays: Annotated[
+        Literal["scale", "drop"], Option(help="Overlay planes.", rich_help_panel=WHAT)
+    ] = "scale"
+
+    jobs: Annotated[int, Option(min=1, help="Processes.", rich_help_panel=BATCH)] = 1
+    shard: Annotated[
+        str | None,
+        Option(
+            metavar="I/N",
+            help="Only the I-th of N disjoint parts of the input.",
+            rich_help_panel=BATCH,
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        Option(
+            "--resume",
+            help="Keep what the report says is done and hashes confirm.",
+            rich_help_panel=BATCH,
+        ),
+    ] = False
+    overwrite: Annotated[
+        bool,
+        Option("--overwrite", help="Replace outputs.", rich_help_panel=BATCH),
+    ] = False
+    on_error: Annotated[
+        Literal["continue", "stop"],
+        Option(help="After a file that failed.", rich_help_panel=BATCH),
+    ] = "continue"
+    report: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE.jsonl",
+            help="[default: DIR/cxr-sr-report.jsonl]",
+            rich_help_panel=BATCH,
+        ),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        Option("--dry-run", help="Only list what would be done."),
+    ] = False
+    quiet: Quiet = False
+    as_json: Json = False
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report goes; each part of a divided input has its own."""
+        if self.report is not None:
+            return self.report
+        part = "" if self.shard is None else "." + self.shard.replace("/", "-of-")
+        return self.output / f"cxr-sr-report{part}.jsonl"

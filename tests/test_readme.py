@@ -1,0 +1,132 @@
+"""The README cannot lie: what can be generated is, and its commands are those CI runs.
+
+To bring the generated sections up to date: CXR_SR_UPDATE_README=1 pytest this file.
+"""
+
+import os
+import re
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import cxr_sr
+from cxr_sr.cli import models
+from cxr_sr.cli.errors import MEANINGS
+from cxr_sr.cli.main import app
+from cxr_sr.formats.header import describe_rules
+from cxr_sr.superres.zoo import MODELS
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+def markdown(columns: list[str], rows: list[list[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def model_table() -> str:
+    return markdown(models.COLUMNS, [models.row(spec) for spec in MODELS.values()])
+
+
+def exit_codes() -> str:
+    return markdown(["code", "meaning"], [[str(c), m] for c, m in MEANINGS.items()])
+
+
+GENERATED = {
+    "header-rules": describe_rules,
+    "models": model_table,
+    "exit-codes": exit_codes,
+}
+
+
+def section(name: str) -> str:
+    found = re.search(
+        rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README.read_text(), re.DOTALL
+    )
+    assert found, f"README.md has no section {name}"
+    return found[1].strip()
+
+
+def update(name: str, text: str) -> None:
+    old = README.read_text()
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+    README.write_text(
+        re.sub(pattern, lambda m: f"{m[1]}{text}\n{m[2]}", old, flags=re.DOTALL)
+    )
+
+
+def command(name: str) -> str:
+    shown = subprocess.run(
+        ["bash", ".ci/readme-command", name],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return shown.stdout
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_generated_section_is_what_the_code_says_of_itself(name):
+    if os.environ.get("CXR_SR_UPDATE_README"):
+        update(name, GENERATED[name]())
+    assert section(name) == GENERATED[name]()
+
+
+@pytest.mark.parametrize("name", ["first", "tests"])
+def test_a_command_is_one_line_that_sets_up_everything_it_needs(name):
+    (line,) = command(name).splitlines()
+    assert line.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+    assert f"<!-- command: {name} -->\n```sh\n{line}\n```\n" in README.read_text()
+
+
+def test_the_first_command_needs_no_torch_and_runs_the_example():
+    assert "pip install '.[demo]'" in command("first")
+    assert command("first").endswith("examples/first_radiograph.py\n")
+    assert (ROOT / "examples" / "first_radiograph.py").is_file()
+
+
+def test_the_test_command_takes_the_pinned_torch_and_runs_these_tests():
+    assert "-c .ci/constraints.txt" in command("tests")
+    assert command("tests").endswith("-m pytest\n")
+    assert "torch==2.13.0" in (ROOT / ".ci" / "constraints.txt").read_text()
+
+
+def test_ci_runs_the_readme_command_and_not_a_copy_of_it():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "readme-command tests" in script
+    assert "constraints.txt" not in script
+
+
+@pytest.mark.slow
+def test_the_five_python_lines_do_what_they_say(rg1, tmp_path, monkeypatch):
+    lines = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert lines
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chest.dcm").write_bytes(rg1.read_bytes())
+    exec(compile(textwrap.dedent(lines[1]), "README.md", "exec"), {})  # noqa: S102
+    before, after = cxr_sr.read("chest.dcm"), cxr_sr.read("chest_x2.dcm")
+    assert after.shape == (2 * before.shape[0], 2 * before.shape[1])
+
+
+def test_the_command_lines_name_commands_and_options_that_exist():
+    block = README.read_text().split("```sh\n")[2].split("```")[0]
+    lines = re.findall(r"cxr-sr (\w+)([^|#\n]*)", block)
+    assert [name for name, _ in lines] == ["inspect", "upscale", "upscale"]
+    for name, rest in lines:
+        shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).stdout
+        assert all(o in shown for o in re.findall(r"(?<= )-{1,2}[a-z-]+", rest))
+
+
+def test_the_research_notice_stands_on_the_first_screen():
+    first_screen = README.read_text().splitlines()[:20]
+    assert any("Not a medical device" in line for line in first_screen)
+
+
+def test_every_link_into_the_repository_leads_somewhere():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text()):
+        assert (ROOT / target).exists(), target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from cxr_sr.errors import SettingsError
@@ -52,12 +53,16 @@ def plan_size(radiograph: Radiograph, target: Target, spec: ModelSpec) -> Size:
         spacing is asked of an image that states none.
     """
     rows, columns = radiograph.shape
+    factors = _factors(radiograph, target)
+    shape = round(rows * factors[0]), round(columns * factors[1])
+    # Compared in pixels, so that a spacing written with few digits needs no larger
+    # scale than the exact one.
+    enough = (
+        s for s in spec.scales if s * rows >= shape[0] and s * columns >= shape[1]
+    )
+    scale = min(enough, default=None)
     if isinstance(target, Scale):
-        factors = (float(target.factor), float(target.factor))
         scale = target.factor if target.factor in spec.scales else None
-    else:
-        factors = _factors(radiograph, target)
-        scale = min((s for s in spec.scales if s >= max(factors)), default=None)
     if scale is None:
         made_for = ", ".join(f"x{s}" for s in spec.scales)
         raise SettingsError(
@@ -69,14 +74,18 @@ def plan_size(radiograph: Radiograph, target: Target, spec: ModelSpec) -> Size:
             f"the target is {1 / min(factors):.3g} times coarser than the input; "
             "super-resolution only makes images finer: use `cxr-sr export` to reduce"
         )
-    return Size(scale, (round(rows * factors[0]), round(columns * factors[1])))
+    return Size(scale, shape)
 
 
-def _factors(radiograph: Radiograph, target: Spacing | LongSide) -> tuple[float, float]:
+def _factors(radiograph: Radiograph, target: Target) -> tuple[float, float]:
+    if isinstance(target, Scale):
+        return target.factor, target.factor
     if isinstance(target, LongSide):
+        if target.px < 1:
+            raise SettingsError(f"a long side of {target.px} px; expected at least 1")
         factor = target.px / max(radiograph.shape)
         return factor, factor
-    if not target.mm > 0:
+    if not 0 < target.mm < math.inf:
         raise SettingsError(f"a spacing of {target.mm} mm; expected more than 0")
     spacing = radiograph.geometry.spacing_mm
     if spacing is None or min(spacing) <= 0:

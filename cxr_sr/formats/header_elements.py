@@ -143,9 +143,10 @@ def append(dataset: Dataset, keyword: Keyword, item: Dataset) -> None:
 
 def new_item(like: Dataset, **values: Any) -> Dataset:  # noqa: ANN401 - see put
     """Return a sequence item that may also take over undecoded elements of `like`."""
-    item = Dataset()
+    charset = like.original_character_set or default_encoding
+    item = Dataset(parent_encoding=charset)
     implicit, little_endian = like.original_encoding
-    item.set_original_encoding(implicit, little_endian, like.original_character_set)
+    item.set_original_encoding(implicit, little_endian, charset)
     for keyword, value in values.items():
         put(item, keyword, value)
     return item

@@ -1,0 +1,120 @@
+"""Files <-> radiographs; the only part of the package that opens image files.
+
+::
+
+    read(path)             DICOM, PNG, TIFF, MetaImage, NRRD -> Radiograph
+    write(radiograph, path)    by suffix; a whole file or none
+    inspect(path)          what a file is, from its header alone
+    discover(paths)        files, folders, DICOMDIRs -> candidates, or why not
+    render(radiograph)     the gray values a screen should show
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from cxr_sr.errors import NotARadiographError, OutputError
+from cxr_sr.formats.dicom import DicomHeader
+from cxr_sr.formats.dicom_read import read_dicom
+from cxr_sr.formats.dicom_write import Compression, check_storable, write_dicom
+from cxr_sr.formats.header import HeaderOptions
+from cxr_sr.formats.raster import SUFFIXES, RasterHeader, read_raster, write_raster
+from cxr_sr.formats.secondary_capture import secondary_capture
+from cxr_sr.formats.sniff import Kind
+from cxr_sr.radiograph import Radiograph
+
+__all__ = ["check_storable", "read", "write"]
+
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+
+
+def read(path: Path | str, *, header: HeaderOptions | None = None) -> Radiograph:
+    """Read one radiograph; its content says what it is, not its name.
+
+    Parameters
+    ----------
+    header : what DICOM headers derived from this one should say
+
+    Returns
+    -------
+    Stored values as they are in the file: before any LUT, window or inversion.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is missing, damaged, or in a coding that no decoder here reads.
+    NotARadiographError
+        If it is anything but one projection radiograph.
+    """
+    path = Path(path)
+    kind = Kind.of(path)
+    if kind is None:
+        raise NotARadiographError(
+            "the content is neither DICOM nor PNG, TIFF, MetaImage or NRRD; convert "
+            "the file to one of these, or leave it out"
+        )
+    if kind.is_dicom:
+        return read_dicom(path, kind, header)
+    return read_raster(path, kind)
+
+
+def write(
+    radiograph: Radiograph,
+    path: Path | str,
+    *,
+    compression: Compression = "none",
+    overwrite: bool = False,
+) -> None:
+    """Write stored values and header; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : its suffix names the format; one that names none is DICOM's if the image
+        came from a DICOM file. An image from another format becomes a Secondary
+        Capture as .dcm.
+    compression : lossless, for DICOM only
+
+    Raises
+    ------
+    OutputError
+        If the format cannot hold the image, the file exists, or the disk refuses.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        dataset = _dicom_header(radiograph, path.suffix)
+        write_dicom(
+            radiograph, dataset, path, compression=compression, overwrite=overwrite
+        )
+    elif compression != "none":
+        raise OutputError(
+            f"compression {compression} is for DICOM, not for {path.suffix}; leave it "
+            "out"
+        )
+    else:
+        write_raster(radiograph, path, overwrite=overwrite)
+
+
+def _dicom_header(radiograph: Radiograph, suffix: str) -> Dataset:
+    header = radiograph.header
+    if isinstance(header, DicomHeader):
+        return header.dataset
+    if suffix.lower() not in _DICOM_SUFFIXES:
+        raise OutputError(
+            f"no format is known by the suffix {suffix!r}; use .dcm, "
+            f"{', '.join(SUFFIXES)}"
+        )
+    made = header.made if isinstance(header, RasterHeader) else None
+    digest = hashlib.sha256(np.ascontiguousarray(radiograph.pixels).data).hexdigest()
+    return secondary_capture(
+        radiograph.format,
+        radiograph.pixels.shape,
+        radiograph.geometry,
+        made or datetime.now().astimezone(),
+        digest,
+        radiograph.derivation,
+    )

@@ -1,0 +1,104 @@
+"""Bringing a header of any encoding to Explicit VR Little Endian, byte for byte.
+
+Converting an element to a Python value and back is not free of loss: text in a wrong
+character set, numbers with a decimal too many and lengths that do not fit are common in
+real headers, and none of our business. So values stay bytes here: they get the VR that
+an implicit encoding left out, and big endian words are turned round.
+"""
+
+from __future__ import annotations
+
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+
+from cxr_sr.formats.header_elements import UNDECODABLE, numbers
+
+_WORD_BYTES = {
+    **dict.fromkeys(("AT", "OW", "SS", "US"), 2),
+    **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 4),
+    **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 8),
+}
+"""The VRs whose bytes depend on the byte order, PS3.5 7.3."""
+
+
+def to_explicit_little_endian(dataset: Dataset) -> None:
+    """Change the encoding of a data set that was just read, and of its items.
+
+    A sequence that cannot be parsed becomes an element of unknown VR.
+
+    References
+    ----------
+    DICOM PS3.5 6.2.2 (UN), 7.3 and A
+    """
+    signed = numbers(dataset, "PixelRepresentation") == (1.0,)
+    _convert(dataset, signed=signed)
+
+
+def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
+    """Return (implicit VR, little endian) of a data set that was read from bytes."""
+    implicit, little = dataset.original_encoding
+    return bool(implicit), bool(little)
+
+
+def _convert(dataset: Dataset, *, signed: bool) -> None:
+    implicit, little = encoding_of(dataset)
+    converts = implicit or not little
+    for element in list(dataset.elements()):
+        if isinstance(element, DataElement):
+            _convert_items(element, signed=signed)
+        elif converts:
+            dataset[element.tag] = _converted(element, dataset, signed=signed)
+    if converts:
+        charset = dataset.original_character_set
+        dataset.set_original_encoding(False, True, charset)  # noqa: FBT003
+
+
+def _convert_items(element: DataElement, *, signed: bool) -> None:
+    if isinstance(element.value, Sequence):
+        for item in element.value:
+            _convert(item, signed=signed)
+
+
+def _converted(
+    raw: RawDataElement, dataset: Dataset, *, signed: bool
+) -> DataElement | RawDataElement:
+    vr = raw.VR or _implicit_vr(raw.tag, signed=signed)
+    if vr == "SQ":
+        return _parsed(raw, dataset, signed=signed)
+    value = raw.value
+    if value and not raw.is_little_endian and vr in _WORD_BYTES:
+        value = _swapped(value, _WORD_BYTES[vr])
+    return raw._replace(VR=vr, value=value, is_implicit_VR=False, is_little_endian=True)
+
+
+def _parsed(
+    raw: RawDataElement, dataset: Dataset, *, signed: bool
+) -> DataElement | RawDataElement:
+    try:
+        element = dataset[raw.tag]
+    except UNDECODABLE:
+        return raw._replace(VR="UN", is_implicit_VR=False, is_little_endian=True)
+    _convert_items(element, signed=signed)
+    return element
+
+
+def _implicit_vr(tag: BaseTag, *, signed: bool) -> str:
+    try:
+        vr = dictionary_VR(tag)
+    except KeyError:
+        return "UN"
+    if vr == "US or SS":
+        return "SS" if signed else "US"
+    # Of the other ambiguous ones, each may be OW in an implicit encoding: PS3.5 A.1.
+    return "OW" if " or " in vr else vr
+
+
+def _swapped(value: bytes, width: int) -> bytes:
+    swapped = bytearray(value)
+    for i in range(width):
+        whole = len(value) // width * width
+        swapped[i:whole:width] = value[width - 1 - i : whole : width]
+    return bytes(swapped)

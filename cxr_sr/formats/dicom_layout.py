@@ -1,0 +1,203 @@
+"""Whether this is one grayscale radiograph, and how its pixels are laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    DigitalIntraOralXRayImageStorageForPresentation,
+    DigitalIntraOralXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
+)
+
+from cxr_sr.errors import NotARadiographError, UnreadableError
+from cxr_sr.formats.dicom_parse import MAX_PIXELS, ParsedDicom, PixelElement
+from cxr_sr.formats.header_elements import numbers, text
+from cxr_sr.radiograph import Photometric, PixelFormat
+
+PROJECTIONS = {
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalIntraOralXRayImageStorageForPresentation,
+    DigitalIntraOralXRayImageStorageForProcessing,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
+    SecondaryCaptureImageStorage,
+}
+"""SOP classes whose single frames are projection radiographs, PS3.4 B.5."""
+
+CAPTURED = {"", "CR", "DR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "XA"}
+"""Modalities that make a secondary capture one, PS3.3 C.7.3.1.1.1; DR is an old habit.
+OT and nothing are what scanners of films and research exports write."""
+
+_WANTED = "a single-frame grayscale projection radiograph (CR, DX, MG, IO, XA, RF, SC)"
+_MINIMUM_BITS = 6  # the least that DX allows, PS3.3 C.8.11.3.1.5
+
+
+@dataclass(frozen=True)
+class PixelLayout:
+    """What a header says of its pixels, found to be possible.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.3.1, PS3.5 8.1.1
+    """
+
+    rows: int
+    columns: int
+    format: PixelFormat
+    high_bit: int
+    """Where the value's top bit lies in a sample; `bits_stored` - 1 in modern files."""
+    overlay_bits: int
+    """Bits of a sample that overlays occupy, as a mask (retired, PS3.3 C.9.2)."""
+
+    @property
+    def samples(self) -> int:
+        """Pixels of the image."""
+        return self.rows * self.columns
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample."""
+        return self.format.bits_allocated // 8
+
+
+def check_radiograph(parsed: ParsedDicom) -> PixelElement:
+    """Refuse all but single-frame grayscale projection radiographs.
+
+    Returns
+    -------
+    Where the pixel data are.
+
+    Raises
+    ------
+    NotARadiographError
+        Naming what the file is instead.
+    """
+    header = parsed.dataset
+    sop_class = UID(text(header, "SOPClassUID"))
+    if sop_class not in PROJECTIONS:
+        what = sop_class.name if sop_class else "missing"
+        raise _refusal("SOPClassUID", what)
+    modality = text(header, "Modality").upper()
+    if sop_class == SecondaryCaptureImageStorage and modality not in CAPTURED:
+        raise _refusal("Modality", f"{modality} in a secondary capture")
+    frames = numbers(header, "NumberOfFrames")
+    if frames and frames[0] != 1:
+        raise _refusal("NumberOfFrames", f"{frames[0]:.0f}, a multi-frame image")
+    photometric = text(header, "PhotometricInterpretation")
+    if photometric and photometric not in {"MONOCHROME1", "MONOCHROME2"}:
+        raise _refusal("PhotometricInterpretation", photometric)
+    samples = numbers(header, "SamplesPerPixel")
+    if samples and samples[0] != 1:
+        raise _refusal("SamplesPerPixel", f"{samples[0]:.0f}")
+    return _pixel_element(parsed)
+
+
+def _pixel_element(parsed: ParsedDicom) -> PixelElement:
+    if parsed.pixels is None:
+        raise NotARadiographError(
+            f"there are no pixel data (7FE0,0010); expected {_WANTED}: leave this file "
+            "out, or retrieve the whole image"
+        )
+    if parsed.pixels.tag != 0x7FE00010:
+        raise _refusal(parsed.pixels.tag, "present: the pixels are floating point")
+    return parsed.pixels
+
+
+def pixel_layout(header: Dataset) -> PixelLayout:
+    """Read how the pixels are laid out.
+
+    Raises
+    ------
+    UnreadableError
+        If an attribute is missing or contradicts another.
+    NotARadiographError
+        If samples have a width that no radiograph has.
+    """
+    rows, columns = _count(header, "Rows"), _count(header, "Columns")
+    if rows * columns > MAX_PIXELS:
+        raise UnreadableError(
+            f"Rows x Columns is {rows} x {columns}; at most {MAX_PIXELS} pixels are "
+            "read: the header is damaged, or this is no radiograph"
+        )
+    allocated, stored = _count(header, "BitsAllocated"), _count(header, "BitsStored")
+    if allocated not in {8, 16} or stored < _MINIMUM_BITS:
+        raise _refusal("BitsAllocated", f"{allocated} with BitsStored {stored}")
+    high = numbers(header, "HighBit") or (stored - 1,)
+    if not stored - 1 <= high[0] < allocated:
+        raise UnreadableError(
+            f"BitsStored {stored} with HighBit (0028,0102) {high[0]:.0f} does not fit "
+            f"BitsAllocated {allocated}; HighBit should be {stored - 1}: correct it"
+        )
+    fmt = PixelFormat(allocated, stored, _is_signed(header), _photometric(header))
+    return PixelLayout(rows, columns, fmt, int(high[0]), _overlay_bits(header))
+
+
+def named(keyword: str | int) -> str:
+    """Return an attribute's name and tag for a message, as "Rows (0028,0010)"."""
+    tag = Tag(keyword)
+    return f"{keyword_for_tag(tag)} ({tag.group:04X},{tag.element:04X})"
+
+
+def _refusal(keyword: str | int, found: str) -> NotARadiographError:
+    return NotARadiographError(
+        f"{named(keyword)} is {found}; expected {_WANTED}: leave this file out"
+    )
+
+
+def _count(header: Dataset, keyword: str) -> int:
+    found = numbers(header, keyword)
+    if len(found) != 1 or found[0] < 1:
+        state = text(header, keyword) or "missing or empty"
+        raise UnreadableError(
+            f"{named(keyword)} is {state}; a positive number was expected: the header "
+            "is damaged, export the file anew"
+        )
+    return int(found[0])
+
+
+def _is_signed(header: Dataset) -> bool:
+    found = numbers(header, "PixelRepresentation")
+    if found not in {(0.0,), (1.0,)}:
+        raise UnreadableError(
+            f"{named('PixelRepresentation')} is "
+            f"{text(header, 'PixelRepresentation') or 'missing'}; 0 (unsigned) or 1 "
+            "(signed) was expected, and guessing would risk the image: set it"
+        )
+    return found == (1.0,)
+
+
+def _photometric(header: Dataset) -> Photometric:
+    known: tuple[Photometric, ...] = ("MONOCHROME1", "MONOCHROME2")
+    for photometric in known:
+        if text(header, "PhotometricInterpretation") == photometric:
+            return photometric
+    raise UnreadableError(
+        f"{named('PhotometricInterpretation')} is missing; MONOCHROME1 or MONOCHROME2 "
+        "was expected, and guessing would risk the polarity: set it"
+    )
+
+
+def _overlay_bits(header: Dataset) -> int:
+    """Return the bits that overlays without data of their own occupy, PS3.5 8.1.2."""
+    bits = 0
+    for group in range(0x6000, 0x6020, 2):
+        position = numbers(header, group << 16 | 0x0102)
+        if position and group << 16 | 0x3000 not in header and 0 < position[0] < 16:
+            bits |= 1 << int(position[0])
+    return bits

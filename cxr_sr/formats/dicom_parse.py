@@ -1,0 +1,210 @@
+"""From the bytes of a DICOM file to its header, and to where its pixel data lie."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.dicom_encoding import encoding_of, to_explicit_little_endian
+from cxr_sr.formats.guard import quiet, readable
+from cxr_sr.formats.header_elements import remove_tags, text
+from cxr_sr.formats.sniff import Kind
+
+MAX_PIXELS = 2**28
+"""Largest image that is read, 268 megapixels: ten times a long-leg radiograph, and a
+bound on what a file of a few bytes can make a decoder allocate."""
+MAX_INFLATED_BYTES = 2 * MAX_PIXELS + 2**26
+"""The same bound for a deflated file: its pixels at 16 bits, and a large header."""
+
+UNDEFINED_LENGTH = 0xFFFFFFFF
+_PIXEL_DATA = 0x7FE00010
+_NOT_HEADER = {0x0000, 0x0002, 0x7FE0}
+_ANY_PIXEL_DATA = {0x7FE00008, 0x7FE00009, _PIXEL_DATA}
+_ITEM = b"\xfe\xff\x00\xe0"
+_SEQUENCE_END = b"\xfe\xff\xdd\xe0"
+
+
+@dataclass(frozen=True)
+class PixelElement:
+    """Where the pixel data are in the stream, unread."""
+
+    tag: int
+    """7FE00010, or that of float or double float pixel data."""
+    length: int | None
+    """Bytes stated by the element; None if it is encapsulated."""
+    spans: tuple[tuple[int, int], ...]
+    """(offset, length) in the stream; one if native, one a fragment if encapsulated."""
+    words: bool = False
+    """Its VR is OW, so that big endian swaps even 8-bit samples (PS3.5 A.3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedDicom:
+    """A DICOM file taken apart, its pixel data not yet read."""
+
+    dataset: Dataset
+    """The header, in Explicit VR Little Endian whatever the file was, its values still
+    bytes where nothing needed them; neither file meta information nor group 7FE0."""
+    transfer_syntax: UID
+    """What the file said, or what it is where it said nothing."""
+    pixels: PixelElement | None
+    stream: BinaryIO
+    """What the spans refer to."""
+
+
+def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
+    """Read all of a DICOM file but its pixel data.
+
+    Parameters
+    ----------
+    file : open at its start; must stay open until the pixels are read
+    kind : DICOM or BARE_DICOM, from the content
+
+    Raises
+    ------
+    UnreadableError
+        If the file is damaged, truncated in its header, or inflates to an absurd size.
+
+    References
+    ----------
+    DICOM PS3.10 7.1, PS3.5 7 and A
+    """
+    with readable("the DICOM header"), quiet():
+        file.seek(132 if kind is Kind.DICOM else 0)
+        meta = read_dataset(file, False, True, stop_when=_leaves_group(2))  # noqa: FBT003
+        syntax = UID(text(meta, "TransferSyntaxUID")) or _guess(file)
+        if syntax == DeflatedExplicitVRLittleEndian:
+            file = io.BytesIO(_inflate(file.read()))
+        read_dataset(file, True, True, stop_when=_leaves_group(0))  # noqa: FBT003
+        implicit = syntax == ImplicitVRLittleEndian
+        little = syntax != ExplicitVRBigEndian
+        dataset = read_dataset(file, implicit, little, stop_when=_at_pixel_data)
+        _check_complete(dataset)
+        pixels = _locate_pixels(file, dataset)
+        if pixels is not None:
+            implicit, little = encoding_of(dataset)
+            dataset.update(read_dataset(file, implicit, little))
+        to_explicit_little_endian(dataset)
+    remove_tags(dataset, lambda tag: tag.group in _NOT_HEADER)
+    return ParsedDicom(dataset, syntax, pixels, file)
+
+
+def parse_header(path: Path, kind: Kind) -> ParsedDicom:
+    """Read a file's header only; the stream is closed again."""
+    with readable("the file"), path.open("rb") as file:
+        return parse(file, kind)
+
+
+def _leaves_group(group: int) -> Callable[[BaseTag, str | None, int], bool]:
+    return lambda tag, _vr, _length: tag >> 16 != group
+
+
+def _at_pixel_data(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag in _ANY_PIXEL_DATA
+
+
+def _guess(file: BinaryIO) -> UID:
+    """Return the encoding of a data set that comes without TransferSyntaxUID."""
+    start = file.tell()
+    head = file.read(6)
+    file.seek(start)
+    if not (head[4:6].isalpha() and head[4:6].isupper()):
+        return ImplicitVRLittleEndian
+    # No group begins with 0800, so 0008 was written the other way round.
+    return ExplicitVRBigEndian if head[:1] == b"\0" else ExplicitVRLittleEndian
+
+
+def _inflate(data: bytes) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)  # PS3.5 A.5: no zlib header
+    inflated = inflater.decompress(data, MAX_INFLATED_BYTES)
+    if inflater.unconsumed_tail:
+        raise UnreadableError(
+            f"the deflated data set is larger than {MAX_INFLATED_BYTES >> 20} MiB, "
+            "more than any radiograph; the file is damaged or hostile"
+        )
+    if not inflater.eof:
+        raise UnreadableError(
+            "the deflated data set ends early: the file is truncated; copy or export "
+            "it anew"
+        )
+    return inflated
+
+
+def _check_complete(dataset: Dataset) -> None:
+    """Refuse a header that the end of the file cuts short within an element."""
+    for element in dataset.elements():
+        if not isinstance(element, RawDataElement) or element.value is None:
+            continue
+        if element.length != UNDEFINED_LENGTH and len(element.value) < element.length:
+            raise UnreadableError(
+                f"the header ends within element {element.tag}: {element.length} bytes "
+                f"expected, {len(element.value)} found; the file is truncated: copy or "
+                "export it anew"
+            )
+
+
+def _locate_pixels(file: BinaryIO, dataset: Dataset) -> PixelElement | None:
+    """Step over the pixel data element, noting where its value lies."""
+    implicit, little = encoding_of(dataset)
+    order: Literal["little", "big"] = "little" if little else "big"
+    head = file.read(8)
+    if len(head) < 8:
+        return None
+    group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
+    # OB, OW, OF and OD have a reserved field and a 32-bit length, PS3.5 7.1.2.
+    length = int.from_bytes(head[4:] if implicit else file.read(4), order)
+    tag = group << 16 | element
+    if length == UNDEFINED_LENGTH:
+        return PixelElement(tag, None, _fragments(file))
+    start = file.tell()
+    end = file.seek(0, io.SEEK_END)
+    file.seek(min(start + length, end))
+    found = min(length, end - start)
+    return PixelElement(tag, length, ((start, found),), words=head[4:6] == b"OW")
+
+
+def _fragments(file: BinaryIO) -> tuple[tuple[int, int], ...]:
+    """Walk the items of encapsulated pixel data, PS3.5 A.4; the first is the offsets'.
+
+    Raises
+    ------
+    UnreadableError
+        If the file ends, or anything but an item comes, before the delimiter.
+    """
+    spans: list[tuple[int, int]] = []
+    end = file.seek(0, io.SEEK_CUR), file.seek(0, io.SEEK_END)
+    file.seek(end[0])
+    while (head := file.read(8))[:4] == _ITEM and len(head) == 8:
+        length = int.from_bytes(head[4:], "little")
+        start = file.tell()
+        if start + length > end[1]:
+            raise UnreadableError(
+                f"fragment {len(spans)} of the compressed image has {length} bytes, "
+                f"but only {end[1] - start} are left in the file; it is truncated: "
+                "copy or export it anew"
+            )
+        spans.append((start, length))
+        file.seek(start + length)
+    if head[:4] != _SEQUENCE_END and head:
+        raise UnreadableError(
+            f"after fragment {len(spans)} of the compressed image an item or the "
+            f"sequence delimiter was expected, {head.hex()} found; the file is damaged"
+        )
+    return tuple(spans[1:])

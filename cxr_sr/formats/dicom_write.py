@@ -1,0 +1,231 @@
+"""A radiograph becomes a DICOM file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset, write_file_meta_info
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from cxr_sr.errors import OutputError
+from cxr_sr.formats.atomic import replacing
+from cxr_sr.formats.guard import PARSER_ERRORS, quiet
+from cxr_sr.formats.header_change import tool_version
+from cxr_sr.formats.header_elements import numbers, put, text
+from cxr_sr.radiograph import PixelFormat, Radiograph
+
+Compression = Literal["none", "jpegls", "j2k", "rle"]
+
+SYNTAXES: dict[Compression, UID] = {
+    "none": ExplicitVRLittleEndian,
+    "jpegls": JPEGLSLossless,
+    "j2k": JPEG2000Lossless,
+    "rle": RLELossless,
+}
+
+IMPLEMENTATION_CLASS_UID = UID("2.25.144965259570509083239074465216268761633")
+"""Names this writer in file meta information, PS3.10 7.1."""
+
+MAX_SIDE = 0xFFFF
+"""Rows and Columns are US."""
+MAX_PIXEL_BYTES = 0xFFFFFFFE
+"""The longest native PixelData: its length is an even 32-bit number, PS3.5 7.1."""
+BLOCK_BYTES = 2**22
+"""How much of the image is copied at a time."""
+
+_PIXEL_DATA = 0x7FE00010
+
+
+def check_storable(shape: tuple[int, ...], fmt: PixelFormat) -> None:
+    """Refuse what no DICOM file can hold; to be called before any work.
+
+    Parameters
+    ----------
+    shape : (rows, columns) or (rows, columns, 3)
+
+    Raises
+    ------
+    OutputError
+        If a side or the pixel data are too long.
+    """
+    rows, columns, *rest = shape
+    if max(rows, columns) > MAX_SIDE:
+        raise OutputError(
+            f"the result would have {rows} x {columns} pixels; DICOM holds at most "
+            f"{MAX_SIDE} a side: choose a smaller scale"
+        )
+    size = rows * columns * (rest[0] if rest else 1) * fmt.dtype.itemsize
+    if size > MAX_PIXEL_BYTES:
+        raise OutputError(
+            f"the result would have {size} bytes of pixels; DICOM holds at most "
+            f"{MAX_PIXEL_BYTES}: choose a smaller scale"
+        )
+
+
+def write_dicom(
+    radiograph: Radiograph,
+    header: Dataset,
+    path: Path,
+    *,
+    compression: Compression = "none",
+    overwrite: bool = False,
+) -> None:
+    """Write a DICOM file; it appears whole or not at all.
+
+    The pixels of an uncompressed file are written in blocks, so that an array mapped
+    from disk is never in memory as a whole. The same input gives the same bytes.
+
+    Parameters
+    ----------
+    header : without pixel data and file meta information; its image pixel attributes
+        are set to those of `radiograph`
+
+    Raises
+    ------
+    OutputError
+        If the image is too large, the file exists, or the disk refuses.
+
+    References
+    ----------
+    DICOM PS3.10 7.1, PS3.5 8 and A.4
+    """
+    pixels = radiograph.pixels
+    check_storable(pixels.shape, radiograph.format)
+    header = _described(header, radiograph)
+    before, after = _encoded(header, SYNTAXES[compression])
+    with (
+        replacing(path, overwrite=overwrite) as temporary,
+        temporary.open("xb") as file,
+    ):
+        file.write(before)
+        if compression == "none":
+            _write_native(file, pixels)
+        else:
+            _write_compressed(file, _compressed(radiograph, compression))
+        file.write(after)
+
+
+def _described(header: Dataset, radiograph: Radiograph) -> Dataset:
+    """Return the header with the image pixel module of these pixels."""
+    fmt, shape = radiograph.format, radiograph.pixels.shape
+    described = header[:]  # shares its elements, which are replaced, not changed
+    facts = {
+        "SamplesPerPixel": 1 if len(shape) == 2 else shape[2],
+        "Rows": shape[0],
+        "Columns": shape[1],
+        "BitsAllocated": fmt.bits_allocated,
+        "BitsStored": fmt.bits_stored,
+        "HighBit": fmt.bits_stored - 1,
+        "PixelRepresentation": int(fmt.signed),
+    }
+    for keyword, value in facts.items():
+        if numbers(described, keyword) != (value,):
+            put(described, keyword, value)
+    if text(described, "PhotometricInterpretation") != fmt.photometric:
+        put(described, "PhotometricInterpretation", fmt.photometric)
+    return described
+
+
+def _encoded(header: Dataset, syntax: UID) -> tuple[bytes, bytes]:
+    """Return the bytes of the file before and after the pixel data element."""
+    try:
+        with quiet():
+            before = _stream(b"\0" * 128 + b"DICM")
+            write_file_meta_info(before, _file_meta(header, syntax))
+            write_dataset(before, header[:_PIXEL_DATA])
+            after = _stream(b"")
+            write_dataset(after, header[_PIXEL_DATA + 1 :])
+    except PARSER_ERRORS as error:
+        raise OutputError(
+            f"the header cannot be encoded: {error}; check that its source is valid"
+        ) from error
+    return before.getvalue(), after.getvalue()
+
+
+def _stream(start: bytes) -> DicomBytesIO:
+    stream = DicomBytesIO()
+    stream.write(start)
+    stream.is_little_endian, stream.is_implicit_VR = True, False
+    return stream
+
+
+def _file_meta(header: Dataset, syntax: UID) -> FileMetaDataset:
+    """Return file meta information that says who wrote the file, not who sent it."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = UID(text(header, "SOPClassUID"))
+    meta.MediaStorageSOPInstanceUID = UID(text(header, "SOPInstanceUID"))
+    meta.TransferSyntaxUID = syntax
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = f"CXR_SR_{tool_version()}"[:16]
+    return meta
+
+
+def _write_native(file: IO[bytes], pixels: NDArray[np.integer[Any]]) -> None:
+    size = pixels.size * pixels.itemsize
+    vr = b"OB" if pixels.itemsize == 1 else b"OW"  # PS3.5 A.2
+    file.write(_element(vr, size + size % 2))
+    for block in _blocks(pixels):
+        file.write(block)
+    file.write(b"\0" * (size % 2))
+
+
+def _write_compressed(file: IO[bytes], stream: bytes) -> None:
+    file.write(_element(b"OB", 0xFFFFFFFF))
+    file.write(encapsulate([stream]))
+    file.write(b"\xfe\xff\xdd\xe0\0\0\0\0")  # sequence delimiter, PS3.5 A.4
+
+
+def _element(vr: bytes, length: int) -> bytes:
+    return b"\xe0\x7f\x10\0" + vr + b"\0\0" + length.to_bytes(4, "little")
+
+
+def _blocks(pixels: NDArray[np.integer[Any]]) -> Iterator[bytes]:
+    """Yield the samples in little endian, some rows at a time."""
+    rows = max(1, BLOCK_BYTES * len(pixels) // max(1, pixels.nbytes))
+    little = pixels.dtype.newbyteorder("<")
+    for start in range(0, len(pixels), rows):
+        yield pixels[start : start + rows].astype(little, copy=False).tobytes()
+
+
+def _compressed(radiograph: Radiograph, compression: Compression) -> bytes:
+    """Return the code stream of a lossless compression."""
+    pixels, fmt = radiograph.pixels, radiograph.format
+    match compression:
+        case "jpegls":
+            from jpeg_ls import encode_pixel_data  # type: ignore[import-untyped]
+        case "j2k":
+            from openjpeg.utils import encode_pixel_data
+        case _:
+            from rle.utils import encode_pixel_data
+    try:
+        stream = encode_pixel_data(
+            b"".join(_blocks(pixels)),
+            rows=pixels.shape[0],
+            columns=pixels.shape[1],
+            samples_per_pixel=1 if pixels.ndim == 2 else pixels.shape[2],
+            bits_allocated=fmt.bits_allocated,
+            bits_stored=fmt.bits_stored,
+            pixel_representation=int(fmt.signed),
+            photometric_interpretation=fmt.photometric,
+            planar_configuration=0,
+            byteorder="<",
+        )
+    except PARSER_ERRORS as error:
+        raise OutputError(
+            f"{SYNTAXES[compression].name} cannot hold this image ({error}); write it "
+            "uncompressed"
+        ) from error
+    return bytes(stream)

@@ -1,0 +1,70 @@
+"""Keeping what other people's parsers do - warn, raise anything - inside `formats`."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cxr_sr.errors import UnreadableError
+
+# warnings.catch_warnings swaps a global list: two threads in it at once could leave
+# everyone's warnings off.
+_ONE_AT_A_TIME = threading.RLock()
+
+PARSER_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,  # with RecursionError and NotImplementedError
+    TypeError,
+    ValueError,  # with UnicodeError
+    struct.error,
+    zlib.error,
+)
+"""What pydicom and the decoders are known to raise on damaged or hostile bytes."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let no warning of a library out: real headers break rules that we tolerate.
+
+    What matters about a file is said by an error, or by `inspect`.
+    """
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turn what a library raises on damaged bytes into one sentence.
+
+    Parameters
+    ----------
+    what : the subject of that sentence, such as "the JPEG-LS image"
+
+    Raises
+    ------
+    UnreadableError
+        Instead of any of `PARSER_ERRORS` and of OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        # Not str(error): it names the path.
+        reason = error.strerror or "unexpected end of the data"
+        raise UnreadableError(
+            f"{what} cannot be read: {reason}; check the file and its folder"
+        ) from error
+    except PARSER_ERRORS as error:
+        # Nor here: it may quote a value, and a value may be a patient's.
+        raise UnreadableError(
+            f"{what} cannot be read; the file is damaged, or in a form that no decoder "
+            "here knows: export it anew, uncompressed if you can"
+        ) from error

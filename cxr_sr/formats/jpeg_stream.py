@@ -1,0 +1,89 @@
+"""What a JPEG or JPEG-LS code stream says of itself, before any decoder is let near."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cxr_sr.errors import UnreadableError
+
+_SEQUENTIAL = {0xC0, 0xC1}
+_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+"""Start-of-frame markers: ITU-T T.81 table B.1, and T.87 C.1.1 for JPEG-LS."""
+_SCAN = 0xDA
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+_START = b"\xff\xd8"
+END = b"\xff\xd9"
+"""Ends every JPEG, JPEG-LS and JPEG 2000 code stream."""
+
+
+@dataclass(frozen=True)
+class JpegStream:
+    """The frame header of a code stream."""
+
+    coding: int
+    """The second byte of the start-of-frame marker: which process of T.81, or F7."""
+    precision: int
+    """Bits of a sample."""
+    rows: int
+    columns: int
+    components: int
+    scan: int
+    """Where the parameters of the first scan end, in bytes from the start."""
+
+    @property
+    def is_sequential_dct(self) -> bool:
+        """Baseline or extended, not progressive, not lossless."""
+        return self.coding in _SEQUENTIAL
+
+
+def parse_jpeg(stream: bytes) -> JpegStream:
+    """Read the headers up to the first scan.
+
+    Raises
+    ------
+    UnreadableError
+        If this is no JPEG, or it ends before a frame and a scan have begun.
+    """
+    if not stream.startswith(_START):
+        raise UnreadableError(
+            f"a JPEG code stream must begin with ffd8, this one does with "
+            f"{stream[:4].hex() or 'nothing'}; the file is damaged, or its transfer "
+            "syntax is not the stated one"
+        )
+    frame, at = b"", 2
+    coding = 0
+    while at + 4 <= len(stream) and stream[at] == 0xFF:
+        marker = stream[at + 1]
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:  # a fill byte, or bare
+            at += 1 if marker == 0xFF else 2
+            continue
+        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+        if marker in _FRAMES:
+            coding, frame = marker, stream[at + 4 : end]
+        if marker == _SCAN and len(frame) >= 6 and end <= len(stream):
+            return _described(coding, frame, end)
+        at = end
+    raise UnreadableError(
+        "the JPEG code stream ends before its image begins; the file is damaged: "
+        "export it anew"
+    )
+
+
+def with_standard_scan(stream: bytes, jpeg: JpegStream) -> bytes:
+    """Return a sequential DCT stream whose scan header says what it must.
+
+    Some Fuji readers wrote 0-0 for the spectral selection. Sequential processes know
+    only 0-63, and code all coefficients whatever is written there.
+
+    References
+    ----------
+    ITU-T T.81 table B.3
+    """
+    if not jpeg.is_sequential_dct:
+        return stream
+    return stream[: jpeg.scan - 3] + b"\0\x3f\0" + stream[jpeg.scan :]
+
+
+def _described(coding: int, frame: bytes, scan: int) -> JpegStream:
+    rows, columns = (int.from_bytes(frame[i : i + 2], "big") for i in (1, 3))
+    return JpegStream(coding, frame[0], rows, columns, frame[5], scan)

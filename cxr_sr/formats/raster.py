@@ -1,0 +1,198 @@
+"""PNG, TIFF, MetaImage, NRRD and NPY, through SimpleITK."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cxr_sr.errors import OutputError, UnreadableError
+from cxr_sr.formats.atomic import replacing
+from cxr_sr.formats.raster_probe import (
+    check_raster,
+    probe,
+    simple_itk,
+    tiff_directory,
+)
+from cxr_sr.formats.sniff import Kind
+from cxr_sr.radiograph import Derivation, Geometry, Radiograph
+
+Vector = tuple[float, ...]
+
+SUFFIXES = (".png", ".tif", ".tiff", ".mha", ".nrrd", ".npy")
+"""What `write_raster` writes, by suffix."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a raster file says its pixels lie, in the order x, y and perhaps z."""
+
+    spacing_mm: Vector
+    origin_mm: Vector
+    """Centre of the first pixel."""
+    direction: Vector
+    """Row by row, the matrix from axes to space."""
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Grid | None:
+        """Return the grid of an image whose file knew spacings only."""
+        if geometry.spacing_mm is None:
+            return None
+        (down, across), (y, x) = geometry.spacing_mm, geometry.origin_mm
+        return cls((across, down), (x, y), (1.0, 0.0, 0.0, 1.0))
+
+    def finer(self, factors: tuple[float, float]) -> Grid:
+        """Return the grid over the same extent, (rows, columns) times finer."""
+        down, across = factors
+        divided = (across, down, 1.0)[: len(self.spacing_mm)]
+        spacing = np.divide(self.spacing_mm, divided)
+        axes = np.reshape(self.direction, (len(spacing), -1))
+        shift = axes @ (spacing - self.spacing_mm) / 2
+        origin = np.add(self.origin_mm, shift)
+        return Grid(tuple(spacing.tolist()), tuple(origin.tolist()), self.direction)
+
+
+@dataclass(frozen=True)
+class RasterHeader:
+    """What a raster file says besides its pixels; implements `Header`.
+
+    Text that such files may carry is not kept: nobody can tell what it says of whom.
+    """
+
+    grid: Grid | None = None
+    """None where the file states no spacing."""
+    made: datetime | None = None
+    """When a derived image was made; a DICOM file written of it says so."""
+
+    def derived(
+        self, derivation: Derivation, _shape: tuple[int, ...], now: datetime
+    ) -> RasterHeader:
+        """Return the header of the upscaled image, made at `now`."""
+        return RasterHeader(self.grid and self.grid.finer(derivation.factors), now)
+
+
+def read_raster(path: Path, kind: Kind) -> Radiograph:
+    """Read a raster file: samples as they are, in all the bits of their type.
+
+    Gray and RGB with 8 or 16 bits; a TIFF that is WhiteIsZero becomes MONOCHROME1.
+    Spacing comes from what SimpleITK reads: not from the pHYs of a PNG, which is meant
+    for printers, but from its sCAL; from a TIFF's resolution; from any MHA and NRRD.
+
+    Raises
+    ------
+    NotARadiographError
+        If it is a palette, transparent, floating point, a stack, or in tiles.
+    UnreadableError
+        If it is damaged or absurdly large.
+    """
+    facts = probe(path, kind)
+    check_raster(facts)
+    itk = simple_itk()
+    with _reading(f"the {kind.value} image"):
+        image = itk.ReadImage(str(path))
+        pixels = itk.GetArrayFromImage(image)
+    fmt = facts.format
+    shape = (facts.rows, facts.columns) + ((3,) if facts.channels == 3 else ())
+    if pixels.dtype != fmt.dtype or pixels.size != np.prod(shape):
+        raise UnreadableError(
+            f"the {kind.value} header states {shape} samples of {fmt.dtype}, but the "
+            f"image has {pixels.shape} of {pixels.dtype}; save it anew"
+        )
+    grid = _grid(image, kind)
+    return Radiograph(
+        pixels=pixels.reshape(shape),
+        format=fmt,
+        geometry=_geometry(grid),
+        header=RasterHeader(grid),
+    )
+
+
+def write_raster(
+    radiograph: Radiograph, path: Path, *, overwrite: bool = False
+) -> None:
+    """Write the stored values as they are; the file appears whole or not at all.
+
+    A TIFF says WhiteIsZero of MONOCHROME1. The other formats have no word for it: such
+    an image looks like a negative in them, since nothing stored is ever inverted.
+
+    Parameters
+    ----------
+    path : its suffix, one of `SUFFIXES`, names the format
+
+    Raises
+    ------
+    OutputError
+        If the format cannot hold the samples, the file exists, or the disk refuses.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".png" and radiograph.format.signed:
+        raise OutputError("PNG holds no signed values; write TIFF, MHA, NRRD or NPY")
+    with replacing(path, overwrite=overwrite) as temporary:
+        if suffix == ".npy":
+            with temporary.open("xb") as file:
+                np.save(file, radiograph.pixels, allow_pickle=False)
+            return
+        _write_image(radiograph, temporary)
+        if suffix.startswith(".tif") and radiograph.format.photometric == "MONOCHROME1":
+            _declare_white_is_zero(temporary)
+
+
+def _write_image(radiograph: Radiograph, path: Path) -> None:
+    itk = simple_itk()
+    header, pixels = radiograph.header, radiograph.pixels
+    grid = Grid.of(radiograph.geometry)
+    if isinstance(header, RasterHeader):
+        grid = header.grid
+    deep = grid is not None and len(grid.spacing_mm) == 3
+    image = itk.GetImageFromArray(
+        pixels[np.newaxis] if deep else pixels, isVector=pixels.ndim == 3
+    )
+    if grid is not None:
+        image.SetSpacing(grid.spacing_mm)
+        image.SetOrigin(grid.origin_mm)
+        image.SetDirection(grid.direction)
+    try:
+        itk.WriteImage(image, str(path))
+    except RuntimeError as error:  # its text names the path
+        raise OutputError(
+            f"the {path.suffix} file cannot be written; check that its folder exists, "
+            "is writable, and has room"
+        ) from error
+
+
+def _declare_white_is_zero(path: Path) -> None:
+    """Set PhotometricInterpretation to 0, TIFF 6.0 section 3."""
+    with path.open("rb+") as file:
+        tags, _ = tiff_directory(file)
+        file.seek(tags[262][1])
+        file.write(b"\0\0")
+
+
+def _grid(image: Any, kind: Kind) -> Grid | None:  # noqa: ANN401 - of SimpleITK
+    spacing = image.GetSpacing()
+    # SimpleITK's 1.0 is what it says of a PNG or TIFF that says nothing.
+    if kind in {Kind.PNG, Kind.TIFF} and set(spacing) == {1.0}:
+        return None
+    return Grid(spacing, image.GetOrigin(), image.GetDirection())
+
+
+def _geometry(grid: Grid | None) -> Geometry:
+    if grid is None:
+        return Geometry()
+    (across, down, *_), (x, y, *_) = grid.spacing_mm, grid.origin_mm
+    return Geometry((down, across), (y, x))
+
+
+@contextlib.contextmanager
+def _reading(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # its text names the path
+        raise UnreadableError(
+            f"{what} cannot be read; the file is damaged or truncated: export it anew"
+        ) from error

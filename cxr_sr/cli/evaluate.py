@@ -10,6 +10,7 @@ from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
 from cxr_sr.cli.options import Json, Quiet
+from cxr_sr.errors import NotARadiographError
 
 if TYPE_CHECKING:
     from cxr_sr.evaluation.cases import Case
@@ -97,7 +98,7 @@ def evaluate(options: Options) -> int:
 def _plan(options: Options) -> "Plan":
     """Return what to measure, defaults filled in from the zoo."""
     from cxr_sr.evaluation.evaluate import plan
-    from cxr_sr.evaluation.protocol import Condition
+    from cxr_sr.evaluation.protocol import SCALES, Condition
     from cxr_sr.superres.upscale import Settings
     from cxr_sr.superres.zoo import MODELS
 
@@ -105,7 +106,7 @@ def _plan(options: Options) -> "Plan":
     conditions = [
         Condition(scale, degradation)
         for degradation in options.degradation or ["bicubic"]
-        for scale in options.scale or MODELS["bicubic"].scales
+        for scale in options.scale or SCALES
     ]
     settings = Settings(engine=options.engine, threads=options.threads)
     return plan(options.model or networks, conditions, options.consistency, settings)
@@ -114,7 +115,7 @@ def _plan(options: Options) -> "Plan":
 def _measure(
     options: Options, cases: "list[Case]", plan: "Plan"
 ) -> "tuple[list[Measurement], int]":
-    """Return all measurements, and how many images had to be left out."""
+    """Return all measurements, and how many images could not be read."""
     from cxr_sr.evaluation.evaluate import evaluate
 
     measurements: list[Measurement] = []
@@ -123,9 +124,9 @@ def _measure(
         for examined in evaluate(cases, plan):
             measurements += examined.measurements
             if examined.problem is not None:
-                failed += 1
                 reason = explain(examined.problem)
                 output.complain(f"{examined.case.name}: left out: {reason}")
+                failed += not isinstance(examined.problem, NotARadiographError)
             finished_one(failed)
     return measurements, failed
 

@@ -53,6 +53,11 @@ class Plan:
     conditions: tuple[Condition, ...]
     settings: Settings
 
+    def contenders_at(self, condition: Condition) -> tuple[Contender, ...]:
+        """Return those that were made for a condition's scale."""
+        scale = condition.scale
+        return tuple(c for c in self.contenders if scale in c.model.spec.scales)
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -102,9 +107,8 @@ def _measurements(
 ) -> Iterator[Measurement]:
     for condition in plan.conditions:
         trial = degraded(radiograph, condition, case.name)
-        for contender in plan.contenders:
-            if condition.scale in contender.model.spec.scales:
-                yield _measurement(case, trial, contender, plan.settings)
+        for contender in plan.contenders_at(condition):
+            yield _measurement(case, trial, contender, plan.settings)
 
 
 def _measurement(
@@ -155,8 +159,8 @@ def plan(
     baseline = Contender(BASELINE, load_model(BASELINE), "off")
     named = [_contender(name, consistency) for name in dict.fromkeys(models)]
     others = [c for c in named if c.name != BASELINE]
-    for contender in [baseline, *others]:
-        _check_scales(contender, wanted)
+    for contender in others:
+        _check_scales(contender, {condition.scale for condition in wanted})
     return Plan((baseline, *others), wanted, settings or Settings())
 
 
@@ -175,8 +179,7 @@ def _contender(given: str, consistency: Matching) -> Contender:
     return Contender(f"{given}+{consistency}", model, consistency)
 
 
-def _check_scales(contender: Contender, conditions: tuple[Condition, ...]) -> None:
-    scales = {condition.scale for condition in conditions}
+def _check_scales(contender: Contender, scales: set[int]) -> None:
     if scales.isdisjoint(contender.model.spec.scales):
         made_for = ", ".join(f"x{s}" for s in contender.model.spec.scales)
         wanted = ", ".join(f"x{s}" for s in sorted(scales))

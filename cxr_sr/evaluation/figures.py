@@ -128,10 +128,9 @@ def _spectra(findings: Findings, condition: Condition) -> dict[str, Unit]:
     for measurement in chosen[:SPECTRUM_IMAGES]:
         trial = _trial(measurement)
         original = radial_power(_original(trial))
-        for contender in findings.plan.contenders:
-            if condition.scale in contender.model.spec.scales:
-                power = radial_power(_shown(trial, contender, findings.plan))
-                ratios.setdefault(contender.name, []).append(power / original)
+        for contender in findings.plan.contenders_at(condition):
+            power = radial_power(_shown(trial, contender, findings.plan))
+            ratios.setdefault(contender.name, []).append(power / original)
     return {k: 10 * np.log10(v).mean(axis=0) for k, v in ratios.items()}
 
 

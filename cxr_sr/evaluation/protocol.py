@@ -44,8 +44,9 @@ from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.padding import fill, padding_mask
 from cxr_sr.superres.resample import Image, box_down
 
-MULTIPLE = 24
-"""The least common multiple of the scales 2, 3, 4 and 8: one crop serves them all."""
+SCALES = (2, 3, 4, 8)
+MULTIPLE = math.lcm(*SCALES)
+"""24: one crop serves all scales, so that their numbers are of the same pixels."""
 
 Upscale = Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]]
 """(h, w) units to (s*h, s*w) units."""
@@ -60,6 +61,11 @@ class Condition:
     """A key of `degradations.DEGRADATIONS`."""
 
     def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise SettingsError(
+                f"x{self.scale} is not measured; expected a scale of "
+                f"{', '.join(map(str, SCALES))}"
+            )
         if self.degradation not in DEGRADATIONS:
             raise SettingsError(
                 f"no degradation is called {self.degradation!r}; expected one of "

@@ -114,3 +114,13 @@ def tiny_model(folder: Path, name: str = "trunk", channels: int = 1) -> Model:
 
     network = tiny_network(name, channels)
     return export(network, tiny_spec(name, channels), folder)
+
+
+def write_png(path: Path, pixels: NDArray[np.integer[Any]] | None = None) -> Path:
+    """A gray (H, W) or RGB (H, W, 3) PNG of 8 or 16 bits."""
+    import SimpleITK as sitk  # noqa: N813, PLC0415 - most tests need none
+
+    if pixels is None:
+        pixels = noise((50, 60), pixel_format(8))
+    sitk.WriteImage(sitk.GetImageFromArray(pixels, isVector=pixels.ndim == 3), path)
+    return path

@@ -18,6 +18,8 @@ from cxr_sr.errors import ModelError, SettingsError
 from cxr_sr.superres.zoo import Grid, Model, ModelSpec
 
 SCALES = (2, 3, 4, 8)
+DETAIL_GAIN = 8.0
+"""Neighbouring pixels of a radiograph differ by about an eighth of its contrast."""
 LAST_LAYER_GAIN = 0.01
 """Residuals are some hundredths of a unit: a last layer this much smaller than usual
 starts every network near the bicubic image instead of far below it."""
@@ -67,6 +69,7 @@ class Hydra(Network):
             *_convolutions([32, 64, 128, 256], dilation=2),
         )
         self.last = _last_layer(256, channels)
+        _look_at_detail(self.body[0])
 
     def forward(self, image: Tensor, scale: int) -> Tensor:  # noqa: ARG002
         """Return the residual of the bicubic `image`; any scale is treated alike."""
@@ -250,6 +253,17 @@ def _last_layer(into: int, out: int) -> nn.Conv2d:
     with torch.no_grad():
         convolution.weight.mul_(LAST_LAYER_GAIN)
     return convolution
+
+
+def _look_at_detail(convolution: nn.Module) -> None:
+    """Let a first layer start with filters that see differences, not brightness.
+
+    A residual depends on detail, which is faint beside the shading of a chest; a
+    network that starts with random filters has to unlearn the shading first.
+    """
+    weights = convolution.get_parameter("weight")
+    with torch.no_grad():
+        weights.sub_(weights.mean(dim=(2, 3), keepdim=True)).mul_(DETAIL_GAIN)
 
 
 def _tail(width: int, channels: int, scale: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Crops of radiographs as training sees them: sample i is a pure function of i."""
+"""Radiographs as training sees them: sample i is a pure function of i."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sampling:
     gain: tuple[float, float] = (0.5, 2.0)
     """Contrast of a simulated window; it is centred within the image's range."""
     bits: tuple[int, int] = (8, 16)
-    """Depth of the simulated coarse image's ramp, drawn evenly; else 8."""
+    """Depth of that simulated ramp, drawn evenly."""
 
     def __post_init__(self) -> None:
         side = self.crop_px
@@ -50,7 +50,7 @@ class Sampling:
 
 
 class Crops:
-    """Endless random crops of images, each with the rounding step of its coarse twin.
+    """Endless random crops, each with the code its coarse twin is to be rounded to.
 
     Everything is in memory and cutting a crop takes a thousandth of a training step,
     so that there is nothing for worker processes to do.
@@ -62,7 +62,7 @@ class Crops:
         self.seed = seed
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return the fine image (C, H, W) in units, and a rounding step, a scalar.
+        """Return the fine image (C, H, W) in units, and one code in units, a scalar.
 
         They depend on the seed and `number` alone, so that a resumed run goes on
         with the samples the killed one would have seen.
@@ -70,8 +70,10 @@ class Crops:
         random = np.random.default_rng((self.seed, number))
         image = self.images[int(random.integers(len(self.images)))]
         unit = self._flipped(self._cut(image, random), random)
-        unit, step = alter(unit, self.sampling, random)
-        return torch.from_numpy(np.ascontiguousarray(unit)), torch.tensor(step)
+        code = image.code
+        if random.random() < self.sampling.altered_share:
+            unit, code = alter(unit, self.sampling, random)
+        return torch.from_numpy(np.ascontiguousarray(unit)), torch.tensor(code)
 
     def _cut(self, image: Image, random: np.random.Generator) -> NDArray[Any]:
         side = self.sampling.crop_px
@@ -100,25 +102,23 @@ def structure(unit: NDArray[Any]) -> float:
 
 def alter(
     unit: NDArray[Any], sampling: Sampling, random: np.random.Generator
-) -> tuple[NDArray[np.float32], np.float32]:
-    """Return `unit` as another window and bit depth would show it, and one code.
+) -> tuple[NDArray[Any], float]:
+    """Return `unit` as another window and bit depth would show it, and its code.
 
     The map is affine, as `Scaling` is; nothing is clipped, for nothing is at
-    inference. The code is what the coarse image is to be rounded to, in units.
+    inference.
     """
-    if random.random() >= sampling.altered_share:
-        return unit.astype(np.float32), np.float32(1 / 255)
     low, high = sampling.gain
     gain = low * (high / low) ** random.random()
     centre = random.uniform(unit.min(), unit.max())
-    bits = random.integers(sampling.bits[0], sampling.bits[1] + 1)
-    altered = (unit - centre) * gain + 0.5
-    return altered.astype(np.float32), np.float32(gain / (2.0**bits - 1))
+    bits = int(random.integers(*sampling.bits, endpoint=True))
+    altered = (unit - unit.dtype.type(centre)) * unit.dtype.type(gain)
+    return altered + unit.dtype.type(0.5), gain / (2**bits - 1)
 
 
-def rounded(coarse: Tensor, step: Tensor) -> Tensor:
-    """Return `coarse` (N, C, H, W) rounded to multiples of `step` (N,)."""
-    codes = step.view(-1, 1, 1, 1)
+def rounded(coarse: Tensor, code: Tensor) -> Tensor:
+    """Return `coarse` (N, C, H, W) rounded to multiples of `code` (N,), in units."""
+    codes = code.view(-1, 1, 1, 1)
     return (coarse / codes).round() * codes
 
 
@@ -168,7 +168,7 @@ class Batches:
 
 
 class Regions:
-    """The central regions of images, (1, C, H, W) in units: what is validated."""
+    """The central regions of images, one a batch: what is validated."""
 
     def __init__(self, images: Sequence[Image], side_px: int) -> None:
         self.images = images
@@ -177,6 +177,7 @@ class Regions:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __iter__(self) -> Iterator[Tensor]:
-        for image in self.images:
-            yield torch.from_numpy(image.centre(self.side_px).copy())[None]
+    def __iter__(self) -> Iterator[Batch]:
+        for number, image in enumerate(self.images):
+            fine = torch.from_numpy(image.centre(self.side_px).copy())
+            yield Batch(fine[None], torch.tensor([image.code]), torch.tensor([number]))

@@ -22,7 +22,8 @@ INDEX_NAMES = ("index.csv", "manifest.csv")
 """A folder that holds one of these is split as it says, so that no image kept for
 testing is ever trained on."""
 SUFFIXES = (".dcm", ".png", ".tif", ".tiff", ".mha", ".nrrd", "")
-VALIDATION_SHARE = 0.1
+VALIDATION_SHARE = 10
+"""One file in so many, and at least one."""
 MULTIPLE = 24
 """Sides of a region are divisible by it, hence by 2, 3, 4 and 8."""
 log = logging.getLogger(__name__)
@@ -59,6 +60,11 @@ class Image:
         return 1 if self.stored.ndim == 2 else self.stored.shape[2]
 
     @property
+    def code(self) -> float:
+        """The step from one stored value to the next, in units."""
+        return 1 / abs(self.scaling.slope)
+
+    @property
     def sides(self) -> tuple[int, int]:
         """(rows, columns)."""
         return self.stored.shape[0], self.stored.shape[1]
@@ -81,8 +87,9 @@ class Image:
 def read_entries(data: Path) -> list[Entry]:
     """Return what an index (CSV) or a folder lists.
 
-    A folder without an index of its own is walked, and every tenth file, drawn by
-    the hash of its name, is kept for validation.
+    A folder without an index of its own is walked, and a tenth of its files, chosen
+    by the hashes of their names, is kept for validation. Only an index can keep one
+    patient's images on one side.
 
     Raises
     ------
@@ -91,7 +98,7 @@ def read_entries(data: Path) -> list[Entry]:
     """
     if data.is_dir():
         indexes = [data / name for name in INDEX_NAMES if (data / name).is_file()]
-        entries = _rows(indexes[0]) if indexes else list(_walk(data))
+        entries = _rows(indexes[0]) if indexes else _walk(data)
     else:
         entries = _rows(data)
     if not entries:
@@ -136,7 +143,8 @@ def _rows(index: Path) -> list[Entry]:
             missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrainingError(f"{index.name} is no readable index: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TrainingError(f"{index.name} is no readable index: {reason}") from error
     if missing:
         raise TrainingError(
             f"{index.name} lacks the column(s) {', '.join(missing)}; an index has "
@@ -151,13 +159,17 @@ def _entry(folder: Path, row: dict[str, str]) -> Entry:
     return Entry(path, row["file"], row["split"], row["patient"], source, licence)
 
 
-def _walk(folder: Path) -> Iterable[Entry]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
-            name = path.relative_to(folder).as_posix()
-            drawn = hashlib.sha256(name.encode()).digest()[0] / 256
-            split = "val" if drawn < VALIDATION_SHARE else "train"
-            yield Entry(path, name, split, name)
+def _walk(folder: Path) -> list[Entry]:
+    found = (p for p in folder.rglob("*") if p.is_file())
+    images = (p for p in found if p.suffix.lower() in SUFFIXES)
+    names = sorted(path.relative_to(folder).as_posix() for path in images)
+    drawn = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    kept = set(drawn[: max(1, len(names) // VALIDATION_SHARE)])
+    splits = ["val" if name in kept else "train" for name in names]
+    return [
+        Entry(folder / name, name, split, name)
+        for name, split in zip(names, splits, strict=True)
+    ]
 
 
 def _decode(entry: Entry) -> Image:

@@ -24,8 +24,6 @@ WARM_UP = 0.1
 """Share of the budget in which the learning rate rises."""
 FIRST_RATE, LAST_RATE = 0.1, 0.001
 """Learning rate at the start and the end, as a share of its peak."""
-VALIDATION_STEP = 1 / 255
-"""Coarse images are validated as 8-bit ones."""
 
 
 @dataclass(frozen=True)
@@ -145,16 +143,16 @@ class Learner(LightningModule):
         if self.progress >= 1:
             self.trainer.should_stop = True
 
-    def validation_step(self, fine: Tensor, batch_idx: int) -> None:
-        """Log PSNR and the gain over bicubic of one image (1, C, H, W), each scale."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log PSNR and the gain over bicubic of one region at each scale."""
         scores = {}
         for scale in self.recipe.scales:
             random = torch.Generator().manual_seed(batch_idx)
-            coarse = degrade(fine, scale, self.recipe.degradation, random)
-            coarse = rounded(coarse, coarse.new_tensor([VALIDATION_STEP]))
-            found = psnr(reconstruct(self.averaged, coarse, scale), fine)
+            coarse = degrade(batch.fine, scale, self.recipe.degradation, random)
+            coarse = rounded(coarse, batch.code)
+            found = psnr(reconstruct(self.averaged, coarse, scale), batch.fine)
             scores[f"psnr_x{scale}"] = found
-            scores[f"gain_x{scale}"] = found - psnr(enlarge(coarse, scale), fine)
+            scores[f"gain_x{scale}"] = found - psnr(enlarge(coarse, scale), batch.fine)
         gains = [value for name, value in scores.items() if name.startswith("gain")]
         scores["gain"] = torch.stack(gains).mean()
         self.log_dict(scores, batch_size=1, sync_dist=True)

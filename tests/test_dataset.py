@@ -1,0 +1,353 @@
+"""What training sees: which files, which crops, in which windows and depths."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from cxr_sr.errors import SettingsError, TrainingError
+from cxr_sr.superres.intensity import Scaling
+from cxr_sr.training.dataset import (
+    Batch,
+    Batches,
+    Crops,
+    Regions,
+    Sampling,
+    alter,
+    rounded,
+    structure,
+)
+from cxr_sr.training.index import Entry, Image, load, read_entries
+from cxr_sr.training.provenance import data_hash, provenance
+from tests.builders import noise, pixel_format, write_png
+
+PLAIN = Sampling(crop_px=24, altered_share=0.0)
+
+
+def entry(name: str = "a.png", **changes: str) -> Entry:
+    fields = {"split": "train", "patient": "p1", **changes}
+    return Entry(Path(name), name, **fields)
+
+
+def image(
+    shape: tuple[int, ...] = (50, 60), bits: int = 8, seed: int = 0, **changes: str
+) -> Image:
+    stored = noise(shape, pixel_format(bits), seed)
+    return Image(stored, Scaling(0, 2**bits - 1), entry(**changes))
+
+
+def crops(*images: Image, sampling: Sampling = PLAIN, seed: int = 0) -> Crops:
+    return Crops(images or (image(),), sampling, seed)
+
+
+def write_index(folder: Path, rows: list[str], header: str = "file,split,patient"):
+    path = folder / "list.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def learner(step: int = 0, rank: int = 0, world: int = 1) -> Any:
+    trainer = SimpleNamespace(global_step=step, global_rank=rank, world_size=world)
+    return SimpleNamespace(trainer=trainer)
+
+
+class TestIndex:
+    def test_an_index_lists_files_beside_it(self, tmp_path: Path):
+        path = write_index(tmp_path, ["deep/a.png,train,p1", "b.png,val,p2"])
+        first, second = read_entries(path)
+        assert first.path == tmp_path / "deep" / "a.png"
+        assert (first.name, first.split, first.patient) == ("deep/a.png", "train", "p1")
+        assert second.split == "val"
+
+    def test_an_index_may_state_sources_and_terms(self, tmp_path: Path):
+        header = "patient,licence,file,source,split"
+        path = write_index(tmp_path, ["p1,CC BY 4.0,a.png,Some set,train"], header)
+        (found,) = read_entries(path)
+        assert (found.source, found.licence) == ("Some set", "CC BY 4.0")
+
+    def test_a_folder_is_split_as_its_own_index_says(self, tmp_path: Path):
+        """So that images kept for testing are never trained on by accident."""
+        write_png(tmp_path / "a.png")
+        write_png(tmp_path / "unlisted.png")
+        write_index(tmp_path, ["a.png,test,p1"]).rename(tmp_path / "manifest.csv")
+        assert [(e.name, e.split) for e in read_entries(tmp_path)] == [
+            ("a.png", "test")
+        ]
+
+    def test_a_tenth_of_a_plain_folder_is_kept_for_validation(self, tmp_path: Path):
+        for number in range(20):
+            (tmp_path / f"{number}.png").touch()
+        (tmp_path / "notes.txt").touch()
+        entries = read_entries(tmp_path)
+        assert len(entries) == 20
+        assert sum(e.split == "val" for e in entries) == 2
+        assert entries == read_entries(tmp_path)
+
+    def test_a_small_folder_keeps_one_for_validation(self, tmp_path: Path):
+        for name in ("IM0", "sub/IM1"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+        assert sorted(e.split for e in read_entries(tmp_path)) == ["train", "val"]
+
+    def test_an_index_without_the_columns_says_which_are_missing(self, tmp_path: Path):
+        path = write_index(tmp_path, ["a.png,train"], "file,fold")
+        with pytest.raises(TrainingError, match=r"list\.csv lacks .*split, patient"):
+            read_entries(path)
+
+    def test_an_empty_index_is_refused(self, tmp_path: Path):
+        with pytest.raises(TrainingError, match="lists no image"):
+            read_entries(write_index(tmp_path, []))
+
+    def test_an_index_that_is_not_there_is_refused_without_its_path(
+        self, tmp_path: Path
+    ):
+        with pytest.raises(
+            TrainingError, match=r"nothing\.csv is no readable index"
+        ) as caught:
+            read_entries(tmp_path / "nothing.csv")
+        assert str(tmp_path) not in str(caught.value)
+
+
+class TestLoading:
+    def test_a_broken_image_is_reported_and_left_out(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        write_png(tmp_path / "good.png")
+        (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
+        rows = ["broken.png,train,p1", "absent.png,train,p2", "good.png,train,p3"]
+        with caplog.at_level(logging.WARNING):
+            images = load(read_entries(write_index(tmp_path, rows)), 24, 9)
+        assert [i.entry.name for i in images] == ["good.png"]
+        told = [record.getMessage() for record in caplog.records]
+        assert [text.split(" ")[0] for text in told] == ["broken.png", "absent.png"]
+        assert all("is left out: " in text for text in told)
+        assert str(tmp_path) not in caplog.text
+
+    def test_an_image_smaller_than_the_crop_is_reported_with_both_sizes(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        write_png(tmp_path / "a.png", noise((30, 70), pixel_format(8)))
+        path = write_index(tmp_path, ["a.png,train,p1"])
+        assert load(read_entries(path), 48, 9) == []
+        assert "70 x 30 px, smaller than the crop of 48" in caplog.text
+
+    def test_gray_and_rgb_do_not_mix(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        write_png(tmp_path / "gray.png")
+        write_png(tmp_path / "rgb.png", noise((50, 60, 3), pixel_format(8)))
+        path = write_index(tmp_path, ["gray.png,train,p1", "rgb.png,train,p2"])
+        images = load(read_entries(path), 24, 9)
+        assert [i.channels for i in images] == [1]
+        assert "rgb.png is left out: gray and RGB do not mix" in caplog.text
+
+    def test_no_more_is_decoded_than_wanted(self, tmp_path: Path):
+        write_png(tmp_path / "a.png")
+        path = write_index(tmp_path, ["a.png,val,p1", "absent.png,val,p2"])
+        assert len(load(read_entries(path), 24, 1)) == 1
+
+    def test_stored_values_are_kept_as_they_are(self, tmp_path: Path):
+        pixels = noise((40, 40), pixel_format(16))
+        write_png(tmp_path / "a.png", pixels)
+        path = write_index(tmp_path, ["a.png,train,p1"])
+        (found,) = load(read_entries(path), 24, 1)
+        assert found.stored.dtype == np.uint16
+        assert np.array_equal(found.stored, pixels)
+        assert found.code == pytest.approx(1 / 65535)
+
+
+class TestImages:
+    @pytest.mark.parametrize(("shape", "channels"), [((50, 60), 1), ((50, 60, 3), 3)])
+    def test_a_crop_is_a_part_of_the_image_in_units(self, shape, channels):
+        whole = image(shape)
+        part = whole.crop((10, 20), (24, 30))
+        assert part.shape == (channels, 24, 30)
+        planes = np.atleast_3d(whole.stored)[10:34, 20:50].transpose(2, 0, 1)
+        assert np.allclose(part, planes / 255)
+
+    def test_monochrome1_is_seen_with_bright_bone(self):
+        stored = np.array([[0, 255]], np.uint8).repeat(24, 0)
+        inverse = Image(stored, Scaling(255, -255), entry())
+        assert inverse.crop((0, 0), (1, 2)).tolist() == [[[1.0, 0.0]]]
+
+    def test_the_central_region_fits_every_scale(self):
+        whole = image((100, 130))
+        found = whole.centre(80)
+        assert found.shape == (1, 72, 72)
+        assert np.array_equal(found, whole.crop((14, 29), (72, 72)))
+        assert whole.centre(1000).shape == (1, 96, 120)
+
+
+class TestCrops:
+    def test_a_sample_depends_on_seed_and_number_alone(self):
+        first, again = crops(sampling=Sampling(24)), crops(sampling=Sampling(24))
+        for number in (7, 0, 7):
+            assert torch.equal(first[number][0], again[number][0])
+            assert torch.equal(first[number][1], again[number][1])
+        other = crops(sampling=Sampling(24), seed=1)
+        assert not torch.equal(first[0][0], other[0][0])
+
+    def test_samples_differ(self):
+        source = crops()
+        assert not torch.equal(source[0][0], source[1][0])
+
+    def test_every_image_is_used(self):
+        flat = [np.full((30, 30), value, np.uint8) for value in (0, 51, 102)]
+        source = crops(*(Image(f, Scaling(0, 255), entry()) for f in flat))
+        found = {round(float(source[n][0].mean()), 1) for n in range(40)}
+        assert found == {0.0, 0.2, 0.4}
+
+    def test_the_whole_of_an_image_is_reached(self):
+        stored = np.arange(36 * 36).reshape(36, 36).astype(np.uint16)
+        source = crops(Image(stored, Scaling(0, 1), entry()))
+        seen = torch.cat([source[n][0].flatten() for n in range(200)])
+        assert {0, 35, 36 * 35, 36 * 36 - 1} <= {int(v) for v in seen}
+
+    def test_crops_are_flipped_and_turned(self):
+        stored = np.zeros((24, 24), np.uint8)
+        stored[0, 5] = 255
+        source = crops(Image(stored, Scaling(0, 255), entry()))
+        found = {tuple(source[n][0][0].nonzero()[0].tolist()) for n in range(80)}
+        assert found == {
+            *((0, 5), (0, 18), (23, 5), (23, 18)),
+            *((5, 0), (18, 0), (5, 23), (18, 23)),
+        }
+
+    def test_crops_with_structure_are_preferred(self):
+        """A seventh of all crops has structure; far more than a seventh of these."""
+        stored = np.zeros((240, 240), np.uint8)
+        stored[:80, :80] = noise((80, 80), pixel_format(8))
+        source = crops(Image(stored, Scaling(0, 255), entry()))
+        structured = sum(bool(source[n][0].any()) for n in range(200)) / 200
+        assert 0.25 < structured < 0.5
+
+    def test_without_a_crop_the_whole_image_is_seen(self):
+        source = crops(image((60, 100)), sampling=Sampling(None, altered_share=0))
+        shapes = {tuple(source[n][0].shape) for n in range(20)}
+        assert shapes == {(1, 48, 96), (1, 96, 48)}
+
+    @pytest.mark.parametrize("side", [100, 0, -24])
+    def test_a_crop_that_fits_no_scale_is_refused(self, side: int):
+        with pytest.raises(SettingsError, match=f"a crop of {side} px"):
+            Sampling(side)
+
+    def test_unaltered_samples_keep_the_depth_of_their_file(self):
+        source = crops(image(bits=12))
+        assert float(source[0][1]) == pytest.approx(1 / 4095)
+
+
+class TestWindows:
+    @given(st.integers(0, 1000))
+    def test_a_window_is_affine_and_clips_nothing(self, seed: int):
+        unit = image(seed=3).crop((0, 0), (24, 24))
+        altered, code = alter(unit, Sampling(24), np.random.default_rng(seed))
+        gain = float(np.ptp(altered) / np.ptp(unit))
+        assert 0.49 < gain < 2.01
+        offset = altered - gain * unit
+        assert float(np.ptp(offset)) < 1e-5
+        assert gain / 65535 <= code * 1.0001
+        assert code <= gain / 255 * 1.0001
+        assert altered.dtype == np.float32
+
+    def test_the_share_of_altered_samples_is_the_stated_one(self):
+        source = crops(sampling=Sampling(24, altered_share=0.25))
+        codes = torch.stack([source[n][1] for n in range(400)])
+        altered = (codes - 1 / 255).abs() > 1e-9
+        assert 0.18 < float(altered.double().mean()) < 0.32
+
+    def test_rounding_is_to_whole_codes(self):
+        coarse = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+        code = torch.tensor([1 / 255, 1 / 4095], dtype=torch.float64)
+        found = rounded(coarse, code)
+        for one, before, step in zip(found, coarse, code, strict=True):
+            assert torch.allclose((one / step).round(), one / step)
+            assert float((one - before).abs().max()) <= float(step) / 2 + 1e-12
+
+
+class TestStructure:
+    def test_it_is_the_mean_absolute_laplacian(self):
+        point = np.zeros((1, 5, 5))
+        point[0, 2, 2] = 1
+        assert structure(point) == pytest.approx((4 + 4) / 9)
+
+    def test_shading_is_no_structure(self):
+        rows, columns = np.mgrid[:24, :24] / 24
+        ramp: NDArray[Any] = (0.3 * rows + 0.6 * columns)[None]
+        assert structure(ramp) == pytest.approx(0, abs=1e-12)
+
+
+class TestBatches:
+    def test_an_epoch_goes_on_where_the_trainer_stands(self):
+        source = crops()
+        whole = list(Batches(source, 2, 4, learner(step=0)))
+        rest = list(Batches(source, 2, 2, learner(step=2)))
+        assert len(Batches(source, 2, 4, learner())) == len(whole) == 4
+        for expected, found in zip(whole[2:], rest, strict=True):
+            assert torch.equal(expected.fine, found.fine)
+            assert torch.equal(expected.code, found.code)
+
+    def test_processes_share_the_samples(self):
+        numbers = [
+            int(number)
+            for rank in (0, 1)
+            for batch in Batches(crops(), 2, 2, learner(step=3, rank=rank, world=2))
+            for number in batch.number
+        ]
+        assert sorted(numbers) == list(range(12, 20))
+
+    @pytest.mark.parametrize("size", [1, 3, 4, 8])
+    def test_the_scales_take_turns(self, size: int):
+        seen = [
+            scale
+            for batch in Batches(crops(), size, 12, learner())
+            for scale, part in batch.by_scale((2, 3, 4, 8))
+            for _ in part.number
+        ]
+        assert [seen.count(scale) for scale in (2, 3, 4, 8)] == [size * 3] * 4
+
+    def test_a_scale_gets_its_own_crops(self):
+        (batch,) = Batches(crops(), 4, 1, learner())
+        for scale, part in batch.by_scale((2, 3)):
+            assert part.number.tolist() == {2: [0, 2], 3: [1, 3]}[scale]
+            assert torch.equal(part.fine, batch.fine[part.number])
+
+    def test_regions_are_validated_one_by_one(self):
+        regions = Regions([image((50, 60)), image((100, 30), bits=12)], 48)
+        first, second = regions
+        assert len(regions) == 2
+        assert isinstance(first, Batch)
+        assert first.fine.shape == (1, 1, 48, 48)
+        assert second.fine.shape == (1, 1, 48, 24)
+        assert float(second.code) == pytest.approx(1 / 4095)
+
+
+class TestProvenance:
+    def test_it_counts_images_by_source_and_terms(self):
+        images = [
+            image(source="A", licence="CC0", patient="1"),
+            image(source="A", licence="CC0", patient="1"),
+            image(patient="2"),
+        ]
+        found = provenance(images)
+        assert found["patients"] == 2
+        assert found["data"] == [
+            {"source": "unnamed", "licence": "unstated", "n": 1},
+            {"source": "A", "licence": "CC0", "n": 2},
+        ]
+
+    def test_the_hash_is_of_pixels_not_of_names(self):
+        assert data_hash([image()]) == data_hash([image(patient="other")])
+        assert data_hash([image()]) != data_hash([image(seed=1)])
+        assert data_hash([image((24, 48))]) != data_hash([image((48, 24))])
+
+    def test_nobody_is_named(self):
+        assert "secret" not in str(provenance([image(patient="secret")]))

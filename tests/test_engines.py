@@ -1,0 +1,177 @@
+"""The engines agree with one another, and a missing one says what to do."""
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+
+from cxr_sr.errors import EngineError, ModelError, SettingsError
+from cxr_sr.superres.engines import ENGINES, PACKAGES, open_engine
+from cxr_sr.superres.zoo import load_model
+from tests.builders import structure, tiny_model, tiny_network
+
+SCALES = [2, 3, 4, 8]
+TOLERANCE = 2e-5
+"""In units, for residuals as large as the image: float32 sums in another order."""
+
+
+@pytest.fixture(scope="module", params=["trunk", "hydra"])
+def model(request, tmp_path_factory):
+    """A network at input size with four outputs, and one at output size with one."""
+    pytest.importorskip("torch")
+    return tiny_model(tmp_path_factory.mktemp("run"), request.param)
+
+
+def an_image(shape=(1, 1, 19, 23)):
+    return structure(shape).astype(np.float32)
+
+
+def shape_of(model, image, scale):
+    by = scale if model.spec.grid == "input" else 1
+    return (*image.shape[:2], image.shape[2] * by, image.shape[3] * by)
+
+
+@pytest.fixture(params=ENGINES)
+def engine_name(request):
+    pytest.importorskip(PACKAGES[request.param])
+    return request.param
+
+
+class TestAgreement:
+    @pytest.mark.parametrize("scale", SCALES)
+    def test_each_computes_what_torch_does_in_float64(self, model, engine_name, scale):
+        torch = pytest.importorskip("torch")
+        network = tiny_network(model.spec.network).double()
+        image = an_image()
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(image).double(), scale).numpy()
+        found = open_engine(model, scale, engine_name)(image)
+        assert found.dtype == np.float32
+        assert found.shape == shape_of(model, image, scale)
+        assert np.abs(expected).max() > 0.05
+        assert np.abs(found - expected).max() < TOLERANCE
+
+    def test_images_of_any_size_and_number(self, model, engine_name):
+        engine = open_engine(model, 2, engine_name)
+        reference = open_engine(model, 2, "torch")
+        for shape in [(1, 1, 3, 40), (3, 1, 16, 16), (2, 1, 21, 5)]:
+            image = an_image(shape)
+            found = engine(image)
+            assert found.shape == shape_of(model, image, 2)
+            np.testing.assert_allclose(found, reference(image), atol=TOLERANCE)
+
+    def test_images_that_lie_scattered_in_memory(self, model, engine_name):
+        engine = open_engine(model, 2, engine_name)
+        scattered = an_image().swapaxes(2, 3)
+        found = engine(scattered)
+        assert np.array_equal(found, engine(np.ascontiguousarray(scattered)))
+
+    def test_the_image_is_left_alone(self, model, engine_name):
+        image = an_image()
+        before = image.copy()
+        open_engine(model, 2, engine_name)(image)
+        assert np.array_equal(image, before)
+
+    def test_a_result_is_not_overwritten_by_the_next(self, model, engine_name):
+        engine = open_engine(model, 2, engine_name)
+        first = engine(an_image())
+        kept = first.copy()
+        engine(an_image() * 2)
+        assert np.array_equal(first, kept)
+
+    def test_calls_from_several_threads_do_not_mix(self, model, engine_name):
+        engine = open_engine(model, 2, engine_name)
+        images = [an_image((1, 1, 12 + k, 15)) for k in range(6)]
+        alone = [engine(image) for image in images]
+        together: list[np.ndarray] = [np.empty(0)] * len(images)
+
+        def work(k):
+            for _ in range(5):
+                together[k] = engine(images[k])
+
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for one, other in zip(alone, together, strict=True):
+            assert np.array_equal(one, other)
+
+    def test_color_goes_through_together(self, tmp_path, engine_name):
+        pytest.importorskip("torch")
+        model = tiny_model(tmp_path, "trunk", channels=3)
+        image = np.random.default_rng(0).random((1, 3, 9, 8)).astype(np.float32)
+        found = open_engine(model, 4, engine_name)(image)
+        assert found.shape == (1, 3, 36, 32)
+        expected = open_engine(model, 4, "torch")(image)
+        np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+def test_torch_computes_in_the_precision_of_its_input(model):
+    engine = open_engine(model, 2, "torch")
+    image = structure((1, 1, 9, 8))
+    exact = engine(image)
+    assert exact.dtype == np.float64
+    assert engine(image.astype(np.float32)).dtype == np.float32
+    assert np.array_equal(engine(image), exact)
+
+
+class TestChoice:
+    def test_auto_is_onnx_runtime(self, model):
+        assert open_engine(model, 2).name == "onnx"
+
+    @pytest.mark.parametrize("name", ENGINES)
+    def test_each_names_itself_for_the_report(self, model, name):
+        pytest.importorskip(PACKAGES[name])
+        engine = open_engine(model, 2, name)
+        assert (engine.name, engine.precision) == (name, "fp32")
+
+    @pytest.mark.parametrize(
+        ("name", "extra"), [("openvino", r"\[openvino\]"), ("torch", r"\[train\]")]
+    )
+    def test_a_missing_one_says_what_to_install(self, model, monkeypatch, name, extra):
+        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+        message = f"pip install 'cxr-sr{extra}', or use the engine onnx"
+        with pytest.raises(EngineError, match=message):
+            open_engine(model, 2, name)
+
+    def test_an_unknown_one_is_a_wrong_setting(self, model):
+        name = "tensorrt"
+        message = "'tensorrt'; expected one of auto, onnx, openvino, torch"
+        with pytest.raises(SettingsError, match=message):
+            open_engine(model, 2, name)  # type: ignore[arg-type]
+
+
+class TestWeights:
+    def test_only_the_asked_scale_is_computed(self, tmp_path):
+        """The tail of x8 has most of the weights; at x2 it must not be loaded."""
+        onnx = pytest.importorskip("onnx")
+        pytest.importorskip("torch")
+        model = tiny_model(tmp_path)
+        graph = onnx.load(model.onnx)
+        for tensor in graph.graph.initializer:
+            if ".x8." in tensor.name:
+                tensor.ClearField("raw_data")
+        onnx.save(graph, model.onnx)
+        assert open_engine(model, 2)(an_image()).shape == (1, 1, 38, 46)
+
+    def test_torch_refuses_the_weights_of_another_network(self, tmp_path):
+        pytest.importorskip("torch")
+        model = tiny_model(tmp_path)
+        spec = dataclasses.replace(model.spec, settings={"width": 5, "depth": 2})
+        with pytest.raises(ModelError, match=r"tiny\.safetensors does not hold"):
+            open_engine(dataclasses.replace(model, spec=spec), 2, "torch")
+
+    def test_torch_refuses_damaged_weights(self, tmp_path):
+        pytest.importorskip("torch")
+        model = tiny_model(tmp_path)
+        model.safetensors.write_bytes(b"\x80\x04 not safetensors")
+        with pytest.raises(ModelError, match=r"tiny\.safetensors"):
+            open_engine(model, 2, "torch")
+
+    def test_a_loaded_run_runs(self, tmp_path, engine_name):
+        pytest.importorskip("torch")
+        tiny_model(tmp_path)
+        engine = open_engine(load_model(tmp_path), 3, engine_name)
+        assert engine(an_image()).shape == (1, 1, 57, 69)

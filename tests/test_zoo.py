@@ -1,0 +1,258 @@
+"""Models are found by name or file, and nothing altered passes for them."""
+
+import dataclasses
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxr_sr.errors import ModelError
+from cxr_sr.superres.resample import KERNELS
+from cxr_sr.superres.zoo import (
+    INTERPOLATORS,
+    METADATA_KEY,
+    MODELS,
+    Model,
+    ModelSpec,
+    load_model,
+    sha256_of,
+    verify,
+)
+from tests.builders import tiny_model
+
+TRAINING = {"data": "NIH ChestX-ray8", "steps": 100, "scales": [2, 4], "loss": 0.6}
+
+
+def spec_of(**changes):
+    defaults = {
+        "name": "ours",
+        "summary": "A network.",
+        "network": "trunk",
+        "settings": {"width": 4, "depth": 2},
+        "grid": "input",
+        "radius_px": 5,
+        "parameters": 1234,
+        "training": TRAINING,
+    }
+    return ModelSpec(**{**defaults, **changes})
+
+
+def write_onnx(path, metadata: dict[str, str]):
+    """An ONNX file that does nothing but say what it is."""
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.helper.make_graph([], "nothing", [], [])
+    model = onnx.helper.make_model(graph)
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return path
+
+
+def a_file(folder, **changes):
+    """An ONNX file with a specification."""
+    text = spec_of(**changes).to_json()
+    return write_onnx(folder / "ours.onnx", {METADATA_KEY: text})
+
+
+class TestTable:
+    def test_every_name_is_its_own_key(self):
+        assert all(name == spec.name for name, spec in MODELS.items())
+
+    def test_every_interpolator_has_a_kernel(self):
+        assert set(INTERPOLATORS) == {"nearest", *KERNELS}
+        assert not any(MODELS[name].learned for name in INTERPOLATORS)
+
+    def test_only_the_interpolators_do_x1(self):
+        for spec in MODELS.values():
+            assert (1 in spec.scales) == (not spec.learned)
+
+    @pytest.mark.parametrize("name", [n for n, s in MODELS.items() if s.learned])
+    def test_a_shipped_model_states_all_a_caller_needs(self, name):
+        spec = MODELS[name]
+        assert spec.grid in ("input", "output")
+        assert spec.radius_px > 0
+        assert spec.parameters > 0
+        assert len(spec.sha256) == len(spec.safetensors_sha256) == 64
+        assert spec.training
+
+    @pytest.mark.parametrize("name", MODELS)
+    def test_every_model_is_there_and_unaltered(self, name):
+        assert load_model(name).spec.name == name
+
+
+class TestJson:
+    def test_it_comes_back_as_it_was(self):
+        spec = spec_of()
+        assert ModelSpec.from_json(spec.to_json()) == spec
+
+    @given(
+        st.builds(
+            ModelSpec,
+            name=st.text(),
+            summary=st.text(),
+            network=st.text(),
+            settings=st.dictionaries(st.text(), st.integers()),
+            scales=st.lists(st.integers()).map(tuple),
+            channels=st.integers(),
+            grid=st.sampled_from(["input", "output", "none"]),
+            training=st.dictionaries(st.text(), st.text() | st.integers()),
+        )
+    )
+    def test_any_specification_does(self, spec):
+        assert ModelSpec.from_json(spec.to_json()) == spec
+
+    def test_the_files_hashes_are_left_out_since_they_would_change_themselves(self):
+        spec = spec_of(sha256="a" * 64, safetensors_sha256="b" * 64)
+        assert ModelSpec.from_json(spec.to_json()) == spec_of()
+
+    def test_the_order_of_the_fields_is_fixed(self):
+        fields = list(json.loads(spec_of().to_json()))
+        assert fields == sorted(fields)
+
+    def test_fields_with_defaults_may_be_missing(self):
+        text = '{"name": "a", "summary": "b", "scales": [2, 4]}'
+        assert ModelSpec.from_json(text) == ModelSpec("a", "b", scales=(2, 4))
+
+    BAD = (
+        pytest.param("", id="nothing"),
+        pytest.param("{", id="half of it"),
+        pytest.param("[]", id="a list"),
+        pytest.param("7", id="a number"),
+        pytest.param("{}", id="no fields"),
+        pytest.param('{"name": "a", "summary": "b"}', id="no scales"),
+        pytest.param('{"summary": "b", "scales": [2]}', id="no name"),
+        pytest.param('{"name": "a", "summary": "b", "scales": 2}', id="one scale"),
+        pytest.param(
+            '{"name": "a", "summary": "b", "scales": [2], "taste": "sweet"}',
+            id="a field of another version",
+        ),
+    )
+
+    @pytest.mark.parametrize("text", BAD)
+    def test_anything_else_is_no_specification(self, text):
+        with pytest.raises(ModelError, match="not a model specification"):
+            ModelSpec.from_json(text)
+
+
+class TestByFile:
+    def test_the_specification_is_read_and_the_hash_is_the_files(self, tmp_path):
+        path = a_file(tmp_path)
+        model = load_model(path)
+        expected = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert model == Model(spec_of(sha256=expected), path)
+
+    def test_text_and_path_are_the_same(self, tmp_path):
+        path = a_file(tmp_path)
+        assert load_model(str(path)) == load_model(path)
+
+    def test_the_safetensors_file_stands_for_the_onnx_beside_it(self, tmp_path):
+        path = a_file(tmp_path)
+        model = load_model(path.with_suffix(".safetensors"))
+        assert model.onnx == path
+        assert model.safetensors == tmp_path / "ours.safetensors"
+
+    def test_so_does_the_folder(self, tmp_path):
+        path = a_file(tmp_path)
+        assert load_model(tmp_path).onnx == path
+
+    def test_a_training_leaves_files_that_load(self, tmp_path):
+        pytest.importorskip("torch")
+        written = tiny_model(tmp_path)
+        loaded = load_model(tmp_path)
+        spec = dataclasses.replace(written.spec, safetensors_sha256="")
+        assert loaded == Model(spec, written.onnx)
+        assert (loaded.spec.grid, loaded.spec.radius_px) == ("input", 5)
+
+    @pytest.mark.parametrize("name", ["hydrra", "no/such/file.onnx", "HYDRA"])
+    def test_what_is_not_there_is_named_with_what_is(self, tmp_path, monkeypatch, name):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ModelError, match=name.rpartition("/")[2]):
+            load_model(name)
+
+    def test_an_unknown_name_lists_the_known(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ModelError, match=r"no model is called 'best'.*bicubic"):
+            load_model("best")
+
+    def test_an_empty_folder_holds_no_model(self, tmp_path):
+        with pytest.raises(ModelError, match="no such weights file"):
+            load_model(tmp_path)
+
+    @pytest.mark.parametrize("suffix", [".safetensors", ".pt", ""])
+    def test_without_its_onnx_file_there_is_no_model(self, tmp_path, suffix):
+        path = tmp_path / f"ours{suffix}"
+        path.write_bytes(b"weights")
+        with pytest.raises(ModelError, match="no such weights file"):
+            load_model(path)
+
+    @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04pickle", b"\0" * 99])
+    def test_a_file_that_is_not_onnx_is_refused(self, tmp_path, content):
+        path = tmp_path / "ours.onnx"
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match="cxr-sr train"):
+            load_model(path)
+
+    def test_so_is_half_of_one(self, tmp_path):
+        path = a_file(tmp_path)
+        path.write_bytes(path.read_bytes()[:-20])
+        with pytest.raises(ModelError, match="cxr-sr train"):
+            load_model(path)
+
+    METADATA = (
+        pytest.param({}, id="none"),
+        pytest.param({"other": "{}"}, id="another tool's"),
+        pytest.param({METADATA_KEY: "{}"}, id="empty"),
+        pytest.param({METADATA_KEY: '{"new": 1}'}, id="of another version"),
+    )
+
+    @pytest.mark.parametrize("metadata", METADATA)
+    def test_so_is_one_with_other_metadata(self, tmp_path, metadata):
+        path = write_onnx(tmp_path / "ours.onnx", metadata)
+        with pytest.raises(ModelError, match="not a model specification"):
+            load_model(path)
+
+    def test_messages_name_the_file_but_not_its_folder(self, tmp_path):
+        path = tmp_path / "ours.onnx"
+        with pytest.raises(ModelError, match=r"ours\.onnx") as error:
+            load_model(path)
+        assert str(tmp_path) not in str(error.value)
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A model of the zoo, with its two files."""
+    path = a_file(tmp_path)
+    path.with_suffix(".safetensors").write_bytes(b"weights")
+    hashes = [sha256_of(path.with_suffix(s)) for s in (".onnx", ".safetensors")]
+    spec = spec_of(sha256=hashes[0], safetensors_sha256=hashes[1])
+    monkeypatch.setitem(MODELS, "ours", spec)
+    monkeypatch.setattr("cxr_sr.superres.zoo.WEIGHTS", tmp_path)
+    return Model(spec, path)
+
+
+class TestShipped:
+    def test_it_is_found_by_its_name(self, shipped):
+        assert load_model("ours") == shipped
+        verify(shipped)
+
+    @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
+    def test_one_changed_byte_is_noticed(self, shipped, suffix):
+        path = shipped.onnx.with_suffix(suffix)
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=f"ours{suffix} has SHA-256 .*altered"):
+            load_model("ours")
+
+    @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
+    def test_a_missing_file_is_noticed(self, shipped, suffix):
+        shipped.onnx.with_suffix(suffix).unlink()
+        with pytest.raises(ModelError, match=f"ours{suffix} cannot be read"):
+            load_model("ours")
+
+
+def test_the_hash_is_sha256_of_the_bytes(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert sha256_of(path).startswith("ba7816bf8f01cfea414140de5dae2223")

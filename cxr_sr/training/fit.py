@@ -26,7 +26,7 @@ from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from cxr_sr.errors import TrainingError
+from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.networks import FixedBatchNorm, Network, build
 from cxr_sr.superres.zoo import Model, ModelSpec
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
@@ -67,6 +67,13 @@ class Run:
     """Threads of torch in each process; 0 leaves its own choice."""
     init: Path | None = None
     """Weights to start from: those layers that fit, tails for other scales aside."""
+
+    def __post_init__(self) -> None:
+        if self.sampling.crop_px is None and self.batch > 1:
+            raise SettingsError(
+                f"whole images differ in size and cannot be seen {self.batch} at a "
+                "time; use --batch 1 (one image a step), or a --crop"
+            )
 
 
 def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:

@@ -1,0 +1,441 @@
+"""Training runs: what they leave behind, resume, refuse and survive."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from cxr_sr.cli.train import Options, run_of
+from cxr_sr.errors import SettingsError, TrainingError
+from cxr_sr.superres import resample
+from cxr_sr.superres.networks import Hydra, Trunk, build, load_network
+from cxr_sr.superres.zoo import Model, load_model
+from cxr_sr.training.dataset import Sampling
+from cxr_sr.training.degrade import Degradation
+from cxr_sr.training.export import export
+from cxr_sr.training.fit import Run, fit, start_from
+from cxr_sr.training.learner import Learner, Recipe, enlarge, one_cycle, psnr
+from cxr_sr.training.losses import LOSSES
+from tests.builders import (
+    noise,
+    pixel_format,
+    structure,
+    tiny_model,
+    tiny_network,
+    tiny_spec,
+    write_png,
+)
+
+TINY = {"width": 4, "depth": 2}
+
+
+def recipe(**changes: Any) -> Recipe:
+    return Recipe(**{"scales": (2, 4), "loss": "mae", "max_steps": 6, **changes})
+
+
+def run(**changes: Any) -> Run:
+    """Six steps of two crops of 24 px, validated every second step."""
+    defaults = Run(
+        recipe(),
+        network=TINY,
+        sampling=Sampling(24),
+        batch=2,
+        epoch_steps=2,
+        validation_images=1,
+        validation_px=24,
+        threads=1,
+    )
+    return dataclasses.replace(defaults, **changes)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with an index of three radiographs, one of them for validation."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = ["file,split,patient"]
+    for number, split in enumerate(["train", "train", "val"]):
+        pixels = np.rint(255 * structure((48, 56), number)).astype(np.uint8)
+        write_png(folder / f"{number}.png", pixels)
+        rows.append(f"{number}.png,{split},p{number}")
+    (folder / "index.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def curve(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [
+            {k: v for k, v in row.items() if k != "seconds"}
+            for row in csv.DictReader(file)
+        ]
+
+
+def killed_fit(
+    step: int, data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Start a run that dies, as far as it can tell, at the end of a step."""
+    original = Learner.on_train_batch_end
+
+    def end(learner: Learner, *given: Any) -> None:
+        original(learner, *given)
+        if learner.global_step == step:
+            raise ConnectionAbortedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "on_train_batch_end", end)
+        with pytest.raises(ConnectionAbortedError):
+            fit(data, folder, run())
+
+
+class TestRunFolder:
+    @pytest.fixture
+    def finished(self, data: Path, tmp_path: Path) -> tuple[Path, Model]:
+        folder = tmp_path / "run"
+        return folder, fit(data, folder, run())
+
+    def test_a_run_leaves_everything_that_explains_it(self, finished):
+        folder, _ = finished
+        assert {p.name for p in folder.iterdir()} == {
+            *("settings.json", "metrics.csv", "curves.png", "tensorboard"),
+            *("checkpoints", "trunk.onnx", "trunk.safetensors"),
+        }
+        assert {p.name for p in (folder / "checkpoints").iterdir()} == {
+            *("best.ckpt", "last.ckpt")
+        }
+        assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+        assert any((folder / "tensorboard").iterdir())
+
+    def test_the_curve_has_a_row_a_validation(self, finished):
+        rows = curve(finished[0])
+        assert [int(row["step"]) for row in rows] == [2, 4, 6]
+        assert {"lr", "loss", "gradient", "gain", "psnr_x2", "gain_x4"} <= set(rows[0])
+        assert all(math.isfinite(float(v)) for row in rows for v in row.values())
+
+    def test_the_run_folder_is_a_model(self, finished):
+        folder, model = finished
+        loaded = load_model(folder)
+        assert loaded.spec.sha256 == model.spec.sha256
+        assert loaded.spec.scales == (2, 4)
+        assert load_network(loaded).scales == (2, 4)
+
+    def test_the_weights_say_what_they_were_trained_on(self, finished):
+        training = finished[1].spec.training
+        settings = json.loads((finished[0] / "settings.json").read_text())
+        assert settings["data_sha256"] == training["data_sha256"]
+        assert training["patients"] == 2
+        assert training["settings"]["recipe"]["loss"] == "mae"
+        assert training["settings"]["recipe"]["seed"] == 0
+        assert training["steps"] in (2, 4, 6)
+        assert {"cxr-sr", "torch", "lightning"} <= set(training["versions"])
+
+    def test_the_best_averaged_weights_are_exported(self, finished):
+        folder, model = finished
+        rows = curve(folder)
+        best = max(rows, key=lambda row: float(row["gain"]))
+        assert model.spec.training["steps"] == int(best["step"])
+        state = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
+        for name, weights in load_file(model.safetensors).items():
+            kept = state["state_dict"][f"average.module.{name}"]
+            assert torch.equal(weights, kept)
+
+    def test_no_path_of_this_machine_is_written_down(self, finished, tmp_path: Path):
+        folder, _ = finished
+        for name in ("settings.json", "metrics.csv", "trunk.onnx"):
+            assert str(tmp_path).encode() not in (folder / name).read_bytes()
+
+    def test_the_same_seed_gives_the_same_weights(self, finished, data, tmp_path):
+        again = fit(data, tmp_path / "again", run())
+        other = fit(data, tmp_path / "other", run(recipe=recipe(seed=1)))
+        assert curve(tmp_path / "again") == curve(finished[0])
+        first, second, third = (
+            load_file(m.safetensors) for m in (finished[1], again, other)
+        )
+        assert all(torch.equal(first[k], second[k]) for k in first)
+        assert not all(torch.equal(first[k], third[k]) for k in first)
+
+    def test_a_finished_run_is_not_overwritten(self, finished, data):
+        with pytest.raises(TrainingError, match="run holds a run already; give --res"):
+            fit(data, finished[0], run())
+
+
+class TestResume:
+    @pytest.mark.parametrize("killed_at", [3, 4, 5])
+    def test_a_killed_run_goes_on_with_the_same_curve(
+        self, killed_at: int, data: Path, tmp_path: Path, monkeypatch
+    ):
+        whole, killed = tmp_path / "whole", tmp_path / "killed"
+        expected = fit(data, whole, run())
+        killed_fit(killed_at, data, killed, monkeypatch)
+        found = fit(data, killed, run(), resume=True)
+        assert curve(killed) == curve(whole)
+        first, second = load_file(expected.safetensors), load_file(found.safetensors)
+        assert all(torch.equal(first[k], second[k]) for k in first)
+
+    def test_wall_time_is_added_up(self, data: Path, tmp_path: Path, monkeypatch):
+        killed_fit(3, data, tmp_path / "run", monkeypatch)
+        last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+        state = torch.load(last, weights_only=True)
+        torch.save(state | {"elapsed_s": 1000.0}, last)
+        fit(data, tmp_path / "run", run(), resume=True)
+        with (tmp_path / "run" / "metrics.csv").open() as file:
+            seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+        assert seconds[0] < 1000 <= seconds[-1]
+
+    def test_there_has_to_be_a_checkpoint(self, data: Path, tmp_path: Path):
+        with pytest.raises(TrainingError, match=r"run holds no checkpoints/last\.ckpt"):
+            fit(data, tmp_path / "run", run(), resume=True)
+
+    def test_ctrl_c_reaches_the_caller(self, data: Path, tmp_path: Path, monkeypatch):
+        def interrupt(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Learner, "on_train_batch_end", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(data, tmp_path / "run", run())
+
+
+class TestBudget:
+    def test_wall_time_ends_a_run(self, data: Path, tmp_path: Path, monkeypatch):
+        monkeypatch.setattr(
+            Learner, "elapsed_s", property(lambda self: 10.0 * self.global_step)
+        )
+        timed = run(recipe=recipe(max_steps=None, max_seconds=45.0))
+        fit(data, tmp_path / "run", timed)
+        rows = curve(tmp_path / "run")
+        assert [int(row["step"]) for row in rows] == [2, 4, 5]
+        rates = [float(row["lr"]) for row in rows]
+        assert rates[0] > rates[1] > rates[2]
+        assert rates[2] < 0.1 * timed.recipe.lr
+
+    def test_whatever_is_used_up_first_ends_it(self):
+        learner = Learner(tiny_network(), recipe(max_steps=10, max_seconds=1e-9))
+        assert learner.progress == 1
+
+    def test_the_rate_rises_and_falls_once(self):
+        rates = [one_cycle(n / 100) for n in range(101)]
+        top = rates.index(max(rates))
+        assert [rates[0], rates[top], rates[-1]] == pytest.approx([0.1, 1, 0.001])
+        assert rates[: top + 1] == sorted(rates[: top + 1])
+        assert rates[top:] == sorted(rates[top:], reverse=True)
+
+    def test_a_training_without_end_is_refused(self):
+        with pytest.raises(SettingsError, match="give --max-steps, --max-time"):
+            Recipe()
+
+    @pytest.mark.parametrize("scales", [(), (5,), (2, 16)])
+    def test_scales_that_nobody_can_use_are_refused(self, scales: tuple[int, ...]):
+        with pytest.raises(SettingsError, match="cannot be trained"):
+            recipe(scales=scales)
+
+
+class TestLearning:
+    def test_a_network_learns(self, data: Path, tmp_path: Path):
+        """Fifty steps on three images beat the bicubic interpolation of them."""
+        longer = run(
+            recipe=recipe(scales=(2,), max_steps=60, lr=5e-3), batch=4, epoch_steps=60
+        )
+        fit(data, tmp_path / "run", longer)
+        assert float(curve(tmp_path / "run")[-1]["gain_x2"]) > 0
+
+    @pytest.mark.parametrize("name", ["hydra", "vdsr"])
+    def test_every_network_trains(self, name: str, data: Path, tmp_path: Path):
+        one = run(model=name, network={}, recipe=recipe(max_steps=1), epoch_steps=1)
+        assert fit(data, tmp_path / "run", one).spec.network == name
+
+    @pytest.mark.parametrize("loss", ["mae+ms-ssim", "ms-ssim", "mse", "charbonnier"])
+    def test_every_loss_trains(self, loss: str, data: Path, tmp_path: Path):
+        one = run(recipe=recipe(max_steps=1, loss=loss), epoch_steps=1)
+        fit(data, tmp_path / "run", one)
+
+    def test_mixed_degradations_train(self, data: Path, tmp_path: Path):
+        mixed = Degradation.of("bicubic,box,detector")
+        fit(data, tmp_path / "run", run(recipe=recipe(degradation=mixed)))
+
+    def test_whole_images_train(self, data: Path, tmp_path: Path):
+        whole = run(sampling=Sampling(None), batch=1)
+        fit(data, tmp_path / "run", whole)
+
+    def test_rgb_trains(self, data: Path, tmp_path: Path):
+        for number in range(3):
+            pixels = noise((48, 48, 3), pixel_format(8), number)
+            write_png(data / f"{number}.png", pixels)
+        assert fit(data, tmp_path / "run", run()).spec.channels == 3
+
+    def test_hydra_is_normalised_by_the_data_it_sees(self, data: Path, tmp_path: Path):
+        one = run(model="hydra", network={}, recipe=recipe(max_steps=1), epoch_steps=1)
+        network = load_network(fit(data, tmp_path / "run", one))
+        assert isinstance(network, Hydra)
+        seen = np.stack(
+            [np.rint(255 * structure((48, 56), n)).astype(np.uint8) for n in (0, 1)]
+        )
+        mean = float(network.normalise.get_buffer("running_mean"))
+        variance = float(network.normalise.get_buffer("running_var"))
+        assert mean == pytest.approx(seen.mean() / 255, abs=1e-5)
+        assert variance == pytest.approx((seen / 255).var(), rel=1e-3)
+
+    def test_the_base_is_the_one_of_inference(self):
+        coarse = torch.rand(1, 1, 9, 13, dtype=torch.float64)
+        for scale in (2, 3, 4, 8):
+            expected = resample.upsample(coarse.numpy(), scale)
+            assert np.abs(enlarge(coarse, scale).numpy() - expected).max() < 1e-12
+
+    def test_psnr_has_its_known_value(self):
+        target = torch.zeros(1, 1, 4, 4)
+        assert float(psnr(target + 0.01, target)) == pytest.approx(40, abs=1e-3)
+
+
+class TestBadData:
+    def test_a_corrupt_file_does_not_end_a_run(
+        self, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        (data / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        with caplog.at_level(logging.WARNING):
+            model = fit(data, tmp_path / "run", run())
+        assert "0.png is left out: " in caplog.text
+        assert model.spec.training["patients"] == 1
+
+    def test_images_smaller_than_the_crop_are_said_to_be(
+        self, data: Path, tmp_path: Path
+    ):
+        with pytest.raises(TrainingError, match=r"none of the 2 .*'train'.* 96 px"):
+            fit(data, tmp_path / "run", run(sampling=Sampling(96)))
+
+    @pytest.mark.parametrize("split", ["train", "val"])
+    def test_a_split_without_images_is_named(
+        self, split: str, data: Path, tmp_path: Path
+    ):
+        index = data / "index.csv"
+        index.write_text(index.read_text().replace(f",{split},", ",test,"))
+        with pytest.raises(TrainingError, match=f"none of the 0 .*'{split}'"):
+            fit(data, tmp_path / "run", run())
+
+    def test_nothing_is_left_where_nothing_could_start(
+        self, data: Path, tmp_path: Path
+    ):
+        with pytest.raises(TrainingError):
+            fit(data, tmp_path / "run", run(sampling=Sampling(96)))
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_a_loss_that_is_no_number_ends_the_run_with_advice(
+        self, value: float, data: Path, tmp_path: Path, monkeypatch
+    ):
+        monkeypatch.setitem(LOSSES, "mae", lambda output, _: value * output.sum())
+        with pytest.raises(TrainingError, match=r"the loss became .* at step 0.*lower"):
+            fit(data, tmp_path / "run", run())
+
+    def test_a_gradient_that_is_no_number_ends_the_run_with_advice(
+        self, data: Path, tmp_path: Path, monkeypatch
+    ):
+        def steep(output: Tensor, _: Tensor) -> Tensor:
+            return (output - output.detach()).abs().sqrt().mean()
+
+        monkeypatch.setitem(LOSSES, "mae", steep)
+        with pytest.raises(TrainingError, match=r"gradient's norm became .* lower"):
+            fit(data, tmp_path / "run", run())
+
+
+class TestStartingWeights:
+    def test_what_fits_is_taken_over(self, tmp_path: Path):
+        given = tiny_network(seed=3)
+        weights = tiny_model(tmp_path).safetensors
+        spec = dataclasses.replace(tiny_spec(), scales=(2, 3))
+        network = build(spec)
+        start_from(network, weights)
+        taken = network.state_dict()
+        expected = load_file(weights)
+        assert given.state_dict().keys() == expected.keys()
+        assert all(torch.equal(taken[name], expected[name]) for name in taken)
+
+    def test_a_tail_that_is_not_given_stays_as_it_was(self, tmp_path: Path):
+        spec = dataclasses.replace(tiny_spec(), scales=(2,))
+        narrow = build(spec)
+        assert isinstance(narrow, Trunk)
+        weights = export(narrow, spec, tmp_path).safetensors
+        network = build(tiny_spec())
+        before = {k: v.clone() for k, v in network.state_dict().items()}
+        start_from(network, weights)
+        after = network.state_dict()
+        assert torch.equal(after["tails.x8.0.weight"], before["tails.x8.0.weight"])
+        assert torch.equal(after["first.weight"], narrow.first.weight)
+
+    def test_weights_that_do_not_fit_are_refused(self, tmp_path: Path):
+        weights = tiny_model(tmp_path, "vdsr").safetensors
+        with pytest.raises(TrainingError, match=r"no weight of tiny\.safetensors fits"):
+            start_from(tiny_network("trunk"), weights)
+
+    def test_a_file_that_is_no_safetensors_is_refused(self, tmp_path: Path):
+        weights = tmp_path / "bad.safetensors"
+        weights.write_bytes(b"\xff" * 40)
+        with pytest.raises(TrainingError, match=r"bad\.safetensors is no readable"):
+            start_from(tiny_network(), weights)
+
+
+class TestAverage:
+    def test_it_follows_the_weights_at_first_and_smooths_later(self):
+        network = tiny_network()
+        learner = Learner(network, recipe(ema=0.9))
+        for value in (1.0, 2.0):
+            nn.init.constant_(network.get_parameter("first.bias"), value)
+            learner.average.update_parameters(network)
+        early = float(learner.averaged.get_parameter("first.bias")[0])
+        assert early == pytest.approx(2 - 2 / 11)
+        for _ in range(200):
+            learner.average.update_parameters(network)
+        nn.init.constant_(network.get_parameter("first.bias"), 3.0)
+        learner.average.update_parameters(network)
+        late = float(learner.averaged.get_parameter("first.bias")[0])
+        assert late == pytest.approx(2.1, abs=1e-3)
+
+
+class TestOptions:
+    def options(self, **given: Any) -> Options:
+        defaults = {"data": Path("d"), "run": Path("r"), "max_steps": 5}
+        return Options(**{**defaults, **given})
+
+    def test_options_become_a_run(self):
+        found = run_of(
+            self.options(
+                width=32,
+                depth=6,
+                scales="2,4",
+                crop="none",
+                batch=1,
+                degradation="bicubic,box",
+                max_time="01:02:03",
+                lr=2e-4,
+            )
+        )
+        assert found.network == {"width": 32, "depth": 6}
+        assert found.recipe.scales == (2, 4)
+        assert found.recipe.degradation.kinds == ("bicubic", "box")
+        assert (found.recipe.max_seconds, found.recipe.max_steps) == (3723.0, 5)
+        assert found.sampling.crop_px is None
+        assert found.recipe.lr == 2e-4
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"scales": "2;4"}, "--scales 2;4 is not a list"),
+            ({"crop": "big"}, "--crop big is neither none nor"),
+            ({"crop": "100"}, "a crop of 100 px"),
+            ({"crop": "none", "batch": 2}, "one image a step"),
+            ({"max_time": "90"}, "--max-time 90 is not of the form"),
+            ({"max_steps": None}, "the training has no end"),
+            ({"degradation": "jpeg"}, "unknown degradation 'jpeg'"),
+        ],
+    )
+    def test_a_wrong_option_is_explained(self, given: dict[str, Any], message: str):
+        with pytest.raises(SettingsError, match=message):
+            run_of(self.options(**given))

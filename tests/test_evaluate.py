@@ -70,12 +70,10 @@ def export(folder, images=3, patients=None, broken=()):
     rows = []
     for k in range(images):
         name = f"image_{k}.png"
+        write_png(folder / name, image(seed=k).pixels)
         if k in broken:
-            (folder / name).write_bytes(
-                b"\x89PNG\r\n\x1a\n, and then the disk was full"
-            )
-        else:
-            write_png(folder / name, image(seed=k).pixels)
+            whole = (folder / name).read_bytes()
+            (folder / name).write_bytes(whole[: len(whole) // 2])
         patient = patients[k] if patients else f"p{k}"
         rows.append({"file": name, "split": "val", "patient": patient})
     rows.append({"file": "seen.png", "split": "train", "patient": "q"})

@@ -56,6 +56,12 @@ class TestPsnrFigure:
             assert list(psnr) == expected
         assert set(drawn) == {"bicubic", "nearest", "lanczos"}
 
+    def test_intervals_stand_side_by_side_over_their_scale(self, findings):
+        (axes,) = figures.psnr_figure(findings.summaries).axes
+        places = np.array([c[0].get_xdata() for c in axes.containers], float)
+        assert np.array_equal(np.rint(places), [[0, 1]] * 3)
+        assert len(np.unique(places)) == 6
+
 
 class TestSpectrumFigure:
     def test_a_panel_a_condition_and_a_curve_a_model(self, findings):
@@ -81,15 +87,17 @@ class TestWorst:
             for m in findings.measurements
             if m.model == "bicubic" and m.condition == CONDITIONS[0]
         }
-        gains = [m.score.psnr - baseline[m.case.name] for m in worst]
-        assert gains == sorted(gains)
-        assert {m.model for m in worst} == {"nearest"}
+        gains = [m.score.psnr - baseline[m.case.name] for _, m in worst]
+        assert gains == sorted(gains) == [gain for gain, _ in worst]
+        assert {m.model for _, m in worst} == {"nearest"}
 
     def test_original_bicubic_and_result_stand_side_by_side(self, findings):
         worst = worst_of(findings, CONDITIONS[1])[:2]
         axes = figures.worst_figure(findings.plan, worst).axes
+        gain, measurement = worst[0]
         titles = [panel.get_title() for panel in axes]
-        assert titles[:3] == [worst[0].case.name, "bicubic", "nearest"]
+        nearest = f"nearest, {gain:.2f} dB"
+        assert titles[:3] == [measurement.case.name, "bicubic", nearest]
         shapes = {panel.images[0].get_size() for panel in axes}
         assert shapes == {(88, 112)}
         windows = {panel.images[0].get_clim() for panel in axes[:3]}

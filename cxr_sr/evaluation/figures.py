@@ -84,18 +84,24 @@ def psnr_figure(summaries: Sequence[Summary]) -> Figure:
     figure, panels = _panels(len(degradations))
     for degradation, axes in zip(degradations, panels, strict=True):
         here = [s for s in summaries if s.degradation == degradation]
-        for model in dict.fromkeys(s.model for s in here):
-            _psnr_curve(axes, [s for s in here if s.model == model])
-        axes.set(title=degradation, xlabel="scale", ylabel="PSNR, dB")
+        models = list(dict.fromkeys(s.model for s in here))
+        scales = sorted({s.scale for s in here})
+        for k, model in enumerate(models):
+            curve = [s for s in here if s.model == model]
+            # Side by side, else the intervals would hide one another.
+            shift = 0.4 * ((k + 0.5) / len(models) - 0.5)
+            places = [scales.index(s.scale) + shift for s in curve]
+            _psnr_curve(axes, places, curve)
+        axes.set_xticks(range(len(scales)), [f"x{scale}" for scale in scales])
+        axes.set(title=degradation, ylabel="PSNR, dB")
         axes.legend()
     return figure
 
 
-def _psnr_curve(axes: Axes, summaries: list[Summary]) -> None:
-    scales = [f"x{s.scale}" for s in summaries]
+def _psnr_curve(axes: Axes, places: list[float], summaries: list[Summary]) -> None:
     psnr = np.array([s.psnr for s in summaries])
     reach = np.abs(np.array([s.psnr_ci for s in summaries]).T - psnr)
-    axes.errorbar(scales, psnr, reach, marker="o", capsize=3, label=summaries[0].model)
+    axes.errorbar(places, psnr, reach, marker="o", capsize=3, label=summaries[0].model)
 
 
 def spectrum_figure(findings: Findings) -> Figure:
@@ -112,6 +118,7 @@ def spectrum_figure(findings: Findings) -> Figure:
             title=f"x{condition.scale}, {condition.degradation}",
             xlabel="cycles a pixel (dotted: Nyquist of the coarse image)",
             ylabel="power over the original's, dB",
+            ylim=(-40, 10),
         )
         axes.legend()
     return figure
@@ -152,10 +159,13 @@ def radial_power(image: Unit) -> Unit:
     return total / np.maximum(count, 1) + np.finfo(np.float64).tiny
 
 
-def worst_of(findings: Findings, condition: Condition) -> list[Measurement]:
+def worst_of(
+    findings: Findings, condition: Condition
+) -> list[tuple[float, Measurement]]:
     """Return the measurements of networks that gain least over bicubic, worst first.
 
-    Without a network among the contenders, those of the other interpolators.
+    Each comes with its gain in PSNR, dB. Without a network among the contenders,
+    those of the other interpolators.
     """
     here = [m for m in findings.measurements if m.condition == condition]
     baseline = {m.case.name: m.score.psnr for m in here if m.model == BASELINE}
@@ -163,28 +173,37 @@ def worst_of(findings: Findings, condition: Condition) -> list[Measurement]:
     others = [m for m in here if m.model in learned] or [
         m for m in here if m.model != BASELINE
     ]
-    others.sort(key=lambda m: m.score.psnr - baseline[m.case.name])
-    return others[:WORST]
+    gains = [(m.score.psnr - baseline[m.case.name], m) for m in others]
+    return sorted(gains, key=lambda pair: pair[0])[:WORST]
 
 
-def worst_figure(plan: Plan, worst: Sequence[Measurement]) -> Figure:
+def worst_figure(plan: Plan, worst: Sequence[tuple[float, Measurement]]) -> Figure:
     """Draw original, bicubic and result side by side, where the result lost most."""
     figure, panels = _panels(len(worst) * 3)
     contenders = {contender.name: contender for contender in plan.contenders}
-    for row, measurement in enumerate(worst):
+    for row, (gain, measurement) in enumerate(worst):
         trial = _trial(measurement)
         original = _original(trial)
         bicubic = _shown(trial, plan.contenders[0], plan)
         result = _shown(trial, contenders[measurement.model], plan)
         where = _detail((result - original) ** 2 - (bicubic - original) ** 2)
-        low, high = original[where].min(), original[where].max()
-        titles = measurement.case.name, BASELINE, measurement.model
-        shown = original, bicubic, result
-        for axes, title, image in zip(panels[3 * row :], titles, shown, strict=False):
-            axes.imshow(image[where], cmap="gray", vmin=low, vmax=high)
-            axes.set_title(title, fontsize=8)
-            axes.set_axis_off()
+        shown = {
+            measurement.case.name: original,
+            BASELINE: bicubic,
+            f"{measurement.model}, {gain:+.2f} dB": result,
+        }
+        for axes, (title, image) in zip(
+            panels[3 * row : 3 * row + 3], shown.items(), strict=True
+        ):
+            _show(axes, title, image[where], original[where])
     return figure
+
+
+def _show(axes: Axes, title: str, image: Unit, original: Unit) -> None:
+    """Show a detail in the gray scale of the original's."""
+    axes.imshow(image, cmap="gray", vmin=original.min(), vmax=original.max())
+    axes.set_title(title, fontsize=8)
+    axes.set_axis_off()
 
 
 def _detail(loss: Unit) -> tuple[slice, slice]:

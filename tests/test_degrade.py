@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.evaluation.degradations import NOMINAL, expose
 from cxr_sr.superres import resample
 from cxr_sr.training.degrade import (
     DEGRADATIONS,
@@ -143,6 +144,27 @@ def test_blur_has_the_stated_sigma(sigma: float):
     assert float(blurred.sum()) == pytest.approx(1)
     variance = float((blurred.sum(0) * offset**2).sum())
     assert variance == pytest.approx(sigma**2, rel=0.05)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_training_and_evaluation_know_the_same_detector(scale: int):
+    """Without noise, pixel by pixel; with it, by its strength."""
+    fine = image().double() * 1.4 - 0.2
+    physics = dataclasses.replace(NOMINAL, quanta=1e12)
+    expected = expose(fine[0, 0].numpy(), scale, np.random.default_rng(0), physics)
+    sigma = NOMINAL.sigma_px(scale) / scale
+    found = detect(fine, scale, blur_px=(sigma, sigma), quanta=NOISELESS)
+    assert np.abs(found[0, 0].numpy() - expected).max() < 1e-4
+    noisy = expose(flat(0.6)[0, 0].numpy(), scale, np.random.default_rng(0))
+    found = detect(flat(0.6), scale, quanta=(NOMINAL.quanta, NOMINAL.quanta))
+    assert float(found.std()) == pytest.approx(noisy.std(), rel=0.1)
+
+
+def test_the_range_trained_over_holds_the_detector_evaluated_on():
+    trained = Degradation()
+    sigma = NOMINAL.sigma_px(2) / 2
+    assert trained.blur_px[0] < sigma < trained.blur_px[1]
+    assert trained.quanta[0] < NOMINAL.quanta < trained.quanta[1]
 
 
 def test_blur_is_stated_in_pixels_of_the_coarse_detector():

@@ -82,6 +82,8 @@ def detector(
     The unit image is read as a logarithmic one, white where least exposure arrived.
     In the linear exposure: presampling blur, binning, Poisson noise of the quanta
     (as a Gaussian of the same variance: there are hundreds) and electronic noise.
+    What lies outside the unit range, where a panel is saturated or starved, is binned
+    without noise. `evaluation.degradations` has the same detector, at one setting.
 
     References
     ----------
@@ -92,13 +94,15 @@ def detector(
     low, high = settings.blur_px
     sigma = low + (high - low) * float(torch.rand((), generator=random))
     quanta = _log_uniform(*settings.quanta, random)
-    exposure = torch.exp(-settings.decades * math.log(10) * image)
+    inside = image.clamp(0, 1)
+    exposure = torch.exp(-settings.decades * math.log(10) * inside)
     expected = quanta * box(gaussian_blur(exposure, sigma * scale), scale)
     deviation = (expected + settings.electronic**2).sqrt()
     noise = torch.randn(expected.shape, generator=random, dtype=image.dtype)
     # A real detector's offset correction likewise leaves nothing below one quantum.
     counted = (expected + deviation * noise.to(image.device)).clamp_min(1.0)
-    return -(counted / quanta).log10() / settings.decades
+    recorded = -(counted / quanta).log10() / settings.decades
+    return recorded + box(image - inside, scale)
 
 
 def gaussian_blur(image: Tensor, sigma_px: float) -> Tensor:

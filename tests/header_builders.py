@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pydicom
+import pydicom.data
+import pytest
+from _pytest.mark import ParameterSet
 from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -158,3 +161,16 @@ def overlay_bits(header: Dataset, group: int = 0x6000) -> NDArray[np.uint8]:
     data = np.frombuffer(header[group, 0x3000].value, np.uint8)
     bits = np.unpackbits(data, bitorder="little")[: rows * columns]
     return bits.reshape(rows, columns)
+
+
+def real_files() -> list[ParameterSet]:
+    """Return every real DICOM radiograph there is, for parametrize; or one skip."""
+    shared = Path(__file__).parents[2] / "shared" / "data" / "dicom"
+    packaged = (
+        pydicom.data.get_testdata_file(name, download=False)
+        for name in ("RG1_UNCR.dcm", "RG1_UNCI.dcm", "RG1_J2KR.dcm", "RG3_UNCR.dcm")
+    )
+    files = [*sorted(shared.glob("*.dcm")), *(Path(f) for f in packaged if f)]
+    if not files:
+        return [pytest.param(None, marks=pytest.mark.skip(reason="no real files"))]
+    return [pytest.param(path, id=path.stem) for path in files]

@@ -22,8 +22,9 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from cxr_sr.formats import header_pixels as pixels
 from cxr_sr.formats.header import RULES, HeaderOptions, derive, describe_rules
-from cxr_sr.formats.header_change import drop, keep
+from cxr_sr.formats.header_change import Action, drop, keep
 from cxr_sr.radiograph import Derivation
 from tests.header_builders import (
     make_code,
@@ -494,8 +495,8 @@ def kept_attributes() -> list[str]:
     return [name for r in RULES if r.action is keep for name in r.attributes]
 
 
-def dropped_attributes() -> list[str]:
-    return [name for r in RULES if r.action is drop for name in r.attributes]
+def dropped_attributes(*actions: Action) -> list[str]:
+    return [name for r in RULES if r.action in actions for name in r.attributes]
 
 
 @pytest.mark.parametrize("keyword", kept_attributes())
@@ -505,7 +506,7 @@ def test_kept(keyword: str) -> None:
     assert derived(header).get_item(Tag(keyword)) == header.get_item(Tag(keyword))
 
 
-@pytest.mark.parametrize("keyword", dropped_attributes())
+@pytest.mark.parametrize("keyword", dropped_attributes(drop, pixels.drop_everywhere))
 def test_dropped(keyword: str) -> None:
     header = make_header()
     header[Tag(keyword)] = raw_element(keyword, b"1 ")
@@ -561,6 +562,22 @@ def test_group_lengths_go_at_every_depth() -> None:
     header = make_header(AnatomicRegionSequence=[code])
     header.add_new((0x0028, 0x0000), "UL", 16)
     assert not [e for e in derived(header).iterall() if e.tag.element == 0]
+
+
+@pytest.mark.parametrize("keyword", dropped_attributes(pixels.drop_everywhere))
+def test_pixels_and_their_like_go_at_every_depth(keyword: str) -> None:
+    inner = make_item(CodeValue="1")
+    inner[Tag(keyword)] = raw_element(keyword, b"\0\0")
+    outer = make_item(ConceptCodeSequence=[inner])
+    outer[Tag(keyword)] = raw_element(keyword, b"\0\0")
+    header = make_header(AnatomicRegionSequence=[outer])
+    header.add_new((0x0019, 0x0010), "LO", "ACME")
+    header.add_new((0x0019, 0x1001), "SQ", [outer])
+    result = derived(header, private="keep")
+    for sequence in (result.AnatomicRegionSequence, result[0x0019, 0x1001].value):
+        assert Tag(keyword) not in sequence[0]
+        assert Tag(keyword) not in sequence[0].ConceptCodeSequence[0]
+        assert sequence[0].ConceptCodeSequence[0].CodeValue == "1"
 
 
 def test_curves_go() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     DigitalIntraOralXRayImageStorageForPresentation,
@@ -17,6 +18,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
     generate_uid,
 )
+from pydicom.valuerep import STR_VR
 
 from cxr_sr.formats.header_change import TOOL, Action, Change, each, tool_version
 from cxr_sr.formats.header_elements import INTEGER_STRING, numbers, put, text, uid
@@ -199,10 +201,15 @@ def _settings(derivation: Derivation) -> list[str]:
 
 
 def _fingerprint(header: Dataset) -> str:
-    """Stand in for a missing UID: the SHA-256 of everything else that is there."""
+    """Stand in for a missing UID: the SHA-256 of all text that is there.
+
+    Text alone, without its spaces, is the same before and after it is decoded.
+    """
     digest = hashlib.sha256()
     for tag in sorted(header.keys()):
-        digest.update(f"{tag}{text(header, tag)}".encode())
+        if dictionary_has_tag(tag) and dictionary_VR(tag) in STR_VR:
+            words = "".join(text(header, tag).split())
+            digest.update(f"{tag}{words}".encode(errors="replace"))
     return digest.hexdigest()
 
 

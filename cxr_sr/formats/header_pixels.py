@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from cxr_sr.formats.header_change import Change, drop
 from cxr_sr.formats.header_elements import items, numbers, put, remove_tags, undecoded
@@ -46,6 +47,22 @@ def drop_private(result: Dataset, _attributes: tuple[str, ...], change: Change) 
     if change.options.private == "drop":
         for dataset in _with_items(result):
             remove_tags(dataset, lambda tag: tag.is_private)
+
+
+def drop_everywhere(
+    result: Dataset, attributes: tuple[str, ...], _change: Change
+) -> None:
+    """Take pixel data and their like out, at every depth.
+
+    Those of an item share the transfer syntax of the file, which may be another now.
+
+    References
+    ----------
+    DICOM PS3.5 A.4
+    """
+    unwanted = {Tag(keyword) for keyword in attributes}
+    for dataset in _with_items(result):
+        remove_tags(dataset, unwanted.__contains__)
 
 
 def drop_group_lengths(

@@ -214,8 +214,8 @@ RULES: tuple[Rule, ...] = (
         "SmallestPixelValueInSeries LargestPixelValueInSeries "
         "SmallestImagePixelValueInPlane LargestImagePixelValueInPlane "
         "HistogramSequence IconImageSequence",
-        drop,
-        "removed: computed from other pixels",
+        pixels.drop_everywhere,
+        "removed at every depth: computed from other pixels",
         "C.7.3.1, C.11.5, C.7.6.1.1.6",
     ),
     Rule(
@@ -251,9 +251,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "PixelData FloatPixelData DoubleFloatPixelData PixelDataProviderURL "
         "ExtendedOffsetTable ExtendedOffsetTableLengths",
-        drop,
-        "replaced by the new pixels, in the bits and photometric interpretation of "
-        "the source, never inverted and never windowed",
+        pixels.drop_everywhere,
+        "removed at every depth, then the new pixels, in the source's bits and "
+        "photometric interpretation, never inverted and never windowed",
         "C.7.6.3.1",
     ),
     # --- what one might think had changed

@@ -1,0 +1,121 @@
+"""Pixels without a header get one that claims nothing it does not know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from highdicom._standard_utils import check_required_attributes, get_iod_module_map
+from pydicom.dataset import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from cxr_sr.formats.secondary_capture import secondary_capture
+from cxr_sr.radiograph import Geometry, PixelFormat
+from tests.header_builders import make_derivation
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+GRAY12 = PixelFormat(16, 12, signed=False, photometric="MONOCHROME2")
+SHA = "ab" * 32
+
+
+def capture(**overrides: Any) -> Dataset:
+    arguments: dict[str, Any] = {
+        "pixel_format": GRAY12,
+        "shape": (8, 10),
+        "geometry": Geometry(),
+        "now": NOW,
+        "pixel_sha256": SHA,
+    }
+    return secondary_capture(**arguments | overrides)
+
+
+FORMATS = {
+    "8 bits": (PixelFormat(8, 8, signed=False, photometric="MONOCHROME2"), (8, 10)),
+    "12 bits": (GRAY12, (8, 10)),
+    "inverted": (PixelFormat(16, 16, signed=False, photometric="MONOCHROME1"), (8, 10)),
+    "signed": (PixelFormat(16, 16, signed=True, photometric="MONOCHROME2"), (8, 10)),
+    "colour": (PixelFormat(8, 8, signed=False, photometric="RGB"), (8, 10, 3)),
+}
+
+
+@pytest.mark.parametrize(("fmt", "shape"), FORMATS.values(), ids=FORMATS)
+def test_the_pixels_are_described(fmt: PixelFormat, shape: tuple[int, ...]) -> None:
+    header = capture(pixel_format=fmt, shape=shape)
+    assert (header.Rows, header.Columns) == shape[:2]
+    assert header.SamplesPerPixel == (3 if len(shape) == 3 else 1)
+    assert header.PhotometricInterpretation == fmt.photometric
+    assert header.BitsAllocated == fmt.bits_allocated
+    assert header.BitsStored == fmt.bits_stored
+    assert header.HighBit == fmt.bits_stored - 1
+    assert header.PixelRepresentation == int(fmt.signed)
+    assert ("PlanarConfiguration" in header) is (len(shape) == 3)
+    assert "PixelData" not in header
+
+
+def test_it_is_a_secondary_capture_of_nobody() -> None:
+    header = capture()
+    assert header.SOPClassUID == SecondaryCaptureImageStorage
+    assert (header.Modality, header.ConversionType) == ("OT", "WSD")
+    for keyword in ("PatientName", "PatientID", "StudyDate", "AccessionNumber"):
+        assert header[keyword].is_empty
+
+
+@pytest.mark.parametrize("derivation", [None, make_derivation()])
+def test_all_required_attributes_are_there(derivation: Any) -> None:
+    header = capture(derivation=derivation, geometry=Geometry((0.1, 0.2)))
+    for module in get_iod_module_map()["secondary-capture-image"]:
+        if module["usage"] == "M":
+            check_required_attributes(header, module["key"])
+
+
+def test_uids_come_from_the_pixels_alone() -> None:
+    keywords = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+    later = capture(now=datetime(2027, 1, 1, tzinfo=UTC))
+    other = capture(pixel_sha256="cd" * 32)
+    for keyword in keywords:
+        assert capture()[keyword].value.is_valid
+        assert capture()[keyword].value == later[keyword].value
+        assert capture()[keyword].value != other[keyword].value
+    assert len({capture()[k].value for k in keywords}) == 3
+
+
+def test_a_spacing_is_stated_where_there_is_one() -> None:
+    assert "PixelSpacing" not in capture()
+    stated = capture(geometry=Geometry((0.1, 0.1 / 3)))["PixelSpacing"].value
+    assert list(stated) == pytest.approx([0.1, 0.1 / 3], rel=1e-12)
+    assert all(len(v.original_string) <= 16 for v in stated)
+
+
+def test_a_conversion_claims_no_processing() -> None:
+    header = capture()
+    for keyword in ("DerivationDescription", "SyntheticData", "SeriesDescription"):
+        assert keyword not in header
+
+
+def test_a_super_resolved_one_says_how_it_was_made() -> None:
+    header = capture(derivation=make_derivation())
+    assert list(header.ImageType) == ["DERIVED", "SECONDARY", "", "RESAMPLED"]
+    assert "super-resolved x2 by hydra" in header.DerivationDescription
+    assert header.ContentQualification == "RESEARCH"
+    assert header.SyntheticData == "YES"
+    assert header.SeriesDescription.startswith("RESEARCH ONLY")
+    assert len(header.DerivationCodeSequence) == 2
+    assert len(header.ContributingEquipmentSequence) == 1
+
+
+def test_a_super_resolved_one_refers_to_no_instance_that_does_not_exist() -> None:
+    header = capture(derivation=make_derivation())
+    assert "SourceImageSequence" not in header
+    assert "ReferencedSeriesSequence" not in header
+
+
+def test_an_interpolated_one_is_not_synthetic() -> None:
+    bicubic = make_derivation(model="bicubic", weights_sha256="")
+    assert "SyntheticData" not in capture(derivation=bicubic)
+
+
+def test_dates_are_the_callers() -> None:
+    header = capture()
+    assert (header.ContentDate, header.ContentTime) == ("20260102", "030405.000000")
+    assert header.StudyDate == ""

@@ -5,7 +5,7 @@
     stored values -> centred crop to a multiple of 24 -> degrade -> round to codes
         -> upscale -> round to codes -> shave `scale` pixels -> compare
 
-Training validates by it, `cxr-sr evaluate` prints it, and the README quotes it.
+`measure` is all of it; `cxr-sr evaluate` prints it over many images.
 
 Given Pillow's own bicubic upscaling of the 40 NIH validation images (8-bit gray; means
 of the images' own values) it gives PSNR 44.03, 41.20, 39.38 and 35.76 dB, SSIM .9807,

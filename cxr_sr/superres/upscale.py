@@ -93,7 +93,7 @@ def upscale(
     settings = settings or Settings()
     wanted = Scale(target) if isinstance(target, int) else target
     size = plan_size(radiograph, wanted, model.spec)
-    check_storable(size.shape, radiograph.format)
+    check_storable((*size.shape, *radiograph.pixels.shape[2:]), radiograph.format)
     chain = Chain.open(model, size.scale, settings.consistency, settings.engine)
     fine, tally = _compute(radiograph, chain, settings)
     padding = radiograph.padding if tally.padding_kept else None
@@ -213,7 +213,11 @@ def _compute(
 
 
 def _threads(settings: Settings) -> int:
-    return settings.threads or len(os.sched_getaffinity(0))
+    if settings.threads:
+        return settings.threads
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _tiles(

@@ -1,0 +1,64 @@
+"""Upscaling for the tests: quiet defaults, and an independent look at the result."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from cxr_sr.radiograph import Consistency, Derivation, Radiograph
+from cxr_sr.superres.consistency import reduce
+from cxr_sr.superres.resample import box_down
+from cxr_sr.superres.target import Target
+from cxr_sr.superres.upscale import Settings, upscale
+from cxr_sr.superres.zoo import Model, load_model
+from tests.builders import NOON, radiograph, structure
+
+KINDS = st.sampled_from(["nearest", "bicubic", "lanczos"])
+SCALES = st.sampled_from([2, 3, 4, 8])
+QUICK = settings(max_examples=30, deadline=None)
+ONE_THREAD = Settings(threads=1, now=NOON)
+
+
+def upscaled(
+    image: Radiograph,
+    model: Model | str = "bicubic",
+    target: Target | int = 2,
+    **changes: Any,
+) -> Radiograph:
+    """`upscale` on one thread at noon, unless told otherwise."""
+    settings = dataclasses.replace(ONE_THREAD, **changes)
+    model = load_model(model) if isinstance(model, str) else model
+    return upscale(image, model, target, settings)
+
+
+def derivation_of(result: Radiograph) -> Derivation:
+    assert result.derivation is not None
+    return result.derivation
+
+
+def errors(
+    result: Radiograph,
+    source: Radiograph,
+    scale: int,
+    consistency: Consistency = "box",
+) -> NDArray[np.floating[Any]]:
+    """Reduced result - source where no pixel of the block may have been clipped."""
+    fmt, fine = source.format, result.pixels.astype(np.float64)
+    limit = (fine <= fmt.minimum) | (fine >= fmt.maximum)
+    if source.padding is not None:
+        low, high = source.padding
+        limit |= (fine >= low - 1) & (fine <= high + 1)
+    agreed = box_down(limit.astype(float), scale) == 0
+    error: NDArray[np.floating[Any]] = reduce(fine, scale, consistency) - source.pixels
+    return np.asarray(error[agreed])
+
+
+def calm() -> Radiograph:
+    """An image that stays within 12 bits whatever a `tiny_network` makes of it."""
+    pixels = np.rint(2000 + 100 * structure()).astype(np.uint16)
+    return radiograph(pixels, window=(2000.0, 2100.0))

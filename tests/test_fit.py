@@ -7,6 +7,9 @@ import dataclasses
 import json
 import logging
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +260,35 @@ class TestLearning:
     def test_every_loss_trains(self, loss: str, data: Path, tmp_path: Path):
         one = run(recipe=recipe(max_steps=1, loss=loss), epoch_steps=1)
         fit(data, tmp_path / "run", one)
+
+    def test_it_is_said_when_ms_ssim_cannot_use_all_its_levels(
+        self, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        one = run(recipe=recipe(max_steps=1, loss="ms-ssim"), epoch_steps=1)
+        with caplog.at_level(logging.WARNING):
+            fit(data, tmp_path / "run", one)
+        assert (
+            "the first 2 of its 5 levels: more do not fit a crop of 24" in caplog.text
+        )
+
+    @pytest.mark.slow
+    def test_two_processes_share_a_training(self, data: Path, tmp_path: Path):
+        """Each step sees the crops of both, so their model is another's than one's."""
+        script = (
+            "import sys; from pathlib import Path; from tests import test_fit as t;"
+            "t.fit(Path(sys.argv[1]), Path(sys.argv[2]), t.run(devices=2))"
+        )
+        program = tmp_path / "program.py"
+        program.write_text(script)
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        given = [str(path) for path in (program, data, tmp_path / "shared")]
+        command = [sys.executable, "-W", "error", *given]
+        subprocess.run(command, check=True, env=environment, timeout=120)
+        shared = load_model(tmp_path / "shared")
+        assert shared.spec.training["settings"]["devices"] == 2
+        assert [int(row["step"]) for row in curve(tmp_path / "shared")] == [2, 4, 6]
+        alone = fit(data, tmp_path / "alone", run())
+        assert alone.spec.sha256 != shared.spec.sha256
 
     def test_mixed_degradations_train(self, data: Path, tmp_path: Path):
         mixed = Degradation.of("bicubic,box,detector")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -34,7 +35,10 @@ from cxr_sr.training.export import export
 from cxr_sr.training.history import History
 from cxr_sr.training.index import Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
+from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
 from cxr_sr.training.provenance import provenance, versions
+
+log = logging.getLogger(__name__)
 
 LIGHTNING_NOISE = (
     # Lightning 2.6 calls what torch 2.13 renamed; nothing here can change that.
@@ -90,6 +94,7 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
         If no training can start from the data or the settings, or it diverges.
     """
     checkpoint = _checkpoint(folder, resume=resume)
+    _tell_levels(run)
     images = {split: _images(data, split, run) for split in ("train", "val")}
     learner = Learner(_network(images["train"], run), run.recipe)
     training = provenance(images["train"]) | _settings(run)
@@ -97,6 +102,9 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     with _quiet_lightning():
         trainer = _trainer(folder, run)
         _train(trainer, learner, images, run, checkpoint)
+    if not trainer.is_global_zero:
+        # Lightning started this process to share the training, which is over.
+        raise SystemExit
     return _export_best(folder, learner, run, training)
 
 
@@ -107,12 +115,29 @@ def _checkpoint(folder: Path, *, resume: bool) -> Path | None:
             f"{folder.name} holds no checkpoints/last.ckpt to resume from; start the "
             "run without --resume"
         )
-    if not resume and (folder / "settings.json").exists():
+    if not resume and _leading() and (folder / "settings.json").exists():
         raise TrainingError(
             f"{folder.name} holds a run already; give --resume to go on with it, or "
             "another folder"
         )
     return last if resume else None
+
+
+def _leading() -> bool:
+    """Tell whether this is not a process that Lightning started to share the work."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def _tell_levels(run: Run) -> None:
+    side = run.sampling.crop_px
+    levels = ms_ssim_levels(side) if side else len(LEVEL_WEIGHTS)
+    fewer = "ms-ssim" in run.recipe.loss and levels < len(LEVEL_WEIGHTS)
+    if fewer and _leading():
+        log.warning(
+            "MS-SSIM is taken over the first %d of its %d levels: more do not fit a "
+            "crop of %d px",
+            *(levels, len(LEVEL_WEIGHTS), side),
+        )
 
 
 def _images(data: Path, split: str, run: Run) -> list[Image]:
@@ -202,6 +227,8 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _write_settings(folder: Path, training: dict[str, Any]) -> None:
+    if not _leading():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(training, indent=2, sort_keys=True)
     (folder / "settings.json").write_text(text + "\n", encoding="utf-8")

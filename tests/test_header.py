@@ -248,6 +248,29 @@ def test_text_in_any_character_set_survives(
     assert "?" not in result.SeriesDescription
 
 
+@pytest.mark.parametrize(
+    ("charset", "codec"),
+    [
+        ("ISO_IR 192", "utf-8"),
+        ("GB18030", "gb18030"),
+        (["", "ISO 2022 IR 87"], "iso2022_jp"),
+    ],
+)
+def test_a_cut_is_counted_in_bytes_and_between_characters(
+    charset: str | list[str], codec: str, tmp_path: Path
+) -> None:
+    source = "胸部正面" * 8
+    header = in_bytes(tmp_path, charset, source.encode(codec))
+    said = derived(header).SeriesDescription.removeprefix("RESEARCH ONLY (cxr-sr x2): ")
+    assert source.startswith(said)
+    assert len(said) >= 8
+    written = undecoded_header(tmp_path, derived(header))
+    raw = written.get_item(Tag("SeriesDescription"))
+    assert raw.is_raw
+    assert 56 <= len(raw.value) <= 64
+    assert written.SeriesDescription.endswith(said)
+
+
 def in_bytes(folder: Path, charset: str | list[str], encoded: bytes) -> Dataset:
     """Return an undecoded header with these bytes for two of its texts."""
     header = make_header(SpecificCharacterSet=charset)
@@ -394,6 +417,23 @@ def test_derivation_description_loses_only_the_tail_of_an_overlong_source() -> N
     assert said.startswith("x" * 700)
     assert "...; cxr-sr " in said
     assert said.endswith("not for diagnosis")
+
+
+def test_a_long_derivation_in_multi_byte_text_is_cut_by_its_bytes(
+    tmp_path: Path,
+) -> None:
+    header = make_header(SpecificCharacterSet="ISO_IR 192")
+    long = raw_element("DerivationDescription", ("縮小" * 300).encode(), "ST")
+    header[long.tag] = long
+    said = derived(undecoded_header(tmp_path, header)).DerivationDescription
+    assert 1000 < len(said.encode()) <= 1024
+    assert said.startswith("縮小" * 90)
+    assert "...; cxr-sr " in said
+
+
+def test_a_derivation_that_ends_in_a_line_break_is_not_cut() -> None:
+    header = make_header(DerivationDescription="Processed\r\n")
+    assert derived(header).DerivationDescription.startswith("Processed; cxr-sr ")
 
 
 def test_a_model_name_cannot_break_an_element() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydicom import config
-from pydicom.charset import decode_bytes, default_encoding
+from pydicom.charset import decode_bytes, default_encoding, encode_string
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
@@ -73,6 +73,17 @@ def text(header: Dataset, keyword: Keyword) -> str:
     elif isinstance(value, MultiValue | list | tuple):
         value = "\\".join(str(v) for v in value)
     return str(value).strip("\0 ")
+
+
+def cut(header: Dataset, words: str, limit: int) -> str:
+    """Return as much of a text as `limit` bytes hold in the header's character set.
+
+    PS3.5 6.2 counts characters; but many databases count bytes, and validators too.
+    """
+    words = words[:limit]
+    while _encoded_length(header, words) > limit:
+        words = words[:-1]
+    return words.rstrip()
 
 
 def numbers(header: Dataset, keyword: Keyword) -> tuple[float, ...]:
@@ -162,9 +173,22 @@ def _values(header: Dataset, keyword: Keyword) -> Iterable[Any]:
     return value if isinstance(value, MultiValue | list | tuple) else (value,)
 
 
-def _decoded(value: bytes, header: Dataset) -> str:
+def _encodings(header: Dataset) -> list[str]:
     charset = header.original_character_set or default_encoding
-    encodings = [charset] if isinstance(charset, str) else list(charset)
+    return [charset] if isinstance(charset, str) else list(charset)
+
+
+def _encoded_length(header: Dataset, words: str) -> int:
+    try:
+        if header.original_character_set and not words.isascii():
+            return len(encode_string(words, _encodings(header)))
+    except UNDECODABLE:
+        pass
+    return len(words.encode(errors="replace"))
+
+
+def _decoded(value: bytes, header: Dataset) -> str:
+    encodings = _encodings(header)
     try:
         if _ESCAPE in value:
             return decode_bytes(value, encodings, TEXT_VR_DELIMS)

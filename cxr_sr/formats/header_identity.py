@@ -21,7 +21,7 @@ from pydicom.uid import (
 from pydicom.valuerep import STR_VR
 
 from cxr_sr.formats.header_change import TOOL, Action, Change, each, tool_version
-from cxr_sr.formats.header_elements import INTEGER_STRING, numbers, put, text, uid
+from cxr_sr.formats.header_elements import INTEGER_STRING, cut, numbers, put, text, uid
 from cxr_sr.radiograph import Derivation
 
 DX_IMAGE = {
@@ -33,9 +33,9 @@ DX_IMAGE = {
 """SOP classes whose ImageType has an empty third value, PS3.3 C.8.11.3.1.1. (That of
 mammography means something, C.8.11.7.1.4, and stays.)"""
 
-DESCRIPTION_CHARACTERS = 1024
+LONGEST_DESCRIPTION = 1024
 """Longest ST, PS3.5 6.2: DerivationDescription."""
-LABEL_CHARACTERS = 64
+LONGEST_LABEL = 64
 """Longest LO, PS3.5 6.2: SeriesDescription, ManufacturerModelName."""
 NOT_IN_A_LABEL = re.compile(r"[\x00-\x1f\x7f\\]+")
 """Control characters, and what would begin a second value."""
@@ -138,18 +138,19 @@ def series_description(change: Change) -> str:
     """Return the notice first, for viewers cut long texts, then the source's words."""
     source = NOT_IN_A_LABEL.sub(" ", text(change.source, "SeriesDescription")).strip()
     notice = f"RESEARCH ONLY ({TOOL} {scale_label(change.derivation.factors)})"
-    return f"{notice}: {source}"[:LABEL_CHARACTERS].rstrip() if source else notice
+    said = f"{notice}: {source}" if source else notice
+    return cut(change.source, said, LONGEST_LABEL)
 
 
 def derivation_description(change: Change) -> str:
     """Return the source's text and what was done now; only its tail is ever cut."""
-    source = text(change.source, "DerivationDescription")
+    source = text(change.source, "DerivationDescription").rstrip()
     ours = derivation_text(change.derivation) + _unquotable(change.source)
     if not source:
         return ours
-    room = DESCRIPTION_CHARACTERS - len(ours) - len("; ")
-    if len(source) > room:
-        source = source[: room - len("...")] + "..."
+    room = LONGEST_DESCRIPTION - len(ours) - len("; ")
+    if cut(change.source, source, room) != source:
+        source = cut(change.source, source, room - len("...")) + "..."
     return f"{source}; {ours}"
 
 
@@ -176,16 +177,19 @@ def scale_label(factors: tuple[float, float]) -> str:
 
 def model_name(derivation: Derivation) -> str:
     """Return the model's name as an LO may hold it, PS3.5 6.2."""
-    return re.sub(r"[^ -\[\]-~]", "?", derivation.model)[:LABEL_CHARACTERS].strip()
+    return _plain(derivation.model)
 
 
 def _unquotable(source: Dataset) -> str:
     """Keep the link to a source whose UID is too broken for SourceImageSequence."""
     instance = text(source, "SOPInstanceUID")
     broken = instance and not uid(source, "SOPInstanceUID")
-    return (
-        f"; source has the invalid UID {instance[:LABEL_CHARACTERS]}" if broken else ""
-    )
+    return f"; source has the invalid UID {_plain(instance)}" if broken else ""
+
+
+def _plain(words: str) -> str:
+    """Return printable ASCII that is one value."""
+    return re.sub(r"[^ -\[\]-~]", "?", words)[:LONGEST_LABEL].strip()
 
 
 def _settings(derivation: Derivation) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -44,8 +45,9 @@ class Engine(Protocol):
         ...
 
 
+@lru_cache(maxsize=8)
 def open_engine(model: Model, scale: int, engine: EngineName = "auto") -> Engine:
-    """Load a model's weights into an engine, for one scale.
+    """Load a model's weights into an engine, for one scale; once for many images.
 
     Raises
     ------

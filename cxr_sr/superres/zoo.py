@@ -107,6 +107,9 @@ class Model:
     onnx: Path
     """What ONNX Runtime and OpenVINO load; an interpolator has no file there."""
 
+    def __hash__(self) -> int:
+        return hash((self.onnx, self.spec.name, self.spec.sha256))
+
     @property
     def safetensors(self) -> Path:
         """What torch loads."""

@@ -18,17 +18,30 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
-from cxr_sr.errors import NotARadiographError, OutputError
+from cxr_sr.errors import OutputError
 from cxr_sr.formats.dicom import DicomHeader
 from cxr_sr.formats.dicom_read import read_dicom
 from cxr_sr.formats.dicom_write import Compression, check_storable, write_dicom
+from cxr_sr.formats.discover import Candidate, Skipped, discover
+from cxr_sr.formats.display import render
 from cxr_sr.formats.header import HeaderOptions
+from cxr_sr.formats.inspect import Inspection, inspect
 from cxr_sr.formats.raster import SUFFIXES, RasterHeader, read_raster, write_raster
 from cxr_sr.formats.secondary_capture import secondary_capture
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.sniff import recognise
 from cxr_sr.radiograph import Radiograph
 
-__all__ = ["check_storable", "read", "write"]
+__all__ = [
+    "Candidate",
+    "Inspection",
+    "Skipped",
+    "check_storable",
+    "discover",
+    "inspect",
+    "read",
+    "render",
+    "write",
+]
 
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
@@ -52,12 +65,7 @@ def read(path: Path | str, *, header: HeaderOptions | None = None) -> Radiograph
         If it is anything but one projection radiograph.
     """
     path = Path(path)
-    kind = Kind.of(path)
-    if kind is None:
-        raise NotARadiographError(
-            "the content is neither DICOM nor PNG, TIFF, MetaImage or NRRD; convert "
-            "the file to one of these, or leave it out"
-        )
+    kind = recognise(path)
     if kind.is_dicom:
         return read_dicom(path, kind, header)
     return read_raster(path, kind)

@@ -23,6 +23,11 @@ _WORD_BYTES = {
 }
 """The VRs whose bytes depend on the byte order, PS3.5 7.3."""
 
+_ENCAPSULATED = tuple(
+    b"\xe0\x7f\x10\0" + vr + b"\0\0\xff\xff\xff\xff" for vr in (b"OB", b"OW")
+)
+"""Pixel data of undefined length, within the bytes of an unparsed sequence."""
+
 
 def to_explicit_little_endian(dataset: Dataset) -> None:
     """Change the encoding of a data set that was just read, and of its items.
@@ -41,6 +46,18 @@ def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
     """Return (implicit VR, little endian) of a data set that was read from bytes."""
     implicit, little = dataset.original_encoding
     return bool(implicit), bool(little)
+
+
+def holds_encapsulated(element: DataElement | RawDataElement) -> bool:
+    """Return whether a sequence holds compressed pixel data: an icon, as a rule.
+
+    Such may not be in a file that is not compressed itself, PS3.5 A.4.
+    """
+    if isinstance(element, RawDataElement):
+        return any(mark in (element.value or b"") for mark in _ENCAPSULATED)
+    if isinstance(element.value, Sequence):
+        return any(holds_encapsulated(e) for i in element.value for e in i.elements())
+    return bool(element.tag == 0x7FE00010 and element.is_undefined_length)
 
 
 def _convert(dataset: Dataset, *, signed: bool) -> None:

@@ -70,17 +70,28 @@ def decode(
         transfer syntax that no decoder here reads.
     """
     syntax = parsed.transfer_syntax
+    check_syntax(syntax)
+    decoder = _native if syntax in _NATIVE else _encapsulated
+    with readable(f"the {syntax.name} image"):
+        decoded = decoder(parsed, pixels, layout)
+    if syntax in LOSSY | {JPEG2000, HTJ2K}:
+        decoded = _without_overshoot(decoded, layout)
+    return to_stored(decoded, layout)
+
+
+def check_syntax(syntax: UID) -> None:
+    """Refuse a transfer syntax that no decoder here reads.
+
+    Raises
+    ------
+    UnreadableError
+        Naming it.
+    """
     if syntax not in _NATIVE and syntax not in _DECODERS:
         raise UnreadableError(
             f"TransferSyntaxUID (0002,0010) is {syntax.name}, which no decoder here "
             "reads; export the file uncompressed"
         )
-    decoder = _native if syntax in _NATIVE else _encapsulated
-    with readable(f"the {syntax.name} image"):
-        decoded = decoder(parsed, pixels, layout)
-    if syntax in _LOSSY:
-        decoded = _without_overshoot(decoded, layout)
-    return to_stored(decoded, layout)
 
 
 def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]:
@@ -305,5 +316,5 @@ _DECODERS: dict[UID, Callable[[bytes, PixelLayout], Decoded]] = {
     ),
     RLELossless: _rle,
 }
-_LOSSY: set[UID] = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
-_LOSSY |= {JPEG2000, HTJ2K}
+LOSSY: set[UID] = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
+"""Transfer syntaxes that always lose something; JPEG2000 and HTJ2K merely may."""

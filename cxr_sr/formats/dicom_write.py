@@ -22,9 +22,10 @@ from pydicom.uid import (
 
 from cxr_sr.errors import OutputError
 from cxr_sr.formats.atomic import replacing
+from cxr_sr.formats.dicom_encoding import holds_encapsulated
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet
 from cxr_sr.formats.header_change import tool_version
-from cxr_sr.formats.header_elements import numbers, put, text
+from cxr_sr.formats.header_elements import numbers, put, remove_tags, text
 from cxr_sr.radiograph import PixelFormat, Radiograph
 
 Compression = Literal["none", "jpegls", "j2k", "rle"]
@@ -105,6 +106,8 @@ def write_dicom(
     pixels = radiograph.pixels
     check_storable(pixels.shape, radiograph.format)
     header = _described(header, radiograph)
+    if compression == "none":
+        remove_tags(header, lambda tag: holds_encapsulated(header.get_item(tag)))
     before, after = _encoded(header, SYNTAXES[compression])
     with (
         replacing(path, overwrite=overwrite) as temporary,
@@ -141,6 +144,11 @@ def _described(header: Dataset, radiograph: Radiograph) -> Dataset:
 
 def _encoded(header: Dataset, syntax: UID) -> tuple[bytes, bytes]:
     """Return the bytes of the file before and after the pixel data element."""
+    if not text(header, "SOPInstanceUID"):
+        raise OutputError(
+            "SOPInstanceUID (0008,0018) is missing, and a file needs one; correct the "
+            "source (an upscaled image is given its own)"
+        )
     try:
         with quiet():
             before = _stream(b"\0" * 128 + b"DICM")
@@ -150,7 +158,7 @@ def _encoded(header: Dataset, syntax: UID) -> tuple[bytes, bytes]:
             write_dataset(after, header[_PIXEL_DATA + 1 :])
     except PARSER_ERRORS as error:
         raise OutputError(
-            f"the header cannot be encoded: {error}; check that its source is valid"
+            "the header cannot be encoded; its source is damaged: export it anew"
         ) from error
     return before.getvalue(), after.getvalue()
 

@@ -46,6 +46,12 @@ class Grid:
         (down, across), (y, x) = geometry.spacing_mm, geometry.origin_mm
         return cls((across, down), (x, y), (1.0, 0.0, 0.0, 1.0))
 
+    @property
+    def geometry(self) -> Geometry:
+        """The same in the package's order, in the image's own plane."""
+        (across, down, *_), (x, y, *_) = self.spacing_mm, self.origin_mm
+        return Geometry((down, across), (y, x))
+
     def finer(self, factors: tuple[float, float]) -> Grid:
         """Return the grid over the same extent, (rows, columns) times finer."""
         down, across = factors
@@ -107,9 +113,24 @@ def read_raster(path: Path, kind: Kind) -> Radiograph:
     return Radiograph(
         pixels=pixels.reshape(shape),
         format=fmt,
-        geometry=_geometry(grid),
+        geometry=grid.geometry if grid else Geometry(),
         header=RasterHeader(grid),
     )
+
+
+def read_grid(path: Path, kind: Kind) -> Grid | None:
+    """Read only where the pixels lie; None where the file does not say.
+
+    Raises
+    ------
+    UnreadableError
+        If the header is damaged.
+    """
+    with _reading(f"the {kind.value} header"):
+        reader = simple_itk().ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        return _grid(reader, kind)
 
 
 def write_raster(
@@ -175,17 +196,11 @@ def _declare_white_is_zero(path: Path) -> None:
 
 def _grid(image: Any, kind: Kind) -> Grid | None:  # noqa: ANN401 - of SimpleITK
     spacing = image.GetSpacing()
-    # SimpleITK's 1.0 is what it says of a PNG or TIFF that says nothing.
-    if kind in {Kind.PNG, Kind.TIFF} and set(spacing) == {1.0}:
+    # 1 mm, or a TIFF's 25.4 dpi, is what SimpleITK reads where nothing is said, and
+    # what it writes there.
+    if kind in {Kind.PNG, Kind.TIFF} and np.allclose(spacing, 1.0, atol=1e-6):
         return None
     return Grid(spacing, image.GetOrigin(), image.GetDirection())
-
-
-def _geometry(grid: Grid | None) -> Geometry:
-    if grid is None:
-        return Geometry()
-    (across, down, *_), (x, y, *_) = grid.spacing_mm, grid.origin_mm
-    return Geometry((down, across), (y, x))
 
 
 @contextlib.contextmanager

@@ -195,7 +195,7 @@ def _probe_itk(file: IO[bytes]) -> RasterFacts:
     """Ask SimpleITK for what a MetaImage or NRRD header says, once it is harmless."""
     head = file.read(_TEXT_HEADER_BYTES).split(b"\n\n")[0]
     external = re.search(
-        rb"^(?:ElementDataFile\s*=\s*(?!LOCAL)|data ?file:)", head, re.MULTILINE
+        rb"^(?:ElementDataFile[ \t]*=[ \t]*(?!LOCAL)\S|data ?file:)", head, re.MULTILINE
     )
     itk = simple_itk()
     reader = itk.ImageFileReader()

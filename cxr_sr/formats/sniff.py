@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Self
 
+from cxr_sr.errors import NotARadiographError
 from cxr_sr.formats.guard import readable
 
 HEAD_BYTES = 512
@@ -45,6 +46,25 @@ class Kind(enum.Enum):
     def of_bytes(cls, head: bytes) -> Self | None:
         """Return what a file that begins with `head` is; None if none of these."""
         return next((k for k, looks_so in _SIGNATURES if looks_so(head)), None)
+
+
+def recognise(path: Path) -> Kind:
+    """Return what the file is.
+
+    Raises
+    ------
+    UnreadableError
+        If the file cannot be opened.
+    NotARadiographError
+        If it is none of these formats.
+    """
+    kind = Kind.of(path)
+    if kind is None:
+        raise NotARadiographError(
+            "the content is neither DICOM nor PNG, TIFF, MetaImage or NRRD; convert "
+            "the file to one of these, or leave it out"
+        )
+    return kind
 
 
 def _is_dicom(head: bytes) -> bool:

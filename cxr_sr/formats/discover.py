@@ -1,0 +1,199 @@
+"""From what the user names to the files to work on, and why others were left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from pydicom.uid import MediaStorageDirectoryStorage
+
+from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.atomic import PREFIX
+from cxr_sr.formats.dicom_parse import parse_header
+from cxr_sr.formats.guard import quiet
+from cxr_sr.formats.header_elements import items, text
+from cxr_sr.formats.sniff import Kind
+
+SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
+"""What Windows leaves in folders; macOS and Linux begin such names with a dot."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file in a known format; whether it is a radiograph, reading will tell."""
+
+    path: Path
+    relative: PurePath
+    """Below the input it was found in: where its result belongs below the output."""
+    kind: Kind
+    asked: bool = False
+    """The user named this very file, or a DICOMDIR did."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is no candidate."""
+
+    path: Path
+    relative: PurePath
+    reason: str
+    """One sentence without the path."""
+    asked: bool = False
+    """The user named this very file, or a DICOMDIR did: it is missed."""
+
+
+Found = Candidate | Skipped
+
+
+def discover(inputs: Iterable[Path]) -> Iterator[Found]:
+    """Yield every file below `inputs`, in the order of inputs and then of names.
+
+    Folders are walked, through links too, each folder once. A DICOMDIR that is named
+    as an input stands for the files it refers to. Files are known by their content.
+
+    Parameters
+    ----------
+    inputs : files, folders or DICOMDIRs
+    """
+    for path in inputs:
+        if path.is_dir():
+            yield from _folder(path)
+        elif path.name.upper() == "DICOMDIR" and path.is_file():
+            yield from _dicomdir(path)
+        else:
+            yield _file(path, PurePath(path.name), asked=True)
+
+
+def _folder(root: Path) -> Iterator[Found]:
+    seen: set[tuple[int, int]] = set()
+    _is_new(root, seen)
+    unlisted: list[OSError] = []
+    walk = os.walk(root, onerror=unlisted.append, followlinks=True)
+    for folder, subfolders, names in walk:
+        subfolders[:] = [
+            name
+            for name in sorted(subfolders)
+            if not name.startswith(".") and _is_new(Path(folder, name), seen)
+        ]
+        for name in sorted(names):
+            path = Path(folder, name)
+            yield _file(path, path.relative_to(root))
+        for error in unlisted:
+            path = Path(error.filename)
+            reason = f"the folder cannot be listed: {error.strerror}"
+            yield Skipped(path, path.relative_to(root), reason, asked=True)
+        unlisted.clear()
+
+
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Return whether this folder is met for the first time, by whatever name."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return True  # os.walk will say what is wrong
+    identity = status.st_dev, status.st_ino
+    if identity in seen:
+        return False
+    seen.add(identity)
+    return True
+
+
+def _file(path: Path, relative: PurePath, *, asked: bool = False) -> Found:
+    reason = "" if asked else _unwanted(path.name)
+    kind = None
+    if not reason:
+        reason, kind = _recognised(path)
+    if kind is None:
+        return Skipped(path, relative, reason, asked)
+    return Candidate(path, relative, kind, asked)
+
+
+def _unwanted(name: str) -> str:
+    if name.startswith(PREFIX):
+        return "left over from a run that was killed; it can be deleted"
+    if name.startswith(".") or name.lower() in SYSTEM_FILES:
+        return "a hidden or system file"
+    if name.upper() == "DICOMDIR":
+        return "a directory of the files beside it, which are found without it"
+    return ""
+
+
+def _recognised(path: Path) -> tuple[str, Kind | None]:
+    """Return ("", kind), or (reason, None)."""
+    if not path.exists():
+        return "there is no such file", None
+    if not path.is_file():
+        return "not a regular file", None
+    try:
+        kind = Kind.of(path)
+    except UnreadableError as error:
+        return str(error), None
+    return ("" if kind else "neither DICOM, PNG, TIFF, MetaImage nor NRRD"), kind
+
+
+def _dicomdir(path: Path) -> Iterator[Found]:
+    """Yield the images that a DICOMDIR refers to, PS3.3 F.3.2.2 and PS3.10 8.6."""
+    try:
+        references = _references(path)
+    except UnreadableError as error:
+        yield Skipped(path, PurePath(path.name), str(error), asked=True)
+        return
+    root = path.parent
+    for components in references:
+        if not all(map(_is_plain, components)):
+            reason = "the DICOMDIR refers to a file outside of its folder"
+            yield Skipped(path, PurePath(path.name), reason, asked=True)
+            continue
+        target = _whatever_case(root, components)
+        relative = target.relative_to(root)
+        if not target.exists():
+            reason = "the DICOMDIR refers to it, but there is no such file"
+            yield Skipped(target, relative, reason, asked=True)
+        elif not target.resolve().is_relative_to(root.resolve()):
+            reason = "a link that leads out of the DICOMDIR's folder"
+            yield Skipped(target, relative, reason, asked=True)
+        else:
+            yield _file(target, relative, asked=True)
+
+
+def _is_plain(component: str) -> bool:
+    """Return whether this names something in a folder, and nothing above or beyond."""
+    return component not in {"", ".", ".."} and not set(component) & {"/", ":", "\0"}
+
+
+def _whatever_case(root: Path, components: tuple[str, ...]) -> Path:
+    """Follow file IDs, which are upper case, on discs that were mounted as lower."""
+    path = root
+    for component in components:
+        exact = path / component
+        if not exact.exists() and path.is_dir():
+            alike = (p for p in path.iterdir() if p.name.upper() == component.upper())
+            exact = min(alike, default=exact)
+        path = exact
+    return path
+
+
+def _references(path: Path) -> list[tuple[str, ...]]:
+    """Return the file IDs of all image records, each once.
+
+    Raises
+    ------
+    UnreadableError
+        If this is no DICOMDIR, or a damaged one.
+    """
+    header = parse_header(path, Kind.DICOM).dataset
+    with quiet():
+        records = items(header, "DirectoryRecordSequence")
+        if records is None or "FileSetID" not in header:
+            raise UnreadableError(
+                f"this is no DICOMDIR ({MediaStorageDirectoryStorage.name} was "
+                "expected); give its folder as the input"
+            )
+        found = [
+            tuple(text(record, "ReferencedFileID").split("\\"))
+            for record in records
+            if text(record, "DirectoryRecordType") == "IMAGE"
+        ]
+    return list(dict.fromkeys(found))

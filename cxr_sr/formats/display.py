@@ -1,0 +1,228 @@
+"""The gray values that a screen should show: for pictures, never for what is stored.
+
+The grayscale pipeline of DICOM works on each pixel by itself. So it is run once over
+all values that can be stored, and the image is looked up in the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from cxr_sr.errors import SettingsError
+from cxr_sr.formats.dicom import DicomHeader
+from cxr_sr.formats.dicom_read import linear_rescale
+from cxr_sr.formats.guard import quiet
+from cxr_sr.formats.header_elements import items, numbers, text, undecoded
+from cxr_sr.radiograph import Radiograph
+
+Values = NDArray[np.float64]
+Window = tuple[float, float]
+"""(center, width) in the output units of the modality transform; between center - width
+/ 2 and center + width / 2, gray rises in a straight line."""
+
+BLOCK_ROWS = 256
+
+
+def render(
+    radiograph: Radiograph,
+    bits: Literal[8, 16] = 8,
+    window: int | Window | None = None,
+) -> NDArray[np.unsignedinteger[Any]]:
+    """Return what a screen should show, 0 black and 2**bits - 1 white.
+
+    Modality LUT or rescale, then VOI LUT or window, then the polarity. An RGB image is
+    only brought to the number of bits.
+
+    Parameters
+    ----------
+    window : index among the file's windows, or (center, width); by default the file's
+        VOI LUT, else its first window. A default that is missing, invalid, or wholly
+        outside of the image is replaced by the range of the image.
+
+    Returns
+    -------
+    (H, W) or (H, W, 3), uint8 or uint16
+
+    Raises
+    ------
+    SettingsError
+        If there is no window of that index, or the width is not positive.
+
+    References
+    ----------
+    DICOM PS3.3 C.11.1 (modality), C.11.2 (VOI), C.7.6.3.1.2 and C.11.6 (polarity)
+    """
+    fmt = radiograph.format
+    stored = np.arange(fmt.minimum, fmt.maximum + 1, dtype=np.float64)
+    if fmt.photometric == "RGB":
+        shown = stored / fmt.maximum
+    else:
+        with quiet():
+            shown = _shown(radiograph, stored, window)
+    table = np.rint(shown * (2**bits - 1)).astype(f"u{bits // 8}")
+    return _looked_up(radiograph.pixels, fmt.minimum, table)
+
+
+def _shown(
+    radiograph: Radiograph, stored: Values, window: int | Window | None
+) -> Values:
+    """Return the brightness of each of the stored values, 0 to 1."""
+    header = radiograph.header
+    dataset = header.dataset if isinstance(header, DicomHeader) else Dataset()
+    units = _modality(stored, dataset)
+    first, last = (v - radiograph.format.minimum for v in _extremes(radiograph))
+    present = units[first : last + 1]
+    shown = _voi(units, present, dataset, window)
+    inverse = text(dataset, "PresentationLUTShape") == "INVERSE"
+    # One inversion, said twice in a DX: PS3.3 C.8.11.3.1.2.
+    if inverse or radiograph.format.photometric == "MONOCHROME1":
+        shown = 1 - shown
+    return shown
+
+
+def _extremes(radiograph: Radiograph) -> tuple[int, int]:
+    """Return the smallest and largest stored value that is image, not padding."""
+    pixels = radiograph.pixels
+    if radiograph.padding is not None:
+        low, high = radiograph.padding
+        image = pixels[(pixels < low) | (pixels > high)]
+        pixels = image if image.size else pixels
+    return int(pixels.min()), int(pixels.max())
+
+
+def _modality(stored: Values, header: Dataset) -> Values:
+    table = _Table.of(header, "ModalityLUTSequence", stored[0] < 0)
+    if table is not None:
+        return table.apply(stored)
+    slope, intercept = linear_rescale(header) or (1.0, 0.0)
+    return stored * slope + intercept
+
+
+def _voi(
+    units: Values, present: Values, header: Dataset, window: int | Window | None
+) -> Values:
+    low, high = float(present.min()), float(present.max())
+    if window is None:
+        table = _Table.of(header, "VOILUTSequence", low < 0)
+        if table is not None:
+            return table.apply(units) / table.top
+    function = text(header, "VOILUTFunction") or "LINEAR"
+    windows = list(
+        zip(
+            numbers(header, "WindowCenter"),
+            numbers(header, "WindowWidth"),
+            strict=False,
+        )
+    )
+    if isinstance(window, tuple):
+        chosen = _checked(window)
+        function = "LINEAR_EXACT"
+    elif window is not None:
+        chosen = _numbered(windows, window)
+    else:
+        usable = [w for w in windows[:1] if w[1] >= 1 and _overlaps(w, low, high)]
+        if not usable:
+            return _ramp(units, low, high)
+        chosen = usable[0]
+    return _windowed(units, chosen, function)
+
+
+def _checked(window: Window) -> Window:
+    if not window[1] > 0:
+        raise SettingsError(f"the window's width is {window[1]}; expected more than 0")
+    return window
+
+
+def _numbered(windows: list[Window], index: int) -> Window:
+    if not 0 <= index < len(windows):
+        raise SettingsError(
+            f"window {index} was asked for, but the file has {len(windows)}, counted "
+            "from 0; choose one of them, or a center and a width"
+        )
+    return _checked(windows[index])
+
+
+def _overlaps(window: Window, low: float, high: float) -> bool:
+    center, width = window
+    return center - width / 2 < high and center + width / 2 > low
+
+
+def _windowed(units: Values, window: Window, function: str) -> Values:
+    """Apply PS3.3 C.11.2.1.2.1 (linear), C.11.2.1.3.1 (sigmoid) or .2 (exact)."""
+    center, width = window
+    if function == "SIGMOID":
+        shown: Values = 1 / (1 + np.exp(-4 * (units - center) / width))
+        return shown
+    if function == "LINEAR":
+        center, width = center - 0.5, width - 1
+    return _ramp(units, center - width / 2, center + width / 2)
+
+
+def _ramp(units: Values, low: float, high: float) -> Values:
+    """Return 0 up to `low`, 1 from `high`, a line between; a step if they are equal."""
+    if not low < high:
+        return (units > low).astype(np.float64)
+    return np.clip((units - low) / (high - low), 0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A lookup table of PS3.3 C.11.1.1 or C.11.2.1.1."""
+
+    first: int
+    """The value that the first entry is for."""
+    entries: Values
+    top: float
+    """The largest value that an entry can have."""
+
+    @classmethod
+    def of(cls, header: Dataset, keyword: str, signed: bool) -> _Table | None:  # noqa: FBT001
+        """Return the first table of a sequence; None if there is none to be used."""
+        sequence = items(header, keyword)
+        if not sequence:
+            return None
+        descriptor = numbers(sequence[0], "LUTDescriptor")
+        if len(descriptor) != 3:
+            return None
+        count, first, depth = (int(number) for number in descriptor)
+        entries = _entries(sequence[0], depth)
+        if len(entries) < (count or 2**16):  # 0 stands for 65536
+            return None
+        if signed and first >= 2**15:  # an SS that was written as US
+            first -= 2**16
+        entries = entries[: count or 2**16]
+        return cls(first, entries, max(2**depth - 1, float(entries.max())))
+
+    def apply(self, values: Values) -> Values:
+        """Look values up; those beyond an end get the entry at that end."""
+        index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1)
+        found: Values = self.entries[index.astype(np.intp)]
+        return found
+
+
+def _entries(item: Dataset, depth: int) -> Values:
+    """Return LUTData as numbers, be it US, OW, or not yet decoded."""
+    element = undecoded(item, "LUTData")
+    data = b"" if element is None or element.value is None else element.value
+    if isinstance(data, bytes):
+        packed = depth <= 8 and len(data) % 2 == 0 and max(data[1::2], default=0) > 0
+        return np.frombuffer(data, "u1" if packed else "<u2").astype(np.float64)
+    return np.array(data, dtype=np.float64, ndmin=1)
+
+
+def _looked_up(
+    pixels: NDArray[np.integer[Any]],
+    minimum: int,
+    table: NDArray[np.unsignedinteger[Any]],
+) -> NDArray[np.unsignedinteger[Any]]:
+    """Return table[pixels - minimum]; some rows at a time, for numpy widens indices."""
+    shown = np.empty(pixels.shape, table.dtype)
+    for start in range(0, len(pixels), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        shown[rows] = table[pixels[rows].astype(np.intp) - minimum]
+    return shown

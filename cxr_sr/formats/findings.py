@@ -1,0 +1,112 @@
+"""What a user should know of a DICOM file before trusting what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from cxr_sr.formats.dicom_layout import named
+from cxr_sr.formats.dicom_parse import ParsedDicom
+from cxr_sr.formats.dicom_pixels import LOSSY
+from cxr_sr.formats.dicom_read import SPACINGS
+from cxr_sr.formats.header_change import TOOL
+from cxr_sr.formats.header_elements import items, numbers, text
+from cxr_sr.formats.sniff import Kind
+
+
+def findings(parsed: ParsedDicom, kind: Kind) -> tuple[str, ...]:
+    """Return a sentence for each trap in a header; none quotes text of the header."""
+    found = [s for look in _LOOKS for s in look(parsed.dataset)]
+    if kind is Kind.BARE_DICOM:
+        found.append("There is no preamble or file meta information (PS3.10 7.1).")
+    if parsed.transfer_syntax in LOSSY and not text(
+        parsed.dataset, "LossyImageCompression"
+    ):
+        name = UID(parsed.transfer_syntax).name
+        found.append(f"The pixels are coded as {name}, which is lossy.")
+    return tuple(found)
+
+
+def _spacing(header: Dataset) -> Iterator[str]:
+    stated = {k: numbers(header, k) for k in SPACINGS if k in header}
+    valid = {k: v for k, v in stated.items() if len(v) == 2 and min(v) > 0}
+    for keyword in stated.keys() - valid.keys():
+        yield f"{named(keyword)} is no valid spacing; it stays as it is."
+    if not valid:
+        yield "No pixel spacing is stated: sizes in mm are unknown."
+    pixel, imager = valid.get("PixelSpacing"), valid.get("ImagerPixelSpacing")
+    if pixel and imager and pixel != imager:
+        yield (
+            f"{named('PixelSpacing')} differs from {named('ImagerPixelSpacing')}: it "
+            "was calibrated (PS3.3 10.7.1)."
+        )
+
+
+def _polarity(header: Dataset) -> Iterator[str]:
+    if text(header, "PhotometricInterpretation") == "MONOCHROME1":
+        yield "MONOCHROME1: the smallest value is white; it stays so."
+    if text(header, "PresentationLUTShape") == "INVERSE":
+        yield "PresentationLUTShape (2050,0020) is INVERSE."
+
+
+def _history(header: Dataset) -> Iterator[str]:
+    if text(header, "LossyImageCompression") == "01":
+        yield (
+            "It was compressed with loss once: artefacts of that are enlarged like "
+            "everything else."
+        )
+    if TOOL in text(header, "DerivationDescription"):
+        yield f"It is itself a result of {TOOL}."
+    if text(header, "PresentationIntentType") == "FOR PROCESSING":
+        yield (
+            "FOR PROCESSING: raw detector values, which look unlike a display image."
+        )
+    if text(header, "BurnedInAnnotation") == "YES":
+        yield "BurnedInAnnotation (0028,0301) is YES: names may be in the pixels."
+
+
+def _display(header: Dataset) -> Iterator[str]:
+    windows = numbers(header, "WindowCenter")
+    if not windows and "WindowCenter" in header:
+        yield "WindowCenter (0028,1050) is empty or no number."
+    if len(windows) > 1:
+        yield f"It has {len(windows)} windows; the first is the one that counts."
+    for keyword in ("ModalityLUTSequence", "VOILUTSequence"):
+        if items(header, keyword):
+            yield f"It has a {named(keyword)}, which only concerns its display."
+
+
+def _overlays(header: Dataset) -> Iterator[str]:
+    image = numbers(header, "Rows") + numbers(header, "Columns")
+    for base in range(0x60000000, 0x60200000, 0x20000):
+        plane = numbers(header, base | 0x10) + numbers(header, base | 0x11)
+        origin = numbers(header, base | 0x50) or (1.0, 1.0)
+        if not len(plane) == len(origin) == len(image) == 2:
+            continue
+        edges = [o + p - 1 for o, p in zip(origin, plane, strict=True)]
+        name = f"Overlay {base >> 16:04X}"
+        if base | 0x3000 not in header:
+            yield f"{name} lies in the bits of the pixels (retired); it is left out."
+        elif min(origin) < 1 or any(e > s for e, s in zip(edges, image, strict=True)):
+            yield f"{name} reaches beyond the image."
+        else:
+            yield f"{name} lies over the image."
+
+
+def _private(header: Dataset) -> Iterator[str]:
+    groups = {tag.group for tag in header.keys() if tag.is_private}  # noqa: SIM118
+    if groups:
+        names = ", ".join(f"{group:04X}" for group in sorted(groups))
+        yield f"It has private elements (groups {names}), whose meaning is the maker's."
+
+
+_LOOKS: tuple[Callable[[Dataset], Iterator[str]], ...] = (
+    _spacing,
+    _polarity,
+    _history,
+    _display,
+    _overlays,
+    _private,
+)

@@ -28,7 +28,7 @@ def job(tmp_path):
     for folder in ("in", "out"):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "a.dcm").write_bytes(folder.encode())
-    return Job("a.dcm", tmp_path / "in" / "a.dcm", tmp_path / "out" / "a.dcm")
+    return Job("a.dcm", tmp_path / "in/a.dcm", "a.dcm", tmp_path / "out/a.dcm")
 
 
 def done(job, settings_sha256=SAME) -> Outcome:

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_sr.batch.plan import Shard, check_absent, check_places, output_name
+from cxr_sr.batch.plan import (
+    Shard,
+    check_absent,
+    check_places,
+    gather,
+    output_name,
+)
 from cxr_sr.batch.runner import Job
 from cxr_sr.errors import OutputError, SettingsError
 
@@ -16,19 +22,35 @@ NAMES = st.text(
 )
 
 
+WHOLE = Shard(1, 1)
+
+
 @pytest.fixture
 def folders(tmp_path):
     """An input and an output folder, and a builder of jobs from one to the other."""
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
 
-    def job(name: str, target: str | None = None, *, folder: str = "in") -> Job:
-        source = tmp_path / folder / name
-        source.parent.mkdir(parents=True, exist_ok=True)
-        source.touch()
-        return Job(name, source, tmp_path / "out" / (target or name))
+    def job(name: str, target: str | None = None) -> Job:
+        target = target or name
+        return Job(name, tmp_path / "in" / name, target, tmp_path / "out" / target)
 
     return job
+
+
+@pytest.fixture
+def check(tmp_path):
+    def check(*jobs: Job, report: str = "out/report.jsonl") -> None:
+        check_places(jobs, tmp_path / report, [tmp_path / "in"])
+
+    return check
+
+
+def an_image(path: Path) -> Path:
+    """Enough of a PNG to be taken for one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -56,9 +78,62 @@ def test_the_output_is_named_by_the_input_with_an_ending_by_format(
     assert output_name(name, form) == expected
 
 
-def test_different_inputs_have_places_of_their_own(folders):
-    jobs = [folders("a/1.dcm"), folders("b/1.dcm"), folders("2.dcm")]
-    assert check_places(jobs, []) == jobs
+def test_a_folder_is_mirrored_and_what_is_no_image_is_left_out(tmp_path):
+    an_image(tmp_path / "in" / "a" / "1.png")
+    (tmp_path / "in" / "notes.txt").write_text("nothing to see")
+    batch = gather([tmp_path / "in"], tmp_path / "out", "dicom", WHOLE)
+    (job,) = batch.jobs
+    assert (job.name, job.output) == ("a/1.png", "a/1.dcm")
+    assert job.target == tmp_path / "out" / "a" / "1.dcm"
+    assert not job.asked
+    (left_out,) = batch.left_out
+    assert (left_out.job.name, left_out.status) == ("notes.txt", "skipped")
+
+
+def test_what_was_named_itself_and_cannot_be_read_has_failed(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    inputs = [tmp_path / "notes.txt", tmp_path / "gone.dcm"]
+    batch = gather(inputs, tmp_path / "out", "same", WHOLE)
+    assert [o.status for o in batch.left_out] == ["failed", "failed"]
+    assert "no such file" in batch.left_out[1].reason
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["in/1.png"], ["1.png"]),
+        (["in/a/1.png", "in/b/1.png"], ["a/1.png", "b/1.png"]),
+        (["in/1.png", "in/b/1.png"], ["1.png", "b/1.png"]),
+        (["in/1.png", "in/../in/b/1.png"], ["1.png", "b/1.png"]),
+    ],
+)
+def test_files_named_one_by_one_are_mirrored_from_their_common_folder(
+    tmp_path, monkeypatch, files, names
+):
+    monkeypatch.chdir(tmp_path)
+    paths = [an_image(Path(name)) for name in files]
+    batch = gather(paths, Path("out"), "same", WHOLE)
+    assert [job.name for job in batch.jobs] == names
+
+
+def test_a_file_that_is_given_twice_is_done_once(tmp_path):
+    image = an_image(tmp_path / "in" / "1.png")
+    batch = gather([tmp_path / "in", image, image], tmp_path / "out", "same", WHOLE)
+    assert len(batch.jobs) == 1
+
+
+def test_only_the_files_of_the_part_are_gathered(tmp_path):
+    for n in range(12):
+        an_image(tmp_path / "in" / f"{n}.png")
+    parts = [
+        gather([tmp_path / "in"], Path("out"), "same", Shard(i, 3)) for i in (1, 2, 3)
+    ]
+    names = [job.name for part in parts for job in part.jobs]
+    assert sorted(names) == sorted(f"{n}.png" for n in range(12))
+
+
+def test_outputs_with_places_of_their_own_are_fine(folders, check):
+    check(folders("a/1.dcm"), folders("b/1.dcm"), folders("2.dcm"))
 
 
 @pytest.mark.parametrize(
@@ -69,39 +144,37 @@ def test_different_inputs_have_places_of_their_own(folders):
         pytest.param("Ma\u0308dchen.png", "M\u00e4dchen.png", id="but for composition"),
     ],
 )
-def test_two_inputs_for_one_output_are_refused(folders, one, other):
-    jobs = [folders("first", one), folders("second", other)]
+def test_two_inputs_for_one_output_are_refused(folders, check, one, other):
     with pytest.raises(OutputError, match="first and second would both be written"):
-        check_places(jobs, [])
+        check(folders("first", one), folders("second", other))
 
 
-def test_a_file_that_is_given_twice_is_done_once(folders):
-    assert len(check_places([folders("a.dcm"), folders("a.dcm")], [])) == 1
-
-
-def test_an_output_within_an_input_folder_is_refused(folders, tmp_path):
-    job = folders("a.dcm", "../in/results/a.dcm")
+def test_an_output_within_an_input_folder_is_refused(folders, check):
     with pytest.raises(OutputError, match="would be written into the input"):
-        check_places([job], [tmp_path / "in"])
+        check(folders("a.dcm", "../in/results/a.dcm"))
+
+
+def test_a_report_within_an_input_folder_is_refused(folders, check):
+    with pytest.raises(OutputError, match="the report would be written into the input"):
+        check(folders("a.dcm"), report="in/report.jsonl")
 
 
 def test_an_output_that_gets_into_an_input_folder_by_a_link_is_refused(
-    folders, tmp_path
+    folders, check, tmp_path
 ):
     (tmp_path / "out" / "link").symlink_to(tmp_path / "in")
     with pytest.raises(OutputError, match="would be written into the input"):
-        check_places([folders("a.dcm", "link/b.dcm")], [tmp_path / "in"])
+        check(folders("a.dcm", "link/b.dcm"))
 
 
-def test_an_output_that_is_another_input_is_refused(folders):
+def test_an_output_that_is_another_input_is_refused(folders, tmp_path):
     jobs = [folders("a.dcm", "../in/b.dcm"), folders("b.dcm")]
     with pytest.raises(OutputError, match=r"a\.dcm would be written into the input"):
-        check_places(jobs, [])
+        check_places(jobs, tmp_path / "report.jsonl", [job.source for job in jobs])
 
 
-def test_an_output_folder_beside_the_input_may_begin_with_its_name(folders, tmp_path):
-    jobs = [folders("a.dcm", "../in-finer/a.dcm")]
-    assert check_places(jobs, [tmp_path / "in"]) == jobs
+def test_an_output_folder_beside_the_input_may_begin_with_its_name(folders, check):
+    check(folders("a.dcm", "../in-finer/a.dcm"))
 
 
 def test_outputs_that_exist_are_named_with_what_to_do(folders):
@@ -136,7 +209,10 @@ def test_what_is_no_shard_is_refused(text):
         Shard.parse(text)
 
 
-def test_names_may_be_anything_a_file_system_takes(folders):
-    name = "Zo\u00eb \U0001fac1 (1).dcm"
-    (job,) = check_places([folders(name)], [])
-    assert Path(job.target).name == name
+@pytest.mark.parametrize(
+    "name", ["Zo\u00eb \U0001fac1 (1).png", os.fsdecode(b"R\xf6ntgen.png"), "-.png"]
+)
+def test_names_may_be_anything_a_file_system_takes(tmp_path, name):
+    an_image(tmp_path / "in" / name)
+    (job,) = gather([tmp_path / "in"], tmp_path / "out", "same", WHOLE).jobs
+    assert job.target.name == name

@@ -18,7 +18,7 @@ EXECUTORS = [
 
 
 def a_job(name="a.dcm", *, asked=True) -> Job:
-    return Job(name, Path("in") / name, Path("out") / name, asked)
+    return Job(name, Path("in") / name, name, Path("out") / name, asked)
 
 
 def jobs(*names: str) -> list[Job]:

@@ -132,6 +132,6 @@ def test_there_is_no_progress_bar_where_there_is_no_terminal(monkeypatch):
     talk = io.StringIO()
     monkeypatch.setattr("sys.stderr", talk)
     with output.progress(total=2, quiet=False) as tick:
-        tick(failed=0)
-        tick(failed=1)
+        tick(0)
+        tick(1)
     assert talk.getvalue() == ""

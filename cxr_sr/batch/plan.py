@@ -5,16 +5,18 @@ Names come from the input's paths, never from what is written in a file.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal, Self
 
-from cxr_sr.batch.runner import Job
+from cxr_sr.batch.runner import Job, Outcome, Status
 from cxr_sr.errors import OutputError, SettingsError
+from cxr_sr.formats.discover import Candidate, Found, discover
 
 OutputFormat = Literal["same", "dicom", "png", "tiff", "npy"]
 
@@ -76,48 +78,99 @@ def output_name(name: str, form: OutputFormat) -> str:
     return str(path.with_name(stem + SUFFIXES[form]))
 
 
-def check_places(jobs: Iterable[Job], roots: Iterable[Path]) -> list[Job]:
-    """Return the jobs, each file once, if every output has a place of its own.
+@dataclass(frozen=True)
+class Batch:
+    """What there is to do, and what was found that cannot be."""
+
+    jobs: list[Job]
+    left_out: list[Outcome]
+    """Skipped, being nothing that could be read; or failed, having been asked for."""
+
+
+def gather(
+    inputs: Iterable[Path], output: Path, form: OutputFormat, part: Shard
+) -> Batch:
+    """Find the inputs' files and name an output for each; a file is taken once.
+
+    A folder's files are mirrored below `output`, and so are files that were named one
+    by one, from their common folder on.
+    """
+    batch = Batch([], [])
+    seen: set[str] = set()
+    for found in find(list(inputs)):
+        name = found.relative.as_posix()
+        identity = f"{os.path.realpath(found.path)}\0{name}"
+        if identity in seen or not part.holds(name):
+            continue
+        seen.add(identity)
+        output_path = output_name(name, form)
+        job = Job(name, found.path, output_path, output / output_path, found.asked)
+        if isinstance(found, Candidate):
+            batch.jobs.append(job)
+        else:
+            status: Status = "failed" if found.asked else "skipped"
+            batch.left_out.append(Outcome(job, status, reason=found.reason))
+    return batch
+
+
+def find(inputs: list[Path]) -> Iterator[Found]:
+    """Yield every file of the inputs; those named one by one from their common folder.
+
+    A folder's files are named relative to it.
+    """
+    files = [path for path in inputs if not _holds_others(path)]
+    yield from discover(path for path in inputs if _holds_others(path))
+    if files:
+        common = os.path.commonpath([path.absolute().parent for path in files])
+        for found in discover(files):
+            relative = os.path.relpath(found.path.absolute(), common)
+            yield dataclasses.replace(found, relative=PurePath(relative))
+
+
+def _holds_others(path: Path) -> bool:
+    return path.is_dir() or path.name.upper() == "DICOMDIR"
+
+
+def check_places(jobs: Iterable[Job], report: Path, inputs: Iterable[Path]) -> None:
+    """Make sure that every output has a place of its own, outside the input.
 
     Raises
     ------
     OutputError
         If two inputs would be written to one output (on a file system that ignores
-        case, too), or an output lies in an input folder or is itself an input.
+        case, too), or an output or the report lies in an input folder or is an input.
     """
-    unique = list({(_real(j.source), str(j.target)): j for j in jobs}.values())
-    _refuse_collisions(unique)
-    _refuse_inputs(unique, [root for root in roots if root.is_dir()])
-    return unique
-
-
-def _real(path: Path) -> str:
-    return os.path.realpath(path)
+    jobs = list(jobs)
+    _refuse_collisions(jobs)
+    folders = [path for path in inputs if path.is_dir()]
+    places = {job.name: job.target for job in jobs} | {"the report": report}
+    _refuse_inputs(places, {os.path.realpath(job.source) for job in jobs}, folders)
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:
     taken: dict[str, Job] = {}
     for job in jobs:
         # macOS and Windows ignore case; macOS also the composition of accents.
-        key = unicodedata.normalize("NFC", str(job.target)).casefold()
+        key = unicodedata.normalize("NFC", job.output).casefold()
         other = taken.setdefault(key, job)
         if other is not job:
             raise OutputError(
-                f"{other.name} and {job.name} would both be written to "
-                f"{job.target.name}; give their common parent folder as the input, or "
-                "convert them to different output folders"
+                f"{other.name} and {job.name} would both be written to {job.output}; "
+                "give their common parent folder as the input, or convert them to "
+                "different output folders"
             )
 
 
-def _refuse_inputs(jobs: list[Job], folders: list[Path]) -> None:
-    sources = {_real(job.source) for job in jobs}
-    inside = tuple(os.path.join(_real(folder), "") for folder in folders)  # noqa: PTH118
-    for job in jobs:
-        target = _real(job.target)
+def _refuse_inputs(
+    places: dict[str, Path], sources: set[str], folders: list[Path]
+) -> None:
+    inside = tuple(os.path.join(os.path.realpath(f), "") for f in folders)  # noqa: PTH118
+    for name, place in places.items():
+        target = os.path.realpath(place)
         if target in sources or target.startswith(inside):
             raise OutputError(
-                f"{job.name} would be written into the input; choose an --output "
-                "folder outside of it"
+                f"{name} would be written into the input; choose an --output folder "
+                "outside of it"
             )
 
 

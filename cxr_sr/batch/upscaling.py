@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from cxr_sr.batch.manifest import Entry, fingerprint
 from cxr_sr.batch.runner import Job
-from cxr_sr.errors import SettingsError
-from cxr_sr.formats import read, write
+from cxr_sr.errors import NotARadiographError, SettingsError
+from cxr_sr.formats import check_storable, inspect, read, write
+from cxr_sr.formats.dicom_write import Compression
 from cxr_sr.formats.header import HeaderOptions
-from cxr_sr.radiograph import Radiograph
-from cxr_sr.superres.target import Target
+from cxr_sr.formats.inspect import Inspection
+from cxr_sr.formats.raster import SUFFIXES, RasterHeader
+from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
+from cxr_sr.superres.target import Target, plan_size
 from cxr_sr.superres.upscale import Settings, upscale
 from cxr_sr.superres.zoo import Model, sha256_of
 
@@ -30,7 +35,8 @@ class Recipe:
     target: Target
     settings: Settings
     header: HeaderOptions
-    compression: str
+    compression: Compression
+    """Lossless, of the pixels in DICOM files."""
     format: str
     version: str
     """Of cxr-sr: another may compute otherwise, and says so in the header."""
@@ -111,19 +117,57 @@ class Upscaling:
         recipe = self._recipe
         seconds: dict[str, float] = {}
         with _timed(seconds, "read"):
-            radiograph = read(job.source)
+            radiograph = read(job.source, header=recipe.header)
         with _timed(seconds, "upscale"):
             finer = upscale(radiograph, recipe.model, recipe.target, recipe.settings)
         with _timed(seconds, "write"):
             job.target.parent.mkdir(parents=True, exist_ok=True)
-            write(finer, job.target, compression=recipe.compression, overwrite=True)
+            write(finer, job.target, compression=self._coding(job), overwrite=True)
         with _timed(seconds, "hash"):
             hashes = {
                 "input_sha256": sha256_of(job.source),
                 "output_sha256": sha256_of(job.target),
             }
         settings = {"settings_sha256": self._settings_sha256, "seconds": seconds}
-        return hashes | _sizes(radiograph, finer) | _derivation(finer) | settings
+        facts = hashes | _sizes(radiograph, finer) | _derivation(finer) | settings
+        return {"output": job.output} | facts
+
+    def _coding(self, job: Job) -> Compression:
+        raster = job.target.suffix.lower() in SUFFIXES
+        return "none" if raster else self._recipe.compression
+
+
+def rehearse(recipe: Recipe, job: Job) -> Entry:
+    """Tell what `Upscaling` would make of a file, from its header alone.
+
+    Raises
+    ------
+    CxrSrError
+        If it would be refused, as far as its header tells.
+    """
+    found = inspect(job.source)
+    if found.refusal is not None:
+        raise NotARadiographError(found.refusal)
+    outline = _outline(found)
+    size = plan_size(outline, recipe.target, recipe.model.spec)
+    check_storable(size.shape, outline.format)
+    return {
+        "output": job.output,
+        "input_size": outline.shape,
+        "output_size": size.shape,
+        "input_spacing_mm": found.spacing_mm,
+        "scale": size.scale,
+    }
+
+
+def _outline(found: Inspection) -> Radiograph:
+    """Return a radiograph of the size that a header states, all zero."""
+    shape = found.rows or 0, found.columns or 0
+    bits = found.bits_allocated or 16
+    photometric: Photometric = "RGB" if found.photometric == "RGB" else "MONOCHROME2"
+    fmt = PixelFormat(bits, bits, signed=False, photometric=photometric)
+    zeros = np.broadcast_to(fmt.dtype.type(0), shape)  # one sample, seen everywhere
+    return Radiograph(zeros, fmt, Geometry(found.spacing_mm), RasterHeader())
 
 
 @contextmanager

@@ -41,11 +41,14 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 
     A command returns its exit code; None means that all is done.
     """
+    parameters = options.parameters_of(command)
+    knows_debug = any(parameter.name == "debug" for parameter in parameters)
 
     @wraps(command)
-    def call(*, debug: bool, **given: object) -> None:
+    def call(*, debug: bool = False, **given: object) -> None:
+        passed = {"debug": debug} if knows_debug else {}
         try:
-            code = command(**given) or DONE
+            code = command(**given, **passed) or DONE
         except typer.Exit:
             raise
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all is told
@@ -54,8 +57,8 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             code = _tell(error)
         raise typer.Exit(code)
 
-    parameters = [*options.parameters_of(command), options.DEBUG]
-    return options.with_parameters(call, parameters)
+    more = [] if knows_debug else [options.DEBUG]
+    return options.with_parameters(call, [*parameters, *more])
 
 
 def _tell(error: BaseException) -> int:

@@ -1,11 +1,19 @@
 """The wiring of `cxr-sr`; each command has a file of its own."""
 
+import io
 import signal
+import sys
+from typing import Annotated
 
 import typer
 
-from cxr_sr.cli import models
+from cxr_sr.cli import models, output
 from cxr_sr.cli.errors import guarded
+from cxr_sr.cli.evaluate import evaluate
+from cxr_sr.cli.inspect import inspect
+from cxr_sr.cli.options import spread
+from cxr_sr.cli.train import train
+from cxr_sr.cli.upscale import upscale
 
 app = typer.Typer(
     name="cxr-sr",
@@ -14,20 +22,41 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # joins the lines of a docstring's paragraph
 )
+app.command()(guarded(spread(upscale)))
+app.command()(guarded(inspect))
+app.command()(guarded(spread(train)))
+app.command()(guarded(spread(evaluate)))
 app.add_typer(models.app, name="models")
 
 
-def _version(*, wanted: bool) -> None:
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's way
     if wanted:
         from cxr_sr import __version__
 
-        typer.echo(f"cxr-sr {__version__}")
+        output.data(f"cxr-sr {__version__}")
         raise typer.Exit
 
 
+@app.callback()
+def _root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; the only place that sets up the process."""
     # A batch system ends a job with SIGTERM: as clean an end as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # File names need not be Unicode: they leave as the bytes they came as.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
     app()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cxr_sr.errors import SettingsError
+
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="INPUT...",
+        metavar="INPUT",
         help="Files, folders (walked), a DICOMDIR, or - for paths from standard "
         "input, one a line.",
         show_default=False,
@@ -32,13 +35,15 @@ ModelName = Annotated[
     ),
 ]
 
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
 Parameters = list[inspect.Parameter]
 
 DEBUG = inspect.Parameter(
     "debug",
     inspect.Parameter.KEYWORD_ONLY,
     default=False,
-    annotation=Annotated[bool, typer.Option("--debug", help="Show tracebacks.")],
+    annotation=Debug,
 )
 
 
@@ -56,7 +61,7 @@ def with_parameters(
     return function
 
 
-def spread(command: Callable[[Any], int]) -> Callable[..., int]:
+def spread(command: Callable[[Any], int | None]) -> Callable[..., int | None]:
     """Let a command take one frozen dataclass, whose fields are its options.
 
     Typer wants every option as a parameter of a function; more than a handful are
@@ -65,7 +70,7 @@ def spread(command: Callable[[Any], int]) -> Callable[..., int]:
     (bundle,) = parameters_of(command)
 
     @wraps(command)
-    def call(**given: object) -> int:
+    def call(**given: object) -> int | None:
         return command(bundle.annotation(**given))
 
     return with_parameters(
@@ -83,10 +88,18 @@ def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     )
 
 
-def expand_inputs(inputs: list[str], listed: Callable[[], list[str]]) -> list[Path]:
-    """Return the inputs as paths, `-` replaced by the paths that were `listed`."""
-    paths: list[Path] = []
-    for item in inputs:
-        names = listed() if item == "-" else [item]
-        paths += [Path(name) for name in names]
-    return paths
+def paths(inputs: list[str]) -> list[Path]:
+    """Return the inputs as paths, `-` replaced by those on standard input.
+
+    Raises
+    ------
+    SettingsError
+        If an input is not there; one from standard input is left to be one bad file.
+    """
+    missing = [name for name in inputs if name != "-" and not Path(name).exists()]
+    if missing:
+        raise SettingsError(f"there is no file or folder {missing[0]!r}")
+    named: list[str] = []
+    for name in inputs:
+        named += sys.stdin.read().splitlines() if name == "-" else [name]
+    return [Path(name) for name in named if name]

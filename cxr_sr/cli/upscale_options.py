@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from cxr_sr.cli.options import Inputs, Json, ModelName, Quiet
+from cxr_sr.cli.options import Debug, Inputs, Json, ModelName, Quiet
 
 SIZE = "How fine"
 HOW = "How to compute"
@@ -26,11 +26,19 @@ class Options:
 
     scale: Annotated[
         int | None,
-        Option(metavar="2|3|4|8", help="A factor [default: 2].", rich_help_panel=SIZE),
+        Option(
+            metavar="2|3|4|8",
+            help="A factor that the model was made for (2 if nothing is said).",
+            rich_help_panel=SIZE,
+        ),
     ] = None
     spacing: Annotated[
         float | None,
-        Option(metavar="MM", help="A distance of pixels.", rich_help_panel=SIZE),
+        Option(
+            metavar="MM",
+            help="A distance between pixel centres.",
+            rich_help_panel=SIZE,
+        ),
     ] = None
     long_side: Annotated[
         int | None,
@@ -128,7 +136,7 @@ class Options:
         Path | None,
         Option(
             metavar="FILE.jsonl",
-            help="[default: DIR/cxr-sr-report.jsonl]",
+            help="DIR/cxr-sr-report.jsonl if nothing is said.",
             rich_help_panel=BATCH,
         ),
     ] = None
@@ -138,6 +146,7 @@ class Options:
     ] = False
     quiet: Quiet = False
     as_json: Json = False
+    debug: Debug = False
 
     @property
     def report_path(self) -> Path:

@@ -1,15 +1,11 @@
-"""From the options of `cxr-sr upscale` to recipe and jobs, all checked before any work."""
+"""From the options of `cxr-sr upscale` to recipe and jobs, checked before any work."""
 
-import os
-import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import dataclasses
 from importlib.metadata import version
-from pathlib import Path
 
-from cxr_sr.batch.plan import Shard, check_absent, check_places, output_name
-from cxr_sr.batch.runner import Job
+from cxr_sr.batch.plan import Batch, Shard, check_absent, check_places, gather
 from cxr_sr.batch.upscaling import Recipe
+from cxr_sr.cli.options import paths
 from cxr_sr.cli.upscale_options import Options
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header import HeaderOptions
@@ -50,6 +46,25 @@ def recipe_of(options: Options) -> Recipe:
     return recipe
 
 
+def batch_of(options: Options) -> Batch:
+    """Return what there is to do, every output's place checked.
+
+    Raises
+    ------
+    SettingsError
+        If an input is not there, or --shard is no part.
+    OutputError
+        If an output would have no place of its own, or exists.
+    """
+    part = Shard(1, 1) if options.shard is None else Shard.parse(options.shard)
+    inputs = paths(options.inputs)
+    batch = gather(inputs, options.output, options.format, part)
+    check_places(batch.jobs, options.report_path, inputs)
+    if not (options.resume or options.overwrite or options.dry_run):
+        check_absent(batch.jobs)
+    return batch
+
+
 def _refuse_contradictions(options: Options) -> None:
     if options.resume and options.overwrite:
         raise SettingsError(
@@ -72,21 +87,21 @@ def _refuse_contradictions(options: Options) -> None:
 
 
 def _target(options: Options) -> Target:
-    choices = (
-        ("--scale", options.scale, Scale),
-        ("--spacing", options.spacing, Spacing),
-        ("--long-side", options.long_side, LongSide),
-    )
-    given = [choice for choice in choices if choice[1] is not None]
-    if not given:
-        return Scale(DEFAULT_SCALE)
+    given: dict[str, Target] = {}
+    if options.scale is not None:
+        given[f"--scale {options.scale}"] = Scale(options.scale)
+    if options.spacing is not None:
+        given[f"--spacing {options.spacing}"] = Spacing(options.spacing)
+    if options.long_side is not None:
+        given[f"--long-side {options.long_side}"] = LongSide(options.long_side)
     if len(given) > 1:
-        names = " and ".join(name for name, _, _ in given)
-        raise SettingsError(f"{names} exclude each other; give one of them")
-    ((name, value, kind),) = given
-    if not value > 0:
-        raise SettingsError(f"{name} {value}; expected more than 0")
-    return kind(value)
+        raise SettingsError(f"{' and '.join(given)} exclude each other; give one")
+    for name, target in given.items():
+        (number,) = dataclasses.astuple(target)
+        if not number > 0:
+            raise SettingsError(f"{name}: expected more than 0")
+        return target
+    return Scale(DEFAULT_SCALE)
 
 
 def _try_engine(recipe: Recipe) -> None:

@@ -45,7 +45,6 @@ class Engine(Protocol):
         ...
 
 
-@lru_cache(maxsize=8)
 def open_engine(model: Model, scale: int, engine: EngineName = "auto") -> Engine:
     """Load a model's weights into an engine, for one scale; once for many images.
 
@@ -56,7 +55,12 @@ def open_engine(model: Model, scale: int, engine: EngineName = "auto") -> Engine
     SettingsError
         If there is no such engine.
     """
-    return ENGINES[_installed(engine)](model, scale)
+    return _loaded(_installed(engine), model, scale)
+
+
+@lru_cache(maxsize=8)
+def _loaded(engine: str, model: Model, scale: int) -> Engine:
+    return ENGINES[engine](model, scale)
 
 
 def _installed(engine: EngineName) -> str:

@@ -14,7 +14,6 @@ import dataclasses
 import json
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +23,14 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
 
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.networks import FixedBatchNorm, Network, build
 from cxr_sr.superres.zoo import Model, ModelSpec
+from cxr_sr.training.bar import Bar
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
 from cxr_sr.training.export import export
 from cxr_sr.training.history import History
@@ -235,7 +236,6 @@ def _write_settings(folder: Path, training: dict[str, Any]) -> None:
 
 
 def _trainer(folder: Path, run: Run) -> Trainer:
-    shown = sys.stderr.isatty()
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         filename="best",
@@ -246,8 +246,9 @@ def _trainer(folder: Path, run: Run) -> Trainer:
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [History(folder), checkpoints]
-    if shown:
-        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+    console = Console(stderr=True)
+    if console.is_terminal and _leading():
+        callbacks.append(Bar(console))
     return Trainer(
         accelerator="cpu",
         devices=run.devices,
@@ -256,7 +257,7 @@ def _trainer(folder: Path, run: Run) -> Trainer:
         max_epochs=-1,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
         callbacks=callbacks,
-        enable_progress_bar=shown,
+        enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=min(50, run.epoch_steps),

@@ -1,0 +1,70 @@
+"""The progress of a run on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cxr_sr.training.learner import Learner
+
+
+class Bar(Callback):
+    """Shows how much of the budget, be it steps or wall time, is used up."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+        )
+        self._task = self._bar.add_task("starting", total=1.0)
+        self._gain = ""
+
+    def on_train_start(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
+        """Appear."""
+        self._bar.start()
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        learner: LightningModule,
+        *_: Any,  # noqa: ANN401 - Lightning's
+    ) -> None:
+        """Move on."""
+        if not isinstance(learner, Learner):
+            return
+        loss = f"step {trainer.global_step}, loss {learner.latest['loss']:.4f}"
+        self._bar.update(
+            self._task, completed=learner.progress, description=loss + self._gain
+        )
+
+    def on_validation_end(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
+        """Take over the newest gain."""
+        gain = float(trainer.callback_metrics["gain"])
+        self._gain = f", {gain:+.2f} dB over bicubic"
+
+    def on_train_end(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
+        """Stay as it is."""
+        self._bar.stop()
+
+    def on_exception(
+        self,
+        trainer: Trainer,  # noqa: ARG002
+        learner: LightningModule,  # noqa: ARG002
+        exception: BaseException,  # noqa: ARG002
+    ) -> None:
+        """Give the terminal back."""
+        self._bar.stop()

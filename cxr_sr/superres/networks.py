@@ -20,6 +20,9 @@ from cxr_sr.superres.zoo import Grid, Model, ModelSpec
 SCALES = (2, 3, 4, 8)
 DETAIL_GAIN = 8.0
 """Neighbouring pixels of a radiograph differ by about an eighth of its contrast."""
+PAIR_GAIN = 0.3
+"""A trunk whose pairs start small trains like a shallow one first."""
+TAIL_GAIN = 0.1
 LAST_LAYER_GAIN = 0.01
 """Residuals are some hundredths of a unit: a last layer this much smaller than usual
 starts every network near the bicubic image instead of far below it."""
@@ -104,19 +107,23 @@ class Trunk(Network):
     """A residual trunk at input size and one pixel-shuffle tail for each scale.
 
     The work falls by the square of the scale against networks at output size.
+    No layer has a bias and the first one's kernels sum to zero, so that the residual
+    follows every affine change of the intensities exactly: whatever window, bit
+    depth or contrast an image comes with, the network does the same to it.
 
     References
     ----------
     Sub-pixel convolution: W. Shi et al., CVPR 2016. Residual pairs without batch
     normalisation, one tail a scale: B. Lim et al. (EDSR, MDSR), CVPR Workshops 2017.
+    Networks without biases: S. Mohan et al., ICLR 2020.
     """
 
     grid = "input"
 
     def __init__(
         self,
-        width: int = 48,
-        depth: int = 8,
+        width: int = 32,
+        depth: int = 16,
         channels: int = 1,
         scales: tuple[int, ...] = SCALES,
     ) -> None:
@@ -127,14 +134,16 @@ class Trunk(Network):
                 "depth counts the convolutions of its pairs and is even"
             )
         self.radius_px = depth + 3
-        self.first = _convolution(channels, width)
+        # Beyond a zero-padded border the level itself would be an edge.
+        self.border = nn.ReplicationPad2d(1)
+        self.first = ZeroSumConvolution(channels, width)
         self.pairs = nn.Sequential(*(Pair(width) for _ in range(depth // 2)))
-        self.end = _convolution(width, width)
+        self.end = _unbiased(width, width)
         self.tails = nn.ModuleDict({f"x{s}": _tail(width, channels, s) for s in scales})
 
     def features(self, image: Tensor) -> Tensor:
         """Return the trunk's feature map (N, width, H, W) of `image` (N, C, H, W)."""
-        start = self.first(image)
+        start = self.first(self.border(image))
         features: Tensor = start + self.end(self.pairs(start))
         return features
 
@@ -144,13 +153,29 @@ class Trunk(Network):
         return residual
 
 
+class ZeroSumConvolution(nn.Conv2d):
+    """A 3 x 3 convolution that answers to differences only, never to the level."""
+
+    def __init__(self, into: int, out: int) -> None:
+        super().__init__(into, out, 3, bias=False)
+
+    @property
+    def kernel(self) -> Tensor:
+        """The kernels that act: `weight` less the mean of each."""
+        return self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return (N, out, H - 2, W - 2) of `image` (N, into, H, W)."""
+        return functional.conv2d(image, self.kernel)
+
+
 class Pair(nn.Module):
     """Two convolutions around which the features pass unchanged."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _convolution(width, width)
-        self.second = _convolution(width, width)
+        self.first = _unbiased(width, width)
+        self.second = _unbiased(width, width, PAIR_GAIN)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return `features` (N, width, H, W) with the pair's correction added."""
@@ -266,6 +291,13 @@ def _look_at_detail(convolution: nn.Module) -> None:
         weights.sub_(weights.mean(dim=(2, 3), keepdim=True)).mul_(DETAIL_GAIN)
 
 
+def _unbiased(into: int, out: int, gain: float = 1.0) -> nn.Conv2d:
+    convolution = nn.Conv2d(into, out, 3, padding=1, bias=False)
+    with torch.no_grad():
+        convolution.weight.mul_(gain)
+    return convolution
+
+
 def _tail(width: int, channels: int, scale: int) -> nn.Module:
-    last = _last_layer(width, channels * scale**2)
+    last = _unbiased(width, channels * scale**2, TAIL_GAIN)
     return nn.Sequential(last, nn.PixelShuffle(scale))

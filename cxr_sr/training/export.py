@@ -18,7 +18,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from cxr_sr.errors import ModelError
-from cxr_sr.superres.networks import FixedBatchNorm, Network, Trunk
+from cxr_sr.superres.networks import (
+    FixedBatchNorm,
+    Network,
+    Trunk,
+    ZeroSumConvolution,
+)
 from cxr_sr.superres.zoo import METADATA_KEY, Model, ModelSpec, sha256_of
 
 if TYPE_CHECKING:
@@ -173,7 +178,8 @@ def _operation(node: fx.Node, whole: nn.Module) -> _Operation:
 
 
 def _convolution(layer: nn.Conv2d) -> _Operation:
-    weights = {"weight": layer.weight}
+    kernel = layer.kernel if isinstance(layer, ZeroSumConvolution) else layer.weight
+    weights = {"weight": kernel}
     if layer.bias is not None:
         weights["bias"] = layer.bias
     down, across = (int(p) for p in layer.padding)
@@ -192,6 +198,12 @@ def _normalisation(layer: nn.BatchNorm2d) -> _Operation:
     return _Operation("BatchNormalization", weights, {"epsilon": layer.eps})
 
 
+def _border(layer: nn.ReplicationPad2d) -> _Operation:
+    left, right, top, bottom = layer.padding
+    pads = torch.tensor([0, 0, top, left, 0, 0, bottom, right])
+    return _Operation("Pad", {"pads": pads}, {"mode": "edge"})
+
+
 def _shuffle(layer: nn.PixelShuffle) -> _Operation:
     attributes = {"blocksize": layer.upscale_factor, "mode": "CRD"}
     return _Operation("DepthToSpace", {}, attributes)
@@ -199,6 +211,8 @@ def _shuffle(layer: nn.PixelShuffle) -> _Operation:
 
 LAYERS: dict[type[nn.Module], Callable[[Any], _Operation]] = {
     nn.Conv2d: _convolution,
+    ZeroSumConvolution: _convolution,
+    nn.ReplicationPad2d: _border,
     nn.ReLU: lambda _: _Operation("Relu"),
     nn.PixelShuffle: _shuffle,
     FixedBatchNorm: _normalisation,

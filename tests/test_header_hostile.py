@@ -133,6 +133,14 @@ def test_sequences_nested_beyond_reason_are_refused() -> None:
         derived(header)
 
 
+def test_a_damaged_sign_is_refused() -> None:
+    header = make_header()
+    sign = raw_element("PixelRepresentation", b"\0\0", "Uy")
+    header[sign.tag] = sign
+    with pytest.raises(UnreadableError, match="PixelRepresentation"):
+        derived(header)
+
+
 def test_damage_in_one_place_spares_the_rest() -> None:
     header = make_header(PixelSpacing=[0.2, 0.2])
     for keyword in ("DerivationCodeSequence", "CenterOfCircularShutter", "ImageType"):

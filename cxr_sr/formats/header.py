@@ -49,7 +49,8 @@ def derive(
     Raises
     ------
     UnreadableError
-        If sequences are nested deeper than can be followed.
+        If sequences are nested deeper than can be followed, or PixelRepresentation
+        is damaged.
     """
     source = header[:]  # its own dict: decoding an element for reading stays in here
     change = Change(

@@ -24,6 +24,8 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import TEXT_VR_DELIMS
 
+from cxr_sr.errors import UnreadableError
+
 Keyword = str | int
 """An element's keyword, or its tag where a keyword would be ambiguous (60xx)."""
 
@@ -146,10 +148,23 @@ def remove_tags(dataset: Dataset, unwanted: Callable[[BaseTag], bool]) -> None:
 
 
 def append(dataset: Dataset, keyword: Keyword, item: Dataset) -> None:
-    """Add an item to a sequence; a sequence that cannot be read is left as it is."""
+    """Add an item to a sequence; a sequence that cannot be read is left as it is.
+
+    Raises
+    ------
+    UnreadableError
+        If PixelRepresentation is damaged: pydicom hands it down to new items.
+    """
     present = items(dataset, keyword)
-    if present is not None:
+    if present is None:
+        return
+    try:
         put(dataset, keyword, Sequence([*present, item]))
+    except UNDECODABLE as error:
+        raise UnreadableError(
+            f"PixelRepresentation (0028,0103) cannot be decoded ({error}); expected 0 "
+            "or 1: the file is damaged, export it anew"
+        ) from error
 
 
 def new_item(like: Dataset, **values: Any) -> Dataset:  # noqa: ANN401 - see put

@@ -28,9 +28,10 @@ from cxr_sr.superres.zoo import Model, load_model
 from cxr_sr.training.dataset import Sampling
 from cxr_sr.training.degrade import Degradation
 from cxr_sr.training.export import export
-from cxr_sr.training.fit import Run, fit, start_from
+from cxr_sr.training.fit import Run, fit
 from cxr_sr.training.learner import Learner, Recipe, enlarge, one_cycle, psnr
 from cxr_sr.training.losses import LOSSES
+from cxr_sr.training.start import start_from
 from tests.builders import (
     noise,
     pixel_format,
@@ -440,15 +441,15 @@ class TestAverage:
         network = tiny_network()
         learner = Learner(network, recipe(ema=0.9))
         for value in (1.0, 2.0):
-            nn.init.constant_(network.get_parameter("first.bias"), value)
+            nn.init.constant_(network.get_parameter("end.weight"), value)
             learner.average.update_parameters(network)
-        early = float(learner.averaged.get_parameter("first.bias")[0])
+        early = float(learner.averaged.get_parameter("end.weight").mean())
         assert early == pytest.approx(2 - 2 / 11)
         for _ in range(200):
             learner.average.update_parameters(network)
-        nn.init.constant_(network.get_parameter("first.bias"), 3.0)
+        nn.init.constant_(network.get_parameter("end.weight"), 3.0)
         learner.average.update_parameters(network)
-        late = float(learner.averaged.get_parameter("first.bias")[0])
+        late = float(learner.averaged.get_parameter("end.weight").mean())
         assert late == pytest.approx(2.1, abs=1e-3)
 
 

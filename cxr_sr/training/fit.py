@@ -28,7 +28,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.superres.networks import FixedBatchNorm, Network, build
+from cxr_sr.superres.networks import Network, build
 from cxr_sr.superres.zoo import Model, ModelSpec
 from cxr_sr.training.bar import Bar
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
@@ -38,6 +38,7 @@ from cxr_sr.training.index import Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
 from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
 from cxr_sr.training.provenance import provenance, versions
+from cxr_sr.training.start import settle_normalisation, start_from
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ def _network(images: list[Image], run: Run) -> Network:
         torch.set_num_threads(run.threads)
     torch.manual_seed(run.recipe.seed)
     network = build(_spec(run, images[0].channels))
-    _settle_normalisation(network, images)
+    settle_normalisation(network, images)
     if run.init:
         start_from(network, run.init)
     # Convolutions of many channels are a tenth faster so on a CPU.
@@ -175,50 +176,6 @@ def _spec(run: Run, channels: int) -> ModelSpec:
         scales=run.recipe.scales,
         channels=channels,
     )
-
-
-def _settle_normalisation(network: Network, images: list[Image]) -> None:
-    """Give batch normalisation the mean and variance of all pixels of the data."""
-    layers = [m for m in network.modules() if isinstance(m, FixedBatchNorm)]
-    if not layers:
-        return
-    whole = [i.crop((0, 0), i.sides) for i in images]
-    means = torch.tensor([float(i.mean()) for i in whole])
-    variances = torch.tensor([float(i.var()) for i in whole])
-    for layer in layers:
-        layer.settle(
-            float(means.mean()), float(variances.mean() + means.var(correction=0))
-        )
-
-
-def start_from(network: Network, weights: Path) -> None:
-    """Take over the weights of a file, wherever name and shape agree.
-
-    So a trunk trained for x2 starts a trunk for all scales.
-
-    Raises
-    ------
-    TrainingError
-        If the file is unreadable, or none of its weights fits.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    own = network.state_dict()
-    try:
-        given = load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise TrainingError(
-            f"{weights.name} is no readable safetensors file; give weights that "
-            "`cxr-sr train` wrote"
-        ) from error
-    fitting = {k: v for k, v in given.items() if k in own and v.shape == own[k].shape}
-    if not fitting:
-        raise TrainingError(
-            f"no weight of {weights.name} fits this network; give weights of the same "
-            "network, width and depth"
-        )
-    network.load_state_dict(fitting, strict=False)
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -278,7 +278,7 @@ def _finish(
     derivation: Derivation,
     now: datetime | None,
 ) -> Radiograph:
-    now = now or datetime.now(UTC)
+    now = now or datetime.now().astimezone()
     return radiograph.replace(
         pixels=pixels,
         geometry=radiograph.geometry.upscaled(derivation.factors),

@@ -1,0 +1,97 @@
+"""`cxr-sr inspect` tells what is there, from headers, without naming a patient."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydicom.uid import CTImageStorage
+from typer.testing import CliRunner
+
+from cxr_sr.cli.main import app
+from tests.files import a_dicom, a_png
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    a_dicom(tmp_path / "in" / "a" / "IM0001")
+    a_dicom(tmp_path / "in" / "ct", sop_class=CTImageStorage)
+    a_png(tmp_path / "in" / "picture.png")
+    return tmp_path / "in"
+
+
+def inspect(*arguments):
+    return CliRunner().invoke(app, ["inspect", *map(str, arguments)])
+
+
+def test_a_table_has_a_line_a_file(export):
+    result = inspect(export)
+    assert result.exit_code == 0
+    lines = {line.split()[0]: line for line in result.stdout.splitlines()}
+    for expected in ("16 x 20", "12", "MONOCHROME2", "0.2 x 0.2", "Little Endian"):
+        assert expected in lines["a/IM0001"]
+    assert "PNG" in lines["picture.png"]
+
+
+def test_what_would_be_refused_is_said_below_the_table(export):
+    said = [x for x in inspect(export).stdout.splitlines() if x.startswith("ct: ")]
+    assert said[0].startswith("ct: refused: ")
+    assert "CT" in said[0]
+
+
+def test_what_is_odd_is_said_below_the_table(export):
+    a_dicom(export / "a" / "IM0001", PhotometricInterpretation="MONOCHROME1")
+    assert "a/IM0001: MONOCHROME1: the smallest value" in inspect(export).stdout
+
+
+def test_json_is_an_object_a_file(export):
+    found = [json.loads(line) for line in inspect(export, "--json").stdout.splitlines()]
+    by_name = {entry["file"]: entry for entry in found}
+    assert sorted(by_name) == ["a/IM0001", "ct", "picture.png"]
+    assert by_name["a/IM0001"]["spacing_mm"] == [0.2, 0.2]
+    assert by_name["a/IM0001"]["refusal"] is None
+    assert "CT" in by_name["ct"]["refusal"]
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_no_patient_is_named(export, option):
+    result = inspect(export, *option)
+    assert "secret" not in (result.stdout + result.stderr).lower()
+
+
+def test_what_is_no_image_is_told_if_it_was_asked_for_and_left_out_if_not(export):
+    (export / "notes.txt").write_text("nothing to see")
+    assert inspect(export).stderr == ""
+    assert inspect(export).exit_code == 0
+    asked = inspect(export / "notes.txt")
+    assert asked.exit_code == 5
+    assert "notes.txt: neither DICOM" in asked.stderr
+
+
+def test_some_that_cannot_be_described_are_an_exit_code_of_their_own(export):
+    (export / "notes.txt").write_text("nothing to see")
+    assert inspect(export / "notes.txt", export / "picture.png").exit_code == 4
+
+
+def test_an_empty_folder_is_nothing_to_do(tmp_path):
+    assert inspect(tmp_path).exit_code == 3
+
+
+def test_an_input_that_is_not_there_is_wrong_usage(tmp_path):
+    result = inspect(tmp_path / "gone")
+    assert result.exit_code == 2
+    assert "there is no file or folder" in result.stderr
+
+
+def test_paths_may_come_from_standard_input(export):
+    result = CliRunner().invoke(app, ["inspect", "-"], input="in/ct\nin/picture.png\n")
+    assert result.exit_code == 0
+    assert "picture.png" in result.stdout
+
+
+def test_real_files_of_many_kinds_are_described(shared_dicom):
+    result = inspect(shared_dicom, "--json")
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    dicom = [entry for entry in found if entry["file"].endswith(".dcm")]
+    assert len(dicom) == len(list(shared_dicom.glob("*.dcm")))
+    assert all("kind" in entry for entry in dicom)

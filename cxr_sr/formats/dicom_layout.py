@@ -97,7 +97,7 @@ def check_radiograph(parsed: ParsedDicom) -> PixelElement:
     if sop_class == SecondaryCaptureImageStorage and modality not in CAPTURED:
         raise _refusal("Modality", f"{modality} in a secondary capture")
     frames = numbers(header, "NumberOfFrames")
-    if frames and frames[0] != 1:
+    if frames and frames[0] > 1:
         raise _refusal("NumberOfFrames", f"{frames[0]:.0f}, a multi-frame image")
     photometric = text(header, "PhotometricInterpretation")
     if photometric and photometric not in {"MONOCHROME1", "MONOCHROME2"}:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom_encoding import encoding_of, to_explicit_little_endian
-from cxr_sr.formats.guard import quiet, readable
+from cxr_sr.formats.guard import PARSER_ERRORS, quiet, readable
 from cxr_sr.formats.header_elements import remove_tags, text
 from cxr_sr.formats.sniff import Kind
 
@@ -34,6 +34,8 @@ MAX_INFLATED_BYTES = 2 * MAX_PIXELS + 2**26
 """The same bound for a deflated file: its pixels at 16 bits, and a large header."""
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
+
+_Element = DataElement | RawDataElement
 _PIXEL_DATA = 0x7FE00010
 _NOT_HEADER = {0x0000, 0x0002, 0x7FE0}
 _ANY_PIXEL_DATA = {0x7FE00008, 0x7FE00009, _PIXEL_DATA}
@@ -98,9 +100,7 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
         dataset = read_dataset(file, implicit, little, stop_when=_at_pixel_data)
         _check_complete(dataset)
         pixels = _locate_pixels(file, dataset)
-        if pixels is not None:
-            implicit, little = encoding_of(dataset)
-            dataset.update(read_dataset(file, implicit, little))
+        dataset.update(_elements_after(file, dataset))
         to_explicit_little_endian(dataset)
     remove_tags(dataset, lambda tag: tag.group in _NOT_HEADER)
     return ParsedDicom(dataset, syntax, pixels, file)
@@ -178,6 +178,19 @@ def _locate_pixels(file: BinaryIO, dataset: Dataset) -> PixelElement | None:
     file.seek(min(start + length, end))
     found = min(length, end - start)
     return PixelElement(tag, length, ((start, found),), words=head[4:6] == b"OW")
+
+
+def _elements_after(file: BinaryIO, before: Dataset) -> dict[BaseTag, _Element]:
+    """Read what follows the pixel data: private groups as a rule, or a file's padding.
+
+    What makes no sense there is no reason to refuse an image that is complete.
+    """
+    try:
+        after = read_dataset(file, *encoding_of(before))
+        _check_complete(after)
+    except (*PARSER_ERRORS, OSError, UnreadableError):
+        return {}
+    return {e.tag: e for e in after.elements() if e.tag > _PIXEL_DATA}
 
 
 def _fragments(file: BinaryIO) -> tuple[tuple[int, int], ...]:

@@ -44,7 +44,7 @@ def read_dicom(
         with quiet():
             element = check_radiograph(parsed)
             layout = pixel_layout(parsed.dataset)
-            pixels = decode(parsed, element, layout)
+        pixels = decode(parsed, element, layout)
     with quiet():
         header = DicomHeader(
             _as_decoded(parsed.dataset, layout),

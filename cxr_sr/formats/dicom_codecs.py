@@ -1,0 +1,165 @@
+"""The decoders of compressed pixel data: a code stream becomes samples.
+
+One decoder for each transfer syntax, so that a file gives the same pixels on every
+machine; and what a code stream says of itself is compared with the header before the
+decoder runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.dicom_layout import PixelLayout
+from cxr_sr.formats.jpeg_stream import END, parse_jpeg, with_standard_scan
+from cxr_sr.formats.rle_stream import decode_rle
+
+Samples = NDArray[np.unsignedinteger[Any]]
+
+_TAIL_BYTES = 16
+"""Where the end marker is looked for: some writers add a byte, or several zeros."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a decoder returned, before the header's idea of a sample is applied."""
+
+    samples: Samples
+    """(H, W), bit patterns."""
+    precision: int
+    """Bits of a sample in the code stream, its sign bit topmost."""
+
+
+def as_image(samples: NDArray[Any], layout: PixelLayout) -> Samples:
+    """Return the samples as (H, W); UnreadableError if there are more or fewer."""
+    if samples.size != layout.samples:
+        width = samples.itemsize
+        raise wrong_length(layout.samples * width, samples.size * width, layout)
+    return samples.reshape(layout.rows, layout.columns)
+
+
+def wrong_length(expected: int, found: int, layout: PixelLayout) -> UnreadableError:
+    """Return the error for so many bytes instead of the expected ones."""
+    return UnreadableError(
+        f"the pixel data have {found} bytes, but {expected} were expected from Rows "
+        f"{layout.rows}, Columns {layout.columns} and BitsAllocated "
+        f"{layout.format.bits_allocated}; the file is truncated or its header is "
+        "wrong: copy or export it anew"
+    )
+
+
+def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
+    """Decode JPEG baseline, extended and lossless, by GDCM.
+
+    Its codec classes are used directly: its image class, like pydicom's plugin on top
+    of it, tries a decoder for the wrong precision first, which then writes to stderr,
+    and neither takes 12-bit extended JPEG.
+    """
+    import gdcm  # type: ignore[import-untyped]
+
+    jpeg = parse_jpeg(stream)
+    _check_stream(stream, layout, (jpeg.rows, jpeg.columns, jpeg.components))
+    bits = next(b for b in (8, 12, 16) if jpeg.precision <= b)
+    codec = gdcm.JPEGCodec()
+    codec.SetDimensions((layout.columns, layout.rows, 1))
+    codec.SetNumberOfDimensions(2)
+    monochrome = gdcm.PhotometricInterpretation.MONOCHROME2
+    codec.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(monochrome))
+    codec.SetPixelFormat(gdcm.PixelFormat(1, bits, bits, bits - 1, 0))
+    fragments = gdcm.SequenceOfFragments.New()
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(with_standard_scan(stream, jpeg))
+    fragments.AddFragment(fragment)
+    coded, image = gdcm.DataElement(), gdcm.DataElement()
+    coded.SetValue(fragments.__ref__())
+    if not codec.Decode(coded, image):
+        raise ValueError("the decoder gave up")
+    data = image.GetByteValue().GetBuffer().encode("utf-8", "surrogateescape")
+    width = 1 if bits == 8 else 2
+    return Decoded(as_image(np.frombuffer(data, f"<u{width}"), layout), jpeg.precision)
+
+
+def _jpeg_ls(stream: bytes, layout: PixelLayout) -> Decoded:
+    from jpeg_ls import decode_pixel_data  # type: ignore[import-untyped]
+
+    jpeg = parse_jpeg(stream)
+    _check_stream(stream, layout, (jpeg.rows, jpeg.columns, jpeg.components))
+    data, _ = decode_pixel_data(stream)
+    width = 1 if jpeg.precision <= 8 else 2
+    return Decoded(as_image(np.frombuffer(data, f"<u{width}"), layout), jpeg.precision)
+
+
+def _jpeg_2000(stream: bytes, layout: PixelLayout) -> Decoded:
+    """Decode JPEG 2000 and HTJ2K, whose code streams know their own sign."""
+    from openjpeg.utils import decode_pixel_data, get_parameters
+
+    facts = get_parameters(stream)
+    size = facts["rows"], facts["columns"], facts["samples_per_pixel"]
+    _check_stream(stream, layout, size)
+    precision, signed = int(facts["precision"]), bool(facts["is_signed"])
+    data = decode_pixel_data(stream, version=2)
+    width = 1 if precision <= 8 else 2
+    samples: Samples = as_image(np.frombuffer(data, f"<u{width}"), layout)
+    if signed and layout.format.signed:
+        extended = samples.view(f"i{width}").astype(np.int16)
+        return Decoded(extended.view(np.uint16), 16)
+    if signed:  # the encoder was told the wrong thing, and kept the bits
+        samples = samples & samples.dtype.type((1 << precision) - 1)
+    return Decoded(samples, precision)
+
+
+def _rle(stream: bytes, layout: PixelLayout) -> Decoded:
+    width = layout.sample_bytes
+    data = decode_rle(stream, layout.samples, width)
+    return Decoded(as_image(data.view(f"<u{width}"), layout), 8 * width)
+
+
+def _check_stream(
+    stream: bytes, layout: PixelLayout, found: tuple[object, object, object]
+) -> None:
+    expected = (layout.rows, layout.columns, 1)
+    if found != expected:
+        raise UnreadableError(
+            "Rows x Columns x SamplesPerPixel is {} x {} x {}, but the code stream "
+            "holds {} x {} x {}; the file contradicts itself: export it anew".format(
+                *expected, *found
+            )
+        )
+    if END not in stream.rstrip(b"\0")[-_TAIL_BYTES:]:
+        raise UnreadableError(
+            f"the code stream of {len(stream)} bytes has no end marker (ffd9): the "
+            "image is truncated; copy or export the file anew"
+        )
+
+
+DECODERS: dict[UID, Callable[[bytes, PixelLayout], Decoded]] = {
+    **dict.fromkeys(
+        (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1), _jpeg
+    ),
+    **dict.fromkeys((JPEGLSLossless, JPEGLSNearLossless), _jpeg_ls),
+    **dict.fromkeys(
+        (JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K),
+        _jpeg_2000,
+    ),
+    RLELossless: _rle,
+}

@@ -337,8 +337,9 @@ class TestProvenance:
             image(source="A", licence="CC0", patient="1"),
             image(patient="2"),
         ]
-        found = provenance(images)
+        found = provenance({"train": images, "val": images[:1]})
         assert found["patients"] == 2
+        assert found["splits"] == {"train": 3, "val": 1}
         assert found["data"] == [
             {"source": "unnamed", "licence": "unstated", "n": 1},
             {"source": "A", "licence": "CC0", "n": 2},
@@ -350,4 +351,4 @@ class TestProvenance:
         assert data_hash([image((24, 48))]) != data_hash([image((48, 24))])
 
     def test_nobody_is_named(self):
-        assert "secret" not in str(provenance([image(patient="secret")]))
+        assert "secret" not in str(provenance({"train": [image(patient="secret")]}))

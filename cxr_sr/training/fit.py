@@ -99,7 +99,7 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     _tell_levels(run)
     images = {split: _images(data, split, run) for split in ("train", "val")}
     learner = Learner(_network(images["train"], run), run.recipe)
-    training = provenance(images["train"]) | _settings(run)
+    training = provenance(images) | _settings(run)
     _write_settings(folder, training)
     with _quiet_lightning():
         trainer = _trainer(folder, run)

@@ -15,13 +15,14 @@ from cxr_sr.training.index import Image
 PACKAGES = ("torch", "lightning", "numpy")
 
 
-def provenance(images: Sequence[Image]) -> dict[str, Any]:
-    """Return the data's sets, terms, number and hash.
+def provenance(splits: dict[str, list[Image]]) -> dict[str, Any]:
+    """Return the sets, terms, number and hash of the data trained on.
 
     Parameters
     ----------
-    images : those trained on
+    splits : the images of each split that is used, "train" among them
     """
+    images = splits["train"]
     sets = Counter((i.entry.source, i.entry.licence) for i in images)
     return {
         "data": [
@@ -29,6 +30,7 @@ def provenance(images: Sequence[Image]) -> dict[str, Any]:
             for (source, licence), n in sorted(sets.items())
         ],
         "data_sha256": data_hash(images),
+        "splits": {split: len(used) for split, used in splits.items()},
         "patients": len({i.entry.patient for i in images}),
     }
 

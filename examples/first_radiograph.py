@@ -27,8 +27,12 @@ import cxr_sr
 FOLDER = Path("first-radiograph")
 SCALE = 2
 PIXEL_DATA = Tag("PixelData")
-CROP_PX = 320
+CROP_PX = 160
 """Side of the square of the input that the picture shows."""
+PLACE = (0.4, 0.28)
+"""Centre of that square as a share of rows and columns: in a chest, a lung."""
+ZOOM = 4
+"""Side of an input pixel in the picture."""
 
 
 def main(files: list[str]) -> None:
@@ -88,12 +92,12 @@ def tell_header(before: pydicom.Dataset, after: pydicom.Dataset) -> None:
         old, new = shown(before, tag), shown(after, tag)
         if old != new:
             name = keyword_for_tag(tag) or str(tag)
-            print(f"  {name:34} {old:>28} -> {new}")
+            print(f"  {name:32} {old:>36} -> {new}")
     if private := sum(tag.is_private for tag in tags - {*after.keys()}):
         print(f"  {private} private attributes removed")
 
 
-def shown(header: pydicom.Dataset, tag: BaseTag, width: int = 60) -> str:
+def shown(header: pydicom.Dataset, tag: BaseTag, width: int = 36) -> str:
     """Return an element's value as one short line."""
     if tag not in header:
         return "-"
@@ -105,26 +109,33 @@ def shown(header: pydicom.Dataset, tag: BaseTag, width: int = 60) -> str:
 
 
 def draw(before: cxr_sr.Radiograph, after: cxr_sr.Radiograph, path: Path) -> None:
-    """Save the middle of both images side by side, at the size of the larger."""
+    """Save a part of both images side by side, every pixel as the square it is."""
     measured, finer = crop(before, 1), crop(after, SCALE)
     window = np.percentile(measured, (1, 99))
     if before.format.photometric == "MONOCHROME1":
         window = window[::-1]
-    left = np.kron(gray(measured, window), np.ones((SCALE, SCALE), np.uint8))
+    left = enlarged(gray(measured, window), ZOOM)
+    right = enlarged(gray(finer, window), ZOOM // SCALE)
     gap = np.full((len(left), 8), 255, np.uint8)
-    both = np.hstack([left, gap, gray(finer, window)])
-    sitk.WriteImage(sitk.GetImageFromArray(both), str(path))
+    sitk.WriteImage(sitk.GetImageFromArray(np.hstack([left, gap, right])), str(path))
 
 
 def crop(radiograph: cxr_sr.Radiograph, scale: int) -> NDArray[np.float64]:
-    """Return the stored values of the middle of an image; of RGB, the green."""
+    """Return the stored values around `PLACE`; of RGB, the green."""
     stored = radiograph.pixels.reshape(*radiograph.shape, -1)
-    rows, columns = (side // scale for side in radiograph.shape)
-    side = min(CROP_PX, rows, columns)
-    top, left = (rows - side) // 2 * scale, (columns - side) // 2 * scale
-    side *= scale
-    middle = stored[top : top + side, left : left + side, stored.shape[2] // 2]
-    return middle.astype(np.float64)
+    sides = [side // scale for side in radiograph.shape]
+    part = min(CROP_PX, *sides)
+    starts = [
+        min(max(round(place * side) - part // 2, 0), side - part) * scale
+        for place, side in zip(PLACE, sides, strict=True)
+    ]
+    rows, columns = (slice(start, start + part * scale) for start in starts)
+    return stored[rows, columns, stored.shape[2] // 2].astype(np.float64)
+
+
+def enlarged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Repeat every pixel `factor` times in both directions."""
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def gray(stored: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.uint8]:

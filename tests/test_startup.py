@@ -1,9 +1,9 @@
 """`--help` and `inspect` answer at once: they load nothing that computes."""
 
+import os
 import subprocess
 import sys
 import sysconfig
-import time
 from pathlib import Path
 
 import pytest
@@ -57,14 +57,17 @@ def test_help_loads_not_even_numpy_or_pydicom():
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["inspect", "RG1"]], ids=" ".join)
-def test_the_answer_comes_in_a_fraction_of_a_second(arguments, rg1):
-    arguments = [str(rg1) if a == "RG1" else a for a in arguments]
-    command = [str(Path(sysconfig.get_path("scripts")) / "cxr-sr"), *arguments]
-    best = min(_seconds(command) for _ in range(3))
-    assert best < 1.0
+def test_the_answer_takes_a_fraction_of_a_second(arguments, rg1):
+    command = [str(Path(sysconfig.get_path("scripts")) / "cxr-sr")]
+    command += [str(rg1) if a == "RG1" else a for a in arguments]
+    assert min(_cpu_seconds(command) for _ in range(3)) < 1.0
 
 
-def _seconds(command: list[str]) -> float:
-    begun = time.perf_counter()
+def _cpu_seconds(command: list[str]) -> float:
+    """Time spent by the processor, which other work on the machine does not stretch."""
+    before = os.times()
     subprocess.run(command, capture_output=True, check=True)
-    return time.perf_counter() - begun
+    after = os.times()
+    return (after.children_user - before.children_user) + (
+        after.children_system - before.children_system
+    )

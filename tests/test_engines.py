@@ -9,7 +9,7 @@ import pytest
 from cxr_sr.errors import EngineError, ModelError, SettingsError
 from cxr_sr.superres.engines import ENGINES, PACKAGES, open_engine
 from cxr_sr.superres.zoo import load_model
-from tests.builders import structure, tiny_model, tiny_network
+from tests.builders import structure, tiny_model, tiny_network, tiny_spec
 
 SCALES = [2, 3, 4, 8]
 TOLERANCE = 2e-5
@@ -144,6 +144,19 @@ class TestChoice:
 
 
 class TestWeights:
+    def test_they_are_loaded_once(self, model, engine_name):
+        one, other = (open_engine(model, 2, engine_name) for _ in "ab")
+        assert one is other
+
+    def test_but_anew_where_the_file_holds_others(self, tmp_path, engine_name):
+        export = pytest.importorskip("cxr_sr.training.export").export
+        before, image = tiny_model(tmp_path), an_image()
+        old = open_engine(before, 2, engine_name)(image)
+        spec = tiny_spec("trunk")
+        after = export(tiny_network("trunk", seed=1), spec, tmp_path)
+        new = open_engine(after, 2, engine_name)(image)
+        assert np.abs(new - old).max() > 0.01
+
     def test_only_the_asked_scale_is_computed(self, tmp_path):
         """The tail of x8 has most of the weights; at x2 it must not be loaded."""
         onnx = pytest.importorskip("onnx")

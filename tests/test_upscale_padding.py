@@ -5,7 +5,7 @@ import pytest
 
 from cxr_sr.superres.target import LongSide
 from tests.builders import noise, radiograph
-from tests.upscale_builders import derivation_of, errors, upscaled
+from tests.upscale_builders import calm, derivation_of, errors, upscaled
 
 CASES = (
     pytest.param((0, 0), id="zero, unsigned"),
@@ -48,6 +48,15 @@ class TestPadding:
         image, _ = framed(padding)
         result = upscaled(image, "bicubic", 2)
         assert np.abs(errors(result, image, 2)).max() < 1
+
+    def test_the_reported_agreement_leaves_padding_out(self):
+        image = calm()
+        pixels = image.pixels.copy()
+        pixels[:17] = 0
+        image = image.replace(pixels=pixels, padding=(0, 0))
+        result = upscaled(image, consistency="off")
+        rms = np.sqrt(np.square(errors(result, image, 2)).mean())
+        assert derivation_of(result).consistency_rms == pytest.approx(rms, rel=1e-3)
 
     @pytest.mark.parametrize("padding", CASES)
     def test_its_value_does_not_ring_into_the_image(self, padding):

@@ -10,6 +10,7 @@ import typer
 from cxr_sr.cli import models, output
 from cxr_sr.cli.errors import guarded
 from cxr_sr.cli.evaluate import evaluate
+from cxr_sr.cli.index import index
 from cxr_sr.cli.inspect import inspect
 from cxr_sr.cli.options import spread
 from cxr_sr.cli.train import train
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(guarded(spread(upscale)))
 app.command()(guarded(inspect))
+app.command()(guarded(spread(index)))
 app.command()(guarded(spread(train)))
 app.command()(guarded(spread(evaluate)))
 app.add_typer(models.app, name="models")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -24,6 +25,8 @@ from rich.table import Table
 
 NOTICE = "cxr-sr is for research only; it is not a medical device."
 
+PLAIN_SECONDS = 30.0
+"""Between two lines about a run in a log."""
 PIPE_WIDTH = 1000
 """Columns to lay a table out in where no terminal sets a width: one row, one line."""
 
@@ -39,14 +42,15 @@ def record(fields: dict[str, Any]) -> None:
     data(json.dumps(fields))
 
 
-def table(columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table of data; cells are wrapped only where there is a terminal."""
+def table(columns: list[str], rows: list[list[str]], *, talk: bool = False) -> None:
+    """Print a table, of data or as talk; cells are wrapped only in a terminal."""
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         shown.add_row(*row)
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(highlight=False, markup=False, width=width).print(shown)
-    sys.stdout.flush()
+    stream = sys.stderr if talk else sys.stdout
+    width = None if stream.isatty() else PIPE_WIDTH
+    Console(stderr=talk, highlight=False, markup=False, width=width).print(shown)
+    stream.flush()
 
 
 def say(text: str) -> None:
@@ -65,10 +69,13 @@ def discard_output() -> None:
 
 
 @contextmanager
-def progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+def progress(
+    total: int, *, quiet: bool, plain: bool = False
+) -> Iterator[Callable[[int], None]]:
     """Show a bar with rate, remaining time and failures, but only on a terminal.
 
-    Yields a function to call with the number of failures when a file is finished.
+    Elsewhere, a `plain` line now and then tells a log how far it is. Yields a function
+    to call with the number of failures when a file is finished.
     """
     console = Console(stderr=True)
     bar = Progress(
@@ -85,11 +92,16 @@ def progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     with bar:
         task = bar.add_task("files", total=total, rate=0.0, failed=0)
         begun = time.monotonic()
+        due = PLAIN_SECONDS if plain and bar.disable and not quiet else math.inf
 
         def finished_one(failed: int) -> None:
+            nonlocal due
             bar.update(task, advance=1, failed=failed)
             elapsed = max(time.monotonic() - begun, 1e-3)
-            rate = bar.tasks[0].completed / elapsed
-            bar.update(task, rate=rate)
+            done = int(bar.tasks[0].completed)
+            bar.update(task, rate=done / elapsed)
+            if elapsed >= due:
+                due = elapsed + PLAIN_SECONDS
+                say(f"{done} of {total} files, {failed} failed")
 
         yield finished_one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,21 +136,32 @@ def load(entries: Iterable[Entry], least_px: int, count: int) -> list[Image]:
     return images
 
 
-def _rows(index: Path) -> list[Entry]:
+def read_table(table: Path, columns: Sequence[str] = COLUMNS) -> list[dict[str, str]]:
+    """Return the rows of a CSV file that has at least `columns`.
+
+    Raises
+    ------
+    TrainingError
+        If it cannot be read, or lacks one of them.
+    """
     try:
-        with index.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            missing = [c for c in columns if c not in (reader.fieldnames or ())]
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise TrainingError(f"{index.name} is no readable index: {reason}") from error
+        raise TrainingError(f"{table.name} is no readable index: {reason}") from error
     if missing:
         raise TrainingError(
-            f"{index.name} lacks the column(s) {', '.join(missing)}; an index has "
-            f"at least {', '.join(COLUMNS)}"
+            f"{table.name} lacks the column(s) {', '.join(missing)}; an index has "
+            f"at least {', '.join(columns)}"
         )
-    return [_entry(index.parent, row) for row in rows]
+    return rows
+
+
+def _rows(index: Path) -> list[Entry]:
+    return [_entry(index.parent, row) for row in read_table(index)]
 
 
 def _entry(folder: Path, row: dict[str, str]) -> Entry:

@@ -1,0 +1,109 @@
+"""What an index says of one image, and nothing by which its patient could be found."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cxr_sr.formats import read
+from cxr_sr.formats.subject import Subject
+from cxr_sr.training.pacs_split import Salt
+
+OLDEST_TOLD = 90
+"""Years from which ages are told together: so old, an age and little else identify."""
+
+SPACING_DIGITS = 6
+"""Nanometres: what a DS of 16 characters holds and no floating-point noise."""
+
+Kind = Literal["duplicate", "no image", "no radiograph", "unreadable"]
+"""Why a file is left out, in two words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One radiograph, read. Text that is not known is "", numbers are None."""
+
+    patient: str
+    """Salted hash of PatientID and IssuerOfPatientID."""
+    study: str
+    """Salted hash of StudyInstanceUID; groups images whose patient is not named."""
+    view: str
+    age: str
+    """Whole years, or 90+."""
+    sex: str
+    modality: str
+    body_part: str
+    manufacturer: str
+    bits: int
+    """BitsStored."""
+    photometric: str
+    rows: int
+    columns: int
+    row_spacing_mm: float | None
+    """Distance between the centres of neighbouring rows."""
+    column_spacing_mm: float | None
+    pixel_hash: str
+    """Salted hash of decoded stored values: the same however the file codes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What became of one file."""
+
+    name: str
+    """Below the data's folder, with forward slashes."""
+    facts: Facts | None = None
+    kind: Kind | Literal[""] = ""
+    """Why it is left out, "" for a radiograph."""
+    reason: str = ""
+    """The same in a sentence without paths."""
+
+
+def examine(path: Path, salt: Salt) -> Facts:
+    """Read a file, by the one reader there is, and return what an index may say of it.
+
+    Raises
+    ------
+    InputError
+        If it is damaged or no radiograph.
+    """
+    radiograph = read(path)
+    subject = Subject.of(radiograph.header)
+    rows, columns = radiograph.shape
+    spacing_mm = radiograph.geometry.spacing_mm
+    row_mm, column_mm = (
+        (round(mm, SPACING_DIGITS) for mm in spacing_mm) if spacing_mm else (None, None)
+    )
+    return Facts(
+        patient=salt.name("patient", *subject.patient) if subject.patient else "",
+        study=salt.name("study", subject.study) if subject.study else "",
+        view=subject.view,
+        age=age("" if subject.age_years is None else str(subject.age_years)),
+        sex=subject.sex,
+        modality=subject.modality,
+        body_part=subject.body_part,
+        manufacturer=subject.manufacturer,
+        bits=radiograph.format.bits_stored,
+        photometric=radiograph.format.photometric,
+        rows=rows,
+        columns=columns,
+        row_spacing_mm=row_mm,
+        column_spacing_mm=column_mm,
+        pixel_hash=salt.name_pixels(radiograph.pixels),
+    )
+
+
+def age(years: str) -> str:
+    """Return an age as an index tells it: whole years, 90+ for all above; "" if none.
+
+    References
+    ----------
+    45 CFR 164.514(b)(2)(i)(C), whose limit de-identification profiles share
+    """
+    found = re.fullmatch(r"(\d{1,3})(?:\.\d*)?Y?", years.strip())
+    if not found:
+        return ""
+    whole = int(found[1])
+    return str(whole) if whole < OLDEST_TOLD else f"{OLDEST_TOLD}+"

@@ -1,0 +1,67 @@
+"""A picture of an index; it needs matplotlib, the extra `figures`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_sr.formats.atomic import replacing
+from cxr_sr.training.pacs_summary import Counts, Summary, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 4
+SHOWN = 10
+"""Values of an attribute that get a bar of their own."""
+LABEL_CHARACTERS = 24
+COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
+
+
+def write_figure(summary: Summary, path: Path) -> None:
+    """Draw the counts as bars, a panel an attribute, a colour a split, into a PNG.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses.
+    """
+    with replacing(path, overwrite=True) as temporary:
+        figure(summary).savefig(temporary, dpi=120)
+
+
+def figure(summary: Summary) -> Figure:
+    """Draw the counts."""
+    from matplotlib.figure import Figure
+
+    lines = -(-len(summary.counts) // COLUMNS)
+    drawn = Figure(figsize=(4.5 * COLUMNS, 3.2 * lines), layout="constrained")
+    panels = drawn.subplots(lines, COLUMNS, squeeze=False).flat
+    for axes, (name, counts) in zip(panels, summary.counts.items(), strict=False):
+        _bars(axes, shortened(counts, SHOWN), list(summary.splits))
+        axes.set_title(name)
+    sides = ", ".join(
+        f"{side} {n['images']} of {n['patients']}" for side, n in summary.splits.items()
+    )
+    drawn.suptitle(
+        f"{summary.images} images of {summary.patients} patients ({sides}); "
+        f"{sum(summary.left_out.values())} files left out"
+    )
+    handles, labels = drawn.axes[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return drawn
+
+
+def _bars(axes: Axes, counts: Counts, sides: list[str]) -> None:
+    places = np.arange(len(counts))
+    start = np.zeros(len(counts))
+    for side in sides:
+        lengths = np.array([count[side] for count in counts.values()])
+        axes.barh(places, lengths, left=start, color=COLOURS[side], label=side)
+        start += lengths
+    axes.set_yticks(places, [name[:LABEL_CHARACTERS] for name in counts])
+    axes.invert_yaxis()  # the first on top
+    axes.set_xlabel("images")

@@ -1,0 +1,252 @@
+"""From what was read of an export to an index: unique images, split by patient.
+
+::
+
+    survey(data)        what files there are                   formats.discover
+    examine(path)       what each is, in parallel, kept        pacs_facts, pacs_journal
+    assemble(...)       duplicates out, patients to sides      here
+    write_index(...)    INDEX.csv; write_skipped(...) the others here
+
+What an index may hold is what `Row` has. Patients are salted hashes; names, numbers,
+dates and UIDs stay in the export. Only `file` is not ours: training must find the
+image, so it is the path that the export gave it, relative to the index.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxr_sr.formats.atomic import replacing
+from cxr_sr.formats.discover import Candidate, discover
+from cxr_sr.formats.subject import code, sex
+from cxr_sr.training.pacs_facts import Examined, Facts, Kind, age
+from cxr_sr.training.pacs_manifest import Manifest
+from cxr_sr.training.pacs_split import Salt, Shares
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image of an index, column by column."""
+
+    file: str
+    """Relative to the index."""
+    split: str
+    patient: str
+    """Salted hash; of a study, a folder or a file where no patient is named."""
+    view: str
+    age: str
+    """Whole years, or 90+."""
+    sex: str
+    modality: str
+    body_part: str
+    manufacturer: str
+    bits: int
+    photometric: str
+    rows: int
+    columns: int
+    row_spacing_mm: float | None
+    column_spacing_mm: float | None
+    pixel_hash: str
+    source: str
+    """Data set and its terms, as a manifest states them; trained weights repeat it."""
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One file that is not in the index."""
+
+    file: str
+    """Relative to the data's folder."""
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """What came of an export."""
+
+    rows: Sequence[Row]
+    left_out: Sequence[LeftOut]
+    unnamed: int = 0
+    """Images of which nothing says whose they are."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How an index is made of what was read."""
+
+    salt: Salt
+    shares: Shares
+    manifest: Manifest
+    folder: str = ""
+    """The data's folder as seen from the index's, with forward slashes."""
+
+    def place(self, name: str) -> str:
+        """Return a file's path relative to the index."""
+        return posixpath.normpath(posixpath.join(self.folder, name))
+
+
+def survey(
+    data: Path, is_ours: Callable[[Path], bool]
+) -> tuple[list[Candidate], list[Examined]]:
+    """Return the files that may be images, and what is known of all others.
+
+    Parameters
+    ----------
+    data : a folder, a DICOMDIR, or one file
+    is_ours : tells the files that `index` itself writes
+    """
+    candidates: list[Candidate] = []
+    others: list[Examined] = []
+    for found in discover([data]):
+        name = found.relative.as_posix()
+        if is_ours(found.path):
+            continue
+        if not _is_text(name):
+            reason = "its name is not UTF-8, which an index cannot hold; rename it"
+            legible = name.encode(errors="backslashreplace").decode()
+            others.append(Examined(legible, None, "unreadable", reason))
+        elif isinstance(found, Candidate):
+            candidates.append(found)
+        else:
+            kind: Kind = "unreadable" if found.asked else "no image"
+            others.append(Examined(name, None, kind, found.reason))
+    return candidates, others
+
+
+def assemble(examined: Iterable[Examined], rules: Rules) -> Index:
+    """Make an index of all that was examined; the same for any order of it."""
+    ordered = sorted(examined, key=lambda e: e.name)
+    images = {e.name: e.facts for e in ordered if e.facts}
+    firsts = _firsts(images, rules)
+    duplicates = [
+        LeftOut(name, "duplicate", _sameness(name, first, images, rules))
+        for name, first in firsts.items()
+        if name != first
+    ]
+    refused = [LeftOut(e.name, e.kind, e.reason) for e in ordered if e.kind]
+    unique = [name for name, first in firsts.items() if name == first]
+    return Index(
+        rows=[_row(name, images[name], rules) for name in unique],
+        left_out=sorted([*refused, *duplicates], key=lambda left: left.file),
+        unnamed=sum(not _named(name, images[name], rules) for name in unique),
+    )
+
+
+def write_index(index: Index, path: Path) -> None:
+    """Write the images' table, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses.
+    """
+    _write(path, [f.name for f in dataclasses.fields(Row)], index.rows)
+
+
+def write_skipped(index: Index, path: Path) -> None:
+    """Write the table of the files that are left out, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses.
+    """
+    _write(path, [f.name for f in dataclasses.fields(LeftOut)], index.left_out)
+
+
+def _write(path: Path, columns: list[str], rows: Sequence[Row | LeftOut]) -> None:
+    with (
+        replacing(path, overwrite=True) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(row) for row in rows)
+
+
+def _firsts(images: Mapping[str, Facts], rules: Rules) -> dict[str, str]:
+    """Return of each image, by name, the first that has the same pixels.
+
+    What a manifest lists comes first, so that an image keeps the side it was given.
+    """
+    kept: dict[str, str] = {}
+    for name in sorted(images, key=lambda n: (n not in rules.manifest.rows, n)):
+        kept.setdefault(images[name].pixel_hash, name)
+    return {name: kept[facts.pixel_hash] for name, facts in images.items()}
+
+
+def _sameness(name: str, first: str, images: Mapping[str, Facts], rules: Rules) -> str:
+    reason = f"the same pixels as {first}"
+    if _named(name, images[name], rules) != _named(first, images[first], rules):
+        reason += ", under another patient or none"
+    return reason
+
+
+def _named(name: str, facts: Facts, rules: Rules) -> str:
+    """Return the hash of the patient that manifest or header name; "" for nobody."""
+    return rules.manifest.patients.get(name, facts.patient)
+
+
+def _group(name: str, facts: Facts, salt: Salt) -> str:
+    """Return what stands for the patient of an image that names none.
+
+    Images of a study have one patient, and those in a subfolder of an export mostly
+    have; where files just lie together, each is taken for a patient.
+    """
+    folder = posixpath.dirname(name)
+    kind, group = ("folder", folder) if folder else ("file", name)
+    return facts.study or salt.name(kind, group)
+
+
+def _row(name: str, facts: Facts, rules: Rules) -> Row:
+    patient = _named(name, facts, rules) or _group(name, facts, rules.salt)
+    known = dataclasses.asdict(_completed(name, facts, rules.manifest))
+    del known["study"]
+    ours = {
+        "file": rules.place(name),
+        "split": rules.manifest.sides.get(patient) or rules.shares.side(patient),
+        "patient": patient,
+        "source": rules.manifest.tells(name, "source"),
+        "licence": rules.manifest.tells(name, "licence"),
+    }
+    return Row(**known | ours)
+
+
+def _completed(name: str, facts: Facts, manifest: Manifest) -> Facts:
+    """Return the facts, with what the manifest knows where the file says nothing."""
+    spacing = facts.row_spacing_mm, facts.column_spacing_mm
+    if spacing == (None, None):
+        spacing = (_positive(manifest.tells(name, "pixel_spacing_mm")),) * 2
+    return dataclasses.replace(
+        facts,
+        view=facts.view or code(manifest.tells(name, "view")),
+        age=facts.age or age(manifest.tells(name, "age")),
+        sex=facts.sex or sex(manifest.tells(name, "sex")),
+        row_spacing_mm=spacing[0],
+        column_spacing_mm=spacing[1],
+    )
+
+
+def _positive(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < math.inf else None
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is Unicode; on Linux it may be any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""What was read of each file, kept beside the index, so that nothing is read twice.
+
+::
+
+    {"journal": 1, "tool": "1.0", "salt": "5c..."}
+    {"file": "a/IM0001", "size": 7340032, "mtime_ns": ..., "facts": {...}, ...}
+
+Lines are only ever appended, each whole or, after a kill, torn and skipped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cxr_sr.formats.discover import Candidate
+from cxr_sr.training.pacs_facts import Examined, Facts
+from cxr_sr.training.pacs_split import Salt
+
+VERSION = 1
+"""Raised when a line changes its meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A file as it was when it was read; another file of the name has another."""
+
+    size: int
+    """Bytes."""
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> State | None:
+        """Return a file's state; None if it is gone."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return cls(status.st_size, status.st_mtime_ns)
+
+
+class Journal:
+    """The findings of this run and of those before it, by file."""
+
+    def __init__(self, path: Path, salt: Salt, tool: str) -> None:
+        self._path = path
+        # Another salt hashes otherwise; another version may read otherwise.
+        self._head = {
+            "journal": VERSION,
+            "tool": tool,
+            "salt": salt.name("journal"),
+        }
+        self._known: dict[str, tuple[State, Examined]] = {}
+        self._states: dict[str, State | None] = {}
+
+    def __enter__(self) -> Self:
+        lines = _lines(self._path)
+        goes_on = next(lines, None) == self._head
+        for line in lines if goes_on else ():
+            self._learn(line)
+        self._file = self._path.open("a" if goes_on else "w", encoding="ascii")
+        # A torn line ends here; an empty line says nothing.
+        self._append(None if goes_on else self._head)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def sift(
+        self, candidates: Iterable[Candidate]
+    ) -> tuple[list[Examined], list[Candidate]]:
+        """Return what is known of the files, and those that are to be read.
+
+        What could not be read is read again: the fault may have been the disk's.
+        """
+        known: list[Examined] = []
+        todo: list[Candidate] = []
+        for candidate in candidates:
+            name = candidate.relative.as_posix()
+            self._states[name] = state = State.of(candidate.path)
+            then, found = self._known.get(name, (None, None))
+            if found and then == state:
+                known.append(found)
+            else:
+                todo.append(candidate)
+        return known, todo
+
+    def add(self, examined: Examined) -> None:
+        """Keep what was found in a file; it is on its way to the disk on return."""
+        state = self._states[examined.name]
+        if state is None or examined.kind == "unreadable":
+            return
+        about = {"file": examined.name, **dataclasses.asdict(state)}
+        found = dataclasses.asdict(examined)
+        del found["name"]
+        self._append(about | found)
+
+    def _append(self, line: dict[str, Any] | None) -> None:
+        # One write a line: a kill leaves at most one torn line.
+        self._file.write((json.dumps(line) if line else "") + "\n")
+        self._file.flush()
+
+    def _learn(self, line: dict[str, Any]) -> None:
+        try:
+            state = State(line["size"], line["mtime_ns"])
+            facts = line["facts"] and Facts(**line["facts"])
+            found = Examined(line["file"], facts, line["kind"], line["reason"])
+        except (KeyError, TypeError):  # not a line of ours
+            return
+        self._known[found.name] = state, found
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.is_file():
+        return
+    with path.open(encoding="ascii", errors="replace") as file:
+        for text in file:
+            try:
+                line = json.loads(text)
+            except ValueError:  # torn by a kill, or empty
+                continue
+            if isinstance(line, dict):
+                yield line

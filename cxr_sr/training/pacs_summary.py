@@ -1,0 +1,140 @@
+"""What a person wants to know of an index before training on it: counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cxr_sr.training.pacs_index import Index, LeftOut, Row
+from cxr_sr.training.pacs_split import SPLITS
+
+NOT_STATED = "not stated"
+SIDES_PX = (512, 1024, 2048, 3072, 4096)
+"""Upper ends of the classes of size."""
+SPACING_STEP_MM = 0.05
+"""Width of a class of spacing; detectors lie between 0.1 and 0.2."""
+
+Counts = dict[str, Counter[str]]
+"""By value: the images of each split."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of an index; what they tell of is made of images, not of patients."""
+
+    images: int
+    patients: int
+    unnamed: int
+    """Images of which nothing says whose they are."""
+    splits: dict[str, dict[str, int]]
+    """By split: how many images and patients."""
+    counts: dict[str, Counts]
+    """By attribute and value, most frequent first; sizes and spacings in order."""
+    left_out: dict[str, int]
+    """By kind."""
+    reasons: dict[str, int]
+    """By reason, numbers and file names apart."""
+
+    @classmethod
+    def of(cls, index: Index) -> Summary:
+        """Count everything."""
+        left_out = index.left_out
+        return cls(
+            images=len(index.rows),
+            patients=_patients(index.rows),
+            unnamed=index.unnamed,
+            splits={name: _side(index.rows, name) for name in _sides(index.rows)},
+            counts={
+                name: _counts(index.rows, value) for name, value in ATTRIBUTES.items()
+            },
+            left_out=dict(Counter(left.kind for left in left_out).most_common()),
+            reasons=dict(Counter(map(cause, left_out)).most_common()),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts as plain objects."""
+        plain = {
+            attribute: {value: dict(count) for value, count in counts.items()}
+            for attribute, counts in self.counts.items()
+        }
+        # A Counter would not survive asdict.
+        return dataclasses.asdict(dataclasses.replace(self, counts={})) | {
+            "counts": plain
+        }
+
+
+def cause(left: LeftOut) -> str:
+    """Return a reason without what differs from file to file."""
+    if left.kind == "duplicate":
+        return "the same pixels as another file"
+    head = re.split(r"[;:] |, but ", left.reason)[0]
+    # Tags, in parentheses, are no measurements, nor is the 2000 of a JPEG.
+    return re.sub(r"(?<!JPEG )\b\d+\b(?![^(]*\))", "N", head)
+
+
+def shortened(counts: Counts, most: int) -> Counts:
+    """Return no more than `most` values, the last of them all that are left."""
+    names = list(counts)
+    if len(names) <= most:
+        return counts
+    rest = names[most - 1 :]
+    others = sum((counts[name] for name in rest), Counter[str]())
+    return {n: counts[n] for n in names[: most - 1]} | {f"{len(rest)} others": others}
+
+
+def _patients(rows: Sequence[Row]) -> int:
+    return len({row.patient for row in rows})
+
+
+def _sides(rows: Sequence[Row]) -> list[str]:
+    present = {row.split for row in rows}
+    return [name for name in SPLITS if name in present]
+
+
+def _side(rows: Sequence[Row], name: str) -> dict[str, int]:
+    here = [row for row in rows if row.split == name]
+    return {"images": len(here), "patients": _patients(here)}
+
+
+def _counts(rows: Sequence[Row], value: Callable[[Row], tuple[float, str]]) -> Counts:
+    found: dict[tuple[float, str], Counter[str]] = {}
+    for row in rows:
+        found.setdefault(value(row), Counter())[row.split] += 1
+    # By number where there is one, else by frequency, else by name.
+    ordered = sorted(found, key=lambda v: (v[0], -found[v].total(), v[1]))
+    return {text or NOT_STATED: found[number, text] for number, text in ordered}
+
+
+def _size(row: Row) -> tuple[float, str]:
+    side = max(row.rows, row.columns)
+    for low, high in zip((0, *SIDES_PX), SIDES_PX, strict=False):
+        if side <= high:
+            return high, f"{low + 1}-{high} px"
+    return math.inf, f"over {SIDES_PX[-1]} px"
+
+
+def _spacing(row: Row) -> tuple[float, str]:
+    if row.row_spacing_mm is None:
+        return 0, ""
+    # A billionth more, so that 0.15 begins a class in floating point, too.
+    step = int(row.row_spacing_mm / SPACING_STEP_MM + 1e-9)
+    low, high = step * SPACING_STEP_MM, (step + 1) * SPACING_STEP_MM
+    return high, f"{low:.2f}-{high:.2f} mm"
+
+
+ATTRIBUTES: dict[str, Callable[[Row], tuple[float, str]]] = {
+    "view": lambda row: (0, row.view),
+    "body part": lambda row: (0, row.body_part),
+    "modality": lambda row: (0, row.modality),
+    "manufacturer": lambda row: (0, row.manufacturer),
+    "bits": lambda row: (row.bits, str(row.bits)),
+    "photometric": lambda row: (0, row.photometric),
+    "longer side": _size,
+    "spacing": _spacing,
+}
+"""What is counted, each as a place in the order and a text."""

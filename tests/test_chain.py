@@ -153,7 +153,7 @@ class TestTiledIsWhole:
         """torch's own float64 convolutions; see `convolve_in_order`."""
         pytest.importorskip("torch")
         chain = chain_of(name, 2, network=tiny_network(name))
-        unit = structure((1, 33, 12))
+        unit = structure((1, 33, 5))
         difference = in_tiles(chain, unit, 11) - chain(unit)
         assert np.abs(difference).max() < 1e-12
 

@@ -121,6 +121,13 @@ class TestRunFolder:
         assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
         assert any((folder / "tensorboard").iterdir())
 
+    def test_tensorboard_shows_training_and_validation(self, finished):
+        events = pytest.importorskip(
+            "tensorboard.backend.event_processing.event_accumulator"
+        ).EventAccumulator(str(finished[0] / "tensorboard"))
+        events.Reload()
+        assert {"loss", "lr", "gradient", "gain_x2"} <= set(events.Tags()["scalars"])
+
     def test_the_curve_has_a_row_a_validation(self, finished):
         rows = curve(finished[0])
         assert [int(row["step"]) for row in rows] == [2, 4, 6]

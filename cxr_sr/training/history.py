@@ -31,8 +31,9 @@ class History(Callback):
         if not isinstance(learner, Learner) or not trainer.is_global_zero:
             return
         row: dict[str, Any] = {"step": trainer.global_step}
-        row |= {"seconds": round(learner.elapsed_s, 1)} | learner.latest
+        row |= {"seconds": round(learner.elapsed_s, 1)}
         row |= {k: round(float(v), 4) for k, v in trainer.callback_metrics.items()}
+        row |= learner.latest
         rows = [*self.rows(), row]
         _write(self.table, rows)
         draw(rows, self.picture)

@@ -138,7 +138,8 @@ class Learner(LightningModule):
         batch: object,  # noqa: ARG002
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Average the weights; stop when the budget is used up."""
+        """Average the weights, log, and stop when the budget is used up."""
+        self.log_dict(self.latest)
         self.average.update_parameters(self.network)
         if self.progress >= 1:
             self.trainer.should_stop = True

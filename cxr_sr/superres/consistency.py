@@ -47,7 +47,6 @@ def project(
     measured: Image,
     scale: int,
     consistency: Consistency = "box",
-    slack: float = 0.0,
 ) -> Image:
     """Return `image` corrected so that its reduction is `measured`.
 
@@ -57,14 +56,10 @@ def project(
     measured : (..., H, W), the same units
     consistency : "box" is exact; "bicubic" leaves about 1 % of the error; "off"
         returns `image`
-    slack : an error up to this size is left alone: half a code is all that a
-        rounded measurement says of the true value
     """
     if consistency == "off" or scale == 1:
         return image
     error = measured - reduce(image, scale, consistency)
-    if slack:
-        error -= np.clip(error, -slack, slack)
     if consistency == "box":
         return image + conservative_upsample(error, scale)
     return image + _bicubic_preimage(error, scale)

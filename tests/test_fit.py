@@ -204,6 +204,25 @@ class TestResume:
             seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
         assert seconds[0] < 1000 <= seconds[-1]
 
+    def test_a_run_killed_before_its_first_checkpoint_is_begun_again(
+        self, data: Path, tmp_path: Path, monkeypatch
+    ):
+        killed_fit(1, data, tmp_path / "run", monkeypatch)
+        fit(data, tmp_path / "run", run())
+        assert [int(row["step"]) for row in curve(tmp_path / "run")] == [2, 4, 6]
+
+    def test_other_data_is_refused(self, data: Path, tmp_path: Path, monkeypatch):
+        killed_fit(3, data, tmp_path / "run", monkeypatch)
+        write_png(data / "0.png", noise((48, 56), pixel_format(8)))
+        with pytest.raises(TrainingError, match="the data is not what run began with"):
+            fit(data, tmp_path / "run", run(), resume=True)
+
+    def test_another_network_is_refused(self, data: Path, tmp_path: Path, monkeypatch):
+        killed_fit(3, data, tmp_path / "run", monkeypatch)
+        wider = run(network={"width": 8, "depth": 2})
+        with pytest.raises(TrainingError, match=r"run trains the network .*'width': 4"):
+            fit(data, tmp_path / "run", wider, resume=True)
+
     def test_there_has_to_be_a_checkpoint(self, data: Path, tmp_path: Path):
         with pytest.raises(TrainingError, match=r"run holds no checkpoints/last\.ckpt"):
             fit(data, tmp_path / "run", run(), resume=True)

@@ -100,6 +100,8 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     images = {split: _images(data, split, run) for split in ("train", "val")}
     learner = Learner(_network(images["train"], run), run.recipe)
     training = provenance(images) | _settings(run)
+    if resume:
+        _check_same(folder, training)
     _write_settings(folder, training)
     with _quiet_lightning():
         trainer = _trainer(folder, run)
@@ -117,7 +119,7 @@ def _checkpoint(folder: Path, *, resume: bool) -> Path | None:
             f"{folder.name} holds no checkpoints/last.ckpt to resume from; start the "
             "run without --resume"
         )
-    if not resume and _leading() and (folder / "settings.json").exists():
+    if not resume and _leading() and last.exists():
         raise TrainingError(
             f"{folder.name} holds a run already; give --resume to go on with it, or "
             "another folder"
@@ -182,6 +184,24 @@ def _settings(run: Run) -> dict[str, Any]:
     settings = dataclasses.asdict(run)
     settings["init"] = run.init.name if run.init else None
     return {"settings": settings, "versions": versions()}
+
+
+def _check_same(folder: Path, training: dict[str, Any]) -> None:
+    """Refuse to go on with other data or another network; the rest may change."""
+    began = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    if began["data_sha256"] != training["data_sha256"]:
+        raise TrainingError(
+            f"the data is not what {folder.name} began with ({began['splits']} images "
+            f"then, {training['splits']} now, or other pixels); give the same, or "
+            "start a new run with --init"
+        )
+    for key in ("model", "network"):
+        was, now = began["settings"][key], training["settings"][key]
+        if was != now:
+            raise TrainingError(
+                f"{folder.name} trains the {key} {was}, not {now}; give the same, or "
+                "another folder"
+            )
 
 
 def _write_settings(folder: Path, training: dict[str, Any]) -> None:

@@ -22,8 +22,11 @@ class History(Callback):
 
     def on_train_start(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
         """Drop the rows of steps that a resumed run repeats."""
+        if not trainer.is_global_zero:
+            return
         kept = [r for r in self.rows() if int(r["step"]) <= trainer.global_step]
-        if kept and trainer.is_global_zero:
+        self.table.unlink(missing_ok=True)
+        if kept:
             _write(self.table, kept)
 
     def on_validation_end(self, trainer: Trainer, learner: LightningModule) -> None:

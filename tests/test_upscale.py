@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cxr_sr.errors import SettingsError
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.superres.upscale import super_resolve
+from cxr_sr.superres.upscale import super_resolve, upscale
 from cxr_sr.superres.zoo import INTERPOLATORS, load_model
 from tests.builders import (
     FORMATS,
@@ -195,3 +196,14 @@ class TestSuperResolve:
         fine = scaling.denormalise(super_resolve(unit, model, 2, ONE_THREAD))
         stored = upscaled(image, model).pixels
         assert np.array_equal(np.rint(fine).clip(0, 4095), stored)
+
+
+class TestRefusals:
+    def test_int8_is_refused_where_there_are_no_such_weights(self):
+        with pytest.raises(SettingsError, match="no int8 weights"):
+            upscaled(radiograph(noise()), precision="int8")
+
+    def test_a_color_network_is_refused_for_a_gray_image(self, tmp_path):
+        model = tiny_model(tmp_path, "trunk", channels=3)
+        with pytest.raises(SettingsError, match=r"3 planes together.*has 1"):
+            upscale(radiograph(noise()), model, 2)

@@ -189,8 +189,22 @@ class TestSettings:
 
         real = tiling.plan
         monkeypatch.setattr(tiling, "plan", plan)
-        upscaled(radiograph(), "bicubic", 8, max_memory_mb=memory_mb, threads=9)
+        strip = radiograph(noise((5000, 3)))
+        upscaled(strip, "bicubic", 8, max_memory_mb=memory_mb, threads=9)
         assert asked == [side]
+
+    def test_each_thread_gets_a_tile_even_of_a_small_image(self, monkeypatch):
+        asked = []
+
+        def run(compute, tiles, threads):
+            asked.append((len(tiles := list(tiles)), threads))
+            return real(compute, iter(tiles), threads)
+
+        real = tiling.run
+        monkeypatch.setattr(tiling, "run", run)
+        upscaled(radiograph(noise((96, 80))), threads=3)
+        upscaled(radiograph(noise((8, 8))), threads=3)
+        assert asked == [(9, 3), (1, 3)]
 
     def test_where_cores_cannot_be_asked_for_they_are_counted(self, monkeypatch):
         """As on macOS and Windows."""

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr.errors import SettingsError
 from cxr_sr.formats import check_storable
 from cxr_sr.radiograph import Consistency, Derivation, Radiograph
 from cxr_sr.superres import consistency as projection
@@ -94,7 +96,7 @@ def upscale(
     wanted = Scale(target) if isinstance(target, int) else target
     size = plan_size(radiograph, wanted, model.spec)
     check_storable((*size.shape, *radiograph.pixels.shape[2:]), radiograph.format)
-    chain = Chain.open(model, size.scale, settings.consistency, settings.engine)
+    chain = _chain(model, size.scale, settings, radiograph.pixels.shape[2:])
     fine, tally = _compute(radiograph, chain, settings)
     padding = radiograph.padding if tally.padding_kept else None
     pixels = resize(fine, size.shape, radiograph.format, padding)
@@ -109,13 +111,30 @@ def super_resolve(
 
     Evaluation measures this; `upscale` stores it.
     """
-    chain = Chain.open(model, scale, settings.consistency, settings.engine)
+    chain = _chain(model, scale, settings)
     result = np.empty([side * scale for side in unit.shape], unit.dtype)
     tiles = _tiles(unit.shape, chain, settings)
     work = tiling.run(lambda t: chain(unit[None, *t.padded]), tiles, _threads(settings))
     for tile, fine in work:
         result[tile.target(scale)] = fine[0, *tile.inner(scale)]
     return result
+
+
+def _chain(
+    model: Model, scale: int, settings: Settings, planes: tuple[int, ...] = ()
+) -> Chain:
+    """Open a chain, after refusing what it cannot do."""
+    spec = model.spec
+    if settings.precision == "int8":
+        raise SettingsError(
+            f"model {spec.name!r} has no int8 weights; use the precision fp32 or auto"
+        )
+    if spec.channels not in {1, *planes}:
+        raise SettingsError(
+            f"model {spec.name!r} takes {spec.channels} planes together, but the image "
+            f"has {math.prod(planes)}; use a model that takes one"
+        )
+    return Chain.open(model, scale, settings.consistency, settings.engine)
 
 
 @dataclass(frozen=True)
@@ -224,7 +243,9 @@ def _tiles(
     shape: tuple[int, ...], chain: Chain, settings: Settings
 ) -> Iterator[tiling.Tile]:
     rows, columns = shape
-    tile_px = settings.tile_px or _tile_px(chain, settings)
+    # Even a small image gives each thread a tile of its own.
+    share = max(-(-max(shape) // _threads(settings)), SMALLEST_TILE_PX)
+    tile_px = settings.tile_px or min(_tile_px(chain, settings), share)
     return tiling.plan((rows, columns), tile_px, chain.halo_px)
 
 

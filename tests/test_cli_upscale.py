@@ -176,6 +176,13 @@ def test_outputs_that_exist_are_neither_replaced_nor_kept_without_being_asked(ex
     assert tree("out") == before
 
 
+def test_an_output_folder_that_is_a_file_is_refused(export):
+    Path("out").write_text("in the way")
+    result = upscale(export, "-o", "out")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
 def test_overwrite_replaces_them(export):
     upscale(export, "-o", "out", "--scale", 2)
     assert upscale(export, "-o", "out", "--scale", 3, "--overwrite").exit_code == 0

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from cxr_sr.batch.runner import Job, Outcome
+from cxr_sr.errors import OutputError
 from cxr_sr.superres.zoo import sha256_of
 
 VERSION = 1
@@ -47,16 +48,28 @@ def entry(outcome: Outcome) -> Entry:
 
 
 class Report:
-    """A report being written; each line is on its way to the disk when it returns."""
+    """A report being written; each line is on its way to the disk when it returns.
+
+    Raises
+    ------
+    OutputError
+        On entering, if it cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._counts: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         torn = _ends_torn(self._path)
-        self._file = self._path.open("a", encoding="utf-8")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"the report {self._path.name} cannot be written: {error.strerror}; "
+                "choose another --output folder or --report"
+            ) from error
         if torn:
             self._file.write("\n")
         return self

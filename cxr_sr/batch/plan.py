@@ -28,6 +28,7 @@ file that is called by its UID."""
 
 SHOWN = 3
 """How many names a message lists."""
+RESUMABLE = "use --resume to keep what is done, or --overwrite to replace it"
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,14 @@ def _holds_others(path: Path) -> bool:
     return path.is_dir() or path.name.upper() == "DICOMDIR"
 
 
-def check_places(jobs: Iterable[Job], report: Path, inputs: Iterable[Path]) -> None:
+def check_places(
+    jobs: Iterable[Job], report: Path | None, inputs: Iterable[Path]
+) -> None:
     """Make sure that every output has a place of its own, outside the input.
+
+    Parameters
+    ----------
+    report : where the report will be written, if there is to be one
 
     Raises
     ------
@@ -143,7 +150,9 @@ def check_places(jobs: Iterable[Job], report: Path, inputs: Iterable[Path]) -> N
     jobs = list(jobs)
     _refuse_collisions(jobs)
     folders = [path for path in inputs if path.is_dir()]
-    places = {job.name: job.target for job in jobs} | {"the report": report}
+    places = {job.name: job.target for job in jobs}
+    if report is not None:
+        places["the report"] = report
     _refuse_inputs(places, {os.path.realpath(job.source) for job in jobs}, folders)
 
 
@@ -174,8 +183,12 @@ def _refuse_inputs(
             )
 
 
-def check_absent(jobs: Iterable[Job]) -> None:
+def check_absent(jobs: Iterable[Job], remedy: str = RESUMABLE) -> None:
     """Make sure that no output exists yet.
+
+    Parameters
+    ----------
+    remedy : what the user can do about it
 
     Raises
     ------
@@ -186,6 +199,5 @@ def check_absent(jobs: Iterable[Job]) -> None:
     if present:
         more = f" and {len(present) - SHOWN} more" if len(present) > SHOWN else ""
         raise OutputError(
-            f"the output of {', '.join(present[:SHOWN])}{more} exists already; use "
-            "--resume to keep what is done, or --overwrite to replace it"
+            f"the output of {', '.join(present[:SHOWN])}{more} exists already; {remedy}"
         )

@@ -55,12 +55,13 @@ def table(columns: list[str], rows: list[list[str]], *, talk: bool = False) -> N
 
 def say(text: str) -> None:
     """Print one line of talk."""
-    typer.echo(text, err=True)
+    sys.stderr.write(text + "\n")
 
 
 def complain(text: str) -> None:
-    """Print one line about something that went wrong."""
-    typer.secho(text, fg=typer.colors.RED, err=True)
+    """Print one line about something that went wrong, in red on a terminal."""
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    say(typer.style(text, fg=typer.colors.RED) if colour else text)
 
 
 def discard_output() -> None:

@@ -1,6 +1,7 @@
 """From the options of `cxr-sr upscale` to recipe and jobs, checked before any work."""
 
 import dataclasses
+import os
 from importlib.metadata import version
 
 from cxr_sr.batch.plan import Batch, Shard, check_absent, check_places, gather
@@ -33,7 +34,7 @@ def recipe_of(options: Options) -> Recipe:
             engine=options.engine,
             precision=options.precision,
             consistency=options.consistency,
-            threads=options.threads,
+            threads=options.threads or _share(options.jobs),
             tile_px=options.tile,
             max_memory_mb=options.max_memory,
         ),
@@ -63,6 +64,11 @@ def batch_of(options: Options) -> Batch:
     if not (options.resume or options.overwrite or options.dry_run):
         check_absent(batch.jobs)
     return batch
+
+
+def _share(jobs: int) -> int:
+    """Return the threads of one process among several, so that all cores have work."""
+    return max((os.cpu_count() or 1) // jobs, 1) if jobs > 1 else 0
 
 
 def _refuse_contradictions(options: Options) -> None:

@@ -87,10 +87,42 @@ INTERPOLATORS = {
     "bspline": "Interpolating cubic B-spline (Unser 1999).",
 }
 
+DATA = (
+    (
+        "NIH ChestX-ray8, 280 images of 280 patients, provided by the NIH Clinical Center "
+        "without restrictions on use: https://nihcc.app.box.com/v/ChestXray-NIHCC; "
+        "Wang et al., CVPR 2017"
+    ),
+    "Hannover (MHH), 20 images: CC BY 3.0, doi 10.6084/m9.figshare.12275009",
+    "Kermany et al., 12 images: CC BY 4.0, Mendeley Data rscbjbr9sj",
+)
+"""What the shipped weights were trained on, and its terms."""
+
+TRAINED = (
+    ModelSpec(
+        "hydra",
+        "The founding paper's network, at output size; trained on bicubic pairs.",
+        network="hydra",
+        grid="output",
+        radius_px=10,
+        parameters=395_715,
+        sha256="5540de7a9a6b4b6159a4b0c28ae0e8fe90fcacb704c37ce009454921723a565f",
+        safetensors_sha256="e8834a88903de231894d85a9963c92bf1f8987ce33e66d20306e4d1a2b4a0cdc",
+        training={
+            "data": DATA,
+            "degradation": "bicubic",
+            "loss": "0.6 MAE + 0.4 (1 - MS-SSIM)",
+            "steps": 1200,
+            "seconds": 1925,
+            "seed": 0,
+        },
+    ),
+)
+
 MODELS: dict[str, ModelSpec] = {
     name: ModelSpec(name, summary, scales=tuple(range(1, 9)))
     for name, summary in INTERPOLATORS.items()
-}
+} | {spec.name: spec for spec in TRAINED}
 
 
 def sha256_of(path: Path) -> str:

@@ -88,13 +88,11 @@ INTERPOLATORS = {
 }
 
 DATA = (
-    (
-        "NIH ChestX-ray8, 280 images of 280 patients, provided by the NIH Clinical Center "
-        "without restrictions on use: https://nihcc.app.box.com/v/ChestXray-NIHCC; "
-        "Wang et al., CVPR 2017"
-    ),
-    "Hannover (MHH), 20 images: CC BY 3.0, doi 10.6084/m9.figshare.12275009",
-    "Kermany et al., 12 images: CC BY 4.0, Mendeley Data rscbjbr9sj",
+    "280 images of NIH ChestX-ray8 (https://nihcc.app.box.com/v/ChestXray-NIHCC), "
+    "provided by the NIH Clinical Center without restrictions on use; Wang et al., "
+    "CVPR 2017; "
+    "20 images of Hannover (MHH), CC BY 3.0, doi 10.6084/m9.figshare.12275009; "
+    "12 images of Kermany et al., CC BY 4.0, Mendeley Data rscbjbr9sj"
 )
 """What the shipped weights were trained on, and its terms."""
 

@@ -86,6 +86,7 @@ def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]
     whole = fmt.bits_stored == fmt.bits_allocated == decoded.precision
     if whole and samples.itemsize == fmt.dtype.itemsize:
         return samples.view(fmt.dtype)
+    container = (1 << 8 * samples.itemsize) - 1
     samples = samples.astype(np.uint16)
     low = layout.high_bit + 1 - fmt.bits_stored
     field = ((1 << fmt.bits_stored) - 1) << low
@@ -94,7 +95,7 @@ def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]
     if fmt.signed:
         unused = 16 - min(fmt.bits_stored, decoded.precision)
         signed = (values << unused).view(np.int16) >> unused
-        extended = (signed << low).view(np.uint16)
+        extended = (signed << low).view(np.uint16) & container
         strange &= (samples & ~np.uint16(layout.overlay_bits)) != extended
         values = signed.view(np.uint16)
     if strange.any():
@@ -127,6 +128,12 @@ def _encapsulated(
     parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
 ) -> Decoded:
     name = parsed.transfer_syntax.name
+    if pixels.length is not None:
+        raise UnreadableError(
+            f"TransferSyntaxUID (0002,0010) is {name}, but the pixel data are not "
+            "encapsulated, as compressed ones must be; the file contradicts itself: "
+            "export it anew"
+        )
     stream = b"".join(_span(parsed, *span) for span in pixels.spans)
     size = layout.samples * layout.sample_bytes
     if not stream or size > len(stream) * MAX_EXPANSION + ALWAYS_DECODED_BYTES:

@@ -150,3 +150,25 @@ def nearest_of(fine, coarse):
     """The fine pixel nearest to the centre of each coarse one; the first of two."""
     centres = (np.arange(coarse) + 0.5) * fine / coarse - 0.5
     return np.ceil(centres - 0.5).astype(int)
+
+
+class TestEnlargement:
+    @given(st.integers(3, 20), st.integers(3, 20), st.floats(1.0, 5.0))
+    @QUICK
+    def test_it_is_torchs_too(self, rows, columns, factor):
+        torch = pytest.importorskip("torch")
+        image = noise((rows, columns))
+        size = round(rows * factor), round(columns * factor)
+        expected = torch.nn.functional.interpolate(
+            torch.from_numpy(image.astype(float))[None, None],
+            size=size,
+            mode="bicubic",
+            antialias=True,
+        )[0, 0].numpy()
+        assert np.abs(reduced(image, size) - expected.clip(0, 4095)).max() <= 0.5 + 1e-6
+
+    def test_padding_is_enlarged_with_the_image(self):
+        image = np.full((6, 6), 2000, np.uint16)
+        image[:, :3] = 0
+        found = reduced(image, (13, 13), padding=(0, 0))
+        assert set(np.unique(found)) == {0, 2000}

@@ -72,7 +72,8 @@ def tell(wishes: Wishes, outcome: Outcome, entry: Entry) -> None:
 
 def summary(counts: Mapping[str, int]) -> str:
     """Say how many files came to which end."""
-    told = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+    ends = ("done", "kept", "skipped", "failed")
+    told = ", ".join(f"{counts.get(end)} {end}" for end in ends if counts.get(end))
     return told or "nothing done"
 
 

@@ -10,6 +10,7 @@ import typer
 from cxr_sr.cli import models, output
 from cxr_sr.cli.errors import guarded
 from cxr_sr.cli.evaluate import evaluate
+from cxr_sr.cli.export import export
 from cxr_sr.cli.index import index
 from cxr_sr.cli.inspect import inspect
 from cxr_sr.cli.options import spread
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # joins the lines of a docstring's paragraph
 )
 app.command()(guarded(spread(upscale)))
+app.command()(guarded(spread(export)))
 app.command()(guarded(inspect))
 app.command()(guarded(spread(index)))
 app.command()(guarded(spread(train)))

@@ -24,6 +24,9 @@ Values = NDArray[np.float64]
 Window = tuple[float, float]
 """(center, width) in the output units of the modality transform; between center - width
 / 2 and center + width / 2, gray rises in a straight line."""
+Choice = int | Window | Literal["full"] | None
+"""Index among the file's windows; a window; the range of the image; or, as None, what
+the file says: its VOI LUT, else its first window."""
 
 BLOCK_ROWS = 256
 
@@ -31,7 +34,7 @@ BLOCK_ROWS = 256
 def render(
     radiograph: Radiograph,
     bits: Literal[8, 16] = 8,
-    window: int | Window | None = None,
+    window: Choice = None,
 ) -> NDArray[np.unsignedinteger[Any]]:
     """Return what a screen should show, 0 black and 2**bits - 1 white.
 
@@ -40,8 +43,7 @@ def render(
 
     Parameters
     ----------
-    window : index among the file's windows, or (center, width); by default the file's
-        VOI LUT, else its first window. A default that is missing, invalid, or wholly
+    window : what to show as gray. A default that is missing, invalid, or wholly
         outside of the image is replaced by the range of the image.
 
     Returns
@@ -68,9 +70,7 @@ def render(
     return _looked_up(radiograph.pixels, fmt.minimum, table)
 
 
-def _shown(
-    radiograph: Radiograph, stored: Values, window: int | Window | None
-) -> Values:
+def _shown(radiograph: Radiograph, stored: Values, window: Choice) -> Values:
     """Return the brightness of each of the stored values, 0 to 1."""
     header = radiograph.header
     dataset = header.dataset if isinstance(header, DicomHeader) else Dataset()
@@ -103,10 +103,10 @@ def _modality(stored: Values, header: Dataset) -> Values:
     return stored * slope + intercept
 
 
-def _voi(
-    units: Values, present: Values, header: Dataset, window: int | Window | None
-) -> Values:
+def _voi(units: Values, present: Values, header: Dataset, window: Choice) -> Values:
     low, high = float(present.min()), float(present.max())
+    if window == "full":
+        return _ramp(units, low, high)
     if window is None:
         table = _Table.of(header, "VOILUTSequence", low < 0)
         if table is not None:

@@ -1,4 +1,4 @@
-"""The last step to any size: one antialiased reduction of the super-resolved image."""
+"""To any size: one antialiased reduction, or enlargement, of stored values."""
 
 from __future__ import annotations
 
@@ -24,17 +24,21 @@ class _Axis:
     weights: NDArray[np.float64]
 
     @classmethod
-    def between(cls, fine: int, coarse: int) -> _Axis:
-        """Stretch the Keys kernel by fine / coarse; edges are renormalised."""
-        ratio = fine / coarse
-        centres = (np.arange(coarse) + 0.5) * ratio - 0.5
-        first = np.ceil(centres - 2 * ratio).astype(np.intp)
-        index = first[:, None] + np.arange(int(4 * ratio) + 1)
-        distance = (index - centres[:, None]) / ratio
+    def between(cls, source: int, target: int) -> _Axis:
+        """Stretch the Keys kernel where there are fewer outputs than inputs.
+
+        Edges are renormalised.
+        """
+        ratio = source / target
+        stretch = max(ratio, 1.0)
+        centres = (np.arange(target) + 0.5) * ratio - 0.5
+        first = np.ceil(centres - 2 * stretch).astype(np.intp)
+        index = first[:, None] + np.arange(int(4 * stretch) + 1)
+        distance = (index - centres[:, None]) / stretch
         weights = np.vectorize(keys, otypes=[np.float64])(distance)
-        weights[(index < 0) | (index >= fine)] = 0
+        weights[(index < 0) | (index >= source)] = 0
         weights /= weights.sum(axis=1, keepdims=True)
-        return cls(index.clip(0, fine - 1), weights)
+        return cls(index.clip(0, source - 1), weights)
 
     def __getitem__(self, outputs: slice) -> _Axis:
         return _Axis(self.index[outputs], self.weights[outputs])

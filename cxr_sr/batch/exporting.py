@@ -1,0 +1,40 @@
+"""Pictures of radiographs, for classifiers and readers: the work of `export`."""
+
+from __future__ import annotations
+
+from cxr_sr.batch.manifest import Entry
+from cxr_sr.batch.runner import Job
+from cxr_sr.formats import read, write
+from cxr_sr.picture import View, picture_of
+from cxr_sr.superres.zoo import sha256_of
+
+
+class Exporting:
+    """The work: read, render, resample, write, and say what came of it."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def __call__(self, job: Job) -> Entry:
+        """Make one picture.
+
+        Raises
+        ------
+        CxrSrError
+            If the file cannot be read, is no radiograph, cannot be shown as asked, or
+            cannot be written.
+        """
+        radiograph = read(job.source)
+        picture = picture_of(radiograph, self._view)
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        write(picture, job.target, overwrite=True)
+        return {
+            "output": job.output,
+            "input_sha256": sha256_of(job.source),
+            "output_sha256": sha256_of(job.target),
+            "input_size": radiograph.shape,
+            "output_size": picture.shape,
+            "input_spacing_mm": radiograph.geometry.spacing_mm,
+            "output_spacing_mm": picture.geometry.spacing_mm,
+            "bits": self._view.bits,
+        }

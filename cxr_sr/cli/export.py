@@ -1,0 +1,166 @@
+"""`cxr-sr export`: pictures that a classifier or a reader can take as they are."""
+
+import math
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from typer import Option
+
+from cxr_sr.batch.manifest import entry
+from cxr_sr.batch.runner import Outcome, run
+from cxr_sr.cli import output
+from cxr_sr.cli.batch import (
+    code_of,
+    executor,
+    follow,
+    is_empty,
+    summary,
+    tell,
+    tell_nothing,
+)
+from cxr_sr.cli.errors import NOTHING
+from cxr_sr.cli.options import Debug, Inputs, Json, Quiet, paths
+from cxr_sr.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cxr_sr.batch.plan import Batch
+    from cxr_sr.formats.display import Choice
+    from cxr_sr.picture import Size, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for, as it was given."""
+
+    inputs: Inputs
+    output: Annotated[
+        Path,
+        Option("--output", "-o", metavar="DIR", help="Mirrors the input's folders."),
+    ]
+    format: Annotated[
+        Literal["png", "tiff", "npy"],
+        Option(help="PNG and TIFF keep the pixel spacing."),
+    ] = "png"
+    bits: Annotated[
+        Literal["8", "16"], Option(help="0 is black, 255 or 65535 is white.")
+    ] = "8"
+    window: Annotated[
+        str | None,
+        Option(
+            metavar="N|CENTER,WIDTH|full",
+            help="The file's N-th window (from 0), a window in the file's output "
+            "units, or the range of the image [default: the file's VOI LUT, else its "
+            "first window, else full].",
+        ),
+    ] = None
+    spacing: Annotated[
+        float | None,
+        Option(metavar="MM", help="Resample to this distance between pixels."),
+    ] = None
+    long_side: Annotated[
+        int | None,
+        Option(metavar="PX", help="Resample so that the longer side has so many."),
+    ] = None
+    jobs: Annotated[int, Option(min=1, help="Processes.")] = 1
+    overwrite: Annotated[
+        bool, Option("--overwrite", help="Replace pictures that exist.")
+    ] = False
+    on_error: Annotated[
+        Literal["continue", "stop"], Option(help="After a file that failed.")
+    ] = "continue"
+    quiet: Quiet = False
+    as_json: Json = False
+    debug: Debug = False
+
+
+def export(options: Options) -> int:
+    """Make display-ready pictures of radiographs; print the paths that were written.
+
+    Modality LUT, VOI LUT or window, and polarity are applied: black is black and white
+    is white, whatever the file. Pixels become square. Originals and results alike.
+    """
+    output.say(output.NOTICE)
+    view = _view(options)
+    batch = _batch(options)
+    if is_empty(batch):
+        tell_nothing(batch)
+        return NOTHING
+    return _perform(options, view, batch)
+
+
+def _view(options: Options) -> "View":
+    from cxr_sr.picture import View
+
+    return View(
+        8 if options.bits == "8" else 16, _window(options.window), _size(options)
+    )
+
+
+def _window(text: str | None) -> "Choice":
+    if text is None:
+        return None
+    if text == "full":
+        return "full"
+    try:
+        if "," not in text:
+            return int(text)
+        center, width = map(float, text.split(","))
+    except ValueError as error:
+        raise SettingsError(
+            f"--window {text}: expected a number from 0, CENTER,WIDTH, or full"
+        ) from error
+    if not (math.isfinite(center) and 0 < width < math.inf):
+        raise SettingsError(f"--window {text}: expected a width of more than 0")
+    return center, width
+
+
+def _size(options: Options) -> "Size":
+    from cxr_sr.superres.target import LongSide, Spacing
+
+    if options.spacing is not None and options.long_side is not None:
+        raise SettingsError("--spacing and --long-side exclude each other; give one")
+    for name, number in (
+        ("spacing", options.spacing),
+        ("long-side", options.long_side),
+    ):
+        if number is not None and not 0 < number < math.inf:
+            raise SettingsError(f"--{name} {number}: expected more than 0")
+    if options.spacing is not None:
+        return Spacing(options.spacing)
+    return None if options.long_side is None else LongSide(options.long_side)
+
+
+def _batch(options: Options) -> "Batch":
+    from cxr_sr.batch.plan import Shard, check_absent, check_places, gather
+
+    inputs = paths(options.inputs)
+    batch = gather(inputs, options.output, options.format, Shard(1, 1))
+    check_places(batch.jobs, None, inputs)
+    if not options.overwrite:
+        check_absent(batch.jobs, "use --overwrite to replace it")
+    return batch
+
+
+def _perform(options: Options, view: "View", batch: "Batch") -> int:
+    from cxr_sr.batch.exporting import Exporting
+
+    counts = Counter[str]()
+    total = len(batch.jobs) + len(batch.left_out)
+    with output.progress(total, quiet=options.quiet) as finished_one:
+
+        def note(outcome: Outcome) -> None:
+            counts[outcome.status] += 1
+            tell(options, outcome, entry(outcome))
+            finished_one(counts["failed"])
+
+        for outcome in batch.left_out:
+            note(outcome)
+        outcomes = run(Exporting(view), batch.jobs, executor(options.jobs))
+        with closing(outcomes):
+            follow(outcomes, note, stop=options.on_error == "stop")
+    if not options.quiet:
+        output.say(summary(counts))
+    return code_of(counts)

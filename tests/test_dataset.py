@@ -191,32 +191,34 @@ class TestCrops:
     def test_a_sample_depends_on_seed_and_number_alone(self):
         first, again = crops(sampling=Sampling(24)), crops(sampling=Sampling(24))
         for number in (7, 0, 7):
-            assert torch.equal(first[number][0], again[number][0])
-            assert torch.equal(first[number][1], again[number][1])
+            assert torch.equal(first.sample(number, 24)[0], again.sample(number, 24)[0])
+            assert torch.equal(first.sample(number, 24)[1], again.sample(number, 24)[1])
         other = crops(sampling=Sampling(24), seed=1)
-        assert not torch.equal(first[0][0], other[0][0])
+        assert not torch.equal(first.sample(0, 24)[0], other.sample(0, 24)[0])
 
     def test_samples_differ(self):
         source = crops()
-        assert not torch.equal(source[0][0], source[1][0])
+        assert not torch.equal(source.sample(0, 24)[0], source.sample(1, 24)[0])
 
     def test_every_image_is_used(self):
         flat = [np.full((30, 30), value, np.uint8) for value in (0, 51, 102)]
         source = crops(*(Image(f, Scaling(0, 255), entry()) for f in flat))
-        found = {round(float(source[n][0].mean()), 1) for n in range(40)}
+        found = {round(float(source.sample(n, 24)[0].mean()), 1) for n in range(40)}
         assert found == {0.0, 0.2, 0.4}
 
     def test_the_whole_of_an_image_is_reached(self):
         stored = np.arange(36 * 36).reshape(36, 36).astype(np.uint16)
         source = crops(Image(stored, Scaling(0, 1), entry()))
-        seen = torch.cat([source[n][0].flatten() for n in range(200)])
+        seen = torch.cat([source.sample(n, 24)[0].flatten() for n in range(200)])
         assert {0, 35, 36 * 35, 36 * 36 - 1} <= {int(v) for v in seen}
 
     def test_crops_are_flipped_and_turned(self):
         stored = np.zeros((24, 24), np.uint8)
         stored[0, 5] = 255
         source = crops(Image(stored, Scaling(0, 255), entry()))
-        found = {tuple(source[n][0][0].nonzero()[0].tolist()) for n in range(80)}
+        found = {
+            tuple(source.sample(n, 24)[0][0].nonzero()[0].tolist()) for n in range(80)
+        }
         assert found == {
             *((0, 5), (0, 18), (23, 5), (23, 18)),
             *((5, 0), (18, 0), (5, 23), (18, 23)),
@@ -227,22 +229,31 @@ class TestCrops:
         stored = np.zeros((240, 240), np.uint8)
         stored[:80, :80] = noise((80, 80), pixel_format(8))
         source = crops(Image(stored, Scaling(0, 255), entry()))
-        structured = sum(bool(source[n][0].any()) for n in range(200)) / 200
+        structured = sum(bool(source.sample(n, 24)[0].any()) for n in range(200)) / 200
         assert 0.25 < structured < 0.5
 
     def test_without_a_crop_the_whole_image_is_seen(self):
         source = crops(image((60, 100)), sampling=Sampling(None, altered_share=0))
-        shapes = {tuple(source[n][0].shape) for n in range(20)}
+        shapes = {tuple(source.sample(n, None)[0].shape) for n in range(20)}
         assert shapes == {(1, 48, 96), (1, 96, 48)}
 
     @pytest.mark.parametrize("side", [100, 0, -24])
     def test_a_crop_that_fits_no_scale_is_refused(self, side: int):
         with pytest.raises(SettingsError, match=f"a crop of {side} px"):
-            Sampling(side)
+            Sampling(side).sides("output", (2, 3))
+
+    def test_a_crop_without_pixels_is_refused_at_input_size_too(self):
+        with pytest.raises(SettingsError, match="a crop of 0 px"):
+            Sampling(0).sides("input", (2, 3))
+
+    def test_crops_are_measured_on_the_networks_grid(self):
+        assert Sampling(48).sides("output", (2, 8)) == {2: 48, 8: 48}
+        assert Sampling(50).sides("input", (2, 8)) == {2: 100, 8: 400}
+        assert Sampling(None).sides("input", (2, 8)) == {2: None, 8: None}
 
     def test_unaltered_samples_keep_the_depth_of_their_file(self):
         source = crops(image(bits=12))
-        assert float(source[0][1]) == pytest.approx(1 / 4095)
+        assert float(source.sample(0, 24)[1]) == pytest.approx(1 / 4095)
 
 
 class TestWindows:
@@ -260,7 +271,7 @@ class TestWindows:
 
     def test_the_share_of_altered_samples_is_the_stated_one(self):
         source = crops(sampling=Sampling(24, altered_share=0.25))
-        codes = torch.stack([source[n][1] for n in range(400)])
+        codes = torch.stack([source.sample(n, 24)[1] for n in range(400)])
         altered = (codes - 1 / 255).abs() > 1e-9
         assert 0.18 < float(altered.double().mean()) < 0.32
 
@@ -275,50 +286,47 @@ class TestWindows:
 
 class TestStructure:
     def test_it_is_the_mean_absolute_laplacian(self):
-        point = np.zeros((1, 5, 5))
-        point[0, 2, 2] = 1
+        point = np.zeros((5, 5))
+        point[2, 2] = 1
         assert structure(point) == pytest.approx((4 + 4) / 9)
 
     def test_shading_is_no_structure(self):
         rows, columns = np.mgrid[:24, :24] / 24
-        ramp: NDArray[Any] = (0.3 * rows + 0.6 * columns)[None]
+        ramp: NDArray[Any] = 0.3 * rows + 0.6 * columns
         assert structure(ramp) == pytest.approx(0, abs=1e-12)
+
+
+SIDES: dict[int, int | None] = {2: 24, 3: 36}
 
 
 class TestBatches:
     def test_an_epoch_goes_on_where_the_trainer_stands(self):
         source = crops()
-        whole = list(Batches(source, 2, 4, learner(step=0)))
-        rest = list(Batches(source, 2, 2, learner(step=2)))
-        assert len(Batches(source, 2, 4, learner())) == len(whole) == 4
+        whole = list(Batches(source, SIDES, 2, 4, learner(step=0)))
+        rest = list(Batches(source, SIDES, 2, 2, learner(step=2)))
+        assert len(Batches(source, SIDES, 2, 4, learner())) == len(whole) == 4
         for expected, found in zip(whole[2:], rest, strict=True):
             assert torch.equal(expected.fine, found.fine)
             assert torch.equal(expected.code, found.code)
+            assert expected.scale == found.scale
 
     def test_processes_share_the_samples(self):
-        numbers = [
-            int(number)
+        source = crops()
+        found = [
+            fine
             for rank in (0, 1)
-            for batch in Batches(crops(), 2, 2, learner(step=3, rank=rank, world=2))
-            for number in batch.number
+            for batch in Batches(
+                source, {2: 24}, 2, 2, learner(step=3, rank=rank, world=2)
+            )
+            for fine in batch.fine
         ]
-        assert sorted(numbers) == list(range(12, 20))
+        expected = [source.sample(n, 24)[0] for n in (12, 13, 16, 17, 14, 15, 18, 19)]
+        assert torch.equal(torch.stack(found), torch.stack(expected))
 
-    @pytest.mark.parametrize("size", [1, 3, 4, 8])
-    def test_the_scales_take_turns(self, size: int):
-        seen = [
-            scale
-            for batch in Batches(crops(), size, 12, learner())
-            for scale, part in batch.by_scale((2, 3, 4, 8))
-            for _ in part.number
-        ]
-        assert [seen.count(scale) for scale in (2, 3, 4, 8)] == [size * 3] * 4
-
-    def test_a_scale_gets_its_own_crops(self):
-        (batch,) = Batches(crops(), 4, 1, learner())
-        for scale, part in batch.by_scale((2, 3)):
-            assert part.number.tolist() == {2: [0, 2], 3: [1, 3]}[scale]
-            assert torch.equal(part.fine, batch.fine[part.number])
+    def test_the_scales_take_turns_each_with_its_side(self):
+        batches = list(Batches(crops(), SIDES, 2, 4, learner(step=1)))
+        assert [batch.scale for batch in batches] == [3, 2, 3, 2]
+        assert [batch.fine.shape[-1] for batch in batches] == [36, 24, 36, 24]
 
     def test_regions_are_validated_one_by_one(self):
         regions = Regions([image((50, 60)), image((100, 30), bits=12)], 48)

@@ -50,11 +50,11 @@ def recipe(**changes: Any) -> Recipe:
 
 
 def run(**changes: Any) -> Run:
-    """Six steps of two crops of 24 px, validated every second step."""
+    """Six steps of two crops of 12 coarse px, validated every second step."""
     defaults = Run(
         recipe(),
         network=TINY,
-        sampling=Sampling(24),
+        sampling=Sampling(12),
         batch=2,
         epoch_steps=2,
         validation_images=1,
@@ -301,7 +301,13 @@ class TestLearning:
 
     @pytest.mark.parametrize("name", ["hydra", "vdsr"])
     def test_every_network_trains(self, name: str, data: Path, tmp_path: Path):
-        one = run(model=name, network={}, recipe=recipe(max_steps=1), epoch_steps=1)
+        one = run(
+            model=name,
+            network={},
+            sampling=Sampling(24),
+            recipe=recipe(max_steps=1),
+            epoch_steps=1,
+        )
         assert fit(data, tmp_path / "run", one).spec.network == name
 
     @pytest.mark.parametrize("loss", ["mae+ms-ssim", "ms-ssim", "mse", "charbonnier"])
@@ -353,7 +359,13 @@ class TestLearning:
         assert fit(data, tmp_path / "run", run()).spec.channels == 3
 
     def test_hydra_is_normalised_by_the_data_it_sees(self, data: Path, tmp_path: Path):
-        one = run(model="hydra", network={}, recipe=recipe(max_steps=1), epoch_steps=1)
+        one = run(
+            model="hydra",
+            network={},
+            sampling=Sampling(24),
+            recipe=recipe(max_steps=1),
+            epoch_steps=1,
+        )
         network = load_network(fit(data, tmp_path / "run", one))
         assert isinstance(network, Hydra)
         seen = np.stack(
@@ -389,7 +401,7 @@ class TestBadData:
         self, data: Path, tmp_path: Path
     ):
         with pytest.raises(TrainingError, match=r"none of the 2 .*'train'.* 96 px"):
-            fit(data, tmp_path / "run", run(sampling=Sampling(96)))
+            fit(data, tmp_path / "run", run(sampling=Sampling(24)))
 
     @pytest.mark.parametrize("split", ["train", "val"])
     def test_a_split_without_images_is_named(
@@ -504,12 +516,17 @@ class TestOptions:
         assert found.sampling.crop_px is None
         assert found.recipe.lr == 2e-4
 
+    def test_the_crop_fits_the_network_unless_told_otherwise(self):
+        assert run_of(self.options()).sampling.crop_px == 48
+        assert run_of(self.options(model="vdsr")).sampling.crop_px == 192
+
     @pytest.mark.parametrize(
         ("given", "message"),
         [
             ({"scales": "2;4"}, "--scales 2;4 is not a list"),
             ({"crop": "big"}, "--crop big is neither none nor"),
-            ({"crop": "100"}, "a crop of 100 px"),
+            ({"crop": "100", "model": "hydra"}, "a crop of 100 px"),
+            ({"crop": "0"}, "a crop of 0 px"),
             ({"crop": "none", "batch": 2}, "one image a step"),
             ({"max_time": "90"}, "--max-time 90 is not of the form"),
             ({"max_steps": None}, "the training has no end"),

@@ -32,6 +32,10 @@ class Options:
     model: Annotated[
         Literal["hydra", "vdsr", "trunk"], Option(rich_help_panel=NETWORK)
     ] = "trunk"
+    name: Annotated[
+        str,
+        Option(help="Of the weights; the network's, if none.", rich_help_panel=NETWORK),
+    ] = ""
     width: Annotated[
         int | None,
         Option(min=1, help="Channels of a trunk.", rich_help_panel=NETWORK),
@@ -53,13 +57,14 @@ class Options:
         str, Option(metavar="N,N", help="Trained at once.", rich_help_panel=SAMPLES)
     ] = "2,3,4,8"
     crop: Annotated[
-        str,
+        str | None,
         Option(
             metavar="none|PX",
-            help="Side of a crop, a multiple of 24; none: whole images.",
+            help="Side of a crop on the network's grid: 48 at input size, 192 (or any "
+            "multiple of 24) at output size; none: whole images.",
             rich_help_panel=SAMPLES,
         ),
-    ] = "192"
+    ] = None
     batch: Annotated[
         int, Option(min=1, help="Crops a step and process.", rich_help_panel=SAMPLES)
     ] = 4
@@ -142,6 +147,7 @@ def run_of(options: Options) -> "Run":
     size = {"width": options.width, "depth": options.depth}
     return Run(
         model=options.model,
+        name=options.name,
         network={name: n for name, n in size.items() if n is not None},
         recipe=Recipe(
             scales=_scales(options.scales),
@@ -152,7 +158,7 @@ def run_of(options: Options) -> "Run":
             max_seconds=_seconds(options.max_time),
             seed=options.seed,
         ),
-        sampling=Sampling(_crop(options.crop), altered_share=options.altered),
+        sampling=Sampling(_crop(options), altered_share=options.altered),
         batch=options.batch,
         epoch_steps=options.epoch,
         devices=options.devices,
@@ -170,7 +176,8 @@ def _scales(text: str) -> tuple[int, ...]:
         ) from error
 
 
-def _crop(text: str) -> int | None:
+def _crop(options: Options) -> int | None:
+    text = options.crop or ("48" if options.model == "trunk" else "192")
     if text == "none":
         return None
     if not text.isdecimal():

@@ -211,6 +211,21 @@ class FixedBatchNorm(nn.BatchNorm2d):
 NETWORKS: dict[str, type[Network]] = {"hydra": Hydra, "vdsr": Vdsr, "trunk": Trunk}
 
 
+def network_class(name: str) -> type[Network]:
+    """Return the network called `name`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such network.
+    """
+    if name not in NETWORKS:
+        raise SettingsError(
+            f"no network is called {name!r}; expected one of {', '.join(NETWORKS)}"
+        )
+    return NETWORKS[name]
+
+
 def build(spec: ModelSpec) -> Network:
     """Return the network that `spec` names, with random weights.
 
@@ -219,12 +234,7 @@ def build(spec: ModelSpec) -> Network:
     SettingsError
         If there is no such network, or it has no such setting.
     """
-    if spec.network not in NETWORKS:
-        raise SettingsError(
-            f"no network is called {spec.network!r}; expected one of "
-            f"{', '.join(NETWORKS)}"
-        )
-    network = NETWORKS[spec.network]
+    network = network_class(spec.network)
     try:
         return network(**spec.settings, channels=spec.channels, scales=spec.scales)
     except TypeError as error:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.superres.zoo import Grid
 from cxr_sr.training.index import MULTIPLE, Image
 
 CANDIDATES = 4
@@ -26,8 +27,9 @@ STRUCTURED_SHARE = 0.75
 class Sampling:
     """How a training sample is cut and coloured."""
 
-    crop_px: int | None = 192
-    """Side on the fine grid, a multiple of 24; None for the whole image."""
+    crop_px: int | None = 48
+    """Side on the network's grid: for a network at input size that of the coarse
+    crop, else that of the fine one, a multiple of 24. None for the whole image."""
     altered_share: float = 0.5
     """Share of samples seen through another window and bit depth than their own."""
     gain: tuple[float, float] = (0.5, 2.0)
@@ -35,18 +37,25 @@ class Sampling:
     bits: tuple[int, int] = (8, 16)
     """Depth of that simulated ramp, drawn evenly."""
 
-    def __post_init__(self) -> None:
+    def sides(self, grid: Grid, scales: tuple[int, ...]) -> dict[int, int | None]:
+        """Return for each scale the side of the fine crop, or None for all of it.
+
+        Raises
+        ------
+        SettingsError
+            If a crop cannot be divided by a scale.
+        """
         side = self.crop_px
-        if side is not None and (side <= 0 or side % MULTIPLE):
+        if side is None:
+            return dict.fromkeys(scales)
+        if grid == "input" and side > 0:
+            return {scale: side * scale for scale in scales}
+        if side <= 0 or side % MULTIPLE:
             raise SettingsError(
                 f"a crop of {side} px does not fit every scale; it has to be a "
                 f"multiple of {MULTIPLE}, for example {3 * MULTIPLE}"
             )
-
-    @property
-    def least_px(self) -> int:
-        """The shortest side an image must have to be trained on."""
-        return self.crop_px or MULTIPLE
+        return dict.fromkeys(scales, side)
 
 
 class Crops:
@@ -61,43 +70,50 @@ class Crops:
         self.sampling = sampling
         self.seed = seed
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return the fine image (C, H, W) in units, and one code in units, a scalar.
+    def sample(self, number: int, side: int | None) -> tuple[Tensor, Tensor]:
+        """Return a fine crop (C, side, side) in units, and one code in units.
 
         They depend on the seed and `number` alone, so that a resumed run goes on
         with the samples the killed one would have seen.
         """
         random = np.random.default_rng((self.seed, number))
         image = self.images[int(random.integers(len(self.images)))]
-        unit = self._flipped(self._cut(image, random), random)
+        unit = _flipped(_cut(image, side, random), random)
         code = image.code
         if random.random() < self.sampling.altered_share:
             unit, code = alter(unit, self.sampling, random)
         return torch.from_numpy(np.ascontiguousarray(unit)), torch.tensor(code)
 
-    def _cut(self, image: Image, random: np.random.Generator) -> NDArray[Any]:
-        side = self.sampling.crop_px
-        if side is None:
-            return image.centre(max(image.sides))
-        count = CANDIDATES if random.random() < STRUCTURED_SHARE else 1
-        limits = [n - side + 1 for n in image.sides]
-        corners = random.integers(limits, size=(count, 2)).tolist()
-        crops = [image.crop((y, x), (side, side)) for y, x in corners]
-        return max(crops, key=structure) if count > 1 else crops[0]
 
-    def _flipped(self, unit: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
-        down, across, turned = random.random(3) < 0.5
-        unit = unit[:, ::-1] if down else unit
-        unit = unit[:, :, ::-1] if across else unit
-        return unit.transpose(0, 2, 1) if turned else unit
+def _cut(image: Image, side: int | None, random: np.random.Generator) -> NDArray[Any]:
+    if side is None:
+        return image.centre(max(image.sides))
+    count = CANDIDATES if random.random() < STRUCTURED_SHARE else 1
+    limits = [n - side + 1 for n in image.sides]
+    corners = [(y, x) for y, x in random.integers(limits, size=(count, 2)).tolist()]
+    best = max(corners, key=lambda corner: structure(_glance(image, corner, side)))
+    return image.crop(best, (side, side))
 
 
-def structure(unit: NDArray[Any]) -> float:
-    """Return the mean absolute Laplacian of (C, H, W): how much there is to learn."""
-    inner = unit[:, 1:-1, 1:-1]
-    across = unit[:, 1:-1, :-2] + unit[:, 1:-1, 2:]
-    down = unit[:, :-2, 1:-1] + unit[:, 2:, 1:-1]
-    return float(np.abs(across + down - 4 * inner).mean())
+def _glance(image: Image, corner: tuple[int, int], side: int) -> NDArray[np.float32]:
+    """Return a crop's stored values (H, W[, 3]), thinned to some 48 a side."""
+    step = max(1, side // 48)
+    rows, columns = (slice(c, c + side, step) for c in corner)
+    return image.stored[rows, columns].astype(np.float32)
+
+
+def structure(values: NDArray[Any]) -> float:
+    """Return the mean absolute Laplacian of (H, W[, C]): how much there is to learn."""
+    across = values[1:-1, :-2] + values[1:-1, 2:]
+    down = values[:-2, 1:-1] + values[2:, 1:-1]
+    return float(np.abs(across + down - 4 * values[1:-1, 1:-1]).mean())
+
+
+def _flipped(unit: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+    down, across, turned = random.random(3) < 0.5
+    unit = unit[:, ::-1] if down else unit
+    unit = unit[:, :, ::-1] if across else unit
+    return unit.transpose(0, 2, 1) if turned else unit
 
 
 def alter(
@@ -129,28 +145,27 @@ class Batch(NamedTuple):
     """(N, C, H, W) in units."""
     code: Tensor
     """(N,): what the coarse images are rounded to multiples of, in units."""
-    number: Tensor
-    """(N,): the numbers of the samples."""
-
-    def by_scale(self, scales: tuple[int, ...]) -> Iterator[tuple[int, Batch]]:
-        """Yield each scale with its crops: the scales take turns, crop by crop.
-
-        So every step, or every few, sees all scales alike, as the paper's do.
-        """
-        turn = self.number % len(scales)
-        for index, scale in enumerate(scales):
-            chosen = turn == index
-            if chosen.any():
-                yield scale, Batch(*(part[chosen] for part in self))
+    scale: int = 0
+    """What this step trains; 0 for a region, which is validated at every scale."""
 
 
 class Batches:
-    """The batches of one epoch, from the trainer's present step on."""
+    """The batches of one epoch, from the trainer's present step on.
+
+    The scales take turns step by step, so that every few steps see all of them alike,
+    as the paper's do.
+    """
 
     def __init__(
-        self, crops: Crops, batch: int, steps: int, learner: LightningModule
+        self,
+        crops: Crops,
+        sides: dict[int, int | None],
+        batch: int,
+        steps: int,
+        learner: LightningModule,
     ) -> None:
         self.crops = crops
+        self.sides = list(sides.items())
         self.batch = batch
         self.steps = steps
         self.learner = learner
@@ -161,10 +176,11 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         trainer = self.learner.trainer
         for step in range(trainer.global_step, trainer.global_step + self.steps):
+            scale, side = self.sides[step % len(self.sides)]
             first = (step * trainer.world_size + trainer.global_rank) * self.batch
             numbers = range(first, first + self.batch)
-            fine, code = default_collate([self.crops[n] for n in numbers])
-            yield Batch(fine, code, torch.tensor(numbers))
+            fine, code = default_collate([self.crops.sample(n, side) for n in numbers])
+            yield Batch(fine, code, scale)
 
 
 class Regions:
@@ -178,6 +194,6 @@ class Regions:
         return len(self.images)
 
     def __iter__(self) -> Iterator[Batch]:
-        for number, image in enumerate(self.images):
+        for image in self.images:
             fine = torch.from_numpy(image.centre(self.side_px).copy())
-            yield Batch(fine[None], torch.tensor([image.code]), torch.tensor([number]))
+            yield Batch(fine[None], torch.tensor([image.code]))

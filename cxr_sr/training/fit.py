@@ -28,13 +28,13 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.superres.networks import Network, build
+from cxr_sr.superres.networks import Network, build, network_class
 from cxr_sr.superres.zoo import Model, ModelSpec
 from cxr_sr.training.bar import Bar
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
 from cxr_sr.training.export import export
 from cxr_sr.training.history import History
-from cxr_sr.training.index import Image, load, read_entries
+from cxr_sr.training.index import MULTIPLE, Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
 from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
 from cxr_sr.training.provenance import provenance, versions
@@ -56,7 +56,9 @@ class Run:
 
     recipe: Recipe
     model: str = "trunk"
-    """A key of `networks.NETWORKS`, and the name of the weights files."""
+    """A key of `networks.NETWORKS`."""
+    name: str = ""
+    """Of the weights files; the network's, if none is given."""
     network: dict[str, int] = field(default_factory=dict)
     """Its settings: width, depth."""
     sampling: Sampling = field(default_factory=Sampling)
@@ -75,11 +77,23 @@ class Run:
     """Weights to start from: those layers that fit, tails for other scales aside."""
 
     def __post_init__(self) -> None:
+        self.sampling.sides(network_class(self.model).grid, self.recipe.scales)
         if self.sampling.crop_px is None and self.batch > 1:
             raise SettingsError(
                 f"whole images differ in size and cannot be seen {self.batch} at a "
                 "time; use --batch 1 (one image a step), or a --crop"
             )
+
+    @property
+    def sides(self) -> dict[int, int | None]:
+        """For each scale the side of a crop on the fine grid; None: the whole image."""
+        grid = network_class(self.model).grid
+        return self.sampling.sides(grid, self.recipe.scales)
+
+    @property
+    def least_px(self) -> int:
+        """The shortest side an image must have to be trained on."""
+        return max(side or MULTIPLE for side in self.sides.values())
 
 
 def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
@@ -133,7 +147,7 @@ def _leading() -> bool:
 
 
 def _tell_levels(run: Run) -> None:
-    side = run.sampling.crop_px
+    side = min(side or 0 for side in run.sides.values())
     levels = ms_ssim_levels(side) if side else len(LEVEL_WEIGHTS)
     fewer = "ms-ssim" in run.recipe.loss and levels < len(LEVEL_WEIGHTS)
     if fewer and _leading():
@@ -147,11 +161,11 @@ def _tell_levels(run: Run) -> None:
 def _images(data: Path, split: str, run: Run) -> list[Image]:
     entries = [e for e in read_entries(data) if e.split == split]
     count = len(entries) if split == "train" else run.validation_images
-    images = load(entries, run.sampling.least_px, count)
+    images = load(entries, run.least_px, count)
     if not images:
         raise TrainingError(
             f"none of the {len(entries)} image(s) of the split {split!r} can be used "
-            f"(sides of at least {run.sampling.least_px} px are needed); a training "
+            f"(sides of at least {run.least_px} px are needed); a training "
             "needs images in train and in val"
         )
     return images
@@ -171,7 +185,7 @@ def _network(images: list[Image], run: Run) -> Network:
 
 def _spec(run: Run, channels: int) -> ModelSpec:
     return ModelSpec(
-        run.model,
+        run.name or run.model,
         "Trained by `cxr-sr train`.",
         network=run.model,
         settings=run.network,
@@ -250,7 +264,7 @@ def _train(
     checkpoint: Path | None,
 ) -> None:
     crops = Crops(images["train"], run.sampling, run.recipe.seed)
-    batches = Batches(crops, run.batch, run.epoch_steps, learner)
+    batches = Batches(crops, run.sides, run.batch, run.epoch_steps, learner)
     regions = Regions(images["val"], run.validation_px)
     try:
         trainer.fit(learner, batches, regions, ckpt_path=checkpoint, weights_only=True)

@@ -100,7 +100,7 @@ class Learner(LightningModule):
         self.latest["lr"] = rate
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Return the mean loss of a batch, each of its crops at its own scale.
+        """Return the mean loss of a batch.
 
         Raises
         ------
@@ -108,18 +108,13 @@ class Learner(LightningModule):
             If it is not finite.
         """
         random = torch.Generator().manual_seed(self._step_seed())
-        losses = [
-            len(crops.fine) * self._loss(crops, scale, random)
-            for scale, crops in batch.by_scale(self.recipe.scales)
-        ]
-        loss = torch.stack(losses).sum() / len(batch.fine)
+        settings = self.recipe.degradation
+        coarse = degrade(batch.fine, batch.scale, settings, random)
+        coarse = rounded(coarse, batch.code)
+        output = reconstruct(self.network, coarse, batch.scale)
+        loss = LOSSES[self.recipe.loss](output, batch.fine)
         self.latest["loss"] = self._finite(float(loss.detach()), "loss")
         return loss
-
-    def _loss(self, crops: Batch, scale: int, random: torch.Generator) -> Tensor:
-        coarse = degrade(crops.fine, scale, self.recipe.degradation, random)
-        output = reconstruct(self.network, rounded(coarse, crops.code), scale)
-        return LOSSES[self.recipe.loss](output, crops.fine)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002
         """Clip the gradient.

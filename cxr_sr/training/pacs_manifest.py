@@ -41,9 +41,9 @@ class Manifest:
             table = read_table(path, COLUMNS)
         except TrainingError as error:
             raise SettingsError(str(error)) from error
-        below = os.path.relpath(path.parent.resolve(), data.resolve())
+        here, root = path.parent.resolve(), data.resolve()
         rows = {
-            Path(os.path.normpath(Path(below, row["file"]))).as_posix(): row
+            Path(os.path.relpath(here / row["file"], root)).as_posix(): row
             for row in table
         }
         patients = {

@@ -211,6 +211,8 @@ def _blocks(pixels: NDArray[np.integer[Any]]) -> Iterator[bytes]:
 def _compressed(radiograph: Radiograph, compression: Compression) -> bytes:
     """Return the code stream of a lossless compression."""
     pixels, fmt = radiograph.pixels, radiograph.format
+    if fmt.bits_stored <= 8 and compression != "rle":  # their streams know no padding
+        pixels = pixels.astype("i1" if fmt.signed else "u1", copy=False)
     match compression:
         case "jpegls":
             from jpeg_ls import encode_pixel_data  # type: ignore[import-untyped]

@@ -6,10 +6,13 @@ To bring the generated sections up to date: CXR_SR_UPDATE_README=1 pytest this f
 import os
 import re
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
+import pydicom
 import pytest
+import SimpleITK as sitk  # noqa: N813
 from typer.testing import CliRunner
 
 import cxr_sr
@@ -18,6 +21,7 @@ from cxr_sr.cli.errors import MEANINGS
 from cxr_sr.cli.main import app
 from cxr_sr.formats.header import describe_rules
 from cxr_sr.superres.zoo import MODELS
+from tests.files import a_dicom
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -102,15 +106,33 @@ def test_ci_runs_the_readme_command_and_not_a_copy_of_it():
     assert "constraints.txt" not in script
 
 
-@pytest.mark.slow
-def test_the_five_python_lines_do_what_they_say(rg1, tmp_path, monkeypatch):
+def test_the_five_python_lines_do_what_they_say(tmp_path, monkeypatch):
     lines = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert lines
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "chest.dcm").write_bytes(rg1.read_bytes())
+    a_dicom(tmp_path / "chest.dcm")
     exec(compile(textwrap.dedent(lines[1]), "README.md", "exec"), {})  # noqa: S102
     before, after = cxr_sr.read("chest.dcm"), cxr_sr.read("chest_x2.dcm")
     assert after.shape == (2 * before.shape[0], 2 * before.shape[1])
+
+
+def test_the_first_example_tells_what_it_changed_and_leaves_a_picture(tmp_path):
+    a_dicom(tmp_path / "my.dcm", Manufacturer="ACME")
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "first_radiograph.py", "my.dcm"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = " ".join(done.stdout.split())
+    assert "my.dcm: 16 x 20 px of 12 bit -> 32 x 40 px of 12 bit" in told
+    assert "Rows 20 -> 40" in told
+    assert "Secret" not in told
+    header = pydicom.dcmread(tmp_path / "first-radiograph" / "my_x2.dcm")
+    assert (header.Rows, header.PixelSpacing) == (40, [0.1, 0.1])
+    picture = sitk.ReadImage(tmp_path / "first-radiograph" / "my_x2.png")
+    assert picture.GetSize() == (2 * 16 * 4 + 8, 16 * 4)
 
 
 def test_the_command_lines_name_commands_and_options_that_exist():

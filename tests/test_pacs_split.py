@@ -160,6 +160,14 @@ class TestShares:
             spread = 5 * (share * (1 - share) / 2000) ** 0.5
             assert abs(sides.count(name) / 2000 - share) <= spread
 
+    def test_the_order_in_which_shares_are_written_does_not_count(self):
+        patients = [SALT.name("patient", str(n), "") for n in range(50)]
+        texts = ["train=0.5,val=0.3,test=0.2", "test=0.2,train=0.5,val=0.3"]
+        first, second = (
+            [Shares.parse(text).side(p) for p in patients] for text in texts
+        )
+        assert first == second
+
     def test_another_seed_deals_anew(self):
         patients = [SALT.name("patient", str(n), "") for n in range(200)]
         first, second = (shares([1, 1, 1], seed) for seed in (0, 1))

@@ -120,9 +120,9 @@ def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
     if made.rows:
         _draw(options, summary)
         write_index(made, options.output)
+    show(options, summary)
     for doubt in doubts(summary, rules):
         output.complain(doubt)
-    show(options, summary)
     unreadable = "unreadable" in summary.left_out
     if not made.rows:
         output.complain("nothing to index: no radiograph in the data")
@@ -136,7 +136,7 @@ def _draw(options: Options, summary: "Summary") -> None:
 
     if available():
         write_figure(summary, options.beside(".png"))
-    else:
+    elif not options.quiet:
         output.say(
             "no picture: it needs matplotlib; run: pip install 'cxr-sr[figures]'"
         )

@@ -137,10 +137,12 @@ class Shares:
         """
         pairs = [part.partition("=") for part in text.split(",")]
         try:
-            parts = {name.strip(): float(share) for name, _, share in pairs}
+            given = {name.strip(): float(share) for name, _, share in pairs}
         except ValueError:
-            parts = {}
-        named = set(parts) <= set(SPLITS) and len(parts) == len(pairs)
+            given = {}
+        # In one order, however they are written: it decides who falls where.
+        parts = {name: given[name] for name in SPLITS if name in given}
+        named = len(parts) == len(given) == len(pairs)
         shared = abs(sum(parts.values()) - 1) < 1e-6  # so a NaN is refused
         if not (named and shared) or min(parts.values()) < 0:
             raise SettingsError(

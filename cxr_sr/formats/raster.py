@@ -15,6 +15,7 @@ from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.formats.atomic import replacing
 from cxr_sr.formats.raster_probe import (
     check_raster,
+    itk_reader,
     probe,
     simple_itk,
     tiff_directory,
@@ -98,10 +99,9 @@ def read_raster(path: Path, kind: Kind) -> Radiograph:
     """
     facts = probe(path, kind)
     check_raster(facts)
-    itk = simple_itk()
     with _reading(f"the {kind.value} image"):
-        image = itk.ReadImage(str(path))
-        pixels = itk.GetArrayFromImage(image)
+        image = itk_reader(path, kind).Execute()
+        pixels = simple_itk().GetArrayFromImage(image)
     fmt = facts.format
     shape = (facts.rows, facts.columns) + ((3,) if facts.channels == 3 else ())
     if pixels.dtype != fmt.dtype or pixels.size != np.prod(shape):
@@ -127,8 +127,7 @@ def read_grid(path: Path, kind: Kind) -> Grid | None:
         If the header is damaged.
     """
     with _reading(f"the {kind.value} header"):
-        reader = simple_itk().ImageFileReader()
-        reader.SetFileName(str(path))
+        reader = itk_reader(path, kind)
         reader.ReadImageInformation()
         return _grid(reader, kind)
 

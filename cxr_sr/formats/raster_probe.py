@@ -98,6 +98,14 @@ def simple_itk() -> Any:  # noqa: ANN401 - it has no types
     return SimpleITK
 
 
+def itk_reader(path: Path | str, kind: Kind) -> Any:  # noqa: ANN401 - it has no types
+    """Return SimpleITK's reader of a format; left to itself, it would go by names."""
+    reader = simple_itk().ImageFileReader()
+    reader.SetImageIO(_READERS[kind])
+    reader.SetFileName(str(path))
+    return reader
+
+
 def _probe_png(file: IO[bytes]) -> RasterFacts:
     """Read IHDR, and whether tRNS adds a channel; W3C PNG 11.2.2, 11.3.1."""
     head = file.read(33)
@@ -197,12 +205,11 @@ def _probe_itk(file: IO[bytes]) -> RasterFacts:
     external = re.search(
         rb"^(?:ElementDataFile[ \t]*=[ \t]*(?!LOCAL)\S|data ?file:)", head, re.MULTILINE
     )
-    itk = simple_itk()
-    reader = itk.ImageFileReader()
-    reader.SetFileName(file.name)
+    nrrd = head.startswith(b"NRRD")
+    reader = itk_reader(file.name, Kind.NRRD if nrrd else Kind.META_IMAGE)
     reader.ReadImageInformation()
     columns, rows, *rest = reader.GetSize()
-    kind = itk.GetPixelIDValueAsString(reader.GetPixelID())
+    kind = simple_itk().GetPixelIDValueAsString(reader.GetPixelID())
     bits = re.search(r"(\d+)-bit (unsigned|signed) integer", kind)
     frames = 1
     for more in rest:
@@ -219,6 +226,12 @@ def _probe_itk(file: IO[bytes]) -> RasterFacts:
     )
 
 
+_READERS = {
+    Kind.PNG: "PNGImageIO",
+    Kind.TIFF: "TIFFImageIO",
+    Kind.META_IMAGE: "MetaImageIO",
+    Kind.NRRD: "NrrdImageIO",
+}
 _PROBES: dict[Kind, Callable[[Any], RasterFacts]] = {
     Kind.PNG: _probe_png,
     Kind.TIFF: _probe_tiff,

@@ -174,6 +174,11 @@ class TestPicture:
         panel = figure(summary(*makers)).axes[3]
         assert len(panel.get_yticklabels()) == SHOWN
 
+    @pytest.mark.parametrize("maker", ["$x^$", "東芝", "A" * 64])
+    def test_any_maker_can_be_drawn(self, tmp_path, maker):
+        write_figure(summary({"manufacturer": maker}), tmp_path / "index.png")
+        assert (tmp_path / "index.png").stat().st_size > 0
+
     def test_it_is_a_png_that_a_later_run_takes_for_no_radiograph(self, tmp_path):
         path = tmp_path / "index.png"
         write_figure(summary({}), path)

@@ -37,8 +37,9 @@ def doubts(summary: Summary, rules: Rules) -> list[str]:
     empty = [side for side in wanted if side not in summary.splits]
     if empty and summary.images and not rules.manifest.sides:
         found.append(
-            f"no image falls to {' or '.join(empty)}: chance decides, and there are "
-            f"{summary.patients} patients; add some, or try another --seed or --split"
+            f"no image falls to {' or '.join(empty)}: chance decides, and there "
+            f"are only {summary.patients} patients; add some, or try another --seed or "
+            "--split"
         )
     return found
 

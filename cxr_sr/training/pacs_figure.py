@@ -44,10 +44,10 @@ def figure(summary: Summary) -> Figure:
         _bars(axes, shortened(counts, SHOWN), list(summary.splits))
         axes.set_title(name)
     sides = ", ".join(
-        f"{side} {n['images']} of {n['patients']}" for side, n in summary.splits.items()
+        f"{side} {n['images']} / {n['patients']}" for side, n in summary.splits.items()
     )
     drawn.suptitle(
-        f"{summary.images} images of {summary.patients} patients ({sides}); "
+        f"{summary.images} images / {summary.patients} patients ({sides}); "
         f"{sum(summary.left_out.values())} files left out"
     )
     handles, labels = drawn.axes[0].get_legend_handles_labels()
@@ -62,6 +62,12 @@ def _bars(axes: Axes, counts: Counts, sides: list[str]) -> None:
         lengths = np.array([count[side] for count in counts.values()])
         axes.barh(places, lengths, left=start, color=COLOURS[side], label=side)
         start += lengths
-    axes.set_yticks(places, [name[:LABEL_CHARACTERS] for name in counts])
+    axes.set_yticks(places, [_label(name) for name in counts])
     axes.invert_yaxis()  # the first on top
     axes.set_xlabel("images")
+
+
+def _label(name: str) -> str:
+    """Return a name as the font has it, and as matplotlib takes for no formula."""
+    plain = name[:LABEL_CHARACTERS].encode("ascii", "replace").decode()
+    return plain.replace("$", r"\$")

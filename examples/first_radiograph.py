@@ -56,11 +56,11 @@ def treat(source: Path) -> None:
     target = FOLDER / f"{source.stem}_x{SCALE}.dcm"
     begun = time.perf_counter()
     radiograph = cxr_sr.read(source)
+    print(f"\n{source.name}: {size(radiograph)}; this takes a while", flush=True)
     finer = cxr_sr.upscale(radiograph, cxr_sr.load_model("hydra"), SCALE)
     cxr_sr.write(finer, target, overwrite=True)
     seconds = time.perf_counter() - begun
-    print(f"\n{source.name}: {size(radiograph)} -> {size(finer)} in {seconds:.1f} s")
-    print(f"wrote {target}")
+    print(f"wrote {target}: {size(finer)}, in {seconds:.1f} s")
     tell_agreement(finer)
     tell_header(pydicom.dcmread(source, force=True), pydicom.dcmread(target))
     picture = FOLDER / f"{source.stem}_x{SCALE}.png"

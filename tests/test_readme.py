@@ -126,7 +126,8 @@ def test_the_first_example_tells_what_it_changed_and_leaves_a_picture(tmp_path):
         check=True,
     )
     told = " ".join(done.stdout.split())
-    assert "my.dcm: 16 x 20 px of 12 bit -> 32 x 40 px of 12 bit" in told
+    assert "my.dcm: 16 x 20 px of 12 bit" in told
+    assert "wrote first-radiograph/my_x2.dcm: 32 x 40 px of 12 bit" in told
     assert "Rows 20 -> 40" in told
     assert "Secret" not in told
     header = pydicom.dcmread(tmp_path / "first-radiograph" / "my_x2.dcm")

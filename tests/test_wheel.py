@@ -47,7 +47,8 @@ def test_the_wheel_has_nothing_but_the_package_and_its_metadata(wheel):
     suffixes = {
         Path(name).suffix for name in wheel.namelist() if "dist-info" not in name
     }
-    assert suffixes <= {".py", ".typed", ".onnx", ".safetensors"}
+    page = {".css", ".html", ".js"}
+    assert suffixes <= {".py", ".typed", ".onnx", ".safetensors", *page}
 
 
 @pytest.mark.slow

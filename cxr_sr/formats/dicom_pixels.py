@@ -43,8 +43,8 @@ def decode(
         If the pixel data are truncated or damaged, do not fit the header, or are in a
         transfer syntax that no decoder here reads.
     """
+    check_pixels(parsed, pixels, layout)
     syntax = parsed.transfer_syntax
-    check_syntax(syntax)
     decoder = _native if syntax in _NATIVE else _encapsulated
     with readable(f"the {syntax.name} image"):
         decoded = decoder(parsed, pixels, layout)
@@ -53,18 +53,45 @@ def decode(
     return to_stored(decoded, layout)
 
 
-def check_syntax(syntax: UID) -> None:
-    """Refuse a transfer syntax that no decoder here reads.
+def check_pixels(
+    parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
+) -> None:
+    """Refuse, before anything is decoded, what cannot be the image of this header.
 
     Raises
     ------
     UnreadableError
-        Naming it.
+        If no decoder here reads the transfer syntax, or the pixel data are not of the
+        form that it demands, or too short or too long.
     """
+    syntax = parsed.transfer_syntax
     if syntax not in _NATIVE and syntax not in DECODERS:
         raise UnreadableError(
             f"TransferSyntaxUID (0002,0010) is {syntax.name}, which no decoder here "
             "reads; export the file uncompressed"
+        )
+    encapsulated = pixels.length is None
+    if encapsulated == (syntax in _NATIVE):
+        raise UnreadableError(
+            f"TransferSyntaxUID (0002,0010) is {syntax.name}, but the pixel data are "
+            f"{'' if encapsulated else 'not '}encapsulated, as only compressed ones "
+            "are; the file contradicts itself: export it anew"
+        )
+    found = sum(length for _, length in pixels.spans)
+    expected = layout.samples * layout.sample_bytes
+    if encapsulated:
+        _check_expansion(found, expected, layout)
+    # Less than a row too many is padding; more means that Rows or Columns is wrong.
+    elif not expected <= found < expected + max(2, expected // layout.rows):
+        raise wrong_length(expected, found, layout)
+
+
+def _check_expansion(found: int, expected: int, layout: PixelLayout) -> None:
+    if not found or expected > found * MAX_EXPANSION + ALWAYS_DECODED_BYTES:
+        raise UnreadableError(
+            f"{layout.rows} x {layout.columns} pixels are expected from {found} bytes "
+            "of compressed image, which cannot hold them; the file is damaged or "
+            "hostile"
         )
 
 
@@ -104,20 +131,9 @@ def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]
 
 
 def _native(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> Decoded:
-    if pixels.length is None:
-        raise UnreadableError(
-            f"TransferSyntaxUID (0002,0010) is {parsed.transfer_syntax.name}, but the "
-            "pixel data are encapsulated, as only compressed ones are; the file "
-            "contradicts itself: export it anew"
-        )
     width = layout.sample_bytes
-    expected = layout.samples * width
-    start, found = pixels.spans[0]
-    # Less than a row too many is padding; more means that Rows or Columns is wrong.
-    if not expected <= found < expected + max(2, layout.columns * width):
-        raise wrong_length(expected, min(found, pixels.length), layout)
-    parsed.stream.seek(start)
-    data = parsed.stream.read(expected + expected % 2)
+    size = layout.samples * width
+    data = _span(parsed, pixels.spans[0][0], size + size % 2)
     if parsed.transfer_syntax == ExplicitVRBigEndian and (width == 2 or pixels.words):
         data = np.frombuffer(data, "u2").byteswap().tobytes()
     samples = np.frombuffer(data, f"<u{width}", layout.samples)
@@ -127,20 +143,7 @@ def _native(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> D
 def _encapsulated(
     parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
 ) -> Decoded:
-    name = parsed.transfer_syntax.name
-    if pixels.length is not None:
-        raise UnreadableError(
-            f"TransferSyntaxUID (0002,0010) is {name}, but the pixel data are not "
-            "encapsulated, as compressed ones must be; the file contradicts itself: "
-            "export it anew"
-        )
     stream = b"".join(_span(parsed, *span) for span in pixels.spans)
-    size = layout.samples * layout.sample_bytes
-    if not stream or size > len(stream) * MAX_EXPANSION + ALWAYS_DECODED_BYTES:
-        raise UnreadableError(
-            f"{layout.rows} x {layout.columns} pixels are expected from {len(stream)} "
-            f"bytes of {name}, which cannot hold them; the file is damaged or hostile"
-        )
     return DECODERS[parsed.transfer_syntax](stream, layout)
 
 

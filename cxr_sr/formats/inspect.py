@@ -11,7 +11,7 @@ from pydicom.uid import UID
 from cxr_sr.errors import InputError
 from cxr_sr.formats.dicom_layout import check_radiograph, pixel_layout
 from cxr_sr.formats.dicom_parse import ParsedDicom, parse_header
-from cxr_sr.formats.dicom_pixels import check_syntax
+from cxr_sr.formats.dicom_pixels import check_pixels
 from cxr_sr.formats.dicom_read import spacing, stored_window
 from cxr_sr.formats.findings import findings
 from cxr_sr.formats.guard import quiet
@@ -94,9 +94,8 @@ def _dicom(path: Path, kind: Kind) -> Inspection:
 
 def _dicom_refusal(parsed: ParsedDicom) -> str | None:
     try:
-        check_radiograph(parsed)
-        pixel_layout(parsed.dataset)
-        check_syntax(parsed.transfer_syntax)
+        pixels = check_radiograph(parsed)
+        check_pixels(parsed, pixels, pixel_layout(parsed.dataset))
     except InputError as error:
         return str(error)
     return None

@@ -77,7 +77,10 @@ class RasterHeader:
     """When a derived image was made; a DICOM file written of it says so."""
 
     def derived(
-        self, derivation: Derivation, _shape: tuple[int, ...], now: datetime
+        self,
+        derivation: Derivation,
+        shape: tuple[int, ...],  # noqa: ARG002 - of the protocol
+        now: datetime,
     ) -> RasterHeader:
         """Return the header of the upscaled image, made at `now`."""
         return RasterHeader(self.grid and self.grid.finer(derivation.factors), now)

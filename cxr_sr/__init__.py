@@ -5,7 +5,7 @@
     import cxr_sr
 
     radiograph = cxr_sr.read("chest.dcm")
-    finer = cxr_sr.upscale(radiograph, cxr_sr.load_model("hydra"), 2)
+    finer = cxr_sr.upscale(radiograph, cxr_sr.load_model("fine"), 2)
     cxr_sr.write(finer, "chest_x2.dcm")
 
 Importing this package loads nothing else; a name is loaded when it is first used.

@@ -56,8 +56,8 @@ def arguments() -> argparse.Namespace:
 
 
 def default_models() -> list[str]:
-    """Return bicubic, and hydra if its weights are shipped."""
-    return [name for name in ("bicubic", "hydra") if name in MODELS]
+    """Return bicubic, and the networks whose weights are shipped."""
+    return ["bicubic", *(m.name for m in MODELS.values() if m.learned)]
 
 
 def in_process_of_its_own(work: Callable[..., None], *given: object) -> int:

@@ -57,7 +57,7 @@ def treat(source: Path) -> None:
     begun = time.perf_counter()
     radiograph = cxr_sr.read(source)
     print(f"\n{source.name}: {size(radiograph)}; this takes a while", flush=True)
-    finer = cxr_sr.upscale(radiograph, cxr_sr.load_model("hydra"), SCALE)
+    finer = cxr_sr.upscale(radiograph, cxr_sr.load_model("fine"), SCALE)
     cxr_sr.write(finer, target, overwrite=True)
     seconds = time.perf_counter() - begun
     print(f"wrote {target}: {size(finer)}, in {seconds:.1f} s")

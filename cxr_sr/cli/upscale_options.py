@@ -45,7 +45,7 @@ class Options:
         Option(metavar="PX", help="A size of the longer side.", rich_help_panel=SIZE),
     ] = None
 
-    model: ModelName = "hydra"
+    model: ModelName = "fine"
     engine: Annotated[
         Literal["auto", "onnx", "openvino", "torch"], Option(rich_help_panel=HOW)
     ] = "auto"

@@ -98,6 +98,25 @@ DATA = (
 
 TRAINED = (
     ModelSpec(
+        "fine",
+        "Our residual trunk at input size: better and far faster; the default.",
+        network="trunk",
+        settings={"width": 32, "depth": 16},
+        grid="input",
+        radius_px=19,
+        parameters=183_744,
+        sha256="226d7240a0e640ded301c772860f7b533fdd73e33a0ecc7c7321b31c70bbbee6",
+        safetensors_sha256="5567e80c7dfdfde2867d12456d89ad3c7082ca28c1148c61f9acb1e0d49d9745",
+        training={
+            "data": DATA,
+            "degradation": "bicubic",
+            "loss": "Charbonnier",
+            "steps": 8000,
+            "seconds": 3382,
+            "seed": 0,
+        },
+    ),
+    ModelSpec(
         "hydra",
         "The founding paper's network, at output size; trained on bicubic pairs.",
         network="hydra",

@@ -11,6 +11,7 @@ from cxr_sr.cli import models, output
 from cxr_sr.cli.errors import guarded
 from cxr_sr.cli.evaluate import evaluate
 from cxr_sr.cli.export import export
+from cxr_sr.cli.gallery import gallery
 from cxr_sr.cli.index import index
 from cxr_sr.cli.inspect import inspect
 from cxr_sr.cli.options import spread
@@ -32,6 +33,7 @@ app.command()(guarded(inspect))
 app.command()(guarded(spread(index)))
 app.command()(guarded(spread(train)))
 app.command()(guarded(spread(evaluate)))
+app.command()(guarded(spread(gallery)))
 app.add_typer(models.app, name="models")
 
 

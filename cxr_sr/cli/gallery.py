@@ -1,0 +1,115 @@
+"""`cxr-sr gallery`: a page to look at what a run did."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from cxr_sr.cli import output
+from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.cli.options import Quiet
+from cxr_sr.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cxr_sr.gallery.page import Shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for, as it was given."""
+
+    report: Annotated[
+        Path,
+        Argument(
+            metavar="RUN.jsonl",
+            help="The report that `cxr-sr upscale` left beside its results.",
+            show_default=False,
+        ),
+    ]
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE.html")]
+    inputs: Annotated[
+        list[Path],
+        Option(
+            metavar="DIR",
+            help="The folder that was upscaled (of files named one by one, their "
+            "common folder). Repeat for several.",
+        ),
+    ]
+    outputs: Annotated[
+        Path | None,
+        Option(
+            metavar="DIR",
+            help="The folder of the results [default: that of the report].",
+        ),
+    ] = None
+    limit: Annotated[
+        int,
+        Option(min=1, metavar="N", help="Show so many results, evenly spread."),
+    ] = 20
+    max_side: Annotated[
+        int,
+        Option(
+            min=16,
+            metavar="PX",
+            help="Show of each the part with most structure, at most so large. The "
+            "page grows by at most 16/3 x N x PX x PX bytes (three times that for "
+            "RGB), commonly by half of it.",
+        ),
+    ] = 768
+    overwrite: Annotated[
+        bool, Option("--overwrite", help="Replace a page that exists.")
+    ] = False
+    quiet: Quiet = False
+
+
+def gallery(options: Options) -> int:
+    """Make one self-contained page of a run: before and after, failures first.
+
+    It opens from the disk in any recent browser, with window and level on the true bit
+    depth, and neither loads nor sends anything.
+    """
+    from cxr_sr.gallery.cases import Places
+    from cxr_sr.gallery.page import Limits, write_page
+    from cxr_sr.results import Results
+
+    results = Results.read(options.report)
+    _check(options)
+    if not results.files:
+        output.complain("the report tells of no file; there is nothing to show")
+        return NOTHING
+    places = Places(tuple(options.inputs), options.outputs or options.report.parent)
+    limits = Limits(options.limit, options.max_side)
+    shown = write_page(
+        results, places, limits, options.output, overwrite=options.overwrite
+    )
+    _tell(options, shown)
+    return _code(shown)
+
+
+def _check(options: Options) -> None:
+    """Refuse folders that are not there, and a page within the input."""
+    from cxr_sr.batch.plan import check_places
+    from cxr_sr.batch.runner import Job
+
+    for folder in options.inputs:
+        if not folder.is_dir():
+            raise SettingsError(f"--inputs {folder} is no folder")
+    name = options.output.name
+    page = Job(name, options.report, name, options.output)
+    check_places([page], None, options.inputs)
+
+
+def _tell(options: Options, shown: "Shown") -> None:
+    for file, reason in shown.problems:
+        output.complain(f"{file}: {reason}")
+    output.data(str(options.output))
+    if not options.quiet:
+        output.say(f"{shown.pairs} shown, {len(shown.problems)} could not be")
+
+
+def _code(shown: "Shown") -> int:
+    """Count the results that could not be shown; a run of failures has its page."""
+    if not shown.problems:
+        return DONE
+    return SOME_FAILED if shown.pairs else ALL_FAILED

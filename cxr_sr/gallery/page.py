@@ -1,0 +1,157 @@
+"""The page itself: a template, the cases one by one, and what ties them together."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cxr_sr.formats.atomic import replacing
+from cxr_sr.gallery.cases import Places, case_of, facts
+from cxr_sr.results import Results
+
+Entry = dict[str, Any]
+
+MOST_LISTED = 1000
+"""Files without a result that are listed; the report has them all."""
+
+SETTINGS = {
+    "model": "Model",
+    "weights_sha256": "Weights, SHA-256",
+    "target": "Target",
+    "consistency": "Projection on the input",
+    "engine": "Engine",
+    "precision": "Precision",
+    "format": "Format",
+    "compression": "Compression",
+    "version": "Version of cxr-sr",
+}
+"""What the page says of the run's settings, by their keys in the report."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds the size of the page."""
+
+    pairs: int = 20
+    """Results that are shown, evenly spread over the run."""
+    side_px: int = 768
+    """Longest side of the part of a result that is shown."""
+
+    @property
+    def bytes(self) -> int:
+        """The most that the pictures can take, gray: both sides, 16 bits, base64."""
+        return self.pairs * self.side_px**2 * 2 * 2 * 4 // 3
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What became of the results of a run."""
+
+    pairs: int = 0
+    problems: tuple[tuple[str, str], ...] = ()
+    """(file, reason) of each result that could not be shown."""
+
+
+def write_page(
+    results: Results,
+    places: Places,
+    limits: Limits,
+    path: Path,
+    *,
+    overwrite: bool = False,
+) -> Shown:
+    """Write one self-contained page; it appears whole or not at all.
+
+    One case is in memory at a time, whatever the run.
+
+    Raises
+    ------
+    OutputError
+        If the page exists, or the disk refuses.
+    """
+    chosen = spread(results.written, limits.pairs)
+    index: list[Entry] = []
+    with replacing(path, overwrite=overwrite) as temporary:
+        head, between, tail = _template()
+        with temporary.open("x", encoding="utf-8") as page:
+            page.write(head)
+            for number, entry in enumerate(chosen):
+                case = case_of(entry, places, limits.side_px)
+                index.append(case)
+                page.write(_data(f"case-{number}", _taken_out(case, f"case-{number}")))
+            page.write(_data("index", _index(results, index)))
+            page.write(between + tail)
+    problems = tuple((c["file"], c["problem"]) for c in index if "problem" in c)
+    return Shown(len(index) - len(problems), problems)
+
+
+def spread(entries: list[Entry], count: int) -> list[Entry]:
+    """Return `count` of the entries, evenly spaced from the first to the last."""
+    if len(entries) <= count:
+        return entries
+    numbers = np.linspace(0, len(entries) - 1, count).round().astype(int)
+    return [entries[number] for number in numbers]
+
+
+def _taken_out(case: Entry, name: str) -> Entry:
+    """Take the pictures out of a case, leaving the name under which they are found."""
+    case["pictures"] = name
+    return {key: case.pop(key) for key in ("before", "after") if key in case}
+
+
+def _index(results: Results, cases: list[Entry]) -> Entry:
+    """Return what the page knows from the start: all but the large pictures."""
+    missing = results.missing
+    listed = [
+        [str(m.get("status")), m["file"], str(m.get("reason", ""))]
+        for m in missing[:MOST_LISTED]
+    ]
+    return {
+        "notice": str(results.run.get("notice", "")),
+        "settings": _settings(results.run),
+        "counts": Counter(str(entry.get("status")) for entry in results.files),
+        "missing": listed,
+        "unlisted": len(missing) - len(listed),
+        "written": len(results.written),
+        "cases": sorted(cases, key=lambda case: "problem" not in case),
+    }
+
+
+def _settings(run: Entry) -> list[list[str]]:
+    settings = run.get("settings")
+    return facts(settings, SETTINGS) if isinstance(settings, dict) else []
+
+
+def _data(name: str, value: Entry) -> str:
+    """Return a block of data; no text in it can end the block or begin another."""
+    text = json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>\n'
+
+
+def _template() -> Iterator[str]:
+    """Yield the page up to the cases, from there to the script, and the rest."""
+    page, style, script = map(_asset, ("page.html", "page.css", "page.js"))
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}"
+    page = page.replace("{policy}", policy).replace("{style}", style)
+    head, rest = page.split("{cases}\n")
+    between, tail = rest.split("{script}")
+    yield from (head, between + script, tail)
+
+
+def _asset(name: str) -> str:
+    return (files("cxr_sr.gallery") / name).read_text(encoding="utf-8")
+
+
+def _hash(source: str) -> str:
+    """Name a script or a style so that the browser runs this one and no other."""
+    digest = hashlib.sha256(source.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

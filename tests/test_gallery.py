@@ -490,3 +490,17 @@ class TestCommand:
         assert result.exit_code == 0, result.stderr
         (name,) = [c["pictures"] for c in index_of()["cases"]]
         assert blocks(Path("page.html").read_text())[name]["after"]["channels"] == 3
+
+
+def test_the_readmes_commands_have_the_options_that_it_names():
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    section = readme.split("## To look at")[1].split("\n## ")[0]
+    named = dict(re.findall(r"cxr-sr (export|gallery)([^#\n]*)", section))
+    assert set(named) == {"export", "gallery"}
+    named["export"] += " --window --spacing --long-side"
+    named["gallery"] += " --limit --max-side"
+    for name, words in named.items():
+        arguments = [name, "--help"]
+        shown = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"}).stdout
+        for option in re.findall(r"(?<= )-{1,2}[a-z-]+", words):
+            assert option in shown

@@ -37,6 +37,8 @@ def loaded_by(*arguments: str) -> set[str]:
         ["--help"],
         ["--version"],
         ["upscale", "--help"],
+        ["export", "--help"],
+        ["gallery", "--help"],
         ["train", "--help"],
         ["evaluate", "--help"],
         ["models"],

@@ -82,7 +82,7 @@ class Options:
     max_memory: Annotated[
         int,
         Option(min=300, metavar="MB", help="A process.", rich_help_panel=HOW),
-    ] = 1000
+    ] = 800
 
     format: Annotated[
         Literal["same", "dicom", "png", "tiff", "npy"], Option(rich_help_panel=WHAT)

@@ -58,7 +58,7 @@ class Settings:
     """Tiles computed at a time; 0: one for each core this process may use."""
     tile_px: int = 0
     """Side of a tile in input pixels, halo left out; 0: as `max_memory_mb` allows."""
-    max_memory_mb: int = 1000
+    max_memory_mb: int = 800
     """Aim for the peak of the whole process, in MB, a paged-out output left out."""
     now: datetime | None = None
     """The time that is written into headers; None: the time of the call."""

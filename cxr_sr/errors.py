@@ -21,7 +21,7 @@ class CxrSrError(Exception):
 
 
 class InputError(CxrSrError):
-    """This file cannot be used; others are not affected."""
+    """One file that cannot be used; others are not affected."""
 
 
 class UnreadableError(InputError):

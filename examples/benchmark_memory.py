@@ -51,7 +51,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", action="append", help="repeat for several")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="0: one a core")
-    parser.add_argument("--max-memory", type=int, default=1000, metavar="MB")
+    usual = cxr_sr.Settings().max_memory_mb
+    parser.add_argument("--max-memory", type=int, default=usual, metavar="MB")
     return parser.parse_args()
 
 

@@ -181,7 +181,7 @@ def _pixel_element(element: DataElement, implicit: bool, little: bool) -> bytes:
     vr = b"" if implicit else element.VR.encode() + b"\0\0"
     start = struct.pack(f"{order}HH", 0x7FE0, 0x0010) + vr
     end = b"\xfe\xff\xdd\xe0\0\0\0\0" if undefined else b""
-    return start + struct.pack(f"{order}L", length) + element.value + end
+    return start + struct.pack(f"{order}L", length) + bytes(element.value) + end
 
 
 def _is_coded(syntax: UID) -> bool:

@@ -58,7 +58,7 @@ def open_engine(model: Model, scale: int, engine: EngineName = "auto") -> Engine
     return _loaded(_installed(engine), model, scale)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)  # a comparison holds every model in every engine
 def _loaded(engine: str, model: Model, scale: int) -> Engine:
     return ENGINES[engine](model, scale)
 

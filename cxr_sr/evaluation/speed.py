@@ -1,0 +1,138 @@
+"""What a comparison of speed needs: contenders that take turns, and what bounds them.
+
+`examples/benchmark_speed.py` is the benchmark that is made of it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.evaluation.protocol import Condition, measure
+from cxr_sr.radiograph import Radiograph
+from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.zoo import Model
+
+Array = NDArray[np.floating[Any]]
+
+BASELINE = "bicubic"
+QUALITY_PX = 192
+"""A smaller image, degraded, says little of a model."""
+PRODUCT_SIDE, PRODUCTS = 1024, 8
+"""Side and number of the matrix products that each thread is timed with."""
+
+
+@dataclass
+class Runner:
+    """Something that makes a radiograph finer by one scale, and what was measured."""
+
+    scale: int
+    model: str
+    engine: str
+    run: Callable[[Array], Array]
+    """(H, W) units to (s*H, s*W) units."""
+    learned: bool = True
+    multiply_adds: float | None = None
+    """Of all convolutions for a pixel of output, where that is known."""
+    codes: float | None = None
+    """Largest difference from the model's first engine; None for that one."""
+    psnr: float | None = None
+    """dB; None where the image is too small."""
+    seconds: list[float] = field(default_factory=list)
+    """Wall seconds for a megapixel of output, one for each turn."""
+
+    def compared(self, runners: list[Runner], gflops: float) -> dict[str, Any]:
+        """Return all that is known, with the ratios to others of the same scale.
+
+        Parameters
+        ----------
+        runners : all that took turns; bicubic and a network among them
+        gflops : the rate that counts as the machine's peak, see `product_rate`
+        """
+        here = [r for r in runners if r.scale == self.scale]
+        bicubic = next(r for r in here if r.model == BASELINE)
+        fastest = min(median(r.seconds) for r in here if r.learned)
+        known = {k: v for k, v in vars(self).items() if k not in {"run", "learned"}}
+        return known | {
+            "median": median(self.seconds),
+            "to_bicubic": median(self.seconds) / median(bicubic.seconds),
+            "to_fastest_network": median(self.seconds) / fastest,
+            "share_of_peak": self._share_of_peak(bicubic, gflops),
+        }
+
+    def _share_of_peak(self, bicubic: Runner, gflops: float) -> float | None:
+        """Return the rate of the convolutions over `gflops`.
+
+        Bicubic is what a network adds to, so its time is none of theirs. The fastest
+        turns are compared: what other programs took says nothing of the arithmetic.
+        """
+        seconds = min(self.seconds) - min(bicubic.seconds)
+        if self.multiply_adds is None or seconds <= 0:
+            return None
+        return 2e-3 * self.multiply_adds / seconds / gflops
+
+
+def multiply_adds(model: Model, scale: int) -> float:
+    """Count those of a network's convolutions for a pixel of output.
+
+    All run on the model's grid: each takes as many for a pixel there as it has weights.
+    """
+    import onnx
+
+    network = onnx.load(model.onnx)
+    if len(network.graph.output) > 1:  # a tail a scale, one of which runs
+        network = onnx.utils.Extractor(network).extract_model(["image"], [f"x{scale}"])
+    sizes = {w.name: math.prod(w.dims) for w in network.graph.initializer}
+    count = sum(sizes[n.input[1]] for n in network.graph.node if n.op_type == "Conv")
+    return float(count / scale**2 if model.spec.grid == "input" else count)
+
+
+def judge(runners: list[Runner], image: Radiograph) -> None:
+    """Run all of one scale once, and note what is not time: agreement and quality."""
+    scaling = Scaling.of(image)
+    first: dict[str, Array] = {}
+    for runner in runners:
+        unit = runner.run(scaling.normalise(image.pixels))
+        codes = np.rint(scaling.denormalise(unit))
+        if runner.model in first:
+            runner.codes = float(np.abs(codes - first[runner.model]).max())
+        first.setdefault(runner.model, codes)
+        if min(image.shape) >= QUALITY_PX:
+            condition = Condition(runner.scale, "box")
+            runner.psnr = measure(image, condition, runner.run).psnr
+
+
+def take_turns(runners: list[Runner], unit: Array) -> None:
+    """Let each make `unit` (H, W) finer once, and note the time."""
+    for runner in runners:
+        begun = time.perf_counter()
+        finer = runner.run(unit)
+        runner.seconds.append((time.perf_counter() - begun) / finer.size * 1e6)
+
+
+def product_rate(threads: int) -> float:
+    """Return the rate of float32 matrix products in `threads` threads, in GFLOP/s.
+
+    What numpy is built on must keep to one thread for a product: see OMP_NUM_THREADS
+    and its like, which are read when numpy is imported.
+    """
+    factor = np.ones((PRODUCT_SIDE, PRODUCT_SIDE), np.float32)
+
+    def multiply(_: int) -> None:
+        result = factor @ factor
+        for _ in range(PRODUCTS - 1):
+            np.matmul(factor, factor, out=result)
+
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(multiply, range(threads)))
+    flop = threads * PRODUCTS * 2 * PRODUCT_SIDE**3
+    return flop / (time.perf_counter() - begun) / 1e9

@@ -1,0 +1,288 @@
+"""Time and quality of every model and engine on this machine, side by side in one run.
+
+::
+
+    python examples/benchmark_speed.py
+    python examples/benchmark_speed.py chest.dcm --scale 2 --threads 2 --repeats 9
+    python examples/benchmark_speed.py --opencv-dnn ESPCN_x2.pb ESPCN_x4.pb
+
+Without a file it takes the 15-bit chest radiograph of the package pydicom-data. A
+central square of it is made finer, in memory. All take turns, so that a busy machine
+slows them alike; even so, only numbers of one run may be compared. Tables, numbers and
+a picture (which needs the extra `figures`) go to the folder `benchmark-speed`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from pydicom.data import get_testdata_file
+
+import cxr_sr
+from cxr_sr.evaluation import figures
+from cxr_sr.evaluation.protocol import SCALES
+from cxr_sr.evaluation.speed import (
+    QUALITY_PX,
+    Array,
+    Runner,
+    judge,
+    multiply_adds,
+    product_rate,
+    take_turns,
+)
+from cxr_sr.superres.engines import EngineName, open_engine
+from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.upscale import super_resolve
+from cxr_sr.superres.zoo import MODELS, Model
+
+Row = dict[str, Any]
+
+ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Where libraries below numpy and torch find, when they are loaded, how many threads to
+take for a call: one, as calls are made from several threads."""
+COLUMNS = (
+    *("model", "engine", "s/megapixel", "spread", "/ bicubic", "/ fastest network"),
+    *("differs, codes", "PSNR, dB", "of fp32 peak"),
+)
+HEAD = """\
+{machine}, {threads} threads, {repeats} rounds; {side_px} x {side_px} px of {bits} bit;
+numpy's fp32 matrix product, fastest round: {gflops:.0f} GFLOP/s
+"""
+LEGEND = """
+Wall seconds for a megapixel of output: median and spread of the rounds, and the ratios
+to bicubic and to the fastest network of the table. *differs*: largest difference from
+the model's first engine, in stored codes. *PSNR*: of the same image, box-degraded, as
+`cxr-sr evaluate` measures it. *of fp32 peak*: what the convolutions (halos not counted)
+reach of the matrix product's rate, in the time beyond bicubic's; fastest rounds.
+"""
+
+
+def main(arguments: list[str]) -> None:
+    """Race, tell, and write."""
+    options = parsed(arguments)
+    os.environ.update(dict.fromkeys(ONE_EACH, "1"))
+    try:
+        image = region(cxr_sr.read(options.image or sample()), options.side)
+        runners = list(all_runners(options))
+        rates = race(runners, image, options)
+    except cxr_sr.CxrSrError as error:
+        raise SystemExit(str(error)) from error
+    facts = {
+        "version": cxr_sr.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "threads": options.threads,
+        "repeats": options.repeats,
+        "side_px": min(image.shape),
+        "bits": image.format.bits_stored,
+        "gflops": max(rates),
+    }
+    write(options.output, facts, [r.compared(runners, max(rates)) for r in runners])
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Time and quality, side by side.")
+    add = parser.add_argument
+    add("image", nargs="?", type=Path, help="gray; without it, the sample's")
+    add("--scale", type=int, action="append", choices=SCALES, help="repeat for several")
+    add("--threads", type=int, default=os.cpu_count() or 1)
+    add("--repeats", type=int, default=5, metavar="N", help="rounds at each scale")
+    add("--side", type=int, default=256, metavar="PX", help="of the part of the image")
+    add("--opencv-dnn", type=Path, nargs="+", default=[], metavar="FILE.pb")
+    add("--output", type=Path, default=Path("benchmark-speed"), metavar="DIR")
+    options = parser.parse_args(arguments)
+    if min(options.threads, options.repeats, options.side) < 1:
+        parser.error("--threads, --repeats and --side take numbers above 0")
+    options.scale = list(dict.fromkeys(options.scale or [2, 4]))
+    return options
+
+
+def sample() -> str:
+    """Return the path of a real chest CR (RG1 of the WG04 compression samples)."""
+    path = get_testdata_file("RG1_UNCR.dcm", download=False)
+    if path is None:
+        raise SystemExit("the sample is missing; run: pip install pydicom-data")
+    return str(path)
+
+
+def tell(text: str) -> None:
+    """Say something that is no part of the table."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def region(radiograph: cxr_sr.Radiograph, side: int) -> cxr_sr.Radiograph:
+    """Return the central square."""
+    if radiograph.pixels.ndim != 2:
+        raise cxr_sr.NotARadiographError("found a colour image, expected a gray one")
+    side = min(side, *radiograph.shape)
+    top, left = ((whole - side) // 2 for whole in radiograph.shape)
+    square = radiograph.pixels[top : top + side, left : left + side]
+    return radiograph.replace(pixels=square)
+
+
+def all_runners(options: argparse.Namespace) -> Iterator[Runner]:
+    """Yield interpolators, networks in each installed engine, and OpenCV's networks."""
+    engines = installed_engines()
+    models = [cxr_sr.load_model(name) for name in MODELS]
+    for scale in options.scale:
+        for model in models:
+            for engine in engines if model.spec.learned else engines[:1]:
+                settings = cxr_sr.Settings(engine=engine, threads=options.threads)
+                yield ours(model, scale, settings)
+    yield from opencv_networks(options)
+
+
+def installed_engines() -> list[EngineName]:
+    """Return the engines there are, and tell of those that are missing."""
+    model = next(cxr_sr.load_model(name) for name in MODELS if MODELS[name].learned)
+    found: list[EngineName] = []
+    for engine in get_args(EngineName)[1:]:
+        try:
+            open_engine(model, model.spec.scales[0], engine)
+            found.append(engine)
+        except cxr_sr.EngineError as error:
+            tell(f"left out: {error}")
+    return found
+
+
+def ours(model: Model, scale: int, settings: cxr_sr.Settings) -> Runner:
+    """Return one of this package's models in one engine."""
+    spec = model.spec
+    return Runner(
+        scale,
+        spec.name,
+        settings.engine if spec.learned else "numpy",
+        lambda unit: super_resolve(unit, model, scale, settings),
+        spec.learned,
+        multiply_adds(model, scale) if spec.learned else None,
+    )
+
+
+def opencv_networks(options: argparse.Namespace) -> Iterator[Runner]:
+    """Yield the networks whose weights are given, if OpenCV can run them."""
+    if not options.opencv_dnn:
+        return
+    try:
+        cv2 = importlib.import_module("cv2")
+        create = cv2.dnn_superres.DnnSuperResImpl_create
+    except (ImportError, AttributeError):
+        package = "opencv-contrib-python-headless"
+        tell(f"left out: --opencv-dnn needs cv2.dnn_superres; pip install {package}")
+        return
+    cv2.setNumThreads(options.threads)
+    for file in options.opencv_dnn:
+        runner = opencv(file, create())
+        if runner.scale in options.scale:
+            yield runner
+
+
+def opencv(file: Path, network: Any) -> Runner:  # noqa: ANN401 - cv2 has no types
+    """Return a network of OpenCV's, which takes 8-bit colour: gray three times."""
+    known = re.fullmatch(r"([A-Za-z]+).*_x(\d)", file.stem)
+    if known is None or not file.is_file():
+        raise cxr_sr.SettingsError(
+            f"{file.name} is no file, or its name does not tell network and scale; "
+            "expected one such as ESPCN_x2.pb or FSRCNN-small_x4.pb"
+        )
+    network.readModel(str(file))
+    network.setModel(known[1].lower(), int(known[2]))
+
+    def run(unit: Array) -> Array:
+        gray = np.rint(unit.clip(0, 1) * 255).astype(np.uint8)
+        finer = network.upsample(np.repeat(gray[..., None], 3, axis=2))
+        return np.asarray(finer[..., 1] / np.float32(255))
+
+    return Runner(int(known[2]), file.stem, "opencv, 8 bit", run)
+
+
+def race(
+    runners: list[Runner], image: cxr_sr.Radiograph, options: argparse.Namespace
+) -> list[float]:
+    """Let all of a scale take turns; return the machine's rates in GFLOP/s."""
+    rates = []
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        for scale in options.scale:
+            here = [runner for runner in runners if runner.scale == scale]
+            tell(f"x{scale}: {len(here)} take part; the first time, nothing is timed")
+            judge(here, image)
+            for turn in range(options.repeats):
+                tell(f"x{scale}: round {turn + 1} of {options.repeats}")
+                rates.append(apart.submit(product_rate, options.threads).result())
+                take_turns(here, Scaling.of(image).normalise(image.pixels))
+    return rates
+
+
+def write(folder: Path, facts: Row, rows: list[Row]) -> None:
+    """Print the tables; write them, all numbers and the picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = report(facts, rows)
+    print(text)
+    (folder / "speed.md").write_text(text)
+    (folder / "results.json").write_text(json.dumps({**facts, "results": rows}))
+    if not figures.available():
+        tell("no picture: it needs matplotlib; run: pip install 'cxr-sr[figures]'")
+    elif all(row["psnr"] is None for row in rows):
+        tell(f"no picture: quality needs {QUALITY_PX} px or more a side")
+    else:
+        draw(rows, folder / "speed.png")
+
+
+def report(facts: Row, rows: list[Row]) -> str:
+    """Return everything as Markdown."""
+    text = HEAD.format(**facts)
+    for scale in dict.fromkeys(row["scale"] for row in rows):
+        here = [cells(row) for row in rows if row["scale"] == scale]
+        text += f"\n## x{scale}\n\n{table(here)}\n"
+    return text + LEGEND
+
+
+def cells(row: Row) -> list[str]:
+    """Return a row as text."""
+    spread = f"{min(row['seconds']):.3f} to {max(row['seconds']):.3f}"
+    forms = {"codes": "g", "psnr": ".2f", "share_of_peak": ".0%"}
+    return [
+        *(row["model"], row["engine"], f"{row['median']:.3f}", spread),
+        *(f"{row['to_bicubic']:.2f}", f"{row['to_fastest_network']:.2f}"),
+        *("-" if row[k] is None else f"{row[k]:{form}}" for k, form in forms.items()),
+    ]
+
+
+def table(rows: list[list[str]]) -> str:
+    """Return a Markdown table that can be read as it is."""
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    lines = [COLUMNS, ["-" * width for width in widths], *rows]
+    padded = [map(str.ljust, line, widths) for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """Draw quality against time, a panel a scale."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - it may be absent
+
+    scales = list(dict.fromkeys(row["scale"] for row in rows))
+    figure = Figure(figsize=(6 * len(scales), 5), layout="constrained")
+    panels = figure.subplots(1, len(scales), squeeze=False).ravel()
+    for scale, axes in zip(scales, panels, strict=True):
+        for row in (row for row in rows if row["scale"] == scale):
+            place = (row["median"], row["psnr"])
+            axes.plot(*place, "o")
+            axes.annotate(f" {row['model']}, {row['engine']}", place, fontsize=7)
+        axes.set(title=f"x{scale}", xscale="log", ylabel="PSNR, dB (box)")
+        axes.set_xlabel("wall seconds for a megapixel of output")
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

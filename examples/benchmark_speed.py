@@ -52,6 +52,8 @@ Row = dict[str, Any]
 ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Where libraries below numpy and torch find, when they are loaded, how many threads to
 take for a call: one, as calls are made from several threads."""
+MARKERS = "os^vD"
+"""In the picture: one for each engine, numpy and OpenCV among them."""
 COLUMNS = (
     *("model", "engine", "s/megapixel", "spread", "/ bicubic", "/ fastest network"),
     *("differs, codes", "PSNR, dB", "of fp32 peak"),
@@ -271,16 +273,21 @@ def draw(rows: list[Row], path: Path) -> None:
     """Draw quality against time, a panel a scale."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - it may be absent
 
-    scales = list(dict.fromkeys(row["scale"] for row in rows))
-    figure = Figure(figsize=(6 * len(scales), 5), layout="constrained")
+    scales, models, engines = (
+        list(dict.fromkeys(row[key] for row in rows))
+        for key in ("scale", "model", "engine")
+    )
+    figure = Figure(figsize=(8 * len(scales), 5), layout="constrained")
     panels = figure.subplots(1, len(scales), squeeze=False).ravel()
     for scale, axes in zip(scales, panels, strict=True):
         for row in (row for row in rows if row["scale"] == scale):
-            place = (row["median"], row["psnr"])
-            axes.plot(*place, "o")
-            axes.annotate(f" {row['model']}, {row['engine']}", place, fontsize=7)
+            colour = f"C{models.index(row['model'])}"
+            marker = MARKERS[engines.index(row["engine"])]
+            name = f"{row['model']}, {row['engine']}"
+            axes.plot(row["median"], row["psnr"], marker, color=colour, label=name)
         axes.set(title=f"x{scale}", xscale="log", ylabel="PSNR, dB (box)")
         axes.set_xlabel("wall seconds for a megapixel of output")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=120)
 
 

@@ -201,7 +201,7 @@ def test_with_matplotlib_there_is_a_picture_with_a_panel_a_scale(benchmark, tmp_
     pytest.importorskip("matplotlib")
     benchmark.write(tmp_path, facts(), rows())
     image = sitk.ReadImage(tmp_path / "speed.png")
-    assert image.GetSize() == (2 * 6 * 120, 5 * 120)
+    assert image.GetSize() == (2 * 8 * 120, 5 * 120)
     assert len(np.unique(sitk.GetArrayFromImage(image))) > 2
 
 
@@ -217,6 +217,11 @@ def test_the_table_has_a_section_a_scale_and_a_dash_for_what_is_unknown(benchmar
     assert first[2:6] == ["0.750", "0.500 to 1.000", "1.00", "0.17"]
     assert first[6:] == ["-", "40.50", "-"]
     assert second[2:6] == ["4.500", "3.000 to 6.000", "6.00", "1.00"]
+
+
+def test_every_engine_has_a_mark_in_the_picture(benchmark):
+    everyone = {"numpy", "opencv", *engines.PACKAGES}
+    assert len(set(benchmark.MARKERS)) == len(everyone)
 
 
 def test_ratios_are_to_contenders_of_the_same_scale():

@@ -67,7 +67,7 @@ def test_ms_ssim_of_a_uniform_error_is_its_luminance_term():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side", [161, 176, 192])
 def test_ms_ssim_is_the_published_one(side: int, channels: int):
-    """An independent implementation agrees where all five levels fit."""
+    """pytorch-msssim as a whole agrees where all five levels fit."""
     output, target = pair(side, channels)
     reference = pytorch_msssim.ms_ssim(output, target, data_range=1)
     assert float(ms_ssim(output, target)) == pytest.approx(float(reference), abs=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from pytorch_msssim.ssim import _fspecial_gauss_1d, _ssim
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,8 +16,7 @@ LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """The share of each level, finest first (Wang et al., Asilomar 2003, table 1)."""
 WINDOW_PX = 11
 WINDOW_SIGMA_PX = 1.5
-K1, K2 = 0.01, 0.03
-"""The window and the constants of Wang et al., IEEE TIP 13 (2004)."""
+"""The window of Wang et al., IEEE TIP 13 (2004)."""
 CHARBONNIER_EPSILON = 1e-3
 LEAST_CONTRAST = 1e-4
 """Floor under a level's term: the slope of its fractional power is infinite at 0."""
@@ -61,7 +61,8 @@ def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
     """Return the multi-scale structural similarity of unit images, averaged over all.
 
     Where five levels do not fit, those that do are used, their weights scaled to
-    keep the sum (see `ms_ssim_levels`).
+    keep the sum (see `ms_ssim_levels`): pytorch-msssim's own `ms_ssim` refuses such
+    images, so that its levels are put together here.
 
     Raises
     ------
@@ -78,12 +79,13 @@ def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
         raise ValueError(message)
     rescale = sum(LEVEL_WEIGHTS) / sum(LEVEL_WEIGHTS[:levels])
     shares = [weight * rescale for weight in LEVEL_WEIGHTS[:levels]]
+    window = _fspecial_gauss_1d(WINDOW_PX, WINDOW_SIGMA_PX)
+    window = window.to(target.dtype).expand(target.shape[1], 1, 1, WINDOW_PX)
     result = torch.ones(target.shape[:2], dtype=target.dtype, device=target.device)
     for level, share in enumerate(shares):
-        luminance, contrast = _similarity(output, target)
-        last = level == levels - 1
-        term = luminance * contrast if last else contrast
-        result = result * _mean_px(term).clamp_min(LEAST_CONTRAST) ** share
+        similarity, contrast = _ssim(output, target, 1.0, window)
+        term = similarity if level == levels - 1 else contrast
+        result = result * term.clamp_min(LEAST_CONTRAST) ** share
         output, target = _halved(output), _halved(target)
     return result.mean()
 
@@ -107,30 +109,6 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the maps of luminance and of contrast-structure similarity."""
-    mean_x, mean_y = _blurred(x), _blurred(y)
-    var_x = _blurred(x * x) - mean_x.square()
-    var_y = _blurred(y * y) - mean_y.square()
-    covariance = _blurred(x * y) - mean_x * mean_y
-    c1, c2 = K1**2, K2**2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-    return luminance, (2 * covariance + c2) / (var_x + var_y + c2)
-
-
-def _blurred(image: Tensor) -> Tensor:
-    """Return `image` under the Gaussian window, without the borders it overhangs."""
-    offset = torch.arange(WINDOW_PX, dtype=image.dtype, device=image.device) - 5
-    taps = torch.exp(-0.5 * (offset / WINDOW_SIGMA_PX).square())
-    taps = (taps / taps.sum()).expand(image.shape[1], 1, 1, WINDOW_PX)
-    rows = functional.conv2d(image, taps, groups=image.shape[1])
-    return functional.conv2d(rows, taps.mT, groups=image.shape[1])
-
-
 def _halved(image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     return functional.avg_pool2d(image, 2, padding=(height % 2, width % 2))
-
-
-def _mean_px(image: Tensor) -> Tensor:
-    return image.mean(dim=(-2, -1))

@@ -1,7 +1,7 @@
 """What runs a network: ONNX Runtime, OpenVINO or torch, behind one protocol.
 
-Tiles are computed side by side, so each engine works on one thread a call; calls
-may come from several threads at once.
+Tiles are computed side by side, so an engine works on one thread a call (torch on as
+many as it is set to); calls may come from several threads at once.
 """
 
 from __future__ import annotations

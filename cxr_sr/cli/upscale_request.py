@@ -10,9 +10,8 @@ from cxr_sr.cli.options import paths
 from cxr_sr.cli.upscale_options import Options
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header import HeaderOptions
-from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.target import LongSide, Scale, Spacing, Target
-from cxr_sr.superres.upscale import Settings
+from cxr_sr.superres.upscale import Settings, open_chain
 from cxr_sr.superres.zoo import load_model
 
 DEFAULT_SCALE = 2
@@ -86,10 +85,6 @@ def _refuse_contradictions(options: Options) -> None:
             f"--device {options.device}: the engines of this version run on the cpu; "
             "leave it out"
         )
-    if options.precision == "int8":
-        raise SettingsError(
-            f"model {options.model} has no int8 weights; use --precision auto"
-        )
 
 
 def _target(options: Options) -> Target:
@@ -114,5 +109,4 @@ def _try_engine(recipe: Recipe) -> None:
     """Open once what every file will need, so that it fails here if it does."""
     target, spec = recipe.target, recipe.model.spec
     scale = target.factor if isinstance(target, Scale) else max(spec.scales)
-    settings = recipe.settings
-    Chain.open(recipe.model, scale, settings.consistency, settings.engine)
+    open_chain(recipe.model, scale, recipe.settings, (spec.channels,))

@@ -96,7 +96,7 @@ def upscale(
     wanted = Scale(target) if isinstance(target, int) else target
     size = plan_size(radiograph, wanted, model.spec)
     check_storable((*size.shape, *radiograph.pixels.shape[2:]), radiograph.format)
-    chain = _chain(model, size.scale, settings, radiograph.pixels.shape[2:])
+    chain = open_chain(model, size.scale, settings, radiograph.pixels.shape[2:])
     fine, tally = _compute(radiograph, chain, settings)
     padding = radiograph.padding if tally.padding_kept else None
     pixels = resize(fine, size.shape, radiograph.format, padding)
@@ -111,7 +111,7 @@ def super_resolve(
 
     Evaluation measures this; `upscale` stores it.
     """
-    chain = _chain(model, scale, settings)
+    chain = open_chain(model, scale, settings)
     result = np.empty([side * scale for side in unit.shape], unit.dtype)
     tiles = _tiles(unit.shape, chain, settings)
     work = tiling.run(lambda t: chain(unit[None, *t.padded]), tiles, _threads(settings))
@@ -120,10 +120,22 @@ def super_resolve(
     return result
 
 
-def _chain(
+def open_chain(
     model: Model, scale: int, settings: Settings, planes: tuple[int, ...] = ()
 ) -> Chain:
-    """Open a chain, after refusing what it cannot do."""
+    """Open a chain for images of `planes`, after refusing what it cannot do.
+
+    Parameters
+    ----------
+    planes : what follows (H, W) in the shape of the image: () for gray, (3,) for RGB
+
+    Raises
+    ------
+    EngineError
+        If the engine is not installed.
+    SettingsError
+        If the model does not do the scale, the precision or the planes.
+    """
     spec = model.spec
     if settings.precision == "int8":
         raise SettingsError(

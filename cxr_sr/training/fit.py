@@ -106,6 +106,8 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
 
     Raises
     ------
+    SettingsError
+        If the index cannot be read.
     TrainingError
         If no training can start from the data or the settings, or it diverges.
     """

@@ -116,7 +116,8 @@ def _metrics(spec: ModelSpec, training: dict[str, Any], best: Row) -> str:
     ]
     return "\n".join(lines) + (
         "\n\nMeans over the central regions "
-        f"({training['settings']['validation_px']} px) of {training['splits']['val']} image(s), by which the step was chosen, too: "
+        f"({training['settings']['validation_px']} px) of "
+        f"{training['splits']['val']} image(s), by which the step was chosen, too: "
         "`cxr-sr evaluate` measures whole images, on a split that chose nothing."
     )
 

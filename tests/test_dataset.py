@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cxr_sr.errors import SettingsError, TrainingError
+from cxr_sr.index import Entry
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.dataset import (
     Batch,
@@ -27,7 +28,7 @@ from cxr_sr.training.dataset import (
     laplacian,
     rounded,
 )
-from cxr_sr.training.index import Entry, Image, load, read_entries
+from cxr_sr.training.index import Image, load, read_entries
 from cxr_sr.training.provenance import data_hash, provenance
 from tests.builders import noise, pixel_format, write_png
 
@@ -101,7 +102,7 @@ class TestIndex:
 
     def test_an_index_without_the_columns_says_which_are_missing(self, tmp_path: Path):
         path = write_index(tmp_path, ["a.png,train"], "file,fold")
-        with pytest.raises(TrainingError, match=r"list\.csv lacks .*split, patient"):
+        with pytest.raises(SettingsError, match=r"list\.csv lacks .*split, patient"):
             read_entries(path)
 
     def test_an_empty_index_is_refused(self, tmp_path: Path):
@@ -112,7 +113,7 @@ class TestIndex:
         self, tmp_path: Path
     ):
         with pytest.raises(
-            TrainingError, match=r"nothing\.csv is no readable index"
+            SettingsError, match=r"nothing\.csv is no readable index"
         ) as caught:
             read_entries(tmp_path / "nothing.csv")
         assert str(tmp_path) not in str(caught.value)

@@ -117,7 +117,8 @@ class TestRunFolder:
         folder, _ = finished
         assert {p.name for p in folder.iterdir()} == {
             *("settings.json", "metrics.csv", "curves.png", "tensorboard"),
-            *("checkpoints", "trunk.onnx", "trunk.safetensors"),
+            *("checkpoints", "trunk.onnx", "trunk.safetensors", "trunk.md"),
+            *("validation_x2.png", "validation_x4.png"),
         }
         assert {p.name for p in (folder / "checkpoints").iterdir()} == {
             *("best.ckpt", "last.ckpt")
@@ -167,7 +168,7 @@ class TestRunFolder:
 
     def test_no_path_of_this_machine_is_written_down(self, finished, tmp_path: Path):
         folder, _ = finished
-        for name in ("settings.json", "metrics.csv", "trunk.onnx"):
+        for name in ("settings.json", "metrics.csv", "trunk.onnx", "trunk.md"):
             assert str(tmp_path).encode() not in (folder / name).read_bytes()
 
     def test_the_same_seed_gives_the_same_weights(self, finished, data, tmp_path):

@@ -6,6 +6,8 @@
     RUN/metrics.csv     a row a validation; curves.png draws it; tensorboard/ too
     RUN/checkpoints/    last.ckpt to resume from, best.ckpt by validation
     RUN/MODEL.onnx, RUN/MODEL.safetensors   the best averaged weights
+    RUN/MODEL.md        their card: data, terms, budget, metrics, limits
+    RUN/validation_xS.png   what they make of a validation image: before | after | truth
 """
 
 from __future__ import annotations
@@ -14,9 +16,6 @@ import dataclasses
 import json
 import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.networks import Network, build, network_class
 from cxr_sr.superres.zoo import Model, ModelSpec
 from cxr_sr.training.bar import Bar
+from cxr_sr.training.card import model_card
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
 from cxr_sr.training.export import export
 from cxr_sr.training.history import History
@@ -38,16 +38,11 @@ from cxr_sr.training.index import MULTIPLE, Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
 from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
 from cxr_sr.training.provenance import provenance, versions
+from cxr_sr.training.quiet import quiet_lightning
+from cxr_sr.training.samples import draw_samples
 from cxr_sr.training.start import settle_normalisation, start_from
 
 log = logging.getLogger(__name__)
-
-LIGHTNING_NOISE = (
-    # Lightning 2.6 calls what torch 2.13 renamed; nothing here can change that.
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
-    # It holds last.ckpt, from which this very run resumes.
-    r"Checkpoint directory .* exists and is not empty",
-)
 
 
 @dataclass(frozen=True)
@@ -106,6 +101,8 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
 
     Raises
     ------
+    SettingsError
+        If the index cannot be read.
     TrainingError
         If no training can start from the data or the settings, or it diverges.
     """
@@ -117,13 +114,15 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     if resume:
         _check_same(folder, training)
     _write_settings(folder, training)
-    with _quiet_lightning():
+    with quiet_lightning():
         trainer = _trainer(folder, run)
         _train(trainer, learner, images, run, checkpoint)
     if not trainer.is_global_zero:
         # Lightning started this process to share the training, which is over.
         raise SystemExit
-    return _export_best(folder, learner, run, training)
+    model = _export_best(folder, learner, run, training)
+    _explain(folder, model, learner, Regions(images["val"], run.validation_px))
+    return model
 
 
 def _checkpoint(folder: Path, *, resume: bool) -> Path | None:
@@ -286,16 +285,9 @@ def _export_best(
     return export(network, spec, folder)
 
 
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Leave out Lightning's advertising and what it warns of needlessly."""
-    log = logging.getLogger("lightning.pytorch")
-    level = log.level
-    log.setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        for message in LIGHTNING_NOISE:
-            warnings.filterwarnings("ignore", message)
-        try:
-            yield
-        finally:
-            log.setLevel(level)
+def _explain(folder: Path, model: Model, learner: Learner, regions: Regions) -> None:
+    """Write for people what the weights are and what they do."""
+    text = model_card(model.spec, History(folder).rows())
+    (folder / f"{model.spec.name}.md").write_text(text, encoding="utf-8")
+    kinds = learner.recipe.degradation
+    draw_samples(folder, learner.averaged, next(iter(regions)), kinds)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,34 +14,15 @@ from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, TrainingError
 from cxr_sr.formats import read
+from cxr_sr.index import COLUMNS, Entry, find_index, read_index
 from cxr_sr.superres.intensity import Scaling
 
-COLUMNS = ("file", "split", "patient")
-INDEX_NAMES = ("index.csv", "manifest.csv")
-"""A folder that holds one of these is split as it says, so that no image kept for
-testing is ever trained on."""
 SUFFIXES = (".dcm", ".png", ".tif", ".tiff", ".mha", ".nrrd", "")
 VALIDATION_SHARE = 10
 """One file in so many, and at least one."""
 MULTIPLE = 24
 """Sides of a region are divisible by it, hence by 2, 3, 4 and 8."""
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of an index."""
-
-    path: Path
-    name: str
-    """The file as the index gives it: relative, fit for a log."""
-    split: str
-    """train, val or test."""
-    patient: str
-    source: str = ""
-    """Name of the data set, where the index states one."""
-    licence: str = ""
-    """Its terms, which weights trained on it must state."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +74,12 @@ def read_entries(data: Path) -> list[Entry]:
     Raises
     ------
     TrainingError
-        If there is nothing, or the index lacks a column.
+        If there is nothing.
+    SettingsError
+        If the index is unreadable, or lacks a column.
     """
-    if data.is_dir():
-        indexes = [data / name for name in INDEX_NAMES if (data / name).is_file()]
-        entries = _rows(indexes[0]) if indexes else _walk(data)
-    else:
-        entries = _rows(data)
+    index = find_index(data)
+    entries = _walk(data) if index is None else read_index(index)
     if not entries:
         raise TrainingError(
             "the data lists no image; give a folder of radiographs or an index CSV "
@@ -134,40 +113,6 @@ def load(entries: Iterable[Entry], least_px: int, count: int) -> list[Image]:
         else:
             images.append(image)
     return images
-
-
-def read_table(table: Path, columns: Sequence[str] = COLUMNS) -> list[dict[str, str]]:
-    """Return the rows of a CSV file that has at least `columns`.
-
-    Raises
-    ------
-    TrainingError
-        If it cannot be read, or lacks one of them.
-    """
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = [c for c in columns if c not in (reader.fieldnames or ())]
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise TrainingError(f"{table.name} is no readable index: {reason}") from error
-    if missing:
-        raise TrainingError(
-            f"{table.name} lacks the column(s) {', '.join(missing)}; an index has "
-            f"at least {', '.join(columns)}"
-        )
-    return rows
-
-
-def _rows(index: Path) -> list[Entry]:
-    return [_entry(index.parent, row) for row in read_table(index)]
-
-
-def _entry(folder: Path, row: dict[str, str]) -> Entry:
-    source, licence = row.get("source", ""), row.get("licence", "")
-    path = folder / row["file"]
-    return Entry(path, row["file"], row["split"], row["patient"], source, licence)
 
 
 def _walk(folder: Path) -> list[Entry]:

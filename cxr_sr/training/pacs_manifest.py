@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.training.index import read_table
+from cxr_sr.errors import SettingsError
+from cxr_sr.index import read_table
 from cxr_sr.training.pacs_split import SPLITS, Salt
 
 NAME = "manifest.csv"
@@ -37,10 +37,7 @@ class Manifest:
         SettingsError
             If it is none, names a split that is none, or puts a patient on two sides.
         """
-        try:
-            table = read_table(path, COLUMNS)
-        except TrainingError as error:
-            raise SettingsError(str(error)) from error
+        table = read_table(path, COLUMNS)
         here, root = path.parent.resolve(), data.resolve()
         rows = {
             Path(os.path.relpath(here / row["file"], root)).as_posix(): row
@@ -58,7 +55,7 @@ class Manifest:
         """Tell whether a file is a manifest; others may have its name."""
         try:
             read_table(path, COLUMNS)
-        except TrainingError:
+        except SettingsError:
             return False
         return True
 

@@ -1,0 +1,112 @@
+"""Two models held against each other, image by image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cxr_sr.evaluation.cases import Case
+from cxr_sr.evaluation.evaluate import Measurement
+from cxr_sr.evaluation.summary import Interval, interval
+
+Metric = Literal["psnr", "ssim", "ms_ssim"]
+METRICS: tuple[Metric, ...] = ("psnr", "ssim", "ms_ssim")
+Outcome = Literal["better", "worse", "tie"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean of one model's values less another's on the same images."""
+
+    model: str
+    rival: str
+    metric: Metric
+    """psnr in dB; ssim and ms_ssim have no unit."""
+    degradation: str
+    scale: int | None
+    """None: of each image's mean over the scales that both were measured at."""
+    n: int
+    """Images."""
+    mean: float
+    ci: Interval
+    """95 % confidence interval over patients; NaN for fewer than two."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What can be said of the model: a tie where the interval holds zero."""
+        low, high = self.ci
+        if low > 0:
+            return "better"
+        return "worse" if high < 0 else "tie"
+
+
+def differences(
+    measurements: Iterable[Measurement], model: str, rival: str
+) -> list[Difference]:
+    """Return how `model` does against `rival`: each metric, degradation and scale.
+
+    Where they met at several scales, their mean over these comes first. Images that
+    are too small for a metric are left out of it.
+    """
+    found = [m for m in measurements if m.model in (model, rival)]
+    result: list[Difference] = []
+    for degradation in dict.fromkeys(m.condition.degradation for m in found):
+        here = [m for m in found if m.condition.degradation == degradation]
+        for metric in METRICS:
+            result += _of_metric(here, (model, rival), metric)
+    return result
+
+
+def _of_metric(
+    found: Sequence[Measurement], names: tuple[str, str], metric: Metric
+) -> list[Difference]:
+    """Return the differences in one metric under one degradation."""
+    values = {
+        (m.model, m.case, m.condition.scale): getattr(m.score, metric) for m in found
+    }
+    model, rival = names
+    gaps = {
+        (case, scale): value - values[rival, case, scale]
+        for (name, case, scale), value in values.items()
+        if name == model and (rival, case, scale) in values and not math.isnan(value)
+    }
+    scales = list(dict.fromkeys(scale for _, scale in gaps))
+    together: list[int | None] = [None] if len(scales) > 1 else []
+    result: list[Difference] = []
+    for scale in [*together, *scales]:
+        by_case: dict[Case, list[float]] = {}
+        for (case, measured_at), gap in gaps.items():
+            if scale in (None, measured_at):
+                by_case.setdefault(case, []).append(gap)
+        means = np.array([np.mean(of_case) for of_case in by_case.values()])
+        ci = interval(means, np.array([case.patient for case in by_case]))
+        degradation, mean = found[0].condition.degradation, float(means.mean())
+        result.append(
+            Difference(*names, metric, degradation, scale, len(means), mean, ci)
+        )
+    return result
+
+
+def table(found: Iterable[Difference]) -> str:
+    """Return a Markdown table of differences, a row for each pair and scale."""
+    rows: dict[tuple[str, str, str, str], dict[Metric, Difference]] = {}
+    for d in found:
+        scale = "all" if d.scale is None else f"x{d.scale}"
+        rows.setdefault((d.model, d.rival, d.degradation, scale), {})[d.metric] = d
+    head = ("model", "against", "degradation", "scale", "PSNR dB", "SSIM", "MS-SSIM")
+    lines = ["| " + " | ".join(head) + " |", "|---" * 4 + "|--:" * 3 + "|"]
+    for key, cells in rows.items():
+        texts = [_cell(cells[m]) if m in cells else "-" for m in METRICS]
+        lines.append("| " + " | ".join([*key, *texts]) + " |")
+    return "\n".join(lines)
+
+
+def _cell(d: Difference) -> str:
+    digits = {"psnr": "+.2f", "ssim": "+.4f", "ms_ssim": "+.5f"}[d.metric]
+    low, high = d.ci
+    span = "" if math.isnan(low) else f" ({low:{digits}} to {high:{digits}})"
+    return f"{d.mean:{digits}}{span}"

@@ -1,0 +1,136 @@
+"""The model card: what weights are, where they come from, what they cannot do.
+
+References
+----------
+M. Mitchell et al., "Model cards for model reporting", FAT* 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cxr_sr.superres.zoo import ModelSpec
+
+Row = dict[str, str]
+
+LIMITS = (
+    "What a network adds it has seen in other radiographs, not in the input.",
+    "It is unproven on views, ages, manufacturers and detectors the data above lacks.",
+)
+NOISE_UNSEEN = (
+    "It saw no detector noise: on a noisy radiograph expect no gain over bicubic, or "
+    "a loss."
+)
+
+
+def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
+    """Return the card of a trained network in Markdown.
+
+    Parameters
+    ----------
+    spec : with its hashes, and what `fit` notes of a training
+    rows : the curve, a row a validation, as in metrics.csv
+    """
+    training = spec.training
+    best = next(r for r in rows if int(r["step"]) == training["steps"])
+    sections = [
+        f"# {spec.name}",
+        _what(spec),
+        "## Data",
+        _data(training),
+        "## Training",
+        _course(training),
+        _curve(rows, best),
+        "## Validation",
+        _metrics(spec, training, best),
+        "## Limits",
+        _limits(training),
+        "## Files",
+        _files(spec),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _what(spec: ModelSpec) -> str:
+    scales = ", ".join(f"x{scale}" for scale in spec.scales)
+    size = ", ".join(f"{name} {value}" for name, value in spec.settings.items())
+    return (
+        f"Super-resolution of {'gray' if spec.channels == 1 else 'RGB'} radiographs by "
+        f"{scales}: the network `{spec.network}`{f' ({size})' if size else ''} of "
+        f"{spec.parameters:,} parameters. It predicts what bicubic interpolation "
+        "lacks.\n\n**For research only. Not a medical device; not for diagnosis.**"
+    )
+
+
+def _data(training: dict[str, Any]) -> str:
+    lines = ["| source | licence | images to train on |", "|---|---|--:|"]
+    lines += [
+        f"| {d['source']} | {d['licence']} | {d['n']} |" for d in training["data"]
+    ]
+    splits = ", ".join(f"{n} in {split}" for split, n in training["splits"].items())
+    return "\n".join(lines) + (
+        f"\n\nImages: {splits}; {training['patients']} patients were trained on. "
+        f"SHA-256 of the decoded pixels: `{training['data_sha256']}`."
+    )
+
+
+def _course(training: dict[str, Any]) -> str:
+    settings, recipe = training["settings"], training["settings"]["recipe"]
+    crop = settings["sampling"]["crop_px"]
+    budget = [f"{recipe['max_steps']:,} steps"] if recipe["max_steps"] else []
+    budget += [f"{recipe['max_seconds']:,.0f} s"] if recipe["max_seconds"] else []
+    start = f"the weights of `{settings['init']}`" if settings["init"] else "chance"
+    versions = ", ".join(f"{k} {v}" for k, v in training["versions"].items())
+    return (
+        f"Budget: {' or '.join(budget)}; the averaged weights of step "
+        f"{training['steps']:,}, after {training['seconds']:,} s, were kept. Each step "
+        f"saw {settings['batch']} {f'crops of {crop} px' if crop else 'whole images'} "
+        f"in each of {settings['devices']} process(es). Degradation: "
+        f"{', '.join(recipe['degradation']['kinds'])}; loss {recipe['loss']}; peak "
+        f"learning rate {recipe['lr']:g}; seed {recipe['seed']}; started from {start}. "
+        f"Versions: {versions}."
+    )
+
+
+def _curve(rows: Sequence[Row], best: Row) -> str:
+    """Say whether more training would have helped."""
+    if best is not rows[-1]:
+        return (
+            f"The curve (metrics.csv) had its top at step {int(best['step']):,} of "
+            f"{int(rows[-1]['step']):,}: it had ceased to rise."
+        )
+    earlier = rows[3 * (len(rows) - 1) // 4]
+    risen = float(best["gain"]) - float(earlier["gain"])
+    return (
+        "The last validation was the best one: the curve (metrics.csv) was still "
+        f"rising, by {risen:.2f} dB since step {int(earlier['step']):,}."
+    )
+
+
+def _metrics(spec: ModelSpec, training: dict[str, Any], best: Row) -> str:
+    lines = ["| scale | PSNR dB | over bicubic, dB |", "|---|--:|--:|"]
+    lines += [
+        f"| x{s} | {float(best[f'psnr_x{s}']):.2f} | {float(best[f'gain_x{s}']):+.2f} |"
+        for s in spec.scales
+    ]
+    return "\n".join(lines) + (
+        "\n\nMeans over the central regions "
+        f"({training['settings']['validation_px']} px) of "
+        f"{training['splits']['val']} image(s), by which the step was chosen, too: "
+        "`cxr-sr evaluate` measures whole images, on a split that chose nothing."
+    )
+
+
+def _limits(training: dict[str, Any]) -> str:
+    limits = list(LIMITS)
+    if "detector" not in training["settings"]["recipe"]["degradation"]["kinds"]:
+        limits.append(NOISE_UNSEEN)
+    return "\n".join(f"- {limit}" for limit in limits)
+
+
+def _files(spec: ModelSpec) -> str:
+    return (
+        f"- `{spec.name}.onnx`, SHA-256 `{spec.sha256}`, checked against torch\n"
+        f"- `{spec.name}.safetensors`, SHA-256 `{spec.safetensors_sha256}`"
+    )

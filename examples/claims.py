@@ -1,0 +1,276 @@
+"""The founding paper's claims, each trained and measured anew by one command.
+
+::
+
+    python examples/claims.py multi-scale DATA --max-steps 400 --seed 1
+    python examples/claims.py hydra DATA --max-seconds 300 -o claims/
+
+DATA is an index, as `cxr-sr index` writes it, or a folder of radiographs. Each is
+reduced until its shorter side has 240 px, and the central square of it is kept, in 8
+bits: the paper's images had 256 px a side. The rivals of a claim are trained by
+`cxr_sr.training.fit` with one budget, seed and learning rate, and the averaged
+weights of the last step are measured on the validation split by the protocol of
+`cxr-sr evaluate`, without projection. A claim has held where the confidence interval
+of every paired difference lies above zero; the interval is over patients, and says
+nothing of how another seed would have come out.
+
+It needs the extra `train`. Results go to OUTPUT/CLAIM.md and OUTPUT/CLAIM.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from claims_arms import Arm, Budget, Trained, measure, train
+from claims_images import prepare
+
+from cxr_sr.errors import CxrSrError
+from cxr_sr.evaluation import paired, report
+from cxr_sr.evaluation.evaluate import Measurement
+from cxr_sr.evaluation.paired import Difference
+from cxr_sr.evaluation.summary import summarise
+from cxr_sr.superres.networks import SCALES
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, and who has to beat whom for it to be true."""
+
+    sentence: str
+    champion: Arm
+    rivals: tuple[Arm, ...]
+    cheaper: bool = False
+    """It is also said to have fewer parameters and to take less time."""
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The champion, then its rivals."""
+        return self.champion, *self.rivals
+
+
+CLAIMS = {
+    "multi-scale": Claim(
+        "One network for all scales restores better than one for each.",
+        Arm("one for all"),
+        (Arm("one for each", apart=True),),
+    ),
+    "loss": Claim(
+        "MAE + MS-SSIM restores better than MAE, MS-SSIM or MSE alone.",
+        Arm("mae+ms-ssim"),
+        tuple(Arm(name, loss=name) for name in ("mae", "ms-ssim", "mse")),
+    ),
+    # One loss that knows no window: on patches MS-SSIM would be another one. 25
+    # patches of 48 px have as many pixels as one image.
+    "whole-image": Claim(
+        "Training on whole images restores better than on patches.",
+        Arm("whole images", "hydra", "mae"),
+        (Arm("patches", "hydra", "mae", crop_px=48, batch=25),),
+    ),
+    "raw-channels": Claim(
+        "Raw RGB channels are restored better than luminance, chroma being bicubic.",
+        Arm("rgb", pixels="rgb"),
+        (Arm("ycbcr", pixels="luminance"),),
+    ),
+    "hydra": Claim(
+        "Seven layers restore better than VDSR's twenty, with less of everything.",
+        Arm("hydra", "hydra"),
+        (Arm("vdsr", "vdsr"),),
+        cheaper=True,
+    ),
+}
+
+
+def main() -> None:
+    """Train, measure, write and print; exit 2 if the data or options do not do."""
+    options = arguments()
+    budget = Budget(
+        **{f.name: getattr(options, f.name) for f in dataclasses.fields(Budget)}
+    )
+    try:
+        print(reproduce(options.claim, options.data, options.output, budget))
+    except CxrSrError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Reproduce a claim of the paper.")
+    parser.add_argument("claim", choices=CLAIMS)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("claims"))
+    parser.add_argument("--max-steps", type=int, help="of each arm")
+    parser.add_argument("--max-seconds", type=float, help="of each arm")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default="hydra", help="where the claim leaves it")
+    parser.add_argument("--lr", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--limit", type=int, default=64, help="images to train on")
+    parser.add_argument("--validation", type=int, default=40, help="images to measure")
+    parser.add_argument("--scales", type=int, nargs="+", default=SCALES)
+    options = parser.parse_args()
+    options.scales = tuple(options.scales)
+    return options
+
+
+def reproduce(name: str, data: Path, output: Path, budget: Budget) -> str:
+    """Return the report on a claim, and write it.
+
+    Raises
+    ------
+    SettingsError
+        If no budget is given, or no image can be used.
+    TrainingError
+        If `output` holds such a training already, or it diverges.
+    """
+    claim, folder = CLAIMS[name], output / name
+    wanted = {"train": budget.limit, "val": budget.validation}
+    prepare(data, folder / "data", wanted)
+    trained = [train(arm, folder, budget) for arm in claim.arms]
+    measured = list(measure(folder / "data", trained, budget.scales))
+    found = [
+        difference
+        for rival in claim.rivals
+        for difference in paired.differences(measured, claim.champion.name, rival.name)
+    ]
+    outcomes = judge(found) + (costs(trained, measured) if claim.cheaper else [])
+    said = verdict(outcomes) + doubt(claim.champion.name, measured)
+    result = Result(name, budget, trained, measured, found, said)
+    text = describe(result)
+    (output / f"{name}.md").write_text(text, encoding="utf-8")
+    numbers = json.dumps(as_json(result), indent=1) + "\n"
+    (output / f"{name}.json").write_text(numbers, encoding="utf-8")
+    return text
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything a report on a claim says."""
+
+    claim: str
+    budget: Budget
+    trained: Sequence[Trained]
+    measured: Sequence[Measurement]
+    differences: Sequence[Difference]
+    verdict: str
+
+
+def judge(found: Sequence[Difference]) -> list[str]:
+    """Return better, worse or tie for each rival and metric, scales taken together."""
+    overall: dict[tuple[str, str], str] = {}
+    for difference in found:
+        # The mean over all scales comes first, where there are several.
+        key = difference.rival, difference.metric
+        overall.setdefault(key, difference.outcome)
+    return list(overall.values())
+
+
+def costs(trained: Sequence[Trained], measured: Sequence[Measurement]) -> list[str]:
+    """Return better or worse for the first arm's parameters and restoring time."""
+    champion, *rivals = trained
+    mine = champion.parameters, pace(champion, measured)
+    return [
+        "better" if own < other else "worse"
+        for rival in rivals
+        for own, other in zip(
+            mine, (rival.parameters, pace(rival, measured)), strict=True
+        )
+    ]
+
+
+def pace(trained: Trained, measured: Sequence[Measurement]) -> float:
+    """Return the median time of restoring, seconds a megapixel of output."""
+    own = (m.seconds for m in measured if m.model == trained.arm.name)
+    return statistics.median(own)
+
+
+def verdict(outcomes: Sequence[str]) -> str:
+    """Return whether a claim held here, in a few words."""
+    counts = {o: list(outcomes).count(o) for o in ("better", "worse", "tie")}
+    tally = ", ".join(f"{n} {o}" for o, n in counts.items())
+    if counts["better"] == len(outcomes):
+        return f"It held here ({tally})."
+    if counts["better"]:
+        return f"It held in part only ({tally})."
+    return f"{'It did not hold' if counts['worse'] else 'A tie'} here ({tally})."
+
+
+def doubt(champion: str, measured: Sequence[Measurement]) -> str:
+    """Return a warning where the champion was trained too little to be judged."""
+    gains = [s.psnr_gain for s in summarise(measured) if s.model == champion]
+    if statistics.fmean(gains) > 0:
+        return ""
+    return " But it is still below bicubic: the budget is too small to judge by."
+
+
+def describe(result: Result) -> str:
+    """Return the report in Markdown."""
+    parts = [
+        f"## {result.claim}: {CLAIMS[result.claim].sentence}",
+        f"**{result.verdict}** Counted over metrics and rivals, scales together.",
+        spent(result),
+        arms_table(result),
+        report.markdown(summarise(result.measured)).strip(),
+        "Differences, image by image (95 % confidence interval over patients):",
+        paired.table(result.differences),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def spent(result: Result) -> str:
+    """Return a sentence on the budget."""
+    budget, entries = result.budget, result.trained[0].images
+    each = [f"{budget.max_steps} steps"] if budget.max_steps else []
+    each += [f"{budget.max_seconds:g} s"] if budget.max_seconds else []
+    return (
+        f"Budget of each arm: {' or '.join(each)} of one thread, {entries} images to "
+        f"train on, seed {budget.seed}, peak learning rate {budget.lr:g}. One run "
+        "each: the luck of the seed is in the differences, and not in their intervals."
+    )
+
+
+def arms_table(result: Result) -> str:
+    """Return what each arm is and cost."""
+    lines = [
+        "| arm | network | loss | parameters | steps | training s | s/MP |",
+        "|---|---|---|--:|--:|--:|--:|",
+    ]
+    for t in result.trained:
+        network = t.arm.network or result.budget.model
+        size = f"{t.parameters:,} | {t.steps} | {t.seconds:.0f}"
+        speed = f"{pace(t, result.measured):.2f}"
+        lines.append(f"| {t.arm.name} | {network} | {t.arm.loss} | {size} | {speed} |")
+    return "\n".join(lines)
+
+
+def as_json(result: Result) -> dict[str, object]:
+    """Return the report for machines."""
+    return {
+        "claim": result.claim,
+        "sentence": CLAIMS[result.claim].sentence,
+        "verdict": result.verdict,
+        "budget": dataclasses.asdict(result.budget),
+        "arms": [
+            {
+                **dataclasses.asdict(t.arm),
+                "parameters": t.parameters,
+                "steps": t.steps,
+                "seconds": round(t.seconds, 1),
+            }
+            for t in result.trained
+        ],
+        "summaries": [summary.as_json() for summary in summarise(result.measured)],
+        "differences": [
+            dataclasses.asdict(d) | {"outcome": d.outcome} for d in result.differences
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""How the arms of a claim are trained and measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from claims_images import LUMA, SIDE_PX, Pixels, forms
+from torch import Tensor
+
+from cxr_sr import read
+from cxr_sr.evaluation.cases import Case, find_cases
+from cxr_sr.evaluation.evaluate import BASELINE, Contender, Measurement, Plan, evaluate
+from cxr_sr.evaluation.protocol import Condition, Score, degraded, score
+from cxr_sr.superres.networks import SCALES, Network, load_network
+from cxr_sr.superres.upscale import Settings
+from cxr_sr.superres.zoo import Model, load_model
+from cxr_sr.training.dataset import Sampling
+from cxr_sr.training.fit import Run, fit
+from cxr_sr.training.learner import Recipe, enlarge, reconstruct
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of training, as it is held against another."""
+
+    name: str
+    network: str = ""
+    """What --model says, if none is given."""
+    loss: str = "mae+ms-ssim"
+    crop_px: int | None = None
+    """None: the whole image."""
+    batch: int = 1
+    apart: bool = False
+    """A network for each scale; they share the budget evenly."""
+    pixels: Pixels = "gray"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What each arm gets, and on which images."""
+
+    max_steps: int | None
+    max_seconds: float | None
+    seed: int
+    model: str
+    lr: float
+    limit: int
+    """Images to train on."""
+    validation: int
+    """Images to measure on."""
+    scales: tuple[int, ...] = SCALES
+
+
+@dataclass
+class Trained:
+    """What became of an arm."""
+
+    arm: Arm
+    models: dict[tuple[int, ...], Model] = field(default_factory=dict)
+    """By the scales each is for."""
+    seconds: float = 0.0
+    """Wall time of training, export included."""
+
+    @property
+    def steps(self) -> int:
+        """Of all its trainings together."""
+        return sum(int(m.spec.training["steps"]) for m in self.models.values())
+
+    @property
+    def images(self) -> int:
+        """How many were trained on."""
+        first = next(iter(self.models.values()))
+        return int(first.spec.training["splits"]["train"])
+
+    @property
+    def parameters(self) -> int:
+        """Of all its networks together."""
+        return sum(model.spec.parameters for model in self.models.values())
+
+
+def train(arm: Arm, folder: Path, budget: Budget) -> Trained:
+    """Train an arm's network, or a network for each scale with a share each."""
+    groups = [(s,) for s in budget.scales] if arm.apart else [budget.scales]
+    result = Trained(arm)
+    for scales in groups:
+        print(f"training {arm.name} for {scales}", file=sys.stderr)
+        run = run_of(arm, budget, scales, len(groups))
+        where = folder / arm.name.replace(" ", "-") / "-".join(map(str, scales))
+        begun = time.monotonic()
+        result.models[scales] = fit(folder / "data" / arm.pixels, where, run)
+        result.seconds += time.monotonic() - begun
+    return result
+
+
+def run_of(arm: Arm, budget: Budget, scales: tuple[int, ...], parts: int) -> Run:
+    """Return the settings of one of an arm's `parts` trainings."""
+    steps, seconds = budget.max_steps, budget.max_seconds
+    recipe = Recipe(
+        scales=scales,
+        loss=arm.loss,
+        lr=budget.lr,
+        max_steps=steps and max(1, steps // parts),
+        max_seconds=seconds and seconds / parts,
+        seed=budget.seed,
+    )
+    return Run(
+        recipe,
+        model=arm.network or budget.model,
+        sampling=Sampling(arm.crop_px, altered_share=0),
+        batch=arm.batch,
+        # One validation, at the end: it must choose nothing on what is measured.
+        epoch_steps=recipe.max_steps or 10**9,
+        validation_images=1,
+        validation_px=SIDE_PX,
+        threads=1,
+    )
+
+
+def measure(
+    data: Path, trained: Sequence[Trained], scales: tuple[int, ...]
+) -> Iterator[Measurement]:
+    """Yield every arm on every image of the validation split at every scale."""
+    cases = find_cases(data / "gray")
+    conditions = tuple(Condition(scale) for scale in scales)
+    if any(t.arm.pixels != "gray" for t in trained):
+        for case in cases:
+            for condition in conditions:
+                yield from in_colour(case, condition, trained)
+        return
+    contenders = [Contender(BASELINE, load_model(BASELINE), "off")]
+    contenders += [
+        Contender(t.arm.name, model, "off")
+        for t in trained
+        for model in t.models.values()
+    ]
+    for examined in evaluate(
+        cases, Plan(tuple(contenders), conditions, Settings(threads=1))
+    ):
+        yield from examined.measurements
+
+
+def in_colour(
+    case: Case, condition: Condition, trained: Sequence[Trained]
+) -> Iterator[Measurement]:
+    """Yield every arm on one tinted image; scores are means of the three channels."""
+    gray = read(case.path)
+    rgb = forms(gray.pixels)["rgb"]
+    channels = [gray.replace(pixels=rgb[..., c]) for c in range(3)]
+    trials = [degraded(channel, condition, case.name) for channel in channels]
+    coarse = torch.from_numpy(np.stack([t.unit for t in trials]))[None]
+    for name, restored in in_turn(coarse, condition.scale, trained):
+        begun = time.perf_counter()
+        fine = restored()[0].numpy()
+        seconds = (time.perf_counter() - begun) / (fine[0].size / 1e6)
+        pairs = zip(trials, fine, strict=True)
+        each = [dataclasses.astuple(score(trial, unit)) for trial, unit in pairs]
+        mean = Score(*np.mean(each, axis=0).tolist())
+        yield Measurement(case, condition, name, "off", mean, seconds)
+
+
+def in_turn(
+    coarse: Tensor, scale: int, trained: Sequence[Trained]
+) -> Iterator[tuple[str, Callable[[], Tensor]]]:
+    """Yield bicubic and every arm, with what restores (1, 3, h, w) of RGB."""
+    yield BASELINE, partial(enlarge, coarse, scale)
+    for t in trained:
+        model = next(m for scales, m in t.models.items() if scale in scales)
+        network = load_network(model)
+        restore = whole_colour if t.arm.pixels == "rgb" else by_luminance
+        yield t.arm.name, partial(restore, network, coarse, scale)
+
+
+@torch.inference_mode()
+def whole_colour(network: Network, coarse: Tensor, scale: int) -> Tensor:
+    """Return RGB restored by a network of three channels."""
+    return reconstruct(network, coarse, scale)
+
+
+@torch.inference_mode()
+def by_luminance(network: Network, coarse: Tensor, scale: int) -> Tensor:
+    """Return RGB whose luminance a network restores, Cb and Cr being bicubic.
+
+    RGB less luminance is a linear map of Cb and Cr, so that interpolating it is
+    interpolating them.
+    """
+    luma = (coarse * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return reconstruct(network, luma, scale) + enlarge(coarse - luma, scale)

@@ -21,7 +21,7 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from cxr_sr.errors import CxrSrError, NotARadiographError
 
@@ -85,10 +85,11 @@ class Crew(Protocol):
 
 
 Executor = Callable[[Work], Crew]
+SomeWork = TypeVar("SomeWork", bound=Work)
 
 
 def run(
-    work: Work, jobs: Iterable[Job], executor: Executor
+    work: SomeWork, jobs: Iterable[Job], executor: Callable[[SomeWork], Crew]
 ) -> Generator[Outcome, None, None]:
     """Yield an outcome for every job, as they finish.
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cxr_sr.batch.manifest import Entry, fingerprint
+from cxr_sr.batch.overlap import Stage
 from cxr_sr.batch.runner import Job
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.formats import check_storable, inspect, read, write
@@ -100,6 +101,23 @@ def clock(resumed: datetime | None) -> datetime:
         ) from error
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A file that was read."""
+
+    radiograph: Radiograph
+    sha256: str
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Upscaled:
+    """And what was made of it."""
+
+    before: _Read
+    finer: Radiograph
+
+
 class Upscaling:
     """The work: read, upscale, write, and say what came of it."""
 
@@ -115,22 +133,40 @@ class Upscaling:
         CxrSrError
             If the file cannot be read, is no radiograph, or cannot be written.
         """
-        recipe = self._recipe
+        return self._write(job, self._upscale(job, self._read(job)))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The same in three stages, which may work on three jobs at a time."""
+        return (lambda job, _: self._read(job), self._upscale, self._write)
+
+    def _read(self, job: Job) -> _Read:
         seconds: dict[str, float] = {}
         with _timed(seconds, "read"):
-            radiograph = read(job.source, header=recipe.header)
-        with _timed(seconds, "upscale"):
-            finer = upscale(radiograph, recipe.model, recipe.target, recipe.settings)
+            radiograph = read(job.source, header=self._recipe.header)
+        with _timed(seconds, "hash"):
+            sha256 = sha256_of(job.source)
+        return _Read(radiograph, sha256, seconds)
+
+    def _upscale(self, _job: Job, before: _Read) -> _Upscaled:
+        recipe = self._recipe
+        with _timed(before.seconds, "upscale"):
+            finer = upscale(
+                before.radiograph, recipe.model, recipe.target, recipe.settings
+            )
+        return _Upscaled(before, finer)
+
+    def _write(self, job: Job, made: _Upscaled) -> Entry:
+        before, finer, seconds = made.before, made.finer, made.before.seconds
         with _timed(seconds, "write"):
             job.target.parent.mkdir(parents=True, exist_ok=True)
             write(finer, job.target, compression=self._coding(job), overwrite=True)
         with _timed(seconds, "hash"):
-            hashes = {
-                "input_sha256": sha256_of(job.source),
-                "output_sha256": sha256_of(job.target),
-            }
+            output_sha256 = sha256_of(job.target)
+        hashes = {"input_sha256": before.sha256, "output_sha256": output_sha256}
         settings = {"settings_sha256": self._settings_sha256, "seconds": seconds}
-        facts = hashes | _sizes(radiograph, finer) | _derivation(finer) | settings
+        sizes = _sizes(before.radiograph, finer)
+        facts = hashes | sizes | _derivation(finer) | settings
         return {"output": job.output} | facts
 
     def _coding(self, job: Job) -> Compression:
@@ -175,7 +211,8 @@ def _outline(found: Inspection) -> Radiograph:
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     begun = time.perf_counter()
     yield
-    seconds[stage] = round(time.perf_counter() - begun, 3)
+    spent = time.perf_counter() - begun
+    seconds[stage] = round(seconds.get(stage, 0.0) + spent, 3)
 
 
 def _sizes(before: Radiograph, after: Radiograph) -> dict[str, Any]:

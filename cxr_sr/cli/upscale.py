@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from cxr_sr.batch.manifest import History, Report, entry
+from cxr_sr.batch.overlap import Overlapped
 from cxr_sr.batch.runner import Outcome, Serial, run
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import (
@@ -90,7 +91,11 @@ def _perform(options: Options, recipe: "Recipe", batch: "Batch") -> int:
         for outcome in batch.left_out:
             note(outcome)
         todo = history.sift(batch.jobs, note)
-        with closing(run(Upscaling(recipe), todo, executor(options.jobs))) as outcomes:
+        work = Upscaling(recipe)
+        # Several processes overlap one another already.
+        alone = options.jobs == 1
+        crew = Overlapped if alone else executor(options.jobs)
+        with closing(run(work, todo, crew)) as outcomes:
             follow(outcomes, note, stop=options.on_error == "stop")
     return _conclude(options, report.counts)
 

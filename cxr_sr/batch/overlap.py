@@ -1,0 +1,115 @@
+"""Reading, computing and writing at the same time, for work that comes in stages.
+
+::
+
+    reader thread ── input ──► computing thread ── output ──► caller's thread: writing
+
+While one image is computed, the next is read and the one before is written, so that a
+folder goes at the pace of its slowest stage, as far as there are processors.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Protocol, Self
+
+from cxr_sr.batch.runner import GRACE_S, Job, Outcome, attempt
+
+Stage = Callable[[Job, Any], Any]
+"""(job, what the stage before returned, None for the first) -> what the next gets; the
+last returns the facts."""
+
+
+THREAD_NAME = "stage ahead"
+
+
+class StagedWork(Protocol):
+    """Work that can be done stage by stage; called as a whole, it does them all."""
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """At least two; only the last one writes."""
+        ...
+
+    def __call__(self, job: Job) -> dict[str, Any]:
+        """Do a job in one go."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A job on its way, and what has become of it so far."""
+
+    job: Job
+    value: Any = None
+
+
+_Queue = SimpleQueue[_Product | Outcome | None]
+"""None is the end."""
+
+
+class Overlapped:
+    """Works in this process, each stage on one job at a time, in the jobs' order.
+
+    The last stage runs on the thread that asks for outcomes: an interruption finds it
+    there and lets it clean up, and nothing is written that is not reported.
+    """
+
+    def __init__(self, work: StagedWork) -> None:
+        *ahead, self._last = work.stages
+        self.capacity = len(ahead) + 1
+        """One job a stage: that many images are in memory at the most."""
+        self._queues = [_Queue() for _ in range(len(ahead) + 1)]
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(
+                target=self._serve, args=given, name=THREAD_NAME, daemon=True
+            )
+            for given in zip(ahead, self._queues, self._queues[1:], strict=False)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopping.set()
+        for queue in self._queues:
+            queue.put(None)
+        for thread in self._threads:
+            thread.join(GRACE_S)
+
+    def submit(self, job: Job) -> None:
+        """Hand the job to the first stage."""
+        self._queues[0].put(_Product(job))
+
+    def finished(self) -> Iterator[Outcome]:
+        """Take the next job through the last stage."""
+        product = self._queues[-1].get()
+        if isinstance(product, _Product):
+            yield attempt(partial(self._finish, product), product.job)
+        elif product is not None:
+            yield product
+
+    def _finish(self, product: _Product, job: Job) -> dict[str, Any]:
+        facts: dict[str, Any] = self._last(job, product.value)
+        return facts
+
+    def _serve(self, stage: Stage, inbox: _Queue, outbox: _Queue) -> None:
+        """Do a stage of every job that comes; what has failed passes through."""
+        while (product := inbox.get()) is not None and not self._stopping.is_set():
+            outbox.put(_done(stage, product))
+
+
+def _done(stage: Stage, product: _Product | Outcome) -> _Product | Outcome:
+    if isinstance(product, Outcome):
+        return product
+    outcome = attempt(lambda job: {"value": stage(job, product.value)}, product.job)
+    if outcome.status != "done":
+        return outcome
+    return _Product(product.job, outcome.facts["value"])

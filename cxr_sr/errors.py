@@ -7,6 +7,7 @@
     │   ├── UnreadableError      damaged, truncated, or in a coding no decoder reads
     │   └── NotARadiographError  read well enough, but not one grayscale radiograph
     ├── OutputError              the result cannot be stored where or as asked
+    ├── ReportError              a run can no longer be recorded, and so must end
     ├── ModelError               unknown model; missing, damaged or altered weights
     ├── EngineError              an inference engine is missing or fails
     ├── SettingsError            options that contradict each other or the input
@@ -34,6 +35,10 @@ class NotARadiographError(InputError):
 
 class OutputError(CxrSrError):
     """The result cannot be stored where, or in the form, that was asked for."""
+
+
+class ReportError(CxrSrError):
+    """The report of a run can no longer be written; what was done is kept."""
 
 
 class ModelError(CxrSrError):

@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from cxr_sr.batch.manifest import History, Report, fingerprint
 from cxr_sr.batch.runner import Job, Outcome
+from cxr_sr.errors import ReportError
 from cxr_sr.superres.zoo import sha256_of
 
 CLOCK = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -188,3 +190,18 @@ def test_a_resumed_run_goes_by_the_clock_of_the_run_it_resumes(report):
 def test_the_fingerprint_knows_settings_apart_but_not_their_order():
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint({"a": 1, "b": 2}) != fingerprint({"a": 1, "b": 3})
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_disk_that_is_full_ends_the_run_with_one_sentence(job):
+    with (
+        pytest.raises(ReportError, match=r"No space left on device; .* --resume"),
+        Report(Path("/dev/full")) as full,
+    ):
+        full.add(Outcome(job, "done"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_does_not_hide_that_the_user_broke_the_run_off(job):
+    with pytest.raises(KeyboardInterrupt), Report(Path("/dev/full")):
+        raise KeyboardInterrupt

@@ -1,10 +1,11 @@
 """`cxr-sr upscale` as a process: interrupted, killed, or with nobody listening."""
 
+import contextlib
 import signal
 import subprocess
-import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
@@ -37,6 +38,12 @@ def started(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def images(folder: str) -> dict[str, bytes]:
+    """All files of a run but its report, those left behind by a kill excepted."""
+    paths = Path(folder).rglob("[!.]*.*")
+    return {p.name: p.read_bytes() for p in paths if p.suffix != ".jsonl"}
+
+
 def unfinished(folder="out") -> list[Path]:
     """Files that are there under their own name, but not whole."""
     images = Path(folder).rglob("[0-9]*.png")
@@ -61,21 +68,23 @@ def test_an_interrupted_run_keeps_what_is_done_and_can_be_resumed(many, how, job
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_no_partial_file_and_is_finished_by_resume(many):
-    for pause in (0.0, 0.1, 0.3):
-        process = started("in", "-o", "out", "--resume")
-        assert process.stdout
-        process.stdout.readline()
-        time.sleep(pause)
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_killed_at_any_moment_a_resumed_run_ends_as_an_undisturbed_one(
+    many, monkeypatch, jobs
+):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    started("in", "-o", "calm").communicate(timeout=120)
+    random = np.random.default_rng(int(jobs))
+    for moment in [*random.uniform(0.3, 2.5, 6), None]:
+        process = started("in", "-o", "out", "--resume", "--jobs", jobs)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=moment)
         process.kill()
         process.communicate()
         assert unfinished() == []
-    process = started("in", "-o", "out", "--resume")
-    process.communicate(timeout=120)
-    assert process.returncode == 0
-    assert len(list(Path("out").glob("[0-9]*.png"))) == MANY
-    assert unfinished() == []
+    assert report_of()[-1]["finished"] is True
     assert report_of()[-1]["done"] + report_of()[-1]["kept"] == MANY
+    assert images("out") == images("calm")
 
 
 @pytest.mark.slow

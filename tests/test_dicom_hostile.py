@@ -38,6 +38,15 @@ def test_a_deflate_bomb_is_not_inflated(
         read(path)
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 1000, 2250, 2**20])
+def test_a_deflated_file_is_whole_wherever_a_chunk_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+):
+    path = dicom_file(tmp_path / "a.dcm", RAMP, syntax=DeflatedExplicitVRLittleEndian)
+    monkeypatch.setattr(dicom_parse, "_CHUNK_BYTES", chunk)
+    np.testing.assert_array_equal(read(path).pixels, RAMP)
+
+
 def test_a_small_stream_cannot_claim_a_large_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from cxr_sr.batch.runner import Job, Outcome
-from cxr_sr.errors import OutputError
+from cxr_sr.errors import OutputError, ReportError
 from cxr_sr.superres.zoo import sha256_of
 
 VERSION = 1
@@ -54,6 +54,8 @@ class Report:
     ------
     OutputError
         On entering, if it cannot be written.
+    ReportError
+        With any line, if it can no longer be: a disk may be full by then.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,8 +82,13 @@ class Report:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        with self._file:
-            self._append({"type": "summary", "finished": kind is None} | self.counts)
+        try:
+            with self._file:
+                end = {"type": "summary", "finished": kind is None}
+                self._append(end | self.counts)
+        except (OSError, ReportError):
+            if kind is None:  # else what ended the run is what there is to tell
+                raise
 
     @property
     def counts(self) -> dict[str, int]:
@@ -101,8 +108,14 @@ class Report:
 
     def _append(self, line: Entry) -> None:
         # One write a line: a kill leaves at most one torn line, which readers skip.
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise ReportError(
+                f"the report {self._path.name} cannot be written: {error.strerror}; "
+                "what was done is kept: make room, and go on with --resume"
+            ) from error
 
 
 def _ends_torn(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -34,6 +34,8 @@ MAX_INFLATED_BYTES = 2 * MAX_PIXELS + 2**26
 """The same bound for a deflated file: its pixels at 16 bits, and a large header."""
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
+
+_CHUNK_BYTES = 2**20
 
 _Element = DataElement | RawDataElement
 _PIXEL_DATA = 0x7FE00010
@@ -93,7 +95,7 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
         meta = read_dataset(file, False, True, stop_when=_leaves_group(2))  # noqa: FBT003
         syntax = UID(text(meta, "TransferSyntaxUID")) or _guess(file)
         if syntax == DeflatedExplicitVRLittleEndian:
-            file = io.BytesIO(_inflate(file.read()))
+            file = _inflate(file.read())
         read_dataset(file, True, True, stop_when=_leaves_group(0))  # noqa: FBT003
         implicit = syntax == ImplicitVRLittleEndian
         little = syntax != ExplicitVRBigEndian
@@ -131,20 +133,36 @@ def _guess(file: BinaryIO) -> UID:
     return ExplicitVRBigEndian if head[:1] == b"\0" else ExplicitVRLittleEndian
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(data: bytes) -> BinaryIO:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)  # PS3.5 A.5: no zlib header
-    inflated = inflater.decompress(data, MAX_INFLATED_BYTES)
-    if inflater.unconsumed_tail:
-        raise UnreadableError(
-            f"the deflated data set is larger than {MAX_INFLATED_BYTES >> 20} MiB, "
-            "more than any radiograph; the file is damaged or hostile"
-        )
+    inflated = io.BytesIO()
+    for chunk in _inflated_chunks(inflater, data):
+        if inflated.tell() + len(chunk) > MAX_INFLATED_BYTES:
+            raise UnreadableError(
+                f"the deflated data set is larger than {MAX_INFLATED_BYTES >> 20} MiB, "
+                "more than any radiograph; the file is damaged or hostile"
+            )
+        inflated.write(chunk)
     if not inflater.eof:
         raise UnreadableError(
             "the deflated data set ends early: the file is truncated; copy or export "
             "it anew"
         )
+    inflated.seek(0)
     return inflated
+
+
+def _inflated_chunks(inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:
+    """Inflate chunk by chunk; at once, zlib would hold all of it twice."""
+    for start in range(0, len(data), _CHUNK_BYTES):
+        piece = data[start : start + _CHUNK_BYTES]
+        while not inflater.eof:
+            chunk = inflater.decompress(piece, _CHUNK_BYTES)
+            yield chunk
+            piece = inflater.unconsumed_tail
+            # A full chunk may have left some output behind, even without input.
+            if not piece and len(chunk) < _CHUNK_BYTES:
+                break
 
 
 def _check_complete(dataset: Dataset) -> None:

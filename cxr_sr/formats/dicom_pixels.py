@@ -20,6 +20,7 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.codec_process import decode_apart
 from cxr_sr.formats.dicom_codecs import DECODERS, Decoded, as_image, wrong_length
 from cxr_sr.formats.dicom_layout import PixelLayout
 from cxr_sr.formats.dicom_parse import ParsedDicom, PixelElement
@@ -144,7 +145,7 @@ def _encapsulated(
     parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
 ) -> Decoded:
     stream = b"".join(_span(parsed, *span) for span in pixels.spans)
-    return DECODERS[parsed.transfer_syntax](stream, layout)
+    return decode_apart(stream, parsed.transfer_syntax, layout)
 
 
 def _span(parsed: ParsedDicom, start: int, length: int) -> bytes:

@@ -1,0 +1,163 @@
+"""Decoding compressed pixels in a process that may die of them.
+
+::
+
+    decode_apart(stream, syntax, layout)    # like DECODERS[syntax](stream, layout)
+
+One process for each that reads, started with the first compressed image and kept for
+the next; one that crashed, hung or took too much memory is replaced. It costs an image
+a copy through two pipes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from dataclasses import asdict
+from typing import IO
+
+import numpy as np
+from pydicom.uid import UID
+
+from cxr_sr.errors import UnreadableError
+from cxr_sr.formats import codec_service
+from cxr_sr.formats.dicom_codecs import Decoded
+from cxr_sr.formats.dicom_layout import PixelLayout
+
+# Not multiprocessing: its daemons, which --jobs and DataLoader work in, may not start
+# processes, and its spawning would run a user's script a second time.
+_START = (
+    "import sys; sys.path[:] = sys.argv[1:]; "
+    "from cxr_sr.formats.codec_service import serve; serve()"
+)
+_LONGEST_ANSWER = 10_000
+"""Bytes of the line before the samples."""
+
+
+def decode_apart(stream: bytes, syntax: UID, layout: PixelLayout) -> Decoded:
+    """Decode a code stream in another process.
+
+    Raises
+    ------
+    UnreadableError
+        If the decoder refuses the stream, dies of it, takes longer than `DEADLINE_S`,
+        or asks for more memory than an image of this size may take.
+    """
+    return _codec_process(os.getpid()).decode(stream, syntax, layout)
+
+
+@functools.cache
+def _codec_process(_pid: int) -> CodecProcess:
+    """Return this process's own: a fork must not share its parent's pipes."""
+    return CodecProcess()
+
+
+class CodecProcess:
+    """A process that decodes, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = threading.Lock()
+        self._child: _Child | None = None
+
+    def decode(self, stream: bytes, syntax: UID, layout: PixelLayout) -> Decoded:
+        """Decode a code stream; see `decode_apart`."""
+        request = {
+            "syntax": syntax,
+            "layout": asdict(layout),
+            "bytes": len(stream),
+            "seconds": codec_service.DEADLINE_S,
+        }
+        with self._one_at_a_time:
+            if self._child is None or self._child.is_dead:
+                self._child = _Child()
+            try:
+                return self._child.answer(request, stream, layout)
+            except UnreadableError:
+                raise
+            except (EOFError, BrokenPipeError, ValueError, LookupError) as error:
+                raise _refusal(self._child.stop(), syntax) from error
+            except BaseException:  # interrupted: an answer is still under way
+                self._child.stop()
+                raise
+
+
+class _Child:
+    """One such process, from its start to its end."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+            [sys.executable, "-c", _START, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # codecs print about damage; the error says it
+            # A thread pool's stacks are address space, of which there is a limit.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+        self._finalizer = weakref.finalize(self, _end, self._process)
+
+    @property
+    def is_dead(self) -> bool:
+        return self._process.poll() is not None
+
+    def answer(
+        self, request: dict[str, object], stream: bytes, layout: PixelLayout
+    ) -> Decoded:
+        """Ask, and wait; EOFError or ValueError if what comes is no answer."""
+        ask, answers = _pipes(self._process)
+        ask.write(json.dumps(request).encode() + b"\n")
+        ask.write(stream)
+        ask.flush()
+        line = answers.readline(_LONGEST_ANSWER)
+        if not line.endswith(b"\n"):
+            raise EOFError
+        facts = json.loads(line)
+        if "refused" in facts:
+            raise UnreadableError(str(facts["refused"]))
+        width, precision = int(facts["width"]), int(facts["precision"])
+        data = answers.read(layout.samples * width)
+        samples = np.frombuffer(data, f"<u{width}")
+        return Decoded(samples.reshape(layout.rows, layout.columns), precision)
+
+    def stop(self) -> int:
+        """End it, and return the exit code: minus the signal it died of by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)  # an end of file comes a moment before the end
+        self._finalizer()
+        return self._process.returncode
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None:
+        raise EOFError
+    return process.stdin, process.stdout
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):  # what was not yet sent no longer can
+                pipe.close()
+
+
+def _refusal(code: int, syntax: UID) -> UnreadableError:
+    number = -code if code < 0 else 0
+    if sys.platform != "win32" and number == signal.SIGALRM:
+        return UnreadableError(
+            f"the {syntax.name} image was not decoded within "
+            f"{codec_service.DEADLINE_S} s; the file is damaged or hostile: export it "
+            "anew, uncompressed if you can"
+        )
+    cause = signal.Signals(number).name if number else f"exit code {code}"
+    return UnreadableError(
+        f"the decoder of the {syntax.name} image crashed ({cause}): the file is "
+        "damaged or hostile, or memory ran out; export it anew, uncompressed if you can"
+    )

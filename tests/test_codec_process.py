@@ -1,0 +1,149 @@
+"""A decoder that crashes, hangs, babbles or devours costs one image."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from pydicom.uid import JPEGLosslessSV1
+
+from cxr_sr.errors import UnreadableError
+from cxr_sr.formats import codec_process, codec_service
+from cxr_sr.formats.codec_process import CodecProcess
+from cxr_sr.formats.dicom_layout import PixelLayout
+from tests.builders import pixel_format
+from tests.dicom_files import JPEG_LOSSLESS_FRAME, RAMP
+
+LAYOUT = PixelLayout(16, 16, pixel_format(), 11, 0)
+HOSTILE = """
+import sys; sys.path[:] = sys.argv[1:]
+import ctypes, os, time
+from cxr_sr.formats import codec_service
+true = codec_service.DECODERS["1.2.840.10008.1.2.4.70"]
+def hostile(stream, layout):
+    if stream.startswith(b"bad"):
+        {harm}
+    return true(stream, layout)
+codec_service.DECODERS = dict.fromkeys(codec_service.DECODERS, hostile)
+codec_service.serve()
+"""
+
+
+@pytest.fixture
+def harmed_by(monkeypatch):
+    """A process whose decoder does this harm to streams that begin with `bad`."""
+
+    def make(harm: str) -> CodecProcess:
+        monkeypatch.setattr(codec_process, "_START", HOSTILE.format(harm=harm))
+        return CodecProcess()
+
+    return make
+
+
+def decoded(process: CodecProcess, stream: bytes = JPEG_LOSSLESS_FRAME):
+    return process.decode(stream, JPEGLosslessSV1, LAYOUT)
+
+
+def pid_of(process: CodecProcess) -> int:
+    assert process._child is not None
+    return process._child._process.pid
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("ctypes.string_at(0)", r"crashed \(SIGSEGV\)"),
+        ("os.abort()", r"crashed \(SIGABRT\)"),
+        ("os._exit(3)", r"crashed \(exit code 3\)"),
+        ("raise SystemError('inside')", r"crashed \(exit code 1\)"),
+        ("return bytearray(2**34)", "asked for more than the 256 MiB"),
+    ],
+)
+def test_harm_is_a_refusal_and_the_next_image_is_read(harmed_by, harm, said):
+    process = harmed_by(harm)
+    for _ in range(2):
+        with pytest.raises(UnreadableError, match=said):
+            decoded(process, b"bad")
+        found = decoded(process)
+        np.testing.assert_array_equal(found.samples, RAMP)
+        assert found.precision == 16  # of the code stream, not the header
+
+
+@pytest.mark.parametrize("harm", ["time.sleep(60)", "sum(range(10**12))"])
+def test_an_endless_decoder_is_ended(harmed_by, monkeypatch, harm):
+    monkeypatch.setattr(codec_service, "DEADLINE_S", 1)
+    process = harmed_by(harm)
+    begun = time.monotonic()
+    with pytest.raises(UnreadableError, match="not decoded within 1 s"):
+        decoded(process, b"bad")
+    assert time.monotonic() - begun < 10
+    np.testing.assert_array_equal(decoded(process).samples, RAMP)
+
+
+def test_what_a_decoder_prints_reaches_nobody(harmed_by, capfd):
+    process = harmed_by(
+        "os.write(1, b'junk'); os.write(2, b'junk'); stream = stream[3:]"
+    )
+    found = decoded(process, b"bad" + JPEG_LOSSLESS_FRAME)
+    np.testing.assert_array_equal(found.samples, RAMP)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"{}", b"[]", b"\xff", b'{"width": 3, "precision": 12}', b"1" * 20_000],
+)
+def test_a_decoder_that_was_taken_over_can_give_no_more_than_an_image(
+    harmed_by, answer
+):
+    process = harmed_by(
+        f"import gc; [f.write({answer + chr(10).encode()!r}) or f.flush() for f in "
+        "gc.get_objects() if type(f).__name__ == 'BufferedWriter' and f.name > 2]; "
+        "os._exit(0)"
+    )
+    with pytest.raises(UnreadableError, match="crashed"):
+        decoded(process, b"bad")
+
+
+def test_one_that_died_between_images_is_replaced():
+    process = CodecProcess()
+    decoded(process)
+    first = pid_of(process)
+    os.kill(first, signal.SIGKILL)
+    time.sleep(0.2)
+    np.testing.assert_array_equal(decoded(process).samples, RAMP)
+    assert pid_of(process) != first
+
+
+def test_one_process_serves_all_images_and_threads():
+    process = CodecProcess()
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(lambda _: decoded(process).samples, range(40)))
+    assert all((image == RAMP).all() for image in images)
+    begun = time.perf_counter()
+    for _ in range(20):
+        decoded(process)
+    assert (time.perf_counter() - begun) / 20 < 0.02
+
+
+def test_after_an_interruption_no_answer_is_taken_for_another(harmed_by):
+    process = harmed_by("time.sleep(5)")
+    decoded(process)
+    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        decoded(process, b"bad")
+    np.testing.assert_array_equal(decoded(process).samples, RAMP)
+
+
+def test_the_process_ends_with_the_one_that_reads():
+    process = CodecProcess()
+    decoded(process)
+    pid = pid_of(process)
+    del process
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -24,8 +24,9 @@ from cxr_sr.training.dataset import (
     Regions,
     Sampling,
     alter,
+    detail,
+    laplacian,
     rounded,
-    structure,
 )
 from cxr_sr.training.index import Image, load, read_entries
 from cxr_sr.training.provenance import data_hash, provenance
@@ -210,7 +211,7 @@ class TestCrops:
     def test_the_whole_of_an_image_is_reached(self):
         stored = np.arange(36 * 36).reshape(36, 36).astype(np.uint16)
         source = crops(Image(stored, Scaling(0, 1), entry()))
-        seen = torch.cat([source.sample(n, 24)[0].flatten() for n in range(200)])
+        seen = torch.cat([source.sample(n, 24)[0].flatten() for n in range(1500)])
         assert {0, 35, 36 * 35, 36 * 36 - 1} <= {int(v) for v in seen}
 
     def test_crops_are_flipped_and_turned(self):
@@ -225,13 +226,26 @@ class TestCrops:
             *((5, 0), (18, 0), (5, 23), (18, 23)),
         }
 
-    def test_crops_with_structure_are_preferred(self):
-        """A seventh of all crops has structure; far more than a seventh of these."""
-        stored = np.zeros((240, 240), np.uint8)
-        stored[:80, :80] = noise((80, 80), pixel_format(8))
+    def test_two_crops_in_five_show_what_is_detailed(self):
+        """A hundredth of all crops meets the marker; most of these do."""
+        stored = np.zeros((960, 960), np.uint8)
+        stored[800:816, 100:116] = noise((16, 16), pixel_format(8))
         source = crops(Image(stored, Scaling(0, 255), entry()))
-        structured = sum(bool(source.sample(n, 24)[0].any()) for n in range(200)) / 200
-        assert 0.25 < structured < 0.5
+        share = sum(bool(source.sample(n, 48)[0].any()) for n in range(400)) / 400
+        assert 0.32 < share < 0.5
+
+    def test_the_marker_is_met_at_every_place_of_a_crop(self):
+        stored = np.zeros((240, 240), np.uint8)
+        stored[120:124, 120:124] = 255
+        source = crops(Image(stored, Scaling(0, 255), entry()))
+        seen = torch.stack([source.sample(n, 24)[0][0] > 0 for n in range(800)])
+        assert bool(seen.any(0).all())
+
+    @pytest.mark.parametrize("shape", [(30, 31), (24, 24), (15, 15), (9, 70)])
+    def test_images_that_blocks_do_not_divide_are_cut_whole(self, shape):
+        source = crops(image(shape))
+        assert source.sample(0, 8)[0].shape == (1, 8, 8)
+        assert all(bool(source.sample(n, 8)[0].isfinite().all()) for n in range(50))
 
     def test_without_a_crop_the_whole_image_is_seen(self):
         source = crops(image((60, 100)), sampling=Sampling(None, altered_share=0))
@@ -285,16 +299,23 @@ class TestWindows:
             assert float((one - before).abs().max()) <= float(step) / 2 + 1e-12
 
 
-class TestStructure:
-    def test_it_is_the_mean_absolute_laplacian(self):
-        point = np.zeros((5, 5))
-        point[2, 2] = 1
-        assert structure(point) == pytest.approx((4 + 4) / 9)
+class TestDetail:
+    def test_a_block_has_the_mean_square_of_its_laplacian(self):
+        stored = np.zeros((32, 32), np.uint8)
+        stored[20, 8] = 1
+        found = np.diff(detail(Image(stored, Scaling(0, 255), entry())), prepend=0)
+        assert found == pytest.approx([0, 0, (16 + 4) / 16**2, 0])
 
-    def test_shading_is_no_structure(self):
+    def test_colours_are_averaged(self):
+        gray = noise((32, 48), pixel_format(8))
+        one = detail(Image(gray, Scaling(0, 255), entry()))
+        three = detail(Image(np.stack([gray] * 3, 2), Scaling(0, 255), entry()))
+        assert three == pytest.approx(one)
+
+    def test_shading_is_no_detail(self):
         rows, columns = np.mgrid[:24, :24] / 24
         ramp: NDArray[Any] = 0.3 * rows + 0.6 * columns
-        assert structure(ramp) == pytest.approx(0, abs=1e-12)
+        assert laplacian(ramp) == pytest.approx(0, abs=1e-12)
 
 
 SIDES: dict[int, int | None] = {2: 24, 3: 36}

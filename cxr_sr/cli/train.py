@@ -93,6 +93,20 @@ class Options:
     lr: Annotated[
         float, Option(min=0, help="Peak learning rate.", rich_help_panel=COURSE)
     ] = 1e-3
+    optimiser: Annotated[
+        Literal["adam", "muon"],
+        Option(
+            help="muon learns more in a step; --lr is then for first and last layers.",
+            rich_help_panel=COURSE,
+        ),
+    ] = "adam"
+    precision: Annotated[
+        Literal["fp32", "bf16"],
+        Option(
+            help="Of the inner layers; bf16 is twice as fast with AVX512-BF16.",
+            rich_help_panel=COURSE,
+        ),
+    ] = "fp32"
     max_steps: Annotated[int | None, Option(min=1, rich_help_panel=COURSE)] = None
     max_time: Annotated[
         str | None,
@@ -154,6 +168,8 @@ def run_of(options: Options) -> "Run":
             degradation=Degradation.of(options.degradation),
             loss=options.loss,
             lr=options.lr,
+            optimiser=options.optimiser,
+            precision=options.precision,
             max_steps=options.max_steps,
             max_seconds=_seconds(options.max_time),
             seed=options.seed,

@@ -47,6 +47,12 @@ class Network(nn.Module):
         """Return the residual of `image` (N, C, H, W) for `scale`."""
         raise NotImplementedError
 
+    def inner_convolutions(self) -> list[Tensor]:
+        """Return the weights of all convolutions but those from and to the image."""
+        layers = [m for m in self.modules() if isinstance(m, nn.Conv2d)]
+        ends = (layers[0], layers[-1])
+        return [layer.weight for layer in layers if layer not in ends]
+
 
 class Hydra(Network):
     """Seven layers at output size for all scales at once.
@@ -68,7 +74,7 @@ class Hydra(Network):
         super().__init__(channels, scales)
         self.normalise = FixedBatchNorm(channels)
         self.body = nn.Sequential(
-            *_convolutions([channels, 8, 16, 32]),
+            *_convolutions([channels, 8, 16, 32], first=FullPrecision),
             *_convolutions([32, 64, 128, 256], dilation=2),
         )
         self.last = _last_layer(256, channels)
@@ -94,7 +100,8 @@ class Vdsr(Network):
 
     def __init__(self, channels: int = 1, scales: tuple[int, ...] = SCALES) -> None:
         super().__init__(channels, scales)
-        self.body = nn.Sequential(*_convolutions([channels] + [64] * 19))
+        widths = [channels] + [64] * 19
+        self.body = nn.Sequential(*_convolutions(widths, first=FullPrecision))
         self.last = _last_layer(64, channels)
 
     def forward(self, image: Tensor, scale: int) -> Tensor:  # noqa: ARG002
@@ -141,6 +148,11 @@ class Trunk(Network):
         self.end = _unbiased(width, width)
         self.tails = nn.ModuleDict({f"x{s}": _tail(width, channels, s) for s in scales})
 
+    def inner_convolutions(self) -> list[Tensor]:
+        """Return the weights of the trunk; the tails of several scales differ."""
+        layers = [*self.pairs.modules(), self.end]
+        return [m.weight for m in layers if isinstance(m, nn.Conv2d)]
+
     def features(self, image: Tensor) -> Tensor:
         """Return the trunk's feature map (N, width, H, W) of `image` (N, C, H, W)."""
         start = self.first(self.border(image))
@@ -153,7 +165,19 @@ class Trunk(Network):
         return residual
 
 
-class ZeroSumConvolution(nn.Conv2d):
+class FullPrecision(nn.Conv2d):
+    """A convolution in float32, whatever precision the layers after it train in.
+
+    It sees the image itself, whose faintest detail bfloat16 would round away.
+    """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the convolution of `image` (N, C, H, W)."""
+        with torch.autocast(image.device.type, enabled=False):
+            return super().forward(image)
+
+
+class ZeroSumConvolution(FullPrecision):
     """A 3 x 3 convolution that answers to differences only, never to the level."""
 
     def __init__(self, into: int, out: int) -> None:
@@ -166,7 +190,8 @@ class ZeroSumConvolution(nn.Conv2d):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return (N, out, H - 2, W - 2) of `image` (N, into, H, W)."""
-        return functional.conv2d(image, self.kernel)
+        with torch.autocast(image.device.type, enabled=False):
+            return functional.conv2d(image, self.kernel)
 
 
 class Pair(nn.Module):
@@ -266,8 +291,10 @@ def load_network(model: Model) -> Network:
     return network.eval()
 
 
-def _convolution(into: int, out: int, dilation: int = 1) -> nn.Conv2d:
-    convolution = nn.Conv2d(into, out, 3, padding=dilation, dilation=dilation)
+def _convolution(
+    into: int, out: int, dilation: int = 1, kind: type[nn.Conv2d] = nn.Conv2d
+) -> nn.Conv2d:
+    convolution = kind(into, out, 3, padding=dilation, dilation=dilation)
     # He et al., ICCV 2015: keeps the signal's size through the ReLUs.
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     if convolution.bias is not None:
@@ -275,11 +302,14 @@ def _convolution(into: int, out: int, dilation: int = 1) -> nn.Conv2d:
     return convolution
 
 
-def _convolutions(widths: list[int], dilation: int = 1) -> list[nn.Module]:
+def _convolutions(
+    widths: list[int], dilation: int = 1, first: type[nn.Conv2d] = nn.Conv2d
+) -> list[nn.Module]:
+    kinds = [first] + [nn.Conv2d] * (len(widths) - 2)
     return [
         layer
-        for into, out in pairwise(widths)
-        for layer in (_convolution(into, out, dilation), nn.ReLU())
+        for (into, out), kind in zip(pairwise(widths), kinds, strict=True)
+        for layer in (_convolution(into, out, dilation, kind), nn.ReLU())
     ]
 
 

@@ -17,10 +17,13 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.superres.zoo import Grid
 from cxr_sr.training.index import MULTIPLE, Image
 
-CANDIDATES = 4
-"""A structured crop is the best of so many."""
-STRUCTURED_SHARE = 0.75
-"""The others are uniform, so that plain regions are not forgotten."""
+DETAILED_SHARE = 0.4
+"""Share of crops around a block drawn in proportion to its detail. Markers and
+collimator edges are a hundredth of a radiograph and most of what is wrong with its
+enlargement; the other crops are uniform, so that plain regions are not forgotten. A
+share of 0.75 gained as much at x2 and lost 0.05 dB more at x4."""
+BLOCK_PX = 16
+"""Side of the blocks whose detail is compared."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Crops:
         self.images = images
         self.sampling = sampling
         self.seed = seed
+        self.details = [detail(image) for image in images]
 
     def sample(self, number: int, side: int | None) -> tuple[Tensor, Tensor]:
         """Return a fine crop (C, side, side) in units, and one code in units.
@@ -77,36 +81,58 @@ class Crops:
         with the samples the killed one would have seen.
         """
         random = np.random.default_rng((self.seed, number))
-        image = self.images[int(random.integers(len(self.images)))]
-        unit = _flipped(_cut(image, side, random), random)
+        chosen = int(random.integers(len(self.images)))
+        image = self.images[chosen]
+        unit = _cut(image, self.details[chosen], side, random)
+        unit = _flipped(unit, random)
         code = image.code
         if random.random() < self.sampling.altered_share:
             unit, code = alter(unit, self.sampling, random)
         return torch.from_numpy(np.ascontiguousarray(unit)), torch.tensor(code)
 
 
-def _cut(image: Image, side: int | None, random: np.random.Generator) -> NDArray[Any]:
+def _cut(
+    image: Image,
+    detail: NDArray[np.float64],
+    side: int | None,
+    random: np.random.Generator,
+) -> NDArray[Any]:
     if side is None:
         return image.centre(max(image.sides))
-    count = CANDIDATES if random.random() < STRUCTURED_SHARE else 1
-    limits = [n - side + 1 for n in image.sides]
-    corners = [(y, x) for y, x in random.integers(limits, size=(count, 2)).tolist()]
-    best = max(corners, key=lambda corner: structure(_glance(image, corner, side)))
-    return image.crop(best, (side, side))
+    limits = [n - side for n in image.sides]
+    corner = random.integers(limits, endpoint=True)
+    if random.random() < DETAILED_SHARE and detail.any():
+        block = np.searchsorted(detail, random.random() * detail[-1], side="right")
+        place = divmod(int(block), image.sides[1] // BLOCK_PX)
+        around = BLOCK_PX // 2 - random.integers(side, size=2)
+        corner = np.multiply(place, BLOCK_PX) + around
+    row, column = np.clip(corner, 0, limits).tolist()
+    return image.crop((row, column), (side, side))
 
 
-def _glance(image: Image, corner: tuple[int, int], side: int) -> NDArray[np.float32]:
-    """Return a crop's stored values (H, W[, 3]), thinned to some 48 a side."""
-    step = max(1, side // 48)
-    rows, columns = (slice(c, c + side, step) for c in corner)
-    return image.stored[rows, columns].astype(np.float32)
+def detail(image: Image) -> NDArray[np.float64]:
+    """Return the running sum, block after block, of what interpolation misses.
+
+    A block's share is its mean squared Laplacian of stored values, `BLOCK_PX` squared;
+    what is left at the right and at the bottom has none of its own.
+    """
+    blocks = [n // BLOCK_PX for n in image.sides]
+    rows, columns = (n * BLOCK_PX for n in blocks)
+    values = image.stored[:rows, :columns].astype(np.float32)
+    energy = np.zeros((rows, columns))
+    energy[1:-1, 1:-1] = laplacian(values) ** 2
+    shape = (blocks[0], BLOCK_PX, blocks[1], BLOCK_PX)
+    running: NDArray[np.float64] = energy.reshape(shape).mean(axis=(1, 3)).cumsum()
+    return running
 
 
-def structure(values: NDArray[Any]) -> float:
-    """Return the mean absolute Laplacian of (H, W[, C]): how much there is to learn."""
+def laplacian(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the Laplacian (H - 2, W - 2) of (H, W), or of the mean of (H, W, C)."""
+    values = values if values.ndim == 2 else values.mean(axis=2)
     across = values[1:-1, :-2] + values[1:-1, 2:]
     down = values[:-2, 1:-1] + values[2:, 1:-1]
-    return float(np.abs(across + down - 4 * values[1:-1, 1:-1]).mean())
+    result: NDArray[Any] = across + down - 4 * values[1:-1, 1:-1]
+    return result
 
 
 def _flipped(unit: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:

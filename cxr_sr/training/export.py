@@ -20,6 +20,7 @@ from torch import Tensor, fx, nn
 from cxr_sr.errors import ModelError
 from cxr_sr.superres.networks import (
     FixedBatchNorm,
+    FullPrecision,
     Network,
     Trunk,
     ZeroSumConvolution,
@@ -211,6 +212,7 @@ def _shuffle(layer: nn.PixelShuffle) -> _Operation:
 
 LAYERS: dict[type[nn.Module], Callable[[Any], _Operation]] = {
     nn.Conv2d: _convolution,
+    FullPrecision: _convolution,
     ZeroSumConvolution: _convolution,
     nn.ReplicationPad2d: _border,
     nn.ReLU: lambda _: _Operation("Relu"),

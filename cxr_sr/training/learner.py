@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from lightning import LightningModule
@@ -19,6 +19,7 @@ from cxr_sr.superres.networks import SCALES, Network
 from cxr_sr.training.dataset import Batch, rounded
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.losses import LOSSES
+from cxr_sr.training.muon import Muon
 
 WARM_UP = 0.1
 """Share of the budget in which the learning rate rises."""
@@ -36,6 +37,10 @@ class Recipe:
     """A key of `losses.LOSSES`."""
     lr: float = 1e-3
     """Peak learning rate of Adam."""
+    optimiser: Literal["adam", "muon"] = "adam"
+    """`muon` leaves to Adam what is not one of the trunk's inner convolutions."""
+    muon_lr: float = 5e-3
+    """Its peak learning rate."""
     max_steps: int | None = None
     max_seconds: float | None = None
     """Wall time; with both, the one that is used up first ends the run."""
@@ -44,6 +49,9 @@ class Recipe:
     times the usual one."""
     ema: float = 0.999
     """Decay a step of the averaged weights, which are what is validated and kept."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the network's inner layers in training; weights, base and loss stay in
+    float32. bf16 halves the time of a step where the processor has AVX512-BF16."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -89,15 +97,22 @@ class Learner(LightningModule):
         return min(1.0, max(by_steps, by_time))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam; its learning rate is set step by step from `progress`."""
-        return torch.optim.Adam(self.network.parameters(), lr=self.recipe.lr)
+        """Return the optimiser; its rates are set step by step from `progress`."""
+        lr = self.recipe.lr
+        if self.recipe.optimiser == "adam":
+            parameters = list(self.network.parameters())
+            return torch.optim.Adam([{"params": parameters, "lr": lr, "peak": lr}])
+        inner = self.network.inner_convolutions()
+        known = {id(weight) for weight in inner}
+        rest = [p for p in self.network.parameters() if id(p) not in known]
+        return Muon(inner, rest, self.recipe.muon_lr, lr)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:  # noqa: ARG002
         """Set this step's learning rate: by wall time, if that is the budget."""
-        rate = self.recipe.lr * one_cycle(self.progress)
+        share = one_cycle(self.progress)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = rate
-        self.latest["lr"] = rate
+            group["lr"] = share * group["peak"]
+        self.latest["lr"] = share * self.recipe.lr
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the mean loss of a batch.
@@ -111,7 +126,10 @@ class Learner(LightningModule):
         settings = self.recipe.degradation
         coarse = degrade(batch.fine, batch.scale, settings, random)
         coarse = rounded(coarse, batch.code)
-        output = reconstruct(self.network, coarse, batch.scale)
+        half = self.recipe.precision == "bf16"
+        with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
+            residual = predict(self.network, coarse, batch.scale)
+        output = enlarge(coarse, batch.scale) + residual.float()
         loss = LOSSES[self.recipe.loss](output, batch.fine)
         self.latest["loss"] = self._finite(float(loss.detach()), "loss")
         return loss
@@ -197,11 +215,16 @@ def enlarge(coarse: Tensor, scale: int) -> Tensor:
     return functional.interpolate(coarse, size=size, mode="bicubic", antialias=True)
 
 
+def predict(network: Network, coarse: Tensor, scale: int) -> Tensor:
+    """Return the residual (N, C, scale H, scale W) of (N, C, H, W)."""
+    base = enlarge(coarse, scale) if network.grid == "output" else coarse
+    residual: Tensor = network(base, scale)
+    return residual
+
+
 def reconstruct(network: Network, coarse: Tensor, scale: int) -> Tensor:
     """Return the super-resolved image (N, C, scale H, scale W) of (N, C, H, W)."""
-    base = enlarge(coarse, scale)
-    residual: Tensor = network(base if network.grid == "output" else coarse, scale)
-    return base + residual
+    return enlarge(coarse, scale) + predict(network, coarse, scale)
 
 
 def psnr(output: Tensor, target: Tensor) -> Tensor:

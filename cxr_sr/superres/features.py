@@ -1,0 +1,50 @@
+"""What the trunk sees: a feature map to hang segmentation or classification on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cxr_sr.errors import SettingsError
+from cxr_sr.radiograph import Radiograph
+from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.networks import Network, Trunk
+
+
+def features(radiograph: Radiograph, network: Network) -> Tensor:
+    """Return the feature map of a whole radiograph, at its own size.
+
+    Gradients flow to the network unless torch is told otherwise
+    (`torch.inference_mode()`), so that a head can be trained with its trunk. Memory
+    is some four maps: 1.5 GB for 3000 x 1000 px and 32 channels.
+
+    Parameters
+    ----------
+    radiograph : gray, as `read` returned it
+    network : a trunk, as `load_network` returned it
+
+    Returns
+    -------
+    (width, H, W) float32, in proportion to contrast in units; the image's level does
+    not matter
+
+    Raises
+    ------
+    SettingsError
+        If the network is no trunk, or takes other planes than the image has.
+    """
+    if not isinstance(network, Trunk):
+        raise SettingsError(
+            f"{type(network).__name__.lower()} works at output size and has no trunk; "
+            "use a model whose network is 'trunk', such as fine"
+        )
+    planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
+    if len(planes) != network.channels:
+        raise SettingsError(
+            f"the network takes {network.channels} plane(s) together, but the image "
+            f"has {len(planes)}; pass one plane, or another network"
+        )
+    unit = Scaling.of(radiograph).normalise(planes).astype(np.float32)
+    map_: Tensor = network.features(torch.from_numpy(unit)[None])[0]
+    return map_

@@ -1,0 +1,94 @@
+"""An optimiser that takes steps of equal size in all directions of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MOMENTUM = 0.95
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the quintic that drives singular values towards one (Jordan)."""
+ITERATIONS = 5
+
+
+class Muon(torch.optim.Adam):
+    """Muon for the convolutions given to it, Adam for all other parameters.
+
+    A convolution's momentum, as a matrix (out, in x kernel), is replaced by the nearest
+    matrix with orthonormal rows. Each group holds its peak rate under `peak`; the
+    rate itself is to be set every step.
+
+    Parameters
+    ----------
+    convolutions : weights of more than one dimension
+    rest : everything else
+    lr, adam_lr : their peak rates
+
+    References
+    ----------
+    K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+    """
+
+    def __init__(
+        self,
+        convolutions: Iterable[Tensor],
+        rest: Iterable[Tensor],
+        lr: float,
+        adam_lr: float,
+    ) -> None:
+        groups = [
+            {"params": list(convolutions), "lr": lr, "peak": lr, "orthogonal": True},
+            {"params": list(rest), "lr": adam_lr, "peak": adam_lr, "orthogonal": False},
+        ]
+        super().__init__([group for group in groups if group["params"]])
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ANN401 - as torch has it
+        """Follow the gradients once."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            if group["orthogonal"]:
+                for weight in group["params"]:
+                    self._follow(weight, group["lr"])
+        super().step()
+        return loss
+
+    def _follow(self, weight: Tensor, lr: float) -> None:
+        gradient = weight.grad
+        if gradient is None:
+            return
+        state = self.state[weight]
+        if not state:
+            # Adam expects a count in every state that is loaded.
+            state["step"] = torch.tensor(0.0)
+            state["momentum"] = torch.zeros_like(weight)
+        state["step"] += 1
+        momentum = state["momentum"]
+        momentum.lerp_(gradient, 1 - MOMENTUM)
+        ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov's
+        step = orthogonal(ahead.flatten(1)).reshape(weight.shape)
+        weight.sub_(step, alpha=lr)
+        weight.grad = None  # Adam passes over it
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """Return a matrix (M, N) with the singular vectors of `matrix`, values near one.
+
+    References
+    ----------
+    The Newton-Schulz iteration of Muon.
+    """
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = matrix if wide else matrix.T
+    x = torch.div(x, x.norm() + 1e-12)
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(ITERATIONS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x if wide else x.T

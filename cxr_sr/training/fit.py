@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
@@ -61,6 +61,8 @@ class Run:
     """Crops a step, in each process."""
     epoch_steps: int = 500
     """Steps between validations; a killed run loses at most so many."""
+    patience: int | None = None
+    """Validations in a row without a better gain after which the run ends early."""
     validation_images: int = 8
     validation_px: int = 264
     """Side of the central region of an image that is validated."""
@@ -236,6 +238,10 @@ def _trainer(folder: Path, run: Run) -> Trainer:
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [History(folder), checkpoints]
+    if run.patience:
+        callbacks.append(
+            EarlyStopping("gain", patience=run.patience, mode="max", verbose=False)
+        )
     console = Console(stderr=True)
     if console.is_terminal and _leading():
         callbacks.append(Bar(console))

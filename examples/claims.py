@@ -266,9 +266,7 @@ def as_json(result: Result) -> dict[str, object]:
             for t in result.trained
         ],
         "summaries": [summary.as_json() for summary in summarise(result.measured)],
-        "differences": [
-            dataclasses.asdict(d) | {"outcome": d.outcome} for d in result.differences
-        ],
+        "differences": [d.as_json() for d in result.differences],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import io
 import json
 import logging
@@ -479,8 +480,39 @@ class TestBadData:
     ):
         index = data / "index.csv"
         index.write_text(index.read_text().replace(f",{split},", ",test,"))
-        with pytest.raises(TrainingError, match=f"none of the 0 .*'{split}'"):
+        with pytest.raises(TrainingError, match=f"no image in the split '{split}': it"):
             fit(data, tmp_path / "run", run())
+
+    def test_one_patient_alone_cannot_be_trained_and_validated_on(
+        self, data: Path, tmp_path: Path
+    ):
+        (data / "index.csv").write_text(
+            "file,split,patient\n0.png,train,p\n1.png,train,p\n"
+        )
+        with pytest.raises(TrainingError, match=r"2 image\(s\) of 1 patient\(s\)"):
+            fit(data, tmp_path / "run", run())
+
+    def test_a_full_disk_loses_nothing_but_the_last_steps(
+        self, data: Path, tmp_path: Path, monkeypatch
+    ):
+        whole, folder = tmp_path / "whole", tmp_path / "run"
+        fit(data, whole, run())
+        original = torch.save
+
+        def full(checkpoint: dict[str, Any], path: Path) -> None:
+            original(checkpoint, path)
+            if checkpoint["global_step"] == 4:
+                Path(path).write_bytes(b"half of it")
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "save", full)
+            with pytest.raises(TrainingError, match=r"ckpt cannot be .*No space left"):
+                fit(data, folder, run())
+        kept = {p.name for p in (folder / "checkpoints").iterdir()}
+        assert kept == {"best.ckpt", "last.ckpt"}
+        fit(data, folder, run(), resume=True)
+        assert curve(folder) == curve(whole)
 
     def test_nothing_is_left_where_nothing_could_start(
         self, data: Path, tmp_path: Path

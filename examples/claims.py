@@ -33,7 +33,7 @@ from claims_images import prepare
 
 from cxr_sr.errors import CxrSrError
 from cxr_sr.evaluation import paired, report
-from cxr_sr.evaluation.evaluate import Measurement
+from cxr_sr.evaluation.evaluate import BASELINE, Measurement
 from cxr_sr.evaluation.paired import Difference
 from cxr_sr.evaluation.summary import summarise
 from cxr_sr.superres.networks import SCALES
@@ -140,7 +140,7 @@ def reproduce(name: str, data: Path, output: Path, budget: Budget) -> str:
         for difference in paired.differences(measured, claim.champion.name, rival.name)
     ]
     outcomes = judge(found) + (costs(trained, measured) if claim.cheaper else [])
-    said = verdict(outcomes) + doubt(claim.champion.name, measured)
+    said = verdict(outcomes) + doubt(measured)
     result = Result(name, budget, trained, measured, found, said)
     text = describe(result)
     (output / f"{name}.md").write_text(text, encoding="utf-8")
@@ -201,12 +201,19 @@ def verdict(outcomes: Sequence[str]) -> str:
     return f"{'It did not hold' if counts['worse'] else 'A tie'} here ({tally})."
 
 
-def doubt(champion: str, measured: Sequence[Measurement]) -> str:
-    """Return a warning where the champion was trained too little to be judged."""
-    gains = [s.psnr_gain for s in summarise(measured) if s.model == champion]
-    if statistics.fmean(gains) > 0:
+def doubt(measured: Sequence[Measurement]) -> str:
+    """Return a warning where an arm was trained too little to be judged."""
+    gains: dict[str, list[float]] = {}
+    for summary in summarise(measured):
+        gains.setdefault(summary.model, []).append(summary.psnr_gain)
+    del gains[BASELINE]
+    behind = [name for name, of_arm in gains.items() if statistics.fmean(of_arm) <= 0]
+    if not behind:
         return ""
-    return " But it is still below bicubic: the budget is too small to judge by."
+    return (
+        f" But {', '.join(behind)}: no better than bicubic yet, so that the budget is "
+        "too small to judge by."
+    )
 
 
 def describe(result: Result) -> str:
@@ -266,9 +273,7 @@ def as_json(result: Result) -> dict[str, object]:
             for t in result.trained
         ],
         "summaries": [summary.as_json() for summary in summarise(result.measured)],
-        "differences": [
-            dataclasses.asdict(d) | {"outcome": d.outcome} for d in result.differences
-        ],
+        "differences": [d.as_json() for d in result.differences],
     }
 
 

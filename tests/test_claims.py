@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from cxr_sr.evaluation.cases import Case
+from cxr_sr.evaluation.evaluate import Measurement
 from cxr_sr.evaluation.paired import Difference
+from cxr_sr.evaluation.protocol import Condition, Score
 from cxr_sr.training import fit as training
 from tests.builders import structure, write_png
 
@@ -132,6 +135,19 @@ def test_seconds_are_shared_as_steps_are(claims):
 )
 def test_a_verdict_is_what_was_found(claims, outcomes, told):
     assert claims.verdict(outcomes) == told
+
+
+@pytest.mark.parametrize(("psnr", "doubted"), [(41.0, False), (40.0, True)])
+def test_an_arm_that_is_no_better_than_bicubic_is_doubted(claims, psnr, doubted):
+    values = {"bicubic": 40.0, "a": 42.0, "b": psnr}
+    case = Case(Path("i"), "i", "p")
+    measured = [
+        Measurement(case, Condition(2), m, "off", Score(v, 0.9, 0.9, 0, 0), 0.1)
+        for m, v in values.items()
+    ]
+    found = claims.doubt(measured)
+    assert ("But b: no better than bicubic" in found) is doubted
+    assert bool(found) is doubted
 
 
 def test_all_scales_together_decide_where_there_are_several(claims):

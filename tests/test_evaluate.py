@@ -508,6 +508,31 @@ class TestReport:
         assert results["summaries"][0]["n"] == 2
         assert str(tmp_path) not in paths[0].read_text() + paths[1].read_text()
 
+    def test_models_are_held_against_each_other_image_by_image(self, tmp_path):
+        values = {"bicubic": 40.0, "first": 41.0, "second": 43.0}
+        measured = [
+            measurement(value, case=case, model=model)
+            for case in "ab"
+            for model, value in values.items()
+        ]
+        paths = write_results(tmp_path, summarise(measured), measured)
+        found = json.loads(paths[0].read_text())["differences"]
+        assert {(d["model"], d["rival"]) for d in found} == {("second", "first")}
+        assert next(d for d in found if d["metric"] == "psnr")["mean"] == 2
+        assert "| second | first | bicubic | x2 | +2.00" in paths[1].read_text()
+
+    def test_one_model_alone_has_nobody_to_be_held_against(self, tmp_path):
+        measured = [measurement(), measurement(model="net")]
+        paths = write_results(tmp_path, summarise(measured), measured)
+        assert json.loads(paths[0].read_text())["differences"] == []
+        assert "against" not in paths[1].read_text()
+
+    def test_a_single_patient_has_differences_without_intervals(self, tmp_path):
+        measured = [measurement(model=model) for model in ("bicubic", "a", "b")]
+        paths = write_results(tmp_path, summarise(measured), measured)
+        found = json.loads(paths[0].read_text())["differences"]
+        assert {d["ci"] for d in found} == {None}
+
 
 class TestCommand:
     def test_json_is_one_object_a_line_and_nothing_else(self, tmp_path):

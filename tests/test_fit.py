@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import io
 import json
 import logging
@@ -81,7 +82,7 @@ def data(tmp_path: Path) -> Path:
 def curve(folder: Path) -> list[dict[str, str]]:
     with (folder / "metrics.csv").open(newline="") as file:
         return [
-            {k: v for k, v in row.items() if k != "seconds"}
+            {k: v for k, v in row.items() if k not in ("seconds", "waiting")}
             for row in csv.DictReader(file)
         ]
 
@@ -243,6 +244,23 @@ class TestResume:
         with pytest.raises(KeyboardInterrupt):
             fit(data, tmp_path / "run", run())
 
+    def test_a_run_of_an_older_version_gets_the_new_columns(
+        self, data: Path, tmp_path: Path, monkeypatch
+    ):
+        killed_fit(3, data, tmp_path / "run", monkeypatch)
+        table = tmp_path / "run" / "metrics.csv"
+        lines = [line.split(",") for line in table.read_text().splitlines()]
+        without = lines[0].index("waiting")
+        old = [
+            ",".join(c for n, c in enumerate(cells) if n != without) for cells in lines
+        ]
+        table.write_text("\n".join(old) + "\n")
+        fit(data, tmp_path / "run", run(), resume=True)
+        with table.open() as file:
+            waiting = [row["waiting"] for row in csv.DictReader(file)]
+        assert waiting[0] == ""
+        assert all(0 <= float(share) <= 1 for share in waiting[1:])
+
 
 class TestBar:
     def test_a_terminal_shows_steps_loss_and_gain(
@@ -296,6 +314,39 @@ class TestBudget:
     def test_scales_that_nobody_can_use_are_refused(self, scales: tuple[int, ...]):
         with pytest.raises(SettingsError, match="cannot be trained"):
             recipe(scales=scales)
+
+
+class TestEarlyStop:
+    @pytest.fixture
+    def stale(self, monkeypatch) -> None:
+        """Validation that never finds anything better than at first."""
+
+        def step(learner: Learner, *_: Any) -> None:
+            scores = {f"{k}_x{s}": 30.0 for k in ("psnr", "gain") for s in (2, 4)}
+            learner.log_dict(scores | {"gain": 1.0}, batch_size=1)
+
+        monkeypatch.setattr(Learner, "validation_step", step)
+
+    @pytest.mark.usefixtures("stale")
+    def test_a_run_that_gains_no_more_ends(self, data: Path, tmp_path: Path):
+        long = run(recipe=recipe(max_steps=40), patience=2)
+        model = fit(data, tmp_path / "run", long)
+        assert [row["step"] for row in curve(tmp_path / "run")] == ["2", "4", "6"]
+        assert model.spec.training["steps"] == 2
+
+    @pytest.mark.usefixtures("stale")
+    def test_a_killed_run_remembers_how_long_it_has_waited(
+        self, data: Path, tmp_path: Path, monkeypatch
+    ):
+        long = run(recipe=recipe(max_steps=40), patience=2)
+        killed_fit(5, data, tmp_path / "run", monkeypatch, long)
+        fit(data, tmp_path / "run", long, resume=True)
+        assert [row["step"] for row in curve(tmp_path / "run")] == ["2", "4", "6"]
+
+    @pytest.mark.usefixtures("stale")
+    def test_without_patience_the_budget_ends_it(self, data: Path, tmp_path: Path):
+        fit(data, tmp_path / "run", run())
+        assert curve(tmp_path / "run")[-1]["step"] == "6"
 
 
 class TestLearning:
@@ -429,8 +480,39 @@ class TestBadData:
     ):
         index = data / "index.csv"
         index.write_text(index.read_text().replace(f",{split},", ",test,"))
-        with pytest.raises(TrainingError, match=f"none of the 0 .*'{split}'"):
+        with pytest.raises(TrainingError, match=f"no image in the split '{split}': it"):
             fit(data, tmp_path / "run", run())
+
+    def test_one_patient_alone_cannot_be_trained_and_validated_on(
+        self, data: Path, tmp_path: Path
+    ):
+        (data / "index.csv").write_text(
+            "file,split,patient\n0.png,train,p\n1.png,train,p\n"
+        )
+        with pytest.raises(TrainingError, match=r"2 image\(s\) of 1 patient\(s\)"):
+            fit(data, tmp_path / "run", run())
+
+    def test_a_full_disk_loses_nothing_but_the_last_steps(
+        self, data: Path, tmp_path: Path, monkeypatch
+    ):
+        whole, folder = tmp_path / "whole", tmp_path / "run"
+        fit(data, whole, run())
+        original = torch.save
+
+        def full(checkpoint: dict[str, Any], path: Path) -> None:
+            original(checkpoint, path)
+            if checkpoint["global_step"] == 4:
+                Path(path).write_bytes(b"half of it")
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "save", full)
+            with pytest.raises(TrainingError, match=r"ckpt cannot be .*No space left"):
+                fit(data, folder, run())
+        kept = {p.name for p in (folder / "checkpoints").iterdir()}
+        assert kept == {"best.ckpt", "last.ckpt"}
+        fit(data, folder, run(), resume=True)
+        assert curve(folder) == curve(whole)
 
     def test_nothing_is_left_where_nothing_could_start(
         self, data: Path, tmp_path: Path

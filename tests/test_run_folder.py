@@ -8,7 +8,7 @@ import torch
 from matplotlib.image import imread
 
 from cxr_sr.superres.zoo import ModelSpec
-from cxr_sr.training import samples
+from cxr_sr.training import history, samples
 from cxr_sr.training.card import model_card
 from cxr_sr.training.dataset import Batch
 from cxr_sr.training.degrade import Degradation
@@ -33,6 +33,8 @@ def spec(steps=30, kinds=("bicubic",), **changes):
         "loss": "mae",
         "lr": 1e-3,
         "seed": 7,
+        "optimiser": "muon",
+        "precision": "bf16",
     }
     settings = {
         "recipe": recipe,
@@ -67,7 +69,7 @@ class TestCard:
             *("Some set | CC BY 4.0 | 12", "12 in train, 3 in val; 9 patients"),
             *("d" * 64, "a" * 64, "b" * 64, "Budget: 30 steps or 90 s", "seed 7"),
             *("x2 | 41.23 | +0.50", "For research only", "cxr-sr 1.2.3"),
-            *("4 crops of 48 px", "started from chance"),
+            *("4 crops of 48 px", "started from chance", "muon in bf16"),
         ],
     )
     def test_it_tells_data_terms_budget_metrics_and_files(self, told):
@@ -84,6 +86,12 @@ class TestCard:
         rows = [*RISING, row(40, 0.3)]
         assert "| x2 | 41.23 | +0.50 |" in model_card(spec(), rows)
 
+    def test_the_share_of_waiting_is_told_where_it_is_known(self):
+        rows = [RISING[0], row(20, 0.4) | {"waiting": ""}]
+        rows += [row(n, 0.5) | {"waiting": w} for n, w in ((30, "0.02"), (40, "0.04"))]
+        assert "Waiting for data took 3.0% of the time" in model_card(spec(), rows)
+        assert "Waiting" not in model_card(spec(), RISING)
+
     def test_noise_that_was_never_seen_is_a_limit(self):
         assert "no detector noise" in model_card(spec(), RISING)
         seen = spec(kinds=("bicubic", "detector"))
@@ -94,6 +102,20 @@ class TestCard:
         text = model_card(other, RISING)
         assert "1 whole images" in text
         assert "started from the weights of `fine.safetensors`" in text
+
+
+class TestClock:
+    def test_waiting_is_what_passes_before_a_batch(self, monkeypatch):
+        now = iter([10.0, 13.0, 14.0, 14.0, 20.0])
+        monkeypatch.setattr("time.monotonic", lambda: next(now))
+        clock = history.Clock()
+        for _ in range(2):
+            clock.works()
+            clock.waits()
+        assert clock.share == 3 / 10
+
+    def test_before_any_step_nothing_was_waited_for(self):
+        assert history.Clock().share == 0
 
 
 class TestSamples:

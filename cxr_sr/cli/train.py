@@ -116,6 +116,14 @@ class Options:
             rich_help_panel=COURSE,
         ),
     ] = None
+    patience: Annotated[
+        int | None,
+        Option(
+            min=1,
+            help="End after so many validations without a better one.",
+            rich_help_panel=COURSE,
+        ),
+    ] = None
     epoch: Annotated[
         int,
         Option(min=1, help="Steps between checkpoints.", rich_help_panel=COURSE),
@@ -177,6 +185,7 @@ def run_of(options: Options) -> "Run":
         sampling=Sampling(_crop(options), altered_share=options.altered),
         batch=options.batch,
         epoch_steps=options.epoch,
+        patience=options.patience,
         devices=options.devices,
         threads=options.threads,
         init=options.init,

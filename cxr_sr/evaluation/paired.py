@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,6 +43,12 @@ class Difference:
         if low > 0:
             return "better"
         return "worse" if high < 0 else "tie"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields for JSON, which knows no NaN: None stands for it."""
+        low, high = self.ci
+        ci = None if math.isnan(low) else [low, high]
+        return dataclasses.asdict(self) | {"ci": ci, "outcome": self.outcome}
 
 
 def differences(

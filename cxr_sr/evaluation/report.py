@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from cxr_sr.evaluation.evaluate import Measurement
+from cxr_sr.evaluation.evaluate import BASELINE, Measurement
+from cxr_sr.evaluation.paired import Difference, differences, table
 from cxr_sr.evaluation.summary import Summary
 
 VERSION = 1
@@ -28,25 +30,45 @@ COLUMNS = (
 
 
 def write_results(
-    folder: Path, summaries: Sequence[Summary], measurements: Iterable[Measurement]
+    folder: Path, summaries: Sequence[Summary], measurements: Sequence[Measurement]
 ) -> list[Path]:
     """Write results.json and results.md into `folder` and return their paths.
 
     Results of an earlier evaluation there are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    pairs = every_pair(measurements)
     results = {
         "version": VERSION,
         "summaries": [summary.as_json() for summary in summaries],
+        "differences": [difference.as_json() for difference in pairs],
         "images": [_image(measurement) for measurement in measurements],
     }
     texts = {
         "results.json": json.dumps(results, indent=1) + "\n",
-        "results.md": markdown(summaries),
+        "results.md": markdown(summaries) + (f"\n{_pairs(pairs)}" if pairs else ""),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in texts]
+
+
+def every_pair(measurements: Sequence[Measurement]) -> list[Difference]:
+    """Return how each model does against each one named before it, bicubic aside."""
+    models = dict.fromkeys(m.model for m in measurements if m.model != BASELINE)
+    return [
+        difference
+        for rival, model in combinations(models, 2)
+        for difference in differences(measurements, model, rival)
+    ]
+
+
+def _pairs(found: Sequence[Difference]) -> str:
+    return (
+        "### Model against model, image by image\n\n"
+        f"{table(found)}\n\nPositive: the first model is better; in brackets the 95 % "
+        "confidence interval over patients. A tie has zero within.\n"
+    )
 
 
 def _image(measurement: Measurement) -> dict[str, Any]:

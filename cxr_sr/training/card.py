@@ -8,6 +8,7 @@ M. Mitchell et al., "Model cards for model reporting", FAT* 2019.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 from cxr_sr.superres.zoo import ModelSpec
@@ -41,7 +42,7 @@ def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
         _data(training),
         "## Training",
         _course(training),
-        _curve(rows, best),
+        _curve(rows, best) + _waiting(rows),
         "## Validation",
         _metrics(spec, training, best),
         "## Limits",
@@ -87,8 +88,9 @@ def _course(training: dict[str, Any]) -> str:
         f"{training['steps']:,}, after {training['seconds']:,} s, were kept. Each step "
         f"saw {settings['batch']} {f'crops of {crop} px' if crop else 'whole images'} "
         f"in each of {settings['devices']} process(es). Degradation: "
-        f"{', '.join(recipe['degradation']['kinds'])}; loss {recipe['loss']}; peak "
-        f"learning rate {recipe['lr']:g}; seed {recipe['seed']}; started from {start}. "
+        f"{', '.join(recipe['degradation']['kinds'])}; loss {recipe['loss']}; "
+        f"{recipe['optimiser']} in {recipe['precision']}, peak learning rate "
+        f"{recipe['lr']:g}; seed {recipe['seed']}; started from {start}. "
         f"Versions: {versions}."
     )
 
@@ -106,6 +108,14 @@ def _curve(rows: Sequence[Row], best: Row) -> str:
         "The last validation was the best one: the curve (metrics.csv) was still "
         f"rising, by {risen:.2f} dB since step {int(earlier['step']):,}."
     )
+
+
+def _waiting(rows: Sequence[Row]) -> str:
+    """Say how much of the time the processor had nothing to compute."""
+    known = [float(row["waiting"]) for row in rows if row.get("waiting")]
+    if not known:
+        return ""
+    return f" Waiting for data took {fmean(known):.1%} of the time between steps."
 
 
 def _metrics(spec: ModelSpec, training: dict[str, Any], best: Row) -> str:

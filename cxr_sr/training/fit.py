@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
@@ -31,13 +31,14 @@ from cxr_sr.superres.networks import Network, build, network_class
 from cxr_sr.superres.zoo import Model, ModelSpec
 from cxr_sr.training.bar import Bar
 from cxr_sr.training.card import model_card
+from cxr_sr.training.checkpoints import WholeCheckpoints
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
 from cxr_sr.training.export import export
 from cxr_sr.training.history import History
 from cxr_sr.training.index import MULTIPLE, Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
 from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
-from cxr_sr.training.provenance import provenance, versions
+from cxr_sr.training.provenance import check_same, provenance, versions
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.samples import draw_samples
 from cxr_sr.training.start import settle_normalisation, start_from
@@ -61,6 +62,8 @@ class Run:
     """Crops a step, in each process."""
     epoch_steps: int = 500
     """Steps between validations; a killed run loses at most so many."""
+    patience: int | None = None
+    """Validations in a row without a better gain after which the run ends early."""
     validation_images: int = 8
     validation_px: int = 264
     """Side of the central region of an image that is validated."""
@@ -112,7 +115,7 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     learner = Learner(_network(images["train"], run), run.recipe)
     training = provenance(images) | _settings(run)
     if resume:
-        _check_same(folder, training)
+        check_same(folder, training)
     _write_settings(folder, training)
     with quiet_lightning():
         trainer = _trainer(folder, run)
@@ -158,7 +161,14 @@ def _tell_levels(run: Run) -> None:
 
 
 def _images(data: Path, split: str, run: Run) -> list[Image]:
-    entries = [e for e in read_entries(data) if e.split == split]
+    listed = read_entries(data)
+    entries = [entry for entry in listed if entry.split == split]
+    if not entries:
+        raise TrainingError(
+            f"the data has no image in the split {split!r}: it lists {len(listed)} "
+            f"image(s) of {len({e.patient for e in listed})} patient(s); a training "
+            "needs those of two at least, some in train and some in val"
+        )
     count = len(entries) if split == "train" else run.validation_images
     images = load(entries, run.least_px, count)
     if not images:
@@ -199,24 +209,6 @@ def _settings(run: Run) -> dict[str, Any]:
     return {"settings": settings, "versions": versions()}
 
 
-def _check_same(folder: Path, training: dict[str, Any]) -> None:
-    """Refuse to go on with other data or another network; the rest may change."""
-    began = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    if began["data_sha256"] != training["data_sha256"]:
-        raise TrainingError(
-            f"the data is not what {folder.name} began with ({began['splits']} images "
-            f"then, {training['splits']} now, or other pixels); give the same, or "
-            "start a new run with --init"
-        )
-    for key in ("model", "network"):
-        was, now = began["settings"][key], training["settings"][key]
-        if was != now:
-            raise TrainingError(
-                f"{folder.name} trains the {key} {was}, not {now}; give the same, or "
-                "another folder"
-            )
-
-
 def _write_settings(folder: Path, training: dict[str, Any]) -> None:
     if not _leading():
         return
@@ -236,6 +228,8 @@ def _trainer(folder: Path, run: Run) -> Trainer:
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [History(folder), checkpoints]
+    if run.patience:
+        callbacks.append(EarlyStopping("gain", patience=run.patience, mode="max"))
     console = Console(stderr=True)
     if console.is_terminal and _leading():
         callbacks.append(Bar(console))
@@ -247,6 +241,7 @@ def _trainer(folder: Path, run: Run) -> Trainer:
         max_epochs=-1,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
         callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

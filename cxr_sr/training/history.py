@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,38 @@ from cxr_sr.training.learner import Learner
 Row = dict[str, str]
 
 
+class Clock:
+    """Tells which share of the time between steps was spent waiting for data."""
+
+    def __init__(self) -> None:
+        self._waited = self._worked = 0.0
+        self._since = time.monotonic()
+
+    @property
+    def share(self) -> float:
+        """0 to 1, over the steps so far."""
+        return self._waited / max(self._waited + self._worked, 1e-9)
+
+    def works(self) -> None:
+        """Count the time since the last call as waiting."""
+        self._waited += self._lap()
+
+    def waits(self) -> None:
+        """Count the time since the last call as work."""
+        self._worked += self._lap()
+
+    def _lap(self) -> float:
+        began, self._since = self._since, time.monotonic()
+        return self._since - began
+
+
 class History(Callback):
     """Appends a row to metrics.csv, and redraws curves.png, after each validation."""
 
     def __init__(self, folder: Path) -> None:
         self.table = folder / "metrics.csv"
         self.picture = folder / "curves.png"
+        self._clock = Clock()
 
     def on_train_start(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
         """Drop the rows of steps that a resumed run repeats."""
@@ -29,12 +56,25 @@ class History(Callback):
         if kept:
             _write(self.table, kept)
 
+    def on_train_epoch_start(self, *_: Any) -> None:  # noqa: ANN401 - Lightning's
+        """Begin to time what passes until the next validation."""
+        self._clock = Clock()
+
+    def on_train_batch_start(self, *_: Any) -> None:  # noqa: ANN401 - Lightning's
+        """Note that a batch has come."""
+        self._clock.works()
+
+    def on_train_batch_end(self, *_: Any) -> None:  # noqa: ANN401 - Lightning's
+        """Note that the next one is asked for."""
+        self._clock.waits()
+
     def on_validation_end(self, trainer: Trainer, learner: LightningModule) -> None:
         """Write the row."""
         if not isinstance(learner, Learner) or not trainer.is_global_zero:
             return
         row: dict[str, Any] = {"step": trainer.global_step}
         row |= {"seconds": round(learner.elapsed_s, 1)}
+        row |= {"waiting": round(self._clock.share, 4)}
         row |= {k: round(float(v), 4) for k, v in trainer.callback_metrics.items()}
         row |= learner.latest
         rows = [*self.rows(), row]
@@ -71,7 +111,9 @@ def _write(table: Path, rows: list[Row]) -> None:
     """Replace the table whole, so that a kill leaves the old one or the new one."""
     partial = table.with_suffix(".part")
     with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        # A run begun by an older version has rows with fewer columns.
+        columns = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(file, list(columns), restval="")
         writer.writeheader()
         writer.writerows(rows)
     partial.replace(table)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cxr_sr.errors import TrainingError
 from cxr_sr.training.index import Image
 
 PACKAGES = ("torch", "lightning", "numpy")
@@ -49,3 +52,32 @@ def versions() -> dict[str, str]:
     from cxr_sr import __version__
 
     return {"cxr-sr": __version__} | {name: version(name) for name in PACKAGES}
+
+
+def check_same(folder: Path, training: dict[str, Any]) -> None:
+    """Refuse to go on with other data or another network; the rest may change.
+
+    Parameters
+    ----------
+    folder : of the run that is to go on, with its settings.json
+    training : what that file would say now
+
+    Raises
+    ------
+    TrainingError
+        If they differ.
+    """
+    began = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    if began["data_sha256"] != training["data_sha256"]:
+        raise TrainingError(
+            f"the data is not what {folder.name} began with ({began['splits']} images "
+            f"then, {training['splits']} now, or other pixels); give the same, or "
+            "start a new run with --init"
+        )
+    for key in ("model", "network"):
+        was, now = began["settings"][key], training["settings"][key]
+        if was != now:
+            raise TrainingError(
+                f"{folder.name} trains the {key} {was}, not {now}; give the same, or "
+                "another folder"
+            )

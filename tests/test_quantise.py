@@ -1,0 +1,92 @@
+"""int8: what torch rounds in training is what the engines compute."""
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from tests.builders import structure, tiny_model
+
+torch = pytest.importorskip("torch")
+
+from cxr_sr.superres.networks import Trunk, load_network  # noqa: E402
+from cxr_sr.training.quantise import (  # noqa: E402
+    QuantisedTrunk,
+    Rounding,
+    write_int8,
+)
+
+TOLERANCE = 0.02
+"""As a share of the largest residual: a sum on the edge of two codes, in another order,
+may be rounded to either."""
+
+
+def an_image():
+    return torch.from_numpy(structure((1, 1, 24, 31)).astype(np.float32))
+
+
+@pytest.fixture
+def model(tmp_path):
+    return tiny_model(tmp_path)
+
+
+@pytest.fixture
+def trunk(model):
+    network = load_network(model)
+    assert isinstance(network, Trunk)
+    quantised = QuantisedTrunk(network).train()
+    quantised(an_image(), 2)
+    return quantised.eval()
+
+
+def in_onnx(path, image):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return dict(
+        zip(
+            [o.name for o in session.get_outputs()],
+            session.run(None, {"image": image.numpy()}),
+            strict=True,
+        )
+    )
+
+
+def in_openvino(path, image):
+    openvino = pytest.importorskip("openvino")
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(path, "CPU", settings)
+    found = compiled([image.numpy()])
+    return {output.any_name: found[output] for output in compiled.outputs}
+
+
+@pytest.mark.parametrize("engine", [in_onnx, in_openvino])
+def test_the_written_graph_computes_what_torch_rounds(trunk, model, engine):
+    path = model.onnx.with_suffix(".int8.onnx")
+    write_int8(trunk, model.onnx, path)
+    found = engine(path, an_image())
+    for scale in trunk.scales:
+        with torch.inference_mode():
+            expected = trunk(an_image(), scale).numpy()
+        error = np.abs(found[f"x{scale}"] - expected).max()
+        assert error < TOLERANCE * np.abs(expected).max()
+
+
+def test_rounding_costs_little_but_something(trunk, model):
+    with torch.inference_mode():
+        exact = load_network(model)(an_image(), 2)
+        error = (trunk(an_image(), 2) - exact).square().mean().sqrt()
+    assert 0 < error < 0.05 * exact.square().mean().sqrt()
+
+
+def test_gradients_pass_the_rounding(trunk):
+    trunk(an_image(), 2).square().mean().backward()
+    for pair in trunk.pairs:
+        assert pair.first.weight.grad.abs().max() > 0
+        assert pair.second.weight.grad.abs().max() > 0
+
+
+def test_a_range_is_learned_in_training_only():
+    rounding = Rounding((-127, 127)).train()
+    rounding(torch.tensor([0.5, -2.0]))
+    assert float(rounding.largest) == 2.0
+    rounded = rounding.eval()(torch.tensor([5.0, -5.0, 1.0]))
+    assert float(rounding.largest) == 2.0
+    torch.testing.assert_close(rounded, torch.tensor([2.0, -2.0, 64 * 2 / 127]))

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from cxr_sr.batch.manifest import History, Report, entry
-from cxr_sr.batch.runner import Outcome, Serial, run
+from cxr_sr.batch.runner import Executor, Outcome, Serial, run
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import (
     code_of,
@@ -44,7 +44,8 @@ def upscale(options: Options) -> int:
         return NOTHING if options.shard is None else DONE
     if options.dry_run:
         return _rehearse(options, recipe, batch)
-    return _perform(options, recipe, batch)
+    with _hands(options, recipe) as hands:
+        return _perform(options, recipe, batch, hands)
 
 
 def _rehearse(options: Options, recipe: "Recipe", batch: "Batch") -> int:
@@ -68,7 +69,21 @@ def _px(size: tuple[int, int]) -> str:
     return f"{size[1]} x {size[0]} px"
 
 
-def _perform(options: Options, recipe: "Recipe", batch: "Batch") -> int:
+def _hands(options: Options, recipe: "Recipe") -> AbstractContextManager[Executor]:
+    """Return who does the work, here or on a cluster; told before anything is written.
+
+    A cluster that is not there is thus as if nothing had been asked for.
+    """
+    if options.cluster is None:
+        return nullcontext(executor(options.jobs))
+    from cxr_sr.batch.ray_executor import connected
+
+    return connected(options.cluster, recipe.settings.threads)
+
+
+def _perform(
+    options: Options, recipe: "Recipe", batch: "Batch", hands: Executor
+) -> int:
     """Do the jobs and report them, file by file."""
     from cxr_sr.batch.upscaling import Upscaling, clock
 
@@ -90,7 +105,7 @@ def _perform(options: Options, recipe: "Recipe", batch: "Batch") -> int:
         for outcome in batch.left_out:
             note(outcome)
         todo = history.sift(batch.jobs, note)
-        with closing(run(Upscaling(recipe), todo, executor(options.jobs))) as outcomes:
+        with closing(run(Upscaling(recipe), todo, hands)) as outcomes:
             follow(outcomes, note, stop=options.on_error == "stop")
     return _conclude(options, report.counts)
 

@@ -1,15 +1,15 @@
 """`cxr-sr upscale`: files in, finer files out, and a report of every one."""
 
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from cxr_sr.batch.manifest import History, Report, entry
 from cxr_sr.batch.overlap import Overlapped
-from cxr_sr.batch.runner import Outcome, Serial, run
+from cxr_sr.batch.runner import Crew, Outcome, Serial, run
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import (
     code_of,
@@ -25,7 +25,7 @@ from cxr_sr.cli.upscale_options import Options
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
-    from cxr_sr.batch.upscaling import Recipe
+    from cxr_sr.batch.upscaling import Recipe, Upscaling
 
 
 def upscale(options: Options) -> int:
@@ -45,7 +45,8 @@ def upscale(options: Options) -> int:
         return NOTHING if options.shard is None else DONE
     if options.dry_run:
         return _rehearse(options, recipe, batch)
-    return _perform(options, recipe, batch)
+    with _hands(options, recipe) as hands:
+        return _perform(options, recipe, batch, hands)
 
 
 def _rehearse(options: Options, recipe: "Recipe", batch: "Batch") -> int:
@@ -69,7 +70,28 @@ def _px(size: tuple[int, int]) -> str:
     return f"{size[1]} x {size[0]} px"
 
 
-def _perform(options: Options, recipe: "Recipe", batch: "Batch") -> int:
+def _hands(
+    options: Options, recipe: "Recipe"
+) -> AbstractContextManager[Callable[["Upscaling"], Crew]]:
+    """Return who does the work, here or on a cluster; told before anything is written.
+
+    A cluster that is not there is thus as if nothing had been asked for.
+    """
+    if options.cluster is None:
+        # Several processes overlap one another's stages already.
+        alone = options.jobs == 1
+        return nullcontext(Overlapped if alone else executor(options.jobs))
+    from cxr_sr.batch.ray_executor import connected
+
+    return connected(options.cluster, recipe.settings.threads)
+
+
+def _perform(
+    options: Options,
+    recipe: "Recipe",
+    batch: "Batch",
+    hands: Callable[["Upscaling"], Crew],
+) -> int:
     """Do the jobs and report them, file by file."""
     from cxr_sr.batch.upscaling import Upscaling, clock
 
@@ -91,11 +113,7 @@ def _perform(options: Options, recipe: "Recipe", batch: "Batch") -> int:
         for outcome in batch.left_out:
             note(outcome)
         todo = history.sift(batch.jobs, note)
-        work = Upscaling(recipe)
-        # Several processes overlap one another already.
-        alone = options.jobs == 1
-        crew = Overlapped if alone else executor(options.jobs)
-        with closing(run(work, todo, crew)) as outcomes:
+        with closing(run(Upscaling(recipe), todo, hands)) as outcomes:
             follow(outcomes, note, stop=options.on_error == "stop")
     return _conclude(options, report.counts)
 

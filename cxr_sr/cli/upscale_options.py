@@ -108,6 +108,15 @@ class Options:
     ] = "scale"
 
     jobs: Annotated[int, Option(min=1, help="Processes.", rich_help_panel=BATCH)] = 1
+    cluster: Annotated[
+        str | None,
+        Option(
+            metavar="ray[://HOST:PORT]",
+            help="Workers of a Ray cluster instead; input and output must be shared "
+            "with them, under the same paths.",
+            rich_help_panel=BATCH,
+        ),
+    ] = None
     shard: Annotated[
         str | None,
         Option(

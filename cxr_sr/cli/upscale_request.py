@@ -12,9 +12,11 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header import HeaderOptions
 from cxr_sr.superres.target import LongSide, Scale, Spacing, Target
 from cxr_sr.superres.upscale import Settings, open_chain
-from cxr_sr.superres.zoo import load_model
+from cxr_sr.superres.zoo import Model, load_model
 
 DEFAULT_SCALE = 2
+WORKER_THREADS = 1
+"""Of a cluster's worker: many files are done faster by many workers."""
 
 
 def recipe_of(options: Options) -> Recipe:
@@ -27,13 +29,13 @@ def recipe_of(options: Options) -> Recipe:
     """
     _refuse_contradictions(options)
     recipe = Recipe(
-        load_model(options.model),
+        _model(options),
         _target(options),
         Settings(
             engine=options.engine,
             precision=options.precision,
             consistency=options.consistency,
-            threads=options.threads or _share(options.jobs),
+            threads=options.threads or _share(options),
             tile_px=options.tile,
             max_memory_mb=options.max_memory,
         ),
@@ -65,8 +67,17 @@ def batch_of(options: Options) -> Batch:
     return batch
 
 
-def _share(jobs: int) -> int:
+def _model(options: Options) -> Model:
+    """Return the model, its weights where another process finds them, too."""
+    model = load_model(options.model)
+    return dataclasses.replace(model, onnx=model.onnx.absolute())
+
+
+def _share(options: Options) -> int:
     """Return the threads of one process among several, so that all cores have work."""
+    if options.cluster is not None:
+        return WORKER_THREADS
+    jobs = options.jobs
     return max((os.cpu_count() or 1) // jobs, 1) if jobs > 1 else 0
 
 
@@ -74,6 +85,11 @@ def _refuse_contradictions(options: Options) -> None:
     if options.resume and options.overwrite:
         raise SettingsError(
             "--resume keeps what is done and --overwrite replaces it; give one of them"
+        )
+    if options.cluster is not None and options.jobs > 1:
+        raise SettingsError(
+            f"--jobs {options.jobs} is for processes of this machine; how many work on "
+            "a cluster, its processors decide; give --cluster or --jobs"
         )
     if options.compress != "none" and options.format not in ("same", "dicom"):
         raise SettingsError(

@@ -1,0 +1,229 @@
+"""Jobs done by the machines of a Ray cluster.
+
+::
+
+    with connected("ray://head:10001", processors=1) as executor:
+        for outcome in run(work, jobs, executor):
+
+Files do not travel: workers open the driver's paths, made absolute. A dead worker's
+file is given to another, since machines leave a cluster for reasons of their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from cxr_sr.batch.runner import (
+    GRACE_S,
+    Executor,
+    Job,
+    Outcome,
+    Work,
+    attempt,
+)
+from cxr_sr.errors import EngineError, SettingsError
+
+ATTEMPTS = 3
+"""How many workers a file may cost: one may be the machine's fault, three are the
+file's."""
+ANSWER_S = 10
+"""Seconds a cluster has to answer; Ray itself would try for half a minute."""
+CLIENT_PORT = 10001
+"""Where the head of a cluster listens unless told otherwise."""
+
+
+@contextmanager
+def connected(cluster: str, processors: int) -> Iterator[Executor]:
+    """Connect to a cluster and yield the executor that works there.
+
+    Parameters
+    ----------
+    cluster : "ray://HOST[:PORT]"; or "ray" for the cluster that RAY_ADDRESS names or
+        this machine is part of, or else one on this machine for the time being. A
+        connection that the process already has is used and left open.
+    processors : how many each worker takes
+
+    Raises
+    ------
+    EngineError
+        If Ray is not installed.
+    SettingsError
+        If `cluster` is none, does not answer, or has no machine with that many
+        processors.
+    """
+    _check_address(cluster)
+    # A hospital's machines do not tell others that they are there.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise EngineError(
+            "--cluster needs Ray, which is not installed; pip install 'cxr-sr[ray]'"
+        ) from error
+    ours = not ray.is_initialized()
+    if ours:
+        _connect(cluster)
+    try:
+        yield partial(Actors, processors=processors, count=_room(processors))
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _check_address(cluster: str) -> None:
+    if cluster != "ray" and not _host_and_port(cluster)[0]:
+        raise SettingsError(
+            f"--cluster {cluster!r}; expected ray, or ray://HOST:PORT of a cluster's "
+            "head"
+        )
+
+
+def _host_and_port(cluster: str) -> tuple[str, int]:
+    """Return where a cluster listens; no host if that is no address."""
+    try:
+        parts = urlsplit(cluster)
+        port = parts.port or CLIENT_PORT
+    except ValueError:  # a port that is no number
+        return "", 0
+    return (parts.hostname or "" if parts.scheme == "ray" else ""), port
+
+
+def _connect(cluster: str) -> None:
+    import ray
+
+    address = None if cluster == "ray" else cluster
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        if address:
+            socket.create_connection(_host_and_port(cluster), ANSWER_S).close()
+        ray.init(
+            address,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SettingsError(
+            f"--cluster {cluster}: no cluster answers there ({error}); start one with "
+            "`ray start --head` and give its address as ray://HOST:10001"
+        ) from error
+    # Ray lets SIGTERM end the process at once; what it means is the command's affair.
+    if signal.getsignal(signal.SIGTERM) is not before:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _room(processors: int) -> int:
+    """Return how many workers the cluster's machines hold at once."""
+    import ray
+
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    count = sum(int(machine.get("CPU", 0)) // processors for machine in machines)
+    if not count:
+        raise SettingsError(
+            f"no machine of the cluster has {processors} processors for a worker; "
+            "lower --threads, or add machines"
+        )
+    return count
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """A job in hand."""
+
+    job: Job
+    worker: Any
+    """The handle of an actor."""
+    number: int
+    """From 1: which attempt this is."""
+
+
+class Actors:
+    """Works in up to `count` actors, each of which loads the work once."""
+
+    def __init__(self, work: Work, processors: int, count: int) -> None:
+        self.capacity = count
+        self._work = work
+        self._processors = processors
+        self._idle: list[Any] = []
+        self._errands: dict[Any, _Errand] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        import ray
+
+        if self._errands:  # killed in the middle, a worker leaves a half-written file
+            waited = list(self._errands)
+            ray.wait(waited, num_returns=len(waited), timeout=GRACE_S)
+        for worker in [*self._idle, *(e.worker for e in self._errands.values())]:
+            ray.kill(worker)
+
+    def submit(self, job: Job) -> None:
+        """Give the job to an idle worker, or to a new one."""
+        self._send(job, number=1)
+
+    def finished(self) -> Iterator[Outcome]:
+        """Wait for a worker to answer or to die; a dead one's job is sent again."""
+        import ray
+
+        ready, _ = ray.wait(list(self._errands))
+        for reply in ready:
+            errand = self._errands.pop(reply)
+            try:
+                outcome = ray.get(reply)
+            except ray.exceptions.RayError:
+                yield from self._bury(errand)
+            else:
+                self._idle.append(errand.worker)
+                yield dataclasses.replace(outcome, job=errand.job)
+
+    def _bury(self, errand: _Errand) -> Iterator[Outcome]:
+        """Send a dead worker's job to another, unless it has cost enough of them."""
+        import ray
+
+        ray.kill(errand.worker)  # it may only be out of reach, and still write
+        if errand.number < ATTEMPTS:
+            self._send(errand.job, errand.number + 1)
+            return
+        reason = (
+            f"{ATTEMPTS} workers died of it, one after the other: memory ran out "
+            "(lower --max-memory), a decoder crashed on damaged data, or the cluster's "
+            "machines lack this version of cxr-sr"
+        )
+        yield Outcome(errand.job, "failed", reason=reason)
+
+    def _send(self, job: Job, number: int) -> None:
+        worker = self._idle.pop() if self._idle else self._hire()
+        # Relative to what, a worker on another machine cannot know.
+        there = dataclasses.replace(
+            job, source=job.source.absolute(), target=job.target.absolute()
+        )
+        self._errands[worker.attempt.remote(there)] = _Errand(job, worker, number)
+
+    def _hire(self) -> Any:  # noqa: ANN401 - Ray makes the handle's type as it goes
+        import ray
+
+        actor: Any = ray.remote(num_cpus=self._processors)(_Worker)
+        return actor.remote(self._work)
+
+
+class _Worker:
+    """What an actor is: the work, and with it all that is loaded for it."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def attempt(self, job: Job) -> Outcome:
+        """Do one job."""
+        return attempt(self._work, job)

@@ -188,6 +188,17 @@ class TestRunFolder:
 
 
 class TestResume:
+    def test_the_last_steps_are_kept_though_they_gained_nothing(
+        self, data: Path, tmp_path: Path
+    ):
+        """A learning rate of nothing: the first validation stays the best."""
+        fit(data, tmp_path, run(recipe=recipe(lr=0.0)))
+        steps = [
+            torch.load(tmp_path / "checkpoints" / f"{name}.ckpt")["global_step"]
+            for name in ("best", "last")
+        ]
+        assert steps == [2, 6]
+
     @pytest.mark.parametrize(
         ("killed_at", "optimiser"), [(3, "adam"), (4, "adam"), (5, "adam"), (4, "muon")]
     )

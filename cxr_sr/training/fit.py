@@ -17,6 +17,7 @@ import json
 import logging
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -218,16 +219,16 @@ def _write_settings(folder: Path, training: dict[str, Any]) -> None:
 
 
 def _trainer(folder: Path, run: Run) -> Trainer:
-    checkpoints = ModelCheckpoint(
+    # Lightning's own save_last writes last.ckpt only where the best was beaten.
+    checkpoint = partial(
+        ModelCheckpoint,
         folder / "checkpoints",
-        filename="best",
-        monitor="gain",
-        mode="max",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [History(folder), checkpoints]
+    best = checkpoint(filename="best", monitor="gain", mode="max")
+    last = checkpoint(filename="last")
+    callbacks: list[Callback] = [History(folder), best, last]
     if run.patience:
         callbacks.append(EarlyStopping("gain", patience=run.patience, mode="max"))
     console = Console(stderr=True)

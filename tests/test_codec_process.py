@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,3 +150,48 @@ def test_the_process_ends_with_the_one_that_reads():
     del process
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+READER = """
+import os, time
+from tests.test_codec_process import CodecProcess, decoded, pid_of
+process = CodecProcess()
+decoded(process)
+print(pid_of(process), flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_process_outlives_no_reader_that_was_killed():
+    words = [sys.executable, "-c", READER]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env=paths()
+    ) as reader:
+        assert reader.stdout
+        pid = int(reader.stdout.readline())
+        os.kill(pid, 0)
+        reader.kill()
+    for _ in range(50):
+        if not is_running(pid):
+            return
+        time.sleep(0.1)
+    pytest.fail("it is still there")
+
+
+def paths() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+def is_running(pid: int) -> bool:
+    """Whether it is there and no zombie, as which nobody may ever collect it."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("ascii")
+    except OSError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_fork_does_not_share_its_parents_process():
+    own = codec_process._codec_process(os.getpid())
+    assert codec_process._codec_process(os.getpid()) is own
+    assert codec_process._codec_process(os.getpid() + 1) is not own

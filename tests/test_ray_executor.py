@@ -74,7 +74,7 @@ def but_for_times(report: list[Entry]) -> list[Entry]:
 def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many):
     pytest.importorskip("ray")
     subprocess.run([COMMAND, *FINER, "-o", "here"], check=True)
-    words = [COMMAND, *FINER, "-o", "out", "--cluster", "ray"]
+    words = [str(COMMAND), *FINER, "-o", "out", "--cluster", "ray"]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

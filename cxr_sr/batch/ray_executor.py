@@ -49,8 +49,8 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
     Parameters
     ----------
     cluster : "ray://HOST[:PORT]"; or "ray" for the cluster that RAY_ADDRESS names or
-        this machine is part of, or else one on this machine for the time being. A
-        connection that the process already has is used and left open.
+        this machine is part of, or else one on this machine for the time being. With
+        "ray", a connection that the process already has is used and left open.
     processors : how many each worker takes
 
     Raises
@@ -64,13 +64,15 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
     _check_address(cluster)
     # A hospital's machines do not tell others that they are there.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray tells of dead workers on standard output, which is for data alone.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     try:
         import ray
     except ImportError as error:
         raise EngineError(
             "--cluster needs Ray, which is not installed; pip install 'cxr-sr[ray]'"
         ) from error
-    ours = not ray.is_initialized()
+    ours = cluster != "ray" or not ray.is_initialized()
     if ours:
         _connect(cluster)
     try:

@@ -99,7 +99,7 @@ DATA = (
 TRAINED = (
     ModelSpec(
         "fine",
-        "Our residual trunk at input size, trained for real, noisy images; the default.",
+        "Our residual trunk at input size, trained for noisy images too; the default.",
         network="trunk",
         settings={"width": 32, "depth": 16},
         grid="input",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -73,10 +73,12 @@ def test_beyond_the_window_is_black_and_white():
     width=st.integers(2, 5000),
     function=st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"]),
 )
+@example(center=355, width=2, function="SIGMOID")
 def test_every_window_is_as_pydicom_applies_it(center: int, width: int, function: str):
     image = of_dicom(WindowCenter=center, WindowWidth=width, VOILUTFunction=function)
     assert isinstance(image.header, DicomHeader)
-    expected = apply_windowing(RAMP12, image.header.dataset) / 4095
+    with np.errstate(over="ignore"):  # pydicom's own, far below a narrow sigmoid
+        expected = apply_windowing(RAMP12, image.header.dataset) / 4095
     shown = render(image, bits=16) / 65535
     # At the upper end pydicom steps just after the last value of the ramp.
     np.testing.assert_allclose(shown, expected, atol=2e-5)

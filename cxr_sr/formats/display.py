@@ -156,7 +156,8 @@ def _windowed(units: Values, window: Window, function: str) -> Values:
     """Apply PS3.3 C.11.2.1.2.1 (linear), C.11.2.1.3.1 (sigmoid) or .2 (exact)."""
     center, width = window
     if function == "SIGMOID":
-        shown: Values = 1 / (1 + np.exp(-4 * (units - center) / width))
+        with np.errstate(over="ignore"):  # far below a narrow window: 1 / inf is 0
+            shown: Values = 1 / (1 + np.exp(-4 * (units - center) / width))
         return shown
     if function == "LINEAR":
         center, width = center - 0.5, width - 1

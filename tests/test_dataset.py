@@ -20,13 +20,14 @@ from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.dataset import (
     Batch,
     Batches,
+    Codes,
     Crops,
     Regions,
     Sampling,
     alter,
     detail,
     laplacian,
-    rounded,
+    stored,
 )
 from cxr_sr.training.index import Image, load, read_entries
 from cxr_sr.training.provenance import data_hash, provenance
@@ -44,7 +45,7 @@ def image(
     shape: tuple[int, ...] = (50, 60), bits: int = 8, seed: int = 0, **changes: str
 ) -> Image:
     stored = noise(shape, pixel_format(bits), seed)
-    return Image(stored, Scaling(0, 2**bits - 1), entry(**changes))
+    return Image(stored, Scaling(0, 2**bits - 1), (0, 2**bits - 1), entry(**changes))
 
 
 def crops(*images: Image, sampling: Sampling = PLAIN, seed: int = 0) -> Crops:
@@ -178,7 +179,7 @@ class TestImages:
 
     def test_monochrome1_is_seen_with_bright_bone(self):
         stored = np.array([[0, 255]], np.uint8).repeat(24, 0)
-        inverse = Image(stored, Scaling(255, -255), entry())
+        inverse = Image(stored, Scaling(255, -255), (0, 255), entry())
         assert inverse.crop((0, 0), (1, 2)).tolist() == [[[1.0, 0.0]]]
 
     def test_the_central_region_fits_every_scale(self):
@@ -204,20 +205,20 @@ class TestCrops:
 
     def test_every_image_is_used(self):
         flat = [np.full((30, 30), value, np.uint8) for value in (0, 51, 102)]
-        source = crops(*(Image(f, Scaling(0, 255), entry()) for f in flat))
+        source = crops(*(Image(f, Scaling(0, 255), (0, 255), entry()) for f in flat))
         found = {round(float(source.sample(n, 24)[0].mean()), 1) for n in range(40)}
         assert found == {0.0, 0.2, 0.4}
 
     def test_the_whole_of_an_image_is_reached(self):
         stored = np.arange(36 * 36).reshape(36, 36).astype(np.uint16)
-        source = crops(Image(stored, Scaling(0, 1), entry()))
+        source = crops(Image(stored, Scaling(0, 1), (0, 255), entry()))
         seen = torch.cat([source.sample(n, 24)[0].flatten() for n in range(1500)])
         assert {0, 35, 36 * 35, 36 * 36 - 1} <= {int(v) for v in seen}
 
     def test_crops_are_flipped_and_turned(self):
         stored = np.zeros((24, 24), np.uint8)
         stored[0, 5] = 255
-        source = crops(Image(stored, Scaling(0, 255), entry()))
+        source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
         found = {
             tuple(source.sample(n, 24)[0][0].nonzero()[0].tolist()) for n in range(80)
         }
@@ -230,14 +231,14 @@ class TestCrops:
         """A hundredth of all crops meets the marker; most of these do."""
         stored = np.zeros((960, 960), np.uint8)
         stored[800:816, 100:116] = noise((16, 16), pixel_format(8))
-        source = crops(Image(stored, Scaling(0, 255), entry()))
+        source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
         share = sum(bool(source.sample(n, 48)[0].any()) for n in range(400)) / 400
         assert 0.32 < share < 0.5
 
     def test_the_marker_is_met_at_every_place_of_a_crop(self):
         stored = np.zeros((240, 240), np.uint8)
         stored[120:124, 120:124] = 255
-        source = crops(Image(stored, Scaling(0, 255), entry()))
+        source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
         seen = torch.stack([source.sample(n, 24)[0][0] > 0 for n in range(800)])
         assert bool(seen.any(0).all())
 
@@ -268,14 +269,16 @@ class TestCrops:
 
     def test_unaltered_samples_keep_the_depth_of_their_file(self):
         source = crops(image(bits=12))
-        assert float(source.sample(0, 24)[1]) == pytest.approx(1 / 4095)
+        assert float(source.sample(0, 24)[1][0]) == pytest.approx(1 / 4095)
 
 
 class TestWindows:
     @given(st.integers(0, 1000))
     def test_a_window_is_affine_and_clips_nothing(self, seed: int):
         unit = image(seed=3).crop((0, 0), (24, 24))
-        altered, code = alter(unit, Sampling(24), np.random.default_rng(seed))
+        before = Codes(1 / 255, 0.0, 1.0)
+        random = np.random.default_rng(seed)
+        altered, (code, least, largest) = alter(unit, before, Sampling(24), random)
         gain = float(np.ptp(altered) / np.ptp(unit))
         assert 0.49 < gain < 2.01
         offset = altered - gain * unit
@@ -283,33 +286,51 @@ class TestWindows:
         assert gain / 65535 <= code * 1.0001
         assert code <= gain / 255 * 1.0001
         assert altered.dtype == np.float32
+        assert largest - least == pytest.approx(gain, rel=1e-4)
+        assert least - 1e-5 <= altered.min() <= altered.max() <= largest + 1e-5
 
     def test_the_share_of_altered_samples_is_the_stated_one(self):
         source = crops(sampling=Sampling(24, altered_share=0.25))
-        codes = torch.stack([source.sample(n, 24)[1] for n in range(400)])
+        codes = torch.stack([source.sample(n, 24)[1][0] for n in range(400)])
         altered = (codes - 1 / 255).abs() > 1e-9
         assert 0.18 < float(altered.double().mean()) < 0.32
 
     def test_rounding_is_to_whole_codes(self):
         coarse = torch.rand(2, 1, 8, 8, dtype=torch.float64)
-        code = torch.tensor([1 / 255, 1 / 4095], dtype=torch.float64)
-        found = rounded(coarse, code)
-        for one, before, step in zip(found, coarse, code, strict=True):
+        steps = [1 / 255, 1 / 4095]
+        codes = torch.tensor([[s, 0.0, 1.0] for s in steps], dtype=torch.float64)
+        found = stored(coarse, codes)
+        for one, before, step in zip(found, coarse, steps, strict=True):
             assert torch.allclose((one / step).round(), one / step)
-            assert float((one - before).abs().max()) <= float(step) / 2 + 1e-12
+            assert float((one - before).abs().max()) <= step / 2 + 1e-12
+
+    def test_what_rings_beyond_black_or_white_is_lost(self):
+        coarse = torch.tensor([-0.1, 0.25, 1.1]).view(1, 1, 1, 3)
+        found = stored(coarse, torch.tensor([[0.25, 0.0, 1.0]]))
+        assert found.flatten().tolist() == [0.0, 0.25, 1.0]
+
+    def test_an_inverted_image_spans_the_same_units(self):
+        pixels = noise((24, 24), pixel_format(8), 0)
+        inverse = Image(pixels, Scaling(255, -255), (0, 255), entry())
+        assert inverse.span == (0.0, 1.0)
+        assert image(bits=12).span == (0.0, 1.0)
 
 
 class TestDetail:
     def test_a_block_has_the_mean_square_of_its_laplacian(self):
         stored = np.zeros((32, 32), np.uint8)
         stored[20, 8] = 1
-        found = np.diff(detail(Image(stored, Scaling(0, 255), entry())), prepend=0)
+        found = np.diff(
+            detail(Image(stored, Scaling(0, 255), (0, 255), entry())), prepend=0
+        )
         assert found == pytest.approx([0, 0, (16 + 4) / 16**2, 0])
 
     def test_colours_are_averaged(self):
         gray = noise((32, 48), pixel_format(8))
-        one = detail(Image(gray, Scaling(0, 255), entry()))
-        three = detail(Image(np.stack([gray] * 3, 2), Scaling(0, 255), entry()))
+        one = detail(Image(gray, Scaling(0, 255), (0, 255), entry()))
+        three = detail(
+            Image(np.stack([gray] * 3, 2), Scaling(0, 255), (0, 255), entry())
+        )
         assert three == pytest.approx(one)
 
     def test_shading_is_no_detail(self):
@@ -329,7 +350,7 @@ class TestBatches:
         assert len(Batches(source, SIDES, 2, 4, learner())) == len(whole) == 4
         for expected, found in zip(whole[2:], rest, strict=True):
             assert torch.equal(expected.fine, found.fine)
-            assert torch.equal(expected.code, found.code)
+            assert torch.equal(expected.codes, found.codes)
             assert expected.scale == found.scale
 
     def test_processes_share_the_samples(self):
@@ -357,7 +378,7 @@ class TestBatches:
         assert isinstance(first, Batch)
         assert first.fine.shape == (1, 1, 48, 48)
         assert second.fine.shape == (1, 1, 48, 24)
-        assert float(second.code) == pytest.approx(1 / 4095)
+        assert second.codes.tolist() == [pytest.approx([1 / 4095, 0, 1])]
 
 
 class TestProvenance:

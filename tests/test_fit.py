@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cxr_sr.cli.train import Options, run_of
@@ -417,7 +417,7 @@ class TestLearning:
     @pytest.mark.parametrize("name", ["hydra", "trunk"])
     def test_bf16_gives_nearly_the_same_loss(self, name: str):
         fine = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(0))
-        batch = Batch(fine, torch.full((2,), 1 / 255), 2)
+        batch = Batch(fine, torch.tensor([[1 / 255, 0, 1]] * 2), 2)
         losses = []
         for precision in ("fp32", "bf16"):
             torch.manual_seed(0)
@@ -574,6 +574,16 @@ class TestStartingWeights:
         after = network.state_dict()
         assert torch.equal(after["tails.x8.0.weight"], before["tails.x8.0.weight"])
         assert torch.equal(after["first.weight"], narrow.first.weight)
+
+    def test_a_wide_trunk_starts_with_a_narrow_ones_results(self, tmp_path: Path):
+        narrow, wide = (Trunk(width, depth=2) for width in (4, 6))
+        weights = tmp_path / "narrow.safetensors"
+        save_file(narrow.state_dict(), weights)
+        start_from(wide, weights)
+        image = torch.rand(1, 1, 12, 15)
+        for scale in (2, 8):
+            assert torch.allclose(wide(image, scale), narrow(image, scale), atol=1e-7)
+        assert bool(wide.get_parameter("pairs.0.first.weight")[4:].any())
 
     def test_weights_that_do_not_fit_are_refused(self, tmp_path: Path):
         weights = tiny_model(tmp_path, "vdsr").safetensors

@@ -85,6 +85,15 @@ class Options:
             rich_help_panel=SAMPLES,
         ),
     ] = 0.5
+    marked: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="Share of crops that side markers, text and shutters are drawn into.",
+            rich_help_panel=SAMPLES,
+        ),
+    ] = 0.25
 
     loss: Annotated[
         Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"],
@@ -182,7 +191,11 @@ def run_of(options: Options) -> "Run":
             max_seconds=_seconds(options.max_time),
             seed=options.seed,
         ),
-        sampling=Sampling(_crop(options), altered_share=options.altered),
+        sampling=Sampling(
+            _crop(options),
+            altered_share=options.altered,
+            marked_share=options.marked,
+        ),
         batch=options.batch,
         epoch_steps=options.epoch,
         patience=options.patience,

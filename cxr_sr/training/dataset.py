@@ -16,6 +16,7 @@ from torch.utils.data import default_collate
 from cxr_sr.errors import SettingsError
 from cxr_sr.superres.zoo import Grid
 from cxr_sr.training.index import MULTIPLE, Image
+from cxr_sr.training.markers import draw_markers
 
 DETAILED_SHARE = 0.4
 """Share of crops around a block drawn in proportion to its detail. Markers and
@@ -39,6 +40,8 @@ class Sampling:
     """Contrast of a simulated window; it is centred within the image's range."""
     bits: tuple[int, int] = (8, 16)
     """Depth of that simulated ramp, drawn evenly."""
+    marked_share: float = 0.0
+    """Share of samples that markers are drawn into."""
 
     def sides(self, grid: Grid, scales: tuple[int, ...]) -> dict[int, int | None]:
         """Return for each scale the side of the fine crop, or None for all of it.
@@ -62,7 +65,7 @@ class Sampling:
 
 
 class Crops:
-    """Endless random crops, each with the code its coarse twin is to be rounded to.
+    """Endless random crops, each with the codes that its coarse twin can be stored in.
 
     Everything is in memory, so that worker processes would have little to do; the run's
     metrics.csv says which share of the time the crops took.
@@ -75,7 +78,7 @@ class Crops:
         self.details = [detail(image) for image in images]
 
     def sample(self, number: int, side: int | None) -> tuple[Tensor, Tensor]:
-        """Return a fine crop (C, side, side) in units, and one code in units.
+        """Return a fine crop (C, side, side) in units, and its codes (see `Batch`).
 
         They depend on the seed and `number` alone, so that a resumed run goes on
         with the samples the killed one would have seen.
@@ -85,10 +88,12 @@ class Crops:
         image = self.images[chosen]
         unit = _cut(image, self.details[chosen], side, random)
         unit = _flipped(unit, random)
-        code = image.code
+        codes = Codes(image.code, *image.span)
+        if random.random() < self.sampling.marked_share:
+            unit = draw_markers(unit, image.span, random)
         if random.random() < self.sampling.altered_share:
-            unit, code = alter(unit, self.sampling, random)
-        return torch.from_numpy(np.ascontiguousarray(unit)), torch.tensor(code)
+            unit, codes = alter(unit, codes, self.sampling, random)
+        return torch.from_numpy(np.ascontiguousarray(unit)), torch.tensor(codes)
 
 
 def _cut(
@@ -142,26 +147,37 @@ def _flipped(unit: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
     return unit.transpose(0, 2, 1) if turned else unit
 
 
-def alter(
-    unit: NDArray[Any], sampling: Sampling, random: np.random.Generator
-) -> tuple[NDArray[Any], float]:
-    """Return `unit` as another window and bit depth would show it, and its code.
+class Codes(NamedTuple):
+    """What an image can be stored in, in units."""
 
-    The map is affine, as `Scaling` is; nothing is clipped, for nothing is at
-    inference.
+    step: float
+    least: float
+    largest: float
+
+
+def alter(
+    unit: NDArray[Any], codes: Codes, sampling: Sampling, random: np.random.Generator
+) -> tuple[NDArray[Any], Codes]:
+    """Return `unit` as another window and bit depth would show it, and its codes.
+
+    The map is affine, as `Scaling` is; what was not clipped before is not after.
     """
     low, high = sampling.gain
     gain = low * (high / low) ** random.random()
     centre = random.uniform(unit.min(), unit.max())
     bits = int(random.integers(*sampling.bits, endpoint=True))
     altered = (unit - unit.dtype.type(centre)) * unit.dtype.type(gain)
-    return altered + unit.dtype.type(0.5), gain / (2**bits - 1)
+    least, largest = ((end - centre) * gain + 0.5 for end in codes[1:])
+    return altered + unit.dtype.type(0.5), Codes(gain / (2**bits - 1), least, largest)
 
 
-def rounded(coarse: Tensor, code: Tensor) -> Tensor:
-    """Return `coarse` (N, C, H, W) rounded to multiples of `code` (N,), in units."""
-    codes = code.view(-1, 1, 1, 1)
-    return (coarse / codes).round() * codes
+def stored(coarse: Tensor, codes: Tensor) -> Tensor:
+    """Return `coarse` (N, C, H, W) as a file with the `codes` (N, 3) would hold it.
+
+    It is rounded, and clipped: what rings beyond black or white is lost.
+    """
+    step, least, largest = (column.view(-1, 1, 1, 1) for column in codes.unbind(1))
+    return ((coarse / step).round() * step).clamp(least, largest)
 
 
 class Batch(NamedTuple):
@@ -169,8 +185,8 @@ class Batch(NamedTuple):
 
     fine: Tensor
     """(N, C, H, W) in units."""
-    code: Tensor
-    """(N,): what the coarse images are rounded to multiples of, in units."""
+    codes: Tensor
+    """(N, 3): `Codes` of the coarse images."""
     scale: int = 0
     """What this step trains; 0 for a region, which is validated at every scale."""
 
@@ -205,8 +221,8 @@ class Batches:
             scale, side = self.sides[step % len(self.sides)]
             first = (step * trainer.world_size + trainer.global_rank) * self.batch
             numbers = range(first, first + self.batch)
-            fine, code = default_collate([self.crops.sample(n, side) for n in numbers])
-            yield Batch(fine, code, scale)
+            fine, codes = default_collate([self.crops.sample(n, side) for n in numbers])
+            yield Batch(fine, codes, scale)
 
 
 class Regions:
@@ -222,4 +238,4 @@ class Regions:
     def __iter__(self) -> Iterator[Batch]:
         for image in self.images:
             fine = torch.from_numpy(image.centre(self.side_px).copy())
-            yield Batch(fine[None], torch.tensor([image.code]))
+            yield Batch(fine[None], torch.tensor([Codes(image.code, *image.span)]))

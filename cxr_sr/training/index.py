@@ -32,6 +32,8 @@ class Image:
     stored: NDArray[np.integer[Any]]
     """(H, W), or (H, W, 3) for RGB."""
     scaling: Scaling
+    ends: tuple[int, int]
+    """The least and the largest stored value there can be."""
     entry: Entry
 
     @property
@@ -43,6 +45,13 @@ class Image:
     def code(self) -> float:
         """The step from one stored value to the next, in units."""
         return 1 / abs(self.scaling.slope)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The least and the largest value that can be stored, in units."""
+        ends = np.array(self.ends, np.float64)
+        least, largest = sorted(self.scaling.normalise(ends, np.float64).tolist())
+        return least, largest
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -130,7 +139,9 @@ def _walk(folder: Path) -> list[Entry]:
 
 def _decode(entry: Entry) -> Image:
     radiograph = read(entry.path)
-    return Image(radiograph.pixels, Scaling.of(radiograph), entry)
+    fmt = radiograph.format
+    ends = fmt.minimum, fmt.maximum
+    return Image(radiograph.pixels, Scaling.of(radiograph), ends, entry)
 
 
 def _too_small(image: Image, least_px: int) -> str:

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.networks import SCALES, Network
-from cxr_sr.training.dataset import Batch, rounded
+from cxr_sr.training.dataset import Batch, stored
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.muon import Muon
@@ -125,7 +125,7 @@ class Learner(LightningModule):
         random = torch.Generator().manual_seed(self._step_seed())
         settings = self.recipe.degradation
         coarse = degrade(batch.fine, batch.scale, settings, random)
-        coarse = rounded(coarse, batch.code)
+        coarse = stored(coarse, batch.codes)
         half = self.recipe.precision == "bf16"
         with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
             residual = predict(self.network, coarse, batch.scale)
@@ -163,7 +163,7 @@ class Learner(LightningModule):
         for scale in self.recipe.scales:
             random = torch.Generator().manual_seed(batch_idx)
             coarse = degrade(batch.fine, scale, self.recipe.degradation, random)
-            coarse = rounded(coarse, batch.code)
+            coarse = stored(coarse, batch.codes)
             found = psnr(reconstruct(self.averaged, coarse, scale), batch.fine)
             scores[f"psnr_x{scale}"] = found
             scores[f"gain_x{scale}"] = found - psnr(enlarge(coarse, scale), batch.fine)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_sr.superres.networks import Network
-from cxr_sr.training.dataset import Batch, rounded
+from cxr_sr.training.dataset import Batch, stored
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.learner import enlarge, psnr, reconstruct
 
@@ -30,7 +30,7 @@ def draw_samples(
         random = torch.Generator().manual_seed(0)
         with torch.inference_mode():
             coarse = degrade(region.fine, scale, degradation, random)
-            coarse = rounded(coarse, region.code)
+            coarse = stored(coarse, region.codes)
             before = enlarge(coarse, scale)
             after = reconstruct(network, coarse, scale)
         picture = folder / f"validation_x{scale}.png"

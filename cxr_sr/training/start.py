@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from cxr_sr.errors import TrainingError
 from cxr_sr.superres.networks import FixedBatchNorm, Network
@@ -27,14 +28,20 @@ def settle_normalisation(network: Network, images: Sequence[Image]) -> None:
 
 
 def start_from(network: Network, weights: Path) -> None:
-    """Take over the weights of a file, wherever name and shape agree.
+    """Take over the weights of a file, as far as they fit.
 
-    So a trunk trained for x2 starts a trunk for all scales.
+    So a trunk trained for x2 starts a trunk for all scales, and a narrow trunk a wide
+    one: a wider layer's first outputs are the given ones and do not see its new
+    inputs, so that the wide trunk starts with the narrow one's results.
 
     Raises
     ------
     TrainingError
         If the file is unreadable, or none of its weights fits.
+
+    References
+    ----------
+    T. Chen, I. Goodfellow, J. Shlens, "Net2Net", ICLR 2016: widening without loss.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -47,10 +54,26 @@ def start_from(network: Network, weights: Path) -> None:
             f"{weights.name} is no readable safetensors file; give weights that "
             "`cxr-sr train` wrote"
         ) from error
-    fitting = {k: v for k, v in given.items() if k in own and v.shape == own[k].shape}
+    fitting = {k: _grown(given[k], own[k]) for k in own if _fits(given.get(k), own[k])}
     if not fitting:
         raise TrainingError(
             f"no weight of {weights.name} fits this network; give weights of the same "
-            "network, width and depth"
+            "network, neither wider nor deeper than it"
         )
     network.load_state_dict(fitting, strict=False)
+
+
+def _fits(given: Tensor | None, own: Tensor) -> bool:
+    if given is None or given.ndim != own.ndim or given.shape[2:] != own.shape[2:]:
+        return False
+    return all(a <= b for a, b in zip(given.shape, own.shape, strict=True))
+
+
+def _grown(given: Tensor, own: Tensor) -> Tensor:
+    if given.shape == own.shape:
+        return given
+    grown = own.clone()
+    outputs, inputs = given.shape[0], given.shape[1:2]
+    grown[:outputs] = 0
+    grown[:outputs, *(slice(n) for n in inputs)] = given
+    return grown

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     )
     from cxr_sr.formats import read, write
     from cxr_sr.radiograph import Radiograph
+    from cxr_sr.superres.settings import Settings
     from cxr_sr.superres.target import LongSide, Scale, Spacing
-    from cxr_sr.superres.upscale import Settings, upscale
+    from cxr_sr.superres.upscale import upscale
     from cxr_sr.superres.zoo import load_model
 
     __version__: str
@@ -43,7 +44,7 @@ _HOMES = {
     "Radiograph": "radiograph",
     "load_model": "superres.zoo",
     "upscale": "superres.upscale",
-    "Settings": "superres.upscale",
+    "Settings": "superres.settings",
     "Scale": "superres.target",
     "Spacing": "superres.target",
     "LongSide": "superres.target",

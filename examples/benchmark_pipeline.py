@@ -26,8 +26,8 @@ from cxr_sr.batch.overlap import Overlapped
 from cxr_sr.batch.runner import Job, run
 from cxr_sr.batch.upscaling import Recipe, Upscaling
 from cxr_sr.formats.header import HeaderOptions
+from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Scale
-from cxr_sr.superres.upscale import Settings
 
 COPIES = 12
 NAMES = ("read", "upscale", "write")

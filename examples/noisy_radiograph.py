@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydicom.data import get_testdata_file
 
 import cxr_sr
-from cxr_sr.superres.upscale import Settings
+from cxr_sr.superres.settings import Settings
 
 MODELS = ["bicubic", "fine-bicubic", "fine"]
 SCALE = 4

@@ -276,9 +276,10 @@ class TestWindows:
     @given(st.integers(0, 1000))
     def test_a_window_is_affine_and_clips_nothing(self, seed: int):
         unit = image(seed=3).crop((0, 0), (24, 24))
-        before = Codes(1 / 255, 0.0, 1.0)
+        before = Codes(1 / 255, 0.0, 1.0, 0.01)
         random = np.random.default_rng(seed)
-        altered, (code, least, largest) = alter(unit, before, Sampling(24), random)
+        altered, codes = alter(unit, before, Sampling(24), random)
+        code, least, largest, contrast = codes
         gain = float(np.ptp(altered) / np.ptp(unit))
         assert 0.49 < gain < 2.01
         offset = altered - gain * unit
@@ -287,6 +288,7 @@ class TestWindows:
         assert code <= gain / 255 * 1.0001
         assert altered.dtype == np.float32
         assert largest - least == pytest.approx(gain, rel=1e-4)
+        assert contrast == pytest.approx(0.01 * gain, rel=1e-4)
         assert least - 1e-5 <= altered.min() <= altered.max() <= largest + 1e-5
 
     def test_the_share_of_altered_samples_is_the_stated_one(self):
@@ -298,7 +300,7 @@ class TestWindows:
     def test_rounding_is_to_whole_codes(self):
         coarse = torch.rand(2, 1, 8, 8, dtype=torch.float64)
         steps = [1 / 255, 1 / 4095]
-        codes = torch.tensor([[s, 0.0, 1.0] for s in steps], dtype=torch.float64)
+        codes = torch.tensor([[s, 0.0, 1.0, 0.1] for s in steps], dtype=torch.float64)
         found = stored(coarse, codes)
         for one, before, step in zip(found, coarse, steps, strict=True):
             assert torch.allclose((one / step).round(), one / step)
@@ -306,7 +308,7 @@ class TestWindows:
 
     def test_what_rings_beyond_black_or_white_is_lost(self):
         coarse = torch.tensor([-0.1, 0.25, 1.1]).view(1, 1, 1, 3)
-        found = stored(coarse, torch.tensor([[0.25, 0.0, 1.0]]))
+        found = stored(coarse, torch.tensor([[0.25, 0.0, 1.0, 0.1]]))
         assert found.flatten().tolist() == [0.0, 0.25, 1.0]
 
     def test_an_inverted_image_spans_the_same_units(self):
@@ -378,7 +380,8 @@ class TestBatches:
         assert isinstance(first, Batch)
         assert first.fine.shape == (1, 1, 48, 48)
         assert second.fine.shape == (1, 1, 48, 24)
-        assert second.codes.tolist() == [pytest.approx([1 / 4095, 0, 1])]
+        assert second.codes[:, :3].tolist() == [pytest.approx([1 / 4095, 0, 1])]
+        assert 0.2 < float(second.codes[0, 3]) < 0.5  # noise
 
 
 class TestProvenance:

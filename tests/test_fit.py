@@ -417,7 +417,7 @@ class TestLearning:
     @pytest.mark.parametrize("name", ["hydra", "trunk"])
     def test_bf16_gives_nearly_the_same_loss(self, name: str):
         fine = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(0))
-        batch = Batch(fine, torch.tensor([[1 / 255, 0, 1]] * 2), 2)
+        batch = Batch(fine, torch.tensor([[1 / 255, 0, 1, 0.1]] * 2), 2)
         losses = []
         for precision in ("fp32", "bf16"):
             torch.manual_seed(0)

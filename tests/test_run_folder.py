@@ -122,7 +122,7 @@ class TestSamples:
     @pytest.fixture
     def region(self):
         fine = torch.from_numpy(structure((48, 48)).astype(np.float32))
-        return Batch(fine[None, None], torch.tensor([[1 / 255, 0, 1]]))
+        return Batch(fine[None, None], torch.tensor([[1 / 255, 0, 1, 0.1]]))
 
     def test_there_is_a_picture_for_each_scale(self, region, tmp_path):
         network = tiny_network()

@@ -23,8 +23,9 @@ from cxr_sr.formats.header import HeaderOptions
 from cxr_sr.formats.inspect import Inspection
 from cxr_sr.formats.raster import SUFFIXES, RasterHeader
 from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
+from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target, plan_size
-from cxr_sr.superres.upscale import Settings, upscale
+from cxr_sr.superres.upscale import upscale
 from cxr_sr.superres.zoo import Model, sha256_of
 
 
@@ -49,7 +50,7 @@ class Recipe:
         del settings["now"], settings["threads"]
         return {
             "model": self.model.spec.name,
-            "weights_sha256": self.model.spec.sha256,
+            "weights_sha256": self.model.spec.weights_sha256(self.settings.precision),
             "target": {type(self.target).__name__: dataclasses.astuple(self.target)[0]},
             "header": dataclasses.asdict(self.header),
             "compression": self.compression,

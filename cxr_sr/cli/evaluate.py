@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from typer import Argument, Option
 
@@ -10,12 +10,13 @@ from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
 from cxr_sr.cli.options import Json, Quiet
-from cxr_sr.errors import NotARadiographError
+from cxr_sr.errors import NotARadiographError, SettingsError
 
 if TYPE_CHECKING:
     from cxr_sr.evaluation.cases import Case
     from cxr_sr.evaluation.evaluate import Measurement, Plan
     from cxr_sr.evaluation.summary import Summary
+    from cxr_sr.superres.engines import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,13 @@ class Options:
     ] = "auto"
     limit: Annotated[int | None, Option(min=1, help="Measure the first N only.")] = None
     engine: Annotated[Literal["auto", "onnx", "openvino", "torch"], Option()] = "auto"
+    precision: Annotated[
+        list[str] | None,
+        Option(
+            metavar="auto|fp32|int8",
+            help="Of the networks; repeat to compare [default: auto].",
+        ),
+    ] = None
     threads: Annotated[int, Option(min=0, help="0: one a core.")] = 0
     output: Annotated[
         Path | None,
@@ -99,7 +107,7 @@ def _plan(options: Options) -> "Plan":
     """Return what to measure, defaults filled in from the zoo."""
     from cxr_sr.evaluation.evaluate import plan
     from cxr_sr.evaluation.protocol import SCALES, Condition
-    from cxr_sr.superres.upscale import Settings
+    from cxr_sr.superres.settings import Settings
     from cxr_sr.superres.zoo import MODELS
 
     networks = [spec.name for spec in MODELS.values() if spec.learned]
@@ -109,7 +117,24 @@ def _plan(options: Options) -> "Plan":
         for scale in options.scale or SCALES
     ]
     settings = Settings(engine=options.engine, threads=options.threads)
-    return plan(options.model or networks, conditions, options.consistency, settings)
+    return plan(
+        options.model or networks,
+        conditions,
+        options.consistency,
+        settings,
+        [_precision(given) for given in options.precision or ["auto"]],
+    )
+
+
+def _precision(given: str) -> "Precision":
+    from cxr_sr.superres.engines import Precision
+
+    for known in get_args(Precision):
+        if given == known:
+            return known  # type: ignore[no-any-return]
+    raise SettingsError(
+        f"--precision {given}: expected one of {', '.join(get_args(Precision))}"
+    )
 
 
 def _measure(

@@ -44,6 +44,14 @@ class Options:
         int | None,
         Option(min=0, help="Convolutions of a trunk, even.", rich_help_panel=NETWORK),
     ] = None
+    quantise: Annotated[
+        bool,
+        Option(
+            "--quantise",
+            help="Train a trunk to be rounded to int8, and write that too.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = False
     init: Annotated[
         Path | None,
         Option(
@@ -201,6 +209,7 @@ def run_of(options: Options) -> "Run":
         patience=options.patience,
         devices=options.devices,
         threads=options.threads,
+        quantise=options.quantise,
         init=options.init,
     )
 

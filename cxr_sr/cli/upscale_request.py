@@ -10,8 +10,9 @@ from cxr_sr.cli.options import paths
 from cxr_sr.cli.upscale_options import Options
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header import HeaderOptions
+from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.target import LongSide, Scale, Spacing, Target
-from cxr_sr.superres.upscale import Settings, open_chain
+from cxr_sr.superres.upscale import open_chain
 from cxr_sr.superres.zoo import Model, load_model
 
 DEFAULT_SCALE = 2
@@ -28,17 +29,20 @@ def recipe_of(options: Options) -> Recipe:
         If options contradict each other, or the model or the engine.
     """
     _refuse_contradictions(options)
+    model = _model(options)
+    settings = Settings(
+        engine=options.engine,
+        precision=options.precision,
+        consistency=options.consistency,
+        threads=options.threads or _share(options),
+        tile_px=options.tile,
+        max_memory_mb=options.max_memory,
+    )
     recipe = Recipe(
-        _model(options),
+        model,
         _target(options),
-        Settings(
-            engine=options.engine,
-            precision=options.precision,
-            consistency=options.consistency,
-            threads=options.threads or _share(options),
-            tile_px=options.tile,
-            max_memory_mb=options.max_memory,
-        ),
+        # The report says what was used, and a machine that lacks it does not resume.
+        resolved(settings, model),
         HeaderOptions(options.equipment, options.private, options.overlays),
         options.compress,
         options.format,

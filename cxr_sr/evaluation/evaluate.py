@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,9 @@ from cxr_sr.evaluation.degradations import MATCHING
 from cxr_sr.evaluation.protocol import Condition, Score, Trial, degraded, score
 from cxr_sr.formats import read
 from cxr_sr.radiograph import Consistency, Radiograph
-from cxr_sr.superres.upscale import Settings, super_resolve
+from cxr_sr.superres.engines import Precision
+from cxr_sr.superres.settings import Settings
+from cxr_sr.superres.upscale import super_resolve
 from cxr_sr.superres.zoo import Model, load_model
 
 BASELINE = "bicubic"
@@ -36,6 +38,8 @@ class Contender:
     model: Model
     consistency: Matching
     """The projection; auto: the one that undoes the degradation."""
+    precision: Precision = "auto"
+    """Of the network."""
 
     def consistency_at(self, condition: Condition) -> Consistency:
         """Return the projection under one condition."""
@@ -132,7 +136,9 @@ def restore(
 ) -> NDArray[np.floating[Any]]:
     """Return a trial's coarse image upscaled by one model, in units."""
     consistency = contender.consistency_at(trial.condition)
-    settings = dataclasses.replace(settings, consistency=consistency)
+    settings = dataclasses.replace(
+        settings, consistency=consistency, precision=contender.precision
+    )
     return super_resolve(trial.unit, contender.model, trial.condition.scale, settings)
 
 
@@ -141,24 +147,31 @@ def plan(
     conditions: Iterable[Condition],
     consistency: Matching = "auto",
     settings: Settings | None = None,
+    precisions: Sequence[Precision] = ("auto",),
 ) -> Plan:
     """Return what to measure; the plain bicubic baseline is always part of it.
 
     Parameters
     ----------
     models : names of the zoo, weights files or run folders
+    precisions : of each network; one without int8 weights is measured in fp32 alone
 
     Raises
     ------
     ModelError
         If there is no such model.
     SettingsError
-        If a model does none of the scales asked for.
+        If a model does none of the scales asked for, or not the precision.
     """
     wanted = tuple(dict.fromkeys(conditions))
     baseline = Contender(BASELINE, load_model(BASELINE), "off")
     named = [_contender(name, consistency) for name in dict.fromkeys(models)]
-    others = [c for c in named if c.name != BASELINE]
+    others = [
+        contender
+        for one in named
+        if one.name != BASELINE
+        for contender in _in_precisions(one, precisions)
+    ]
     for contender in others:
         _check_scales(contender, {condition.scale for condition in wanted})
     return Plan((baseline, *others), wanted, settings or Settings())
@@ -177,6 +190,21 @@ def _contender(given: str, consistency: Matching) -> Contender:
     if consistency in ("auto", "off"):
         return Contender(given, model, "off")
     return Contender(f"{given}+{consistency}", model, consistency)
+
+
+def _in_precisions(
+    contender: Contender, precisions: Sequence[Precision]
+) -> Iterator[Contender]:
+    """Yield a model once for each precision it has, named by it among several."""
+    spec = contender.model.spec
+    if not spec.learned:
+        yield contender
+        return
+    for precision in dict.fromkeys(precisions):
+        several = len(precisions) > 1
+        name = f"{contender.name} {precision}" if several else contender.name
+        if not several or precision != "int8" or spec.int8_sha256:
+            yield dataclasses.replace(contender, name=name, precision=precision)
 
 
 def _check_scales(contender: Contender, scales: set[int]) -> None:

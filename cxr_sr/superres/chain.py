@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Consistency
 from cxr_sr.superres.consistency import RADIUS_PX, project
-from cxr_sr.superres.engines import Engine, EngineName, open_engine
+from cxr_sr.superres.contrast import contrast_of, gain_of
+from cxr_sr.superres.engines import Engine, EngineName, Precision, open_engine
 from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
 from cxr_sr.superres.zoo import Model, ModelSpec
 
@@ -32,7 +33,12 @@ class Chain:
 
     @classmethod
     def open(
-        cls, model: Model, scale: int, consistency: Consistency, engine: EngineName
+        cls,
+        model: Model,
+        scale: int,
+        consistency: Consistency,
+        engine: EngineName,
+        precision: Precision = "auto",
     ) -> Chain:
         """Load what `model` needs at `scale`.
 
@@ -41,7 +47,7 @@ class Chain:
         EngineError
             If the engine is not installed.
         SettingsError
-            If the model does not do `scale`.
+            If the model does not do `scale` or the precision.
         """
         if scale not in model.spec.scales:
             made_for = ", ".join(f"x{s}" for s in model.spec.scales)
@@ -49,7 +55,9 @@ class Chain:
                 f"model {model.spec.name!r} was not made for x{scale}; expected one "
                 f"of {made_for}"
             )
-        opened = open_engine(model, scale, engine) if model.spec.learned else None
+        opened = None
+        if model.spec.learned:
+            opened = open_engine(model, scale, engine, precision)
         return cls(model.spec, scale, opened, consistency)
 
     @property
@@ -68,12 +76,30 @@ class Chain:
     def _interpolation(self) -> Interpolation:
         return BASE if self.engine else cast("Interpolation", self.spec.name)
 
-    def __call__(self, unit: Image) -> Image:
+    @property
+    def precision(self) -> str:
+        """Of the network: fp32 or int8."""
+        return self.engine.precision if self.engine else "fp32"
+
+    def gain(self, planes: NDArray[Any], codes: float = 1.0) -> float:
+        """Return what the network is to see an image multiplied by: 1 but for int8.
+
+        Parameters
+        ----------
+        planes : (C, H, W), the whole image
+        codes : its values for one unit
+        """
+        if self.precision != "int8":
+            return 1.0
+        return gain_of(contrast_of(planes) / abs(codes))
+
+    def __call__(self, unit: Image, gain: float = 1.0) -> Image:
         """Return the super-resolved image.
 
         Parameters
         ----------
         unit : (C, h, w) units, positive contrast; float32, or float64 to be exact
+        gain : of the whole image that `unit` is a part of
 
         Returns
         -------
@@ -81,12 +107,16 @@ class Chain:
         """
         fine = upsample(unit, self.scale, self._interpolation)
         if self.engine is not None:
-            fine = fine + self._residual(self.engine, unit, fine)
+            fine = fine + self._residual(self.engine, unit, fine, gain)
         return project(fine, unit, self.scale, self.consistency)
 
-    def _residual(self, engine: Engine, unit: Image, fine: Image) -> NDArray[Any]:
+    def _residual(
+        self, engine: Engine, unit: Image, fine: Image, gain: float
+    ) -> NDArray[Any]:
         """Run the network on the planes it takes: together, or one by one."""
         image = fine if self.spec.grid == "output" else unit
+        image = image if gain == 1 else image * image.dtype.type(gain)
         together = self.spec.channels == image.shape[0]
         residual = engine(image[None] if together else image[:, None])
+        residual = residual if gain == 1 else residual / residual.dtype.type(gain)
         return np.reshape(residual, fine.shape)

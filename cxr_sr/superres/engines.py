@@ -7,6 +7,7 @@ many as it is set to); calls may come from several threads at once.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +19,11 @@ from numpy.typing import NDArray
 from cxr_sr.errors import EngineError, SettingsError
 from cxr_sr.superres.zoo import Model
 
+log = logging.getLogger(__name__)
+
 Array = NDArray[np.floating[Any]]
 EngineName = Literal["auto", "onnx", "openvino", "torch"]
+Precision = Literal["auto", "fp32", "int8"]
 
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
 EXTRAS = {"onnx": "", "openvino": "[openvino]", "torch": "[train]"}
@@ -30,6 +34,7 @@ class Engine(Protocol):
 
     name: str
     precision: str
+    """fp32 or int8."""
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image.
@@ -45,7 +50,12 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(model: Model, scale: int, engine: EngineName = "auto") -> Engine:
+def open_engine(
+    model: Model,
+    scale: int,
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
+) -> Engine:
     """Load a model's weights into an engine, for one scale; once for many images.
 
     Raises
@@ -53,17 +63,76 @@ def open_engine(model: Model, scale: int, engine: EngineName = "auto") -> Engine
     EngineError
         If the engine's package is not installed.
     SettingsError
-        If there is no such engine.
+        If there is no such engine, or it does not do the precision.
     """
-    return _loaded(_installed(engine), model, scale)
+    return _loaded(*choose(model, engine, precision), model, scale)
+
+
+def choose(
+    model: Model, engine: EngineName, precision: Precision
+) -> tuple[EngineName, Precision]:
+    """Return what `auto` stands for on this machine, and say why it is not int8.
+
+    int8 is OpenVINO's: ONNX Runtime takes longer with it than in fp32.
+
+    Raises
+    ------
+    EngineError, SettingsError
+        As `open_engine`.
+    """
+    if precision == "int8":
+        return _int8(model, engine)
+    if precision == "auto" and engine in ("auto", "openvino"):
+        lacking = _lacking_for_int8()
+        if model.spec.int8_sha256 and lacking is None:
+            return "openvino", "int8"
+        if model.spec.int8_sha256 and lacking is not None:
+            _announce(f"{model.spec.name} runs in fp32, which takes longer: {lacking}")
+    return _installed(engine), "fp32"
+
+
+def _int8(model: Model, engine: EngineName) -> tuple[EngineName, Precision]:
+    if not model.spec.int8_sha256:
+        raise SettingsError(
+            f"model {model.spec.name!r} has no int8 weights; use the precision fp32 or "
+            "auto"
+        )
+    if engine not in ("auto", "openvino"):
+        raise SettingsError(
+            f"the engine {engine!r} does not run int8; use the engine openvino, or the "
+            "precision fp32 or auto"
+        )
+    _installed("openvino")
+    return "openvino", "int8"
+
+
+@lru_cache(maxsize=1)
+def _lacking_for_int8() -> str | None:
+    """Return what this machine lacks, or None."""
+    if importlib.util.find_spec("openvino") is None:
+        return (
+            "int8 needs the package openvino; to have it, run: pip install "
+            "'cxr-sr[openvino]'"
+        )
+    import openvino
+
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return None if "INT8" in able else "this processor has no int8 arithmetic"
+
+
+@lru_cache(maxsize=8)  # once, not for every file
+def _announce(text: str) -> None:
+    log.warning("%s", text)
 
 
 @lru_cache(maxsize=32)  # a comparison holds every model in every engine
-def _loaded(engine: str, model: Model, scale: int) -> Engine:
+def _loaded(engine: str, precision: Precision, model: Model, scale: int) -> Engine:
+    if precision == "int8":
+        return OpenVinoEngine(model, scale, precision)
     return ENGINES[engine](model, scale)
 
 
-def _installed(engine: EngineName) -> str:
+def _installed(engine: EngineName) -> EngineName:
     if engine == "auto":
         return "onnx"
     if engine not in PACKAGES:
@@ -122,16 +191,17 @@ class OnnxEngine:
 
 
 class OpenVinoEngine:
-    """OpenVINO on the CPU."""
+    """OpenVINO on the CPU; what an int8 graph does not round is in float32."""
 
     name = "openvino"
-    precision = "fp32"
 
-    def __init__(self, model: Model, scale: int) -> None:
+    def __init__(self, model: Model, scale: int, precision: Precision = "fp32") -> None:
         import openvino
 
+        self.precision: str = precision
         core = openvino.Core()
-        network = core.read_model(_subgraph(model.onnx, f"x{scale}"))
+        path = model.int8 if precision == "int8" else model.onnx
+        network = core.read_model(_subgraph(path, f"x{scale}"))
         settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         self._compiled = core.compile_model(network, "CPU", settings)
         self._local = threading.local()

@@ -8,8 +8,6 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,49 +17,17 @@ from numpy.typing import NDArray
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats import check_storable
-from cxr_sr.radiograph import Consistency, Derivation, Radiograph
+from cxr_sr.radiograph import Derivation, Radiograph
 from cxr_sr.superres import consistency as projection
 from cxr_sr.superres import tiling
 from cxr_sr.superres.canvas import STRIP_ROWS, canvas
 from cxr_sr.superres.chain import Chain
-from cxr_sr.superres.engines import EngineName
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
 from cxr_sr.superres.resize import resize
+from cxr_sr.superres.settings import Settings, threads_of, tiles_of
 from cxr_sr.superres.target import Scale, Target, plan_size
 from cxr_sr.superres.zoo import Model
-
-BASELINE_MB = 300
-"""What the process itself takes: interpreter, libraries, weights, the input."""
-
-CHAIN_BYTES = 64
-"""Working memory of the chain for an output pixel of a tile: float32 and float64
-copies of base, residual, projection and codes."""
-NETWORK_BYTES = 3000
-"""Working memory of a network for a pixel of its own grid: its two widest layers."""
-SMALLEST_TILE_PX = 32
-LARGEST_TILE_PX = 512
-"""Beyond this the halo costs little, and the processor's caches are left behind."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to compute; none of it changes what is computed but `consistency`."""
-
-    engine: EngineName = "auto"
-    """What runs the network."""
-    precision: str = "auto"
-    """auto, fp32 or int8 (where the model has int8 weights)."""
-    consistency: Consistency = "box"
-    """The projection onto the measured pixels."""
-    threads: int = 0
-    """Tiles computed at a time; 0: one for each core this process may use."""
-    tile_px: int = 0
-    """Side of a tile in input pixels, halo left out; 0: as `max_memory_mb` allows."""
-    max_memory_mb: int = 800
-    """Aim for the peak of the whole process, in MB, a paged-out output left out."""
-    now: datetime | None = None
-    """The time that is written into headers; None: the time of the call."""
 
 
 def upscale(
@@ -113,8 +79,11 @@ def super_resolve(
     """
     chain = open_chain(model, scale, settings)
     result = np.empty([side * scale for side in unit.shape], unit.dtype)
-    tiles = _tiles(unit.shape, chain, settings)
-    work = tiling.run(lambda t: chain(unit[None, *t.padded]), tiles, _threads(settings))
+    tiles = tiles_of(unit.shape, chain, settings)
+    gain = chain.gain(unit[None])
+    work = tiling.run(
+        lambda t: chain(unit[None, *t.padded], gain), tiles, threads_of(settings)
+    )
     for tile, fine in work:
         result[tile.target(scale)] = fine[0, *tile.inner(scale)]
     return result
@@ -137,7 +106,7 @@ def open_chain(
         If the model does not do the scale, the precision or the planes.
     """
     spec = model.spec
-    if settings.precision == "int8":
+    if settings.precision == "int8" and not spec.learned:
         raise SettingsError(
             f"model {spec.name!r} has no int8 weights; use the precision fp32 or auto"
         )
@@ -146,7 +115,9 @@ def open_chain(
             f"model {spec.name!r} takes {spec.channels} planes together, but the image "
             f"has {math.prod(planes)}; use a model that takes one"
         )
-    return Chain.open(model, scale, settings.consistency, settings.engine)
+    return Chain.open(
+        model, scale, settings.consistency, settings.engine, settings.precision
+    )
 
 
 @dataclass(frozen=True)
@@ -179,12 +150,13 @@ class _Job:
         self.view = self.planes
         if self.mask is not None:
             self.view = fill(self.planes[0], self.mask)[None]
+        self.gain = chain.gain(self.view, self.scaling.slope)
 
     def tile(self, tile: tiling.Tile) -> tuple[NDArray[Any], _Tally]:
         """Compute the stored values (C, s*h, s*w) of one tile's core."""
         fmt = self.radiograph.format
         stored = self.view[:, *tile.padded]
-        fine = self.chain(self.scaling.normalise(stored))
+        fine = self.chain(self.scaling.normalise(stored), self.gain)
         codes = self.scaling.denormalise(fine)
         np.rint(codes, out=codes)
         wanted = codes
@@ -236,39 +208,11 @@ def _compute(
     shape = (rows * scale, columns * scale, planes)
     result = canvas(shape, radiograph.format.dtype)
     tally = _Tally()
-    tiles = _tiles((rows, columns), chain, settings)
-    for tile, (part, part_tally) in tiling.run(job.tile, tiles, _threads(settings)):
+    tiles = tiles_of((rows, columns), chain, settings)
+    for tile, (part, part_tally) in tiling.run(job.tile, tiles, threads_of(settings)):
         result[tile.target(scale)] = part.transpose(1, 2, 0)
         tally += part_tally
     return result.reshape(*shape[:2], *radiograph.pixels.shape[2:]), tally
-
-
-def _threads(settings: Settings) -> int:
-    if settings.threads:
-        return settings.threads
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _tiles(
-    shape: tuple[int, ...], chain: Chain, settings: Settings
-) -> Iterator[tiling.Tile]:
-    rows, columns = shape
-    # Even a small image gives each thread a tile of its own.
-    share = max(-(-max(shape) // _threads(settings)), SMALLEST_TILE_PX)
-    tile_px = settings.tile_px or min(_tile_px(chain, settings), share)
-    return tiling.plan((rows, columns), tile_px, chain.halo_px)
-
-
-def _tile_px(chain: Chain, settings: Settings) -> int:
-    """Return the largest tile whose working memory fits the budget of a thread."""
-    budget = max(settings.max_memory_mb - BASELINE_MB, 32) * 1e6 / _threads(settings)
-    fine = chain.scale**2
-    network = fine if chain.spec.grid == "output" else 1
-    bytes_per_px = fine * CHAIN_BYTES + network * NETWORK_BYTES * chain.spec.learned
-    side = int((budget / bytes_per_px) ** 0.5) - 2 * chain.halo_px
-    return min(max(side, SMALLEST_TILE_PX), LARGEST_TILE_PX)
 
 
 def _derivation(
@@ -280,9 +224,9 @@ def _derivation(
     return Derivation(
         factors=(pixels.shape[0] / rows, pixels.shape[1] / columns),
         model=chain.spec.name,
-        weights_sha256=chain.spec.sha256,
+        weights_sha256=chain.spec.weights_sha256(chain.precision),
         engine=engine.name if engine else "numpy",
-        precision=engine.precision if engine else "fp32",
+        precision=chain.precision,
         consistency=chain.consistency,
         consistency_max=tally.largest,
         consistency_rms=(tally.squares / max(tally.count, 1)) ** 0.5,

@@ -12,8 +12,12 @@ from typing import Any, Literal, Self
 from cxr_sr.errors import ModelError
 
 WEIGHTS = Path(__file__).parent / "weights"
+INT8_SUFFIX = ".int8.onnx"
 METADATA_KEY = "cxr_sr"
 """Where a weights file (.safetensors, .onnx) keeps its specification, as JSON."""
+
+HASHES = ("sha256", "safetensors_sha256", "int8_sha256")
+"""Fields of a specification that no weights file can hold of itself."""
 
 Grid = Literal["input", "output", "none"]
 
@@ -44,9 +48,15 @@ class ModelSpec:
     """SHA-256 of the ONNX file; "" only while a model is being trained."""
     safetensors_sha256: str = ""
     """SHA-256 of the safetensors file."""
+    int8_sha256: str = ""
+    """SHA-256 of the int8 graph; "" where there is none."""
     training: dict[str, Any] = field(default_factory=dict)
     """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
     licence: str = "Apache-2.0"
+
+    def weights_sha256(self, precision: str) -> str:
+        """Return the hash of the graph that runs in a precision (fp32, int8)."""
+        return self.int8_sha256 if precision == "int8" else self.sha256
 
     @property
     def learned(self) -> bool:
@@ -56,7 +66,8 @@ class ModelSpec:
     def to_json(self) -> str:
         """Return the specification for a weights file: all but the files' hashes."""
         fields = dataclasses.asdict(self)
-        del fields["sha256"], fields["safetensors_sha256"]
+        for name in HASHES:
+            del fields[name]
         return json.dumps(fields, sort_keys=True)
 
     @classmethod
@@ -187,6 +198,11 @@ class Model:
         """What torch loads."""
         return self.onnx.with_suffix(".safetensors")
 
+    @property
+    def int8(self) -> Path:
+        """What OpenVINO loads for int8, if the specification has a hash of it."""
+        return self.onnx.with_suffix(INT8_SUFFIX)
+
 
 def load_model(name_or_file: str | Path) -> Model:
     """Find a model and verify its weights; nothing is loaded into an engine yet.
@@ -222,6 +238,8 @@ def verify(model: Model) -> None:
         model.onnx: model.spec.sha256,
         model.safetensors: model.spec.safetensors_sha256,
     }
+    if model.spec.int8_sha256:
+        expected[model.int8] = model.spec.int8_sha256
     for path, sha256 in expected.items():
         found = _sha256_or_complain(path)
         if found != sha256:
@@ -234,7 +252,10 @@ def verify(model: Model) -> None:
 def _load_file(path: Path) -> Model:
     onnx = path
     if path.is_dir():
-        onnx = next(iter(sorted(path.glob("*.onnx"))), path / "weights.onnx")
+        found = (p for p in sorted(path.glob("*.onnx")) if not _is_int8(p))
+        onnx = next(found, path / "weights.onnx")
+    elif _is_int8(path):
+        onnx = path.with_name(path.name.removesuffix(INT8_SUFFIX))
     onnx = onnx.with_suffix(".onnx")
     if onnx.suffix != path.suffix and not onnx.is_file():
         raise ModelError(
@@ -244,7 +265,15 @@ def _load_file(path: Path) -> Model:
         )
     sha256 = _sha256_or_complain(onnx)
     spec = ModelSpec.from_json(_onnx_metadata(onnx))
-    return Model(dataclasses.replace(spec, sha256=sha256), onnx)
+    model = Model(dataclasses.replace(spec, sha256=sha256), onnx)
+    if not model.int8.is_file():
+        return model
+    spec = dataclasses.replace(model.spec, int8_sha256=sha256_of(model.int8))
+    return Model(spec, onnx)
+
+
+def _is_int8(path: Path) -> bool:
+    return path.name.endswith(INT8_SUFFIX)
 
 
 def _sha256_or_complain(path: Path) -> str:

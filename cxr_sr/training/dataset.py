@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.superres.contrast import contrast_of
 from cxr_sr.superres.zoo import Grid
 from cxr_sr.training.index import MULTIPLE, Image
 from cxr_sr.training.markers import draw_markers
@@ -76,6 +77,7 @@ class Crops:
         self.sampling = sampling
         self.seed = seed
         self.details = [detail(image) for image in images]
+        self.codes = [Codes.of(image) for image in images]
 
     def sample(self, number: int, side: int | None) -> tuple[Tensor, Tensor]:
         """Return a fine crop (C, side, side) in units, and its codes (see `Batch`).
@@ -88,7 +90,7 @@ class Crops:
         image = self.images[chosen]
         unit = _cut(image, self.details[chosen], side, random)
         unit = _flipped(unit, random)
-        codes = Codes(image.code, *image.span)
+        codes = self.codes[chosen]
         if random.random() < self.sampling.marked_share:
             unit = draw_markers(unit, image.span, random)
         if random.random() < self.sampling.altered_share:
@@ -148,11 +150,19 @@ def _flipped(unit: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
 
 
 class Codes(NamedTuple):
-    """What an image can be stored in, in units."""
+    """What the whole image of a crop is stored in, in units."""
 
     step: float
     least: float
     largest: float
+    contrast: float
+    """As `contrast_of` finds it."""
+
+    @classmethod
+    def of(cls, image: Image) -> Codes:
+        """Return those of an image as it was read."""
+        contrast = contrast_of(np.atleast_3d(image.stored).transpose(2, 0, 1))
+        return cls(image.code, *image.span, contrast * image.code)
 
 
 def alter(
@@ -167,16 +177,20 @@ def alter(
     centre = random.uniform(unit.min(), unit.max())
     bits = int(random.integers(*sampling.bits, endpoint=True))
     altered = (unit - unit.dtype.type(centre)) * unit.dtype.type(gain)
-    least, largest = ((end - centre) * gain + 0.5 for end in codes[1:])
-    return altered + unit.dtype.type(0.5), Codes(gain / (2**bits - 1), least, largest)
+    least, largest = (
+        (end - centre) * gain + 0.5 for end in (codes.least, codes.largest)
+    )
+    step, contrast = gain / (2**bits - 1), codes.contrast * gain
+    return altered + unit.dtype.type(0.5), Codes(step, least, largest, contrast)
 
 
 def stored(coarse: Tensor, codes: Tensor) -> Tensor:
-    """Return `coarse` (N, C, H, W) as a file with the `codes` (N, 3) would hold it.
+    """Return `coarse` (N, C, H, W) as a file with the `codes` (N, 4) would hold it.
 
     It is rounded, and clipped: what rings beyond black or white is lost.
     """
-    step, least, largest = (column.view(-1, 1, 1, 1) for column in codes.unbind(1))
+    columns = (column.view(-1, 1, 1, 1) for column in codes.unbind(1))
+    step, least, largest, _ = columns
     return ((coarse / step).round() * step).clamp(least, largest)
 
 
@@ -186,7 +200,7 @@ class Batch(NamedTuple):
     fine: Tensor
     """(N, C, H, W) in units."""
     codes: Tensor
-    """(N, 3): `Codes` of the coarse images."""
+    """(N, 4): `Codes` of the fine images."""
     scale: int = 0
     """What this step trains; 0 for a region, which is validated at every scale."""
 
@@ -238,4 +252,4 @@ class Regions:
     def __iter__(self) -> Iterator[Batch]:
         for image in self.images:
             fine = torch.from_numpy(image.centre(self.side_px).copy())
-            yield Batch(fine[None], torch.tensor([Codes(image.code, *image.span)]))
+            yield Batch(fine[None], torch.tensor([Codes.of(image)]))

@@ -26,6 +26,7 @@ from cxr_sr.superres.networks import (
     ZeroSumConvolution,
 )
 from cxr_sr.superres.zoo import METADATA_KEY, Model, ModelSpec, sha256_of
+from cxr_sr.training.quantise import QuantisedTrunk, write_int8
 
 if TYPE_CHECKING:
     import onnx
@@ -63,6 +64,28 @@ def export(network: Network, spec: ModelSpec, folder: Path) -> Model:
     _check(network, model.onnx)
     hashes = sha256_of(model.onnx), sha256_of(model.safetensors)
     spec = dataclasses.replace(spec, sha256=hashes[0], safetensors_sha256=hashes[1])
+    return Model(spec, model.onnx)
+
+
+def export_int8(
+    trunk: QuantisedTrunk, plain: Network, spec: ModelSpec, folder: Path
+) -> Model:
+    """Write a trunk as `export` does, and `spec.name`.int8.onnx beside it.
+
+    Parameters
+    ----------
+    trunk : with its final weights and ranges
+    plain : the same without rounding
+    spec, folder : as for `export`
+
+    Raises
+    ------
+    ModelError
+        As `export` does.
+    """
+    model = export(plain, spec, folder)
+    write_int8(trunk, model.onnx, model.int8)
+    spec = dataclasses.replace(model.spec, int8_sha256=sha256_of(model.int8))
     return Model(spec, model.onnx)
 
 

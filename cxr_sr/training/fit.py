@@ -6,6 +6,7 @@
     RUN/metrics.csv     a row a validation; curves.png draws it; tensorboard/ too
     RUN/checkpoints/    last.ckpt to resume from, best.ckpt by validation
     RUN/MODEL.onnx, RUN/MODEL.safetensors   the best averaged weights
+    RUN/MODEL.int8.onnx   and these rounded, where they were trained for it
     RUN/MODEL.md        their card: data, terms, budget, metrics, limits
     RUN/validation_xS.png   what they make of a validation image: before | after | truth
 """
@@ -34,12 +35,13 @@ from cxr_sr.training.bar import Bar
 from cxr_sr.training.card import model_card
 from cxr_sr.training.checkpoints import WholeCheckpoints
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
-from cxr_sr.training.export import export
+from cxr_sr.training.export import export, export_int8
 from cxr_sr.training.history import History
 from cxr_sr.training.index import MULTIPLE, Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
 from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
 from cxr_sr.training.provenance import check_same, provenance, versions
+from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.samples import draw_samples
 from cxr_sr.training.start import settle_normalisation, start_from
@@ -72,6 +74,8 @@ class Run:
     """Processes that share the work."""
     threads: int = 0
     """Threads of torch in each process; 0 leaves its own choice."""
+    quantise: bool = False
+    """Train a trunk to be rounded to int8, and write that as well."""
     init: Path | None = None
     """Weights to start from: those layers that fit, tails for other scales aside."""
 
@@ -81,6 +85,11 @@ class Run:
             raise SettingsError(
                 f"whole images differ in size and cannot be seen {self.batch} at a "
                 "time; use --batch 1 (one image a step), or a --crop"
+            )
+        if self.quantise and self.recipe.precision != "fp32":
+            raise SettingsError(
+                f"--quantise with --precision {self.recipe.precision} would round "
+                "twice; leave the precision at fp32"
             )
 
     @property
@@ -189,6 +198,8 @@ def _network(images: list[Image], run: Run) -> Network:
     settle_normalisation(network, images)
     if run.init:
         start_from(network, run.init)
+    if run.quantise:
+        network = quantised(network)
     # Convolutions of many channels are a tenth faster so on a CPU.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -278,7 +289,9 @@ def _export_best(
     network = learner.averaged
     spec = _spec(run, network.channels)
     spec = dataclasses.replace(spec, training=training | reached)
-    return export(network, spec, folder)
+    if not isinstance(network, QuantisedTrunk):
+        return export(network, spec, folder)
+    return export_int8(network, without_rounding(network, build(spec)), spec, folder)
 
 
 def _explain(folder: Path, model: Model, learner: Learner, regions: Regions) -> None:

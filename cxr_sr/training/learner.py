@@ -20,6 +20,7 @@ from cxr_sr.training.dataset import Batch, stored
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.muon import Muon
+from cxr_sr.training.quantise import QuantisedTrunk, gains
 
 WARM_UP = 0.1
 """Share of the budget in which the learning rate rises."""
@@ -127,9 +128,11 @@ class Learner(LightningModule):
         coarse = degrade(batch.fine, batch.scale, settings, random)
         coarse = stored(coarse, batch.codes)
         half = self.recipe.precision == "bf16"
+        exponent = int(torch.randint(-1, 2, (), generator=random))
+        gain = self._gain(batch, batch.scale, exponent)
         with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
-            residual = predict(self.network, coarse, batch.scale)
-        output = enlarge(coarse, batch.scale) + residual.float()
+            residual = predict(self.network, coarse * gain, batch.scale)
+        output = enlarge(coarse, batch.scale) + residual.float() / gain
         loss = LOSSES[self.recipe.loss](output, batch.fine)
         self.latest["loss"] = self._finite(float(loss.detach()), "loss")
         return loss
@@ -164,7 +167,9 @@ class Learner(LightningModule):
             random = torch.Generator().manual_seed(batch_idx)
             coarse = degrade(batch.fine, scale, self.recipe.degradation, random)
             coarse = stored(coarse, batch.codes)
-            found = psnr(reconstruct(self.averaged, coarse, scale), batch.fine)
+            gain = self._gain(batch, scale)
+            output = reconstruct(self.averaged, coarse * gain, scale) / gain
+            found = psnr(output, batch.fine)
             scores[f"psnr_x{scale}"] = found
             scores[f"gain_x{scale}"] = found - psnr(enlarge(coarse, scale), batch.fine)
         gains = [value for name, value in scores.items() if name.startswith("gain")]
@@ -184,6 +189,12 @@ class Learner(LightningModule):
         """Go on from the wall time of the earlier runs."""
         self._earlier_s = checkpoint["elapsed_s"]
         self._started = time.monotonic()
+
+    def _gain(self, batch: Batch, scale: int, exponent: int = 0) -> Tensor:
+        """Return what a quantised network sees images multiplied by, (N, 1, 1, 1)."""
+        if not isinstance(self.network, QuantisedTrunk):
+            return torch.ones(())
+        return gains(batch.codes[:, 3], scale, exponent)
 
     def _step_seed(self) -> int:
         return self.recipe.seed * 1_000_003 + self.global_step

@@ -6,10 +6,9 @@ stay in float32, as does the sum of start and end. The features are rounded befo
 pair divides, so that its sum takes int8 as well. Keeping that sum in float32 would
 lose half as many dB, and took 20 to 40 % longer in OpenVINO for 24 channels and more.
 
-A range is a number of units, so a code is worth the same in a faint image as in a
-strong one: where an image has a sixteenth of the contrast that the ranges were seen
-with, the trunk no longer does the same whatever the window is. Let the ranges see the
-contrasts that `Scaling` gives.
+A range is a number of units, so that a code is worth the same in a faint image as in
+a strong one. Each image is therefore given the usual contrast by a gain, which is
+divided out of the residual (see `superres.contrast`), in training as at inference.
 
 References
 ----------
@@ -28,7 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cxr_sr.superres.networks import Trunk
+from cxr_sr.errors import ModelError, SettingsError
+from cxr_sr.superres.contrast import USUAL_CONTRAST, gain_of
+from cxr_sr.superres.networks import Network, Trunk
 
 if TYPE_CHECKING:
     import onnx
@@ -37,6 +38,9 @@ SIGNED, UNSIGNED = (-127, 127), (0, 255)
 """Codes of features and weights, and of what comes out of a ReLU."""
 EMA = 0.99
 """Decay a step of an activation's range, once it has been seen."""
+TOLERANCE = 0.02
+"""Largest difference to torch of a written graph, as a share of the residual's range: a
+sum on the edge of two codes may be rounded to either."""
 
 
 class Rounding(nn.Module):
@@ -118,6 +122,21 @@ def _convolve(values: Tensor, layer: nn.Module) -> Tensor:
     return functional.conv2d(values, rounded, padding=1)
 
 
+def gains(contrast: Tensor, scale: int, exponent: int = 0) -> Tensor:
+    """Return the gain (N, 1, 1, 1) of the coarse images of fine ones.
+
+    Parameters
+    ----------
+    contrast : (N,) of the fine images, in units
+    scale : how much coarser they are; the contrast grows with its square root, as
+        radiographs of the training data show within a tenth from 2 to 8
+    exponent : of a factor of two that is put on it: one image's crops differ, and what
+        is near the middle of two powers may fall to either
+    """
+    each = [gain_of(c * scale**0.5) * 2.0**exponent for c in contrast.tolist()]
+    return torch.tensor(each).view(-1, 1, 1, 1)
+
+
 def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
     """Rewrite the float32 graph of the same weights as a QDQ graph.
 
@@ -126,6 +145,11 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
     trunk : with its final weights and ranges
     source : the ONNX file that `export` wrote of these weights
     target : the file to write
+
+    Raises
+    ------
+    ModelError
+        If the written graph does not compute what torch does.
     """
     import onnx
 
@@ -146,6 +170,50 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
     writer.rewire(last)
     onnx.checker.check_model(model, full_check=True)
     target.write_bytes(model.SerializeToString(deterministic=True))
+    _check(trunk, target)
+
+
+def quantised(network: Network) -> QuantisedTrunk:
+    """Return `network` with its rounding.
+
+    Raises
+    ------
+    SettingsError
+        If it is no trunk.
+    """
+    if isinstance(network, Trunk):
+        return QuantisedTrunk(network)
+    raise SettingsError(
+        f"a {type(network).__name__.lower()} cannot be quantised: it works at output "
+        "size, where its residual is no smaller than its rounding; give --model trunk"
+    )
+
+
+def without_rounding(trunk: QuantisedTrunk, plain: Network) -> Network:
+    """Give `plain`, of the same shape, the weights of a quantised trunk."""
+    names = plain.state_dict().keys()
+    state = {name: value for name, value in trunk.state_dict().items() if name in names}
+    plain.load_state_dict(state)
+    return plain
+
+
+def _check(trunk: QuantisedTrunk, path: Path) -> None:
+    """Compare the written graph with torch on noise of the usual contrast."""
+    import onnxruntime
+
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(1, trunk.channels, 24, 31, generator=random) * USUAL_CONTRAST * 3
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = session.run(None, {"image": image.numpy()})
+    for scale, residual in zip(trunk.scales, found, strict=True):
+        with torch.inference_mode():
+            expected = trunk.eval()(image, scale).numpy()
+        error = float(np.abs(residual - expected).max() / np.abs(expected).max())
+        if not error <= TOLERANCE:
+            raise ModelError(
+                f"{path.name}: output x{scale} differs from torch by {error:.2g} of "
+                f"its range, more than {TOLERANCE}; the weights are not usable"
+            )
 
 
 class _Writer:

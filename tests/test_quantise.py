@@ -10,12 +10,13 @@ torch = pytest.importorskip("torch")
 
 from cxr_sr.superres.networks import Trunk, load_network  # noqa: E402
 from cxr_sr.training.quantise import (  # noqa: E402
+    HEADROOM,
     QuantisedTrunk,
     Rounding,
     write_int8,
 )
 
-TOLERANCE = 0.02
+TOLERANCE = 0.04
 """As a share of the largest residual: a sum on the edge of two codes, in another order,
 may be rounded to either."""
 
@@ -73,7 +74,7 @@ def test_rounding_costs_little_but_something(trunk, model):
     with torch.inference_mode():
         exact = load_network(model)(an_image(), 2)
         error = (trunk(an_image(), 2) - exact).square().mean().sqrt()
-    assert 0 < error < 0.05 * exact.square().mean().sqrt()
+    assert 0 < error < 0.1 * exact.square().mean().sqrt()
 
 
 def test_gradients_pass_the_rounding(trunk):
@@ -86,7 +87,8 @@ def test_gradients_pass_the_rounding(trunk):
 def test_a_range_is_learned_in_training_only():
     rounding = Rounding((-127, 127)).train()
     rounding(torch.tensor([0.5, -2.0]))
-    assert float(rounding.largest) == 2.0
-    rounded = rounding.eval()(torch.tensor([5.0, -5.0, 1.0]))
-    assert float(rounding.largest) == 2.0
-    torch.testing.assert_close(rounded, torch.tensor([2.0, -2.0, 64 * 2 / 127]))
+    end = 2.0 * HEADROOM
+    assert float(rounding.largest) == end
+    rounded = rounding.eval()(torch.tensor([9.0, -9.0, end / 2]))
+    assert float(rounding.largest) == end
+    torch.testing.assert_close(rounded, torch.tensor([end, -end, 64 * end / 127]))

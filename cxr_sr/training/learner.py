@@ -128,8 +128,7 @@ class Learner(LightningModule):
         coarse = degrade(batch.fine, batch.scale, settings, random)
         coarse = stored(coarse, batch.codes)
         half = self.recipe.precision == "bf16"
-        exponent = int(torch.randint(-1, 2, (), generator=random))
-        gain = self._gain(batch, batch.scale, exponent)
+        gain = self._gain(batch, batch.scale)
         with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
             residual = predict(self.network, coarse * gain, batch.scale)
         output = enlarge(coarse, batch.scale) + residual.float() / gain
@@ -190,11 +189,11 @@ class Learner(LightningModule):
         self._earlier_s = checkpoint["elapsed_s"]
         self._started = time.monotonic()
 
-    def _gain(self, batch: Batch, scale: int, exponent: int = 0) -> Tensor:
+    def _gain(self, batch: Batch, scale: int) -> Tensor:
         """Return what a quantised network sees images multiplied by, (N, 1, 1, 1)."""
         if not isinstance(self.network, QuantisedTrunk):
             return torch.ones(())
-        return gains(batch.codes[:, 3], scale, exponent)
+        return gains(batch.codes[:, 3], scale)
 
     def _step_seed(self) -> int:
         return self.recipe.seed * 1_000_003 + self.global_step

@@ -39,7 +39,7 @@ from cxr_sr.evaluation.speed import (
     Runner,
     judge,
     multiply_adds,
-    product_rate,
+    product_rates,
     take_turns,
 )
 from cxr_sr.superres.engines import EngineName, open_engine
@@ -52,22 +52,24 @@ Row = dict[str, Any]
 ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Where libraries below numpy and torch find, when they are loaded, how many threads to
 take for a call: one, as calls are made from several threads."""
-MARKERS = "os^vD"
+MARKERS = "os^vDP"
 """In the picture: one for each engine, numpy and OpenCV among them."""
 COLUMNS = (
     *("model", "engine", "s/megapixel", "spread", "/ bicubic", "/ fastest network"),
-    *("differs, codes", "PSNR, dB", "of fp32 peak"),
+    *("differs, codes", "PSNR, dB", "of the peak"),
 )
 HEAD = """\
 {machine}, {threads} threads, {repeats} rounds; {side_px} x {side_px} px of {bits} bit;
-numpy's fp32 matrix product, fastest round: {gflops:.0f} GFLOP/s
+matrix products, fastest round, 10^9 operations a second: {fp32_gops:.0f} in fp32
+(numpy), {int8_gops:.0f} in int8 (ONNX Runtime)
 """
 LEGEND = """
 Wall seconds for a megapixel of output: median and spread of the rounds, and the ratios
 to bicubic and to the fastest network of the table. *differs*: largest difference from
 the model's first engine, in stored codes. *PSNR*: of the same image, box-degraded, as
-`cxr-sr evaluate` measures it. *of fp32 peak*: what the convolutions (halos not counted)
-reach of the matrix product's rate, in the time beyond bicubic's; fastest rounds.
+`cxr-sr evaluate` measures it. *of the peak*: what the convolutions (halos not counted)
+reach of the matrix product's rate in the precision of most of them, in the time beyond
+bicubic's; fastest rounds.
 """
 
 
@@ -78,7 +80,7 @@ def main(arguments: list[str]) -> None:
     try:
         image = region(cxr_sr.read(options.image or sample()), options.side)
         runners = list(all_runners(options))
-        rates = race(runners, image, options)
+        peaks = race(runners, image, options)
     except cxr_sr.CxrSrError as error:
         raise SystemExit(str(error)) from error
     facts = {
@@ -88,9 +90,9 @@ def main(arguments: list[str]) -> None:
         "repeats": options.repeats,
         "side_px": min(image.shape),
         "bits": image.format.bits_stored,
-        "gflops": max(rates),
+        **{f"{name}_gops": rate for name, rate in peaks.items()},
     }
-    write(options.output, facts, [r.compared(runners, max(rates)) for r in runners])
+    write(options.output, facts, [r.compared(runners, peaks) for r in runners])
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -141,8 +143,11 @@ def all_runners(options: argparse.Namespace) -> Iterator[Runner]:
     for scale in options.scale:
         for model in models:
             for engine in engines if model.spec.learned else engines[:1]:
-                settings = cxr_sr.Settings(engine=engine, threads=options.threads)
+                settings = cxr_sr.Settings(engine, "fp32", threads=options.threads)
                 yield ours(model, scale, settings)
+            if model.spec.int8_sha256 and "openvino" in engines:
+                int8 = cxr_sr.Settings("openvino", "int8", threads=options.threads)
+                yield ours(model, scale, int8)
     yield from opencv_networks(options)
 
 
@@ -162,12 +167,14 @@ def installed_engines() -> list[EngineName]:
 def ours(model: Model, scale: int, settings: cxr_sr.Settings) -> Runner:
     """Return one of this package's models in one engine."""
     spec = model.spec
+    name = settings.engine + " int8" * (settings.precision == "int8")
     return Runner(
         scale,
         spec.name,
-        settings.engine if spec.learned else "numpy",
+        name if spec.learned else "numpy",
         lambda unit: super_resolve(unit, model, scale, settings),
         spec.learned,
+        settings.precision,
         multiply_adds(model, scale) if spec.learned else None,
     )
 
@@ -211,9 +218,9 @@ def opencv(file: Path, network: Any) -> Runner:  # noqa: ANN401 - cv2 has no typ
 
 def race(
     runners: list[Runner], image: cxr_sr.Radiograph, options: argparse.Namespace
-) -> list[float]:
-    """Let all of a scale take turns; return the machine's rates in GFLOP/s."""
-    rates = []
+) -> dict[str, float]:
+    """Let all of a scale take turns; return the machine's best rates by precision."""
+    rates: list[dict[str, float]] = []
     with ProcessPoolExecutor(1, get_context("spawn")) as apart:
         for scale in options.scale:
             here = [runner for runner in runners if runner.scale == scale]
@@ -221,9 +228,9 @@ def race(
             judge(here, image)
             for turn in range(options.repeats):
                 tell(f"x{scale}: round {turn + 1} of {options.repeats}")
-                rates.append(apart.submit(product_rate, options.threads).result())
+                rates.append(apart.submit(product_rates, options.threads).result())
                 take_turns(here, Scaling.of(image).normalise(image.pixels))
-    return rates
+    return {name: max(rate[name] for rate in rates) for name in rates[0]}
 
 
 def write(folder: Path, facts: Row, rows: list[Row]) -> None:

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 
 import cxr_sr
 from cxr_sr.evaluation import figures, speed
-from cxr_sr.evaluation.speed import Runner, judge, multiply_adds, product_rate
+from cxr_sr.evaluation.speed import Runner, judge, multiply_adds, product_rates
 from cxr_sr.superres import engines
 from cxr_sr.superres.zoo import MODELS, Model, ModelSpec
 from tests.builders import pixel_format, radiograph, structure
@@ -91,7 +91,7 @@ def rows():
         for scale in (2, 4)
         for make, seconds in ((bicubic, 0.5), (runner, 3.0))
     ]
-    return [one.compared(everyone, 100.0) for one in everyone]
+    return [one.compared(everyone, {"fp32": 100.0}) for one in everyone]
 
 
 def facts():
@@ -101,7 +101,8 @@ def facts():
         "repeats": 2,
         "side_px": 192,
         "bits": 12,
-        "gflops": 100.0,
+        "fp32_gops": 100.0,
+        "int8_gops": 400.0,
     }
 
 
@@ -177,7 +178,8 @@ def test_what_is_printed_is_what_is_written_and_names_no_patient(tiny):
 
 def test_the_numbers_have_every_round_and_ratios_within_the_run(tiny):
     assert tiny.numbers["threads"] == 1
-    assert tiny.numbers["gflops"] > 0
+    assert tiny.numbers["fp32_gops"] > 0
+    assert tiny.numbers["int8_gops"] > 0
     results = tiny.numbers["results"]
     assert all(len(row["seconds"]) == 1 for row in results)
     assert [r["to_bicubic"] for r in results if r["model"] == "bicubic"] == [1]
@@ -220,7 +222,7 @@ def test_the_table_has_a_section_a_scale_and_a_dash_for_what_is_unknown(benchmar
 
 
 def test_every_engine_has_a_mark_in_the_picture(benchmark):
-    everyone = {"numpy", "opencv", *engines.PACKAGES}
+    everyone = {"numpy", "opencv", "openvino int8", *engines.PACKAGES}
     assert len(set(benchmark.MARKERS)) == len(everyone)
 
 
@@ -232,16 +234,21 @@ def test_ratios_are_to_contenders_of_the_same_scale():
         bicubic(scale=4, seconds=[0.1]),
         runner("fast", scale=4, seconds=[0.2]),
     ]
-    row = everyone[1].compared(everyone, 1.0)
+    row = everyone[1].compared(everyone, {"fp32": 1.0})
     assert (row["median"], row["to_bicubic"], row["to_fastest_network"]) == (8, 4, 2)
-    assert everyone[0].compared(everyone, 1.0)["to_fastest_network"] == 0.5
+    assert everyone[0].compared(everyone, {"fp32": 1.0})["to_fastest_network"] == 0.5
     json.dumps(row)
 
 
 def test_the_share_of_the_peak_counts_the_fastest_time_beyond_bicubic():
     base, net = bicubic(seconds=[1.0, 5.0]), runner(seconds=[9.0, 3.0])
     net.multiply_adds = 1000.0  # for 1e6 pixels: 2 GFLOP, in 2 s
-    assert net.compared([base, net], 4.0)["share_of_peak"] == pytest.approx(0.25)
+    assert net.compared([base, net], {"fp32": 4.0, "int8": 8.0})[
+        "share_of_peak"
+    ] == pytest.approx(0.25)
+    net.precision = "int8"
+    found = net.compared([base, net], {"fp32": 4.0, "int8": 8.0})
+    assert found["share_of_peak"] == pytest.approx(0.125)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +256,9 @@ def test_the_share_of_the_peak_counts_the_fastest_time_beyond_bicubic():
 )
 def test_the_share_is_unknown_without_a_count_or_a_time_beyond_bicubic(seconds, adds):
     base, net = bicubic(seconds=[1.0]), runner(seconds=seconds, multiply_adds=adds)
-    assert net.compared([base, net], 4.0)["share_of_peak"] is None
+    assert (
+        net.compared([base, net], {"fp32": 4.0, "int8": 8.0})["share_of_peak"] is None
+    )
 
 
 def convolution(name, source, result, shape):
@@ -324,9 +333,11 @@ def test_a_turn_adds_one_time_to_everyone():
 
 def test_the_rate_of_the_matrix_product_is_counted_over_all_threads(monkeypatch):
     monkeypatch.setattr(speed, "PRODUCT_SIDE", 16)
-    clock = iter([10.0, 12.0])
+    clock = iter([10.0, 12.0, 20.0, 21.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    assert product_rate(3) == pytest.approx(3 * 8 * 2 * 16**3 / 2 / 1e9)
+    found = product_rates(3)
+    assert found["fp32"] == pytest.approx(3 * 8 * 2 * 16**3 / 2 / 1e9)
+    assert found["int8"] == pytest.approx(2 * found["fp32"])
 
 
 def test_opencv_gets_eight_bit_colour_and_the_scale_in_the_name(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
@@ -40,6 +40,8 @@ class Runner:
     run: Callable[[Array], Array]
     """(H, W) units to (s*H, s*W) units."""
     learned: bool = True
+    precision: str = "fp32"
+    """fp32 or int8, of most of its multiplications."""
     multiply_adds: float | None = None
     """Of all convolutions for a pixel of output, where that is known."""
     codes: float | None = None
@@ -49,13 +51,16 @@ class Runner:
     seconds: list[float] = field(default_factory=list)
     """Wall seconds for a megapixel of output, one for each turn."""
 
-    def compared(self, runners: list[Runner], gflops: float) -> dict[str, Any]:
+    def compared(
+        self, runners: list[Runner], peaks: Mapping[str, float]
+    ) -> dict[str, Any]:
         """Return all that is known, with the ratios to others of the same scale.
 
         Parameters
         ----------
         runners : all that took turns; bicubic and a network among them
-        gflops : the rate that counts as the machine's peak, see `product_rate`
+        peaks : for each precision the rate that counts as the machine's peak, in
+            10^9 additions and multiplications a second; see `product_rates`
         """
         here = [r for r in runners if r.scale == self.scale]
         bicubic = next(r for r in here if r.model == BASELINE)
@@ -65,11 +70,11 @@ class Runner:
             "median": median(self.seconds),
             "to_bicubic": median(self.seconds) / median(bicubic.seconds),
             "to_fastest_network": median(self.seconds) / fastest,
-            "share_of_peak": self._share_of_peak(bicubic, gflops),
+            "share_of_peak": self._share_of_peak(bicubic, peaks[self.precision]),
         }
 
-    def _share_of_peak(self, bicubic: Runner, gflops: float) -> float | None:
-        """Return the rate of the convolutions over `gflops`.
+    def _share_of_peak(self, bicubic: Runner, peak: float) -> float | None:
+        """Return the rate of the convolutions over the machine's peak.
 
         Bicubic is what a network adds to, so its time is none of theirs. The fastest
         turns are compared: what other programs took says nothing of the arithmetic.
@@ -77,7 +82,7 @@ class Runner:
         seconds = min(self.seconds) - min(bicubic.seconds)
         if self.multiply_adds is None or seconds <= 0:
             return None
-        return 2e-3 * self.multiply_adds / seconds / gflops
+        return 2e-3 * self.multiply_adds / seconds / peak
 
 
 def multiply_adds(model: Model, scale: int) -> float:
@@ -118,21 +123,56 @@ def take_turns(runners: list[Runner], unit: Array) -> None:
         runner.seconds.append((time.perf_counter() - begun) / finer.size * 1e6)
 
 
-def product_rate(threads: int) -> float:
-    """Return the rate of float32 matrix products in `threads` threads, in GFLOP/s.
+def product_rates(threads: int) -> dict[str, float]:
+    """Return the rates of matrix products in `threads` threads, in 10^9 a second.
 
-    What numpy is built on must keep to one thread for a product: see OMP_NUM_THREADS
-    and its like, which are read when numpy is imported.
+    Those of float32 are numpy's, which must keep to one thread for a product: see
+    OMP_NUM_THREADS and its like, which are read when numpy is imported. Those of int8
+    are ONNX Runtime's.
     """
     factor = np.ones((PRODUCT_SIDE, PRODUCT_SIDE), np.float32)
+    result = [factor.copy() for _ in range(threads)]
+    session = _int8_product()
+    codes = factor.astype(np.uint8)
+    return {
+        "fp32": _rate(lambda k: np.matmul(factor, factor, out=result[k]), threads),
+        "int8": _rate(lambda _: session.run(None, {"a": codes}), threads),
+    }
 
-    def multiply(_: int) -> None:
-        result = factor @ factor
-        for _ in range(PRODUCTS - 1):
-            np.matmul(factor, factor, out=result)
 
+def _int8_product() -> Any:  # noqa: ANN401 - onnxruntime has no types
+    """Return a session that multiplies unsigned codes by constant signed ones.
+
+    So does a convolution of an int8 network, whose weights a runtime packs once.
+    """
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    sides = [PRODUCT_SIDE, PRODUCT_SIDE]
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "b"], ["product"])],
+        "product",
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, sides)],
+        [helper.make_tensor_value_info("product", TensorProto.INT32, sides)],
+        [numpy_helper.from_array(np.ones(sides, np.int8), "b")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _rate(multiply: Callable[[int], object], threads: int) -> float:
+    def work(thread: int) -> None:
+        for _ in range(PRODUCTS):
+            multiply(thread)
+
+    work(0)  # whatever is done once only
     begun = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(multiply, range(threads)))
+        list(pool.map(work, range(threads)))
     flop = threads * PRODUCTS * 2 * PRODUCT_SIDE**3
     return flop / (time.perf_counter() - begun) / 1e9

@@ -22,6 +22,7 @@ from cxr_sr.cli.batch import (
 )
 from cxr_sr.cli.errors import DONE, NOTHING
 from cxr_sr.cli.upscale_options import Options
+from cxr_sr.formats.atomic import sweep
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
@@ -45,6 +46,8 @@ def upscale(options: Options) -> int:
         return NOTHING if options.shard is None else DONE
     if options.dry_run:
         return _rehearse(options, recipe, batch)
+    if options.resume:
+        sweep({job.target.parent for job in batch.jobs})
     with _hands(options, recipe) as hands:
         return _perform(options, recipe, batch, hands)
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from cxr_sr.errors import OutputError
 
 PREFIX = ".cxr-sr-"
 """Begins the name of every unfinished file; `discover` passes them over."""
+ANOTHERS_AGE_S = 24 * 3600.0
+"""From here on, no other machine is still at work on a file."""
+LEAST_AGE_S = 2.0
+"""In case two containers of one name do not see one another's processes: a file that
+is being written changes all the time."""
 
 
 @contextmanager
@@ -36,7 +45,8 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise OutputError(
             "the output file exists already; choose another folder, or overwrite it"
         )
-    temporary = path.with_name(f"{PREFIX}{secrets.token_hex(8)}{path.suffix}")
+    name = f"{PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}{path.suffix}"
+    temporary = path.with_name(name)
     try:
         yield temporary
         _flush_to_disk(temporary)
@@ -49,6 +59,48 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def sweep(folders: Iterable[Path]) -> int:
+    """Delete what killed processes left in `folders`; return how many files.
+
+    A file is left alone while the process that its name tells of lives, for others may
+    be writing there at this moment. Processes of another machine cannot be seen: theirs
+    go when they are a day old. One that cannot be deleted does no harm.
+    """
+    count = 0
+    for folder in folders:
+        for path in folder.glob(f"{PREFIX}*"):
+            with suppress(OSError):
+                if _abandoned(path):
+                    path.unlink()
+                    count += 1
+    return count
+
+
+def _abandoned(path: Path) -> bool:
+    age_s = time.time() - path.stat().st_mtime
+    machine, _, rest = path.name.removeprefix(PREFIX).partition("-")
+    process = rest.partition("-")[0]
+    if machine != _machine() or not process.isdecimal():
+        return age_s > ANOTHERS_AGE_S
+    return age_s > LEAST_AGE_S and not _alive(int(process))
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # another user's
+    return True
+
+
+@cache
+def _machine() -> str:
+    """Return what tells this machine from others, and its name to nobody."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _flush_to_disk(path: Path) -> None:

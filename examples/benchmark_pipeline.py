@@ -1,13 +1,13 @@
 """Time a folder stage by stage, and all stages at once.
 
     python examples/benchmark_pipeline.py [FOLDER] [--model fine] [--scale 2]
-        [--threads N] [--compress jpegls]
+        [--threads N] [--compress jpegls] [--copies N]
 
-Without a folder, twelve copies of a real chest radiograph (RG1 of pydicom-data) are
-used. First every stage works alone on all files, then `cxr-sr upscale`'s pipeline does
-the same work; both in this run. The bound is the slowest stage, or all processor time
-over all processors where that is more: stages that compute cannot overlap on
-processors that are busy.
+Without a folder, copies of a real chest radiograph (RG1 of pydicom-data) are used.
+First every stage works alone on all files, then `cxr-sr upscale`'s pipeline does the
+same work; both in this run. The bound is the slowest stage, or all processor time over
+all processors where that is more: stages that compute cannot overlap on processors that
+are busy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from cxr_sr.formats.header import HeaderOptions
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Scale
 
-COPIES = 12
 NAMES = ("read", "upscale", "write")
 
 
@@ -37,7 +36,7 @@ def main() -> None:
     """Measure and print."""
     options = parse()
     with tempfile.TemporaryDirectory() as folder:
-        source = options.folder or sample(Path(folder) / "in")
+        source = options.folder or sample(Path(folder) / "in", options.copies)
         files = sorted(path for path in source.rglob("*") if path.is_file())
         work = Upscaling(recipe_of(options))
         jobs = [job_of(path, Path(folder)) for path in files]
@@ -59,16 +58,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--compress", default="jpegls")
+    parser.add_argument("--copies", type=int, default=6, help="of the sample")
     return parser.parse_args()
 
 
-def sample(folder: Path) -> Path:
+def sample(folder: Path, copies: int) -> Path:
     """Fill a folder with copies of a real radiograph."""
     path = get_testdata_file("RG1_UNCR.dcm", download=False)
     if path is None:
         raise SystemExit("the sample is missing; run: pip install pydicom-data")
     folder.mkdir()
-    for number in range(COPIES):
+    for number in range(copies):
         shutil.copy(path, folder / f"{number:02}.dcm")
     return folder
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -66,6 +67,9 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Ray tells of dead workers on standard output, which is for data alone.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    if _has_token():
+        # A cluster of this machine asks for it, but Ray's client would not show it.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError as error:
@@ -80,6 +84,11 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def _has_token() -> bool:
+    given = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    return bool(given) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _check_address(cluster: str) -> None:
@@ -117,7 +126,8 @@ def _connect(cluster: str) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         raise SettingsError(
             f"--cluster {cluster}: no cluster answers there ({error}); start one with "
-            "`ray start --head` and give its address as ray://HOST:10001"
+            "`ray start --head` and give its address as ray://HOST:10001, and its "
+            "token (RAY_AUTH_TOKEN) if it is another user's"
         ) from error
     # Ray lets SIGTERM end the process at once; what it means is the command's affair.
     if signal.getsignal(signal.SIGTERM) is not before:

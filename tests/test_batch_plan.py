@@ -16,6 +16,7 @@ from cxr_sr.batch.plan import (
 )
 from cxr_sr.batch.runner import Job
 from cxr_sr.errors import OutputError, SettingsError
+from cxr_sr.formats.atomic import PREFIX
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=40
@@ -136,16 +137,46 @@ def test_outputs_with_places_of_their_own_are_fine(folders, check):
     check(folders("a/1.dcm"), folders("b/1.dcm"), folders("2.dcm"))
 
 
-@pytest.mark.parametrize(
+def test_two_inputs_for_one_output_are_refused(folders, check):
+    with pytest.raises(OutputError, match="first and second would both be written"):
+        check(folders("first", "a.png"), folders("second", "a.png"))
+
+
+ALIKE = pytest.mark.parametrize(
     ("one", "other"),
     [
-        pytest.param("a.png", "a.png", id="the same name"),
         pytest.param("a.png", "A.png", id="but for case"),
         pytest.param("Ma\u0308dchen.png", "M\u00e4dchen.png", id="but for composition"),
     ],
 )
-def test_two_inputs_for_one_output_are_refused(folders, check, one, other):
-    with pytest.raises(OutputError, match="first and second would both be written"):
+
+
+@ALIKE
+def test_names_that_differ_have_places_of_their_own(
+    folders, check, tmp_path, one, other
+):
+    check(folders("first", one), folders("second", other))
+    assert list(tmp_path.rglob(f"{PREFIX}*")) == []
+
+
+@ALIKE
+def test_they_are_refused_where_the_file_system_takes_them_for_the_same(
+    folders, check, monkeypatch, one, other
+):
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    with pytest.raises(OutputError, match="first and second would be one file where"):
+        check(folders("first", one), folders("second", other))
+
+
+@ALIKE
+def test_they_are_refused_where_nobody_can_tell(
+    folders, check, monkeypatch, one, other
+):
+    def refuse(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(OutputError, match="first and second would be one file where"):
         check(folders("first", one), folders("second", other))
 
 

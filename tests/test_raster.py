@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 import zlib
@@ -20,7 +21,7 @@ from cxr_sr.errors import InputError, NotARadiographError, OutputError, Unreadab
 from cxr_sr.formats import raster_probe, read, write
 from cxr_sr.formats.raster import Grid, RasterHeader
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
-from tests.builders import noise, pixel_format, radiograph
+from tests.builders import noise, pixel_format, radiograph, write_png
 from tests.header_builders import make_derivation
 
 tifffile = pytest.importorskip("tifffile")
@@ -483,3 +484,22 @@ def test_an_existing_file_is_only_replaced_if_that_was_asked_for(tmp_path: Path)
         write(of_raster(noise()), tmp_path / "a.png")
     write(of_raster(noise()), tmp_path / "a.png", overwrite=True)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+class TestNamesThatAreNoText:
+    """SimpleITK ends the process at them."""
+
+    def test_a_file_is_refused_with_what_to_do(self, tmp_path: Path):
+        named = Path(os.fsdecode(os.fsencode(tmp_path / "bad") + b"\xff.png"))
+        write_png(tmp_path / "good.png").rename(named)
+        with pytest.raises(UnreadableError, match=r"no valid UTF-8.* rename it"):
+            read(named)
+
+    def test_so_is_a_folder_to_write_to(self, tmp_path: Path):
+        folder = Path(os.fsdecode(os.fsencode(tmp_path / "bad") + b"\xff"))
+        folder.mkdir()
+        image = read(write_png(tmp_path / "good.png"))
+        with pytest.raises(OutputError, match="no valid UTF-8; choose another folder"):
+            write(image, folder / "out.png")
+        assert list(folder.iterdir()) == []

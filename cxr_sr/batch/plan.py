@@ -8,14 +8,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import secrets
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal, Self
 
 from cxr_sr.batch.runner import Job, Outcome, Status
 from cxr_sr.errors import OutputError, SettingsError
+from cxr_sr.formats.atomic import PREFIX
 from cxr_sr.formats.discover import Candidate, Found, discover
 
 OutputFormat = Literal["same", "dicom", "png", "tiff", "npy"]
@@ -144,8 +147,9 @@ def check_places(
     Raises
     ------
     OutputError
-        If two inputs would be written to one output (on a file system that ignores
-        case, too), or an output or the report lies in an input folder or is an input.
+        If two inputs would be written to one output (names that differ in case, where
+        the output's file system ignores it), or an output or the report lies in an
+        input folder or is an input.
     """
     jobs = list(jobs)
     _refuse_collisions(jobs)
@@ -162,12 +166,39 @@ def _refuse_collisions(jobs: list[Job]) -> None:
         # macOS and Windows ignore case; macOS also the composition of accents.
         key = unicodedata.normalize("NFC", job.output).casefold()
         other = taken.setdefault(key, job)
-        if other is not job:
+        if other is job:
+            continue
+        if other.output == job.output:
             raise OutputError(
                 f"{other.name} and {job.name} would both be written to {job.output}; "
                 "give their common parent folder as the input, or convert them to "
                 "different output folders"
             )
+        if _ignores_spelling(job.target.parent):
+            raise OutputError(
+                f"{other.name} and {job.name} would be one file where the output goes, "
+                "for its file system ignores case; rename one of them, or choose an "
+                "output folder on another file system"
+            )
+
+
+def _ignores_spelling(folder: Path) -> bool:
+    """Tell whether a folder, there or not, takes names in another case for the same.
+
+    Where nothing can be written to find out, it is taken to be so.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    name = f"{PREFIX}{secrets.token_hex(8)}-\N{LATIN SMALL LETTER E WITH ACUTE}"
+    tried = there / name
+    try:
+        tried.touch(exist_ok=False)
+        decomposed = unicodedata.normalize("NFD", name)
+        return any((there / n).exists() for n in (name.upper(), decomposed))
+    except OSError:
+        return True
+    finally:
+        with suppress(OSError):
+            tried.unlink(missing_ok=True)
 
 
 def _refuse_inputs(

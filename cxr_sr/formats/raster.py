@@ -15,6 +15,7 @@ from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.formats.atomic import replacing
 from cxr_sr.formats.raster_probe import (
     check_raster,
+    has_text_name,
     itk_reader,
     probe,
     simple_itk,
@@ -172,6 +173,11 @@ def _write_image(radiograph: Radiograph, path: Path) -> None:
     if isinstance(header, RasterHeader):
         grid = header.grid
     deep = grid is not None and len(grid.spacing_mm) == 3
+    if not has_text_name(path):
+        raise OutputError(
+            f"a {path.suffix} file cannot be written to a folder whose name is no "
+            "valid UTF-8; choose another folder, or write DICOM"
+        )
     image = itk.GetImageFromArray(
         pixels[np.newaxis] if deep else pixels, isVector=pixels.ndim == 3
     )

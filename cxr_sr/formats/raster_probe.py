@@ -98,10 +98,24 @@ def simple_itk() -> Any:  # noqa: ANN401 - it has no types
     return SimpleITK
 
 
+def has_text_name(path: Path | str) -> bool:
+    """Tell whether a path can be given to SimpleITK, which aborts at any other."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def itk_reader(path: Path | str, kind: Kind) -> Any:  # noqa: ANN401 - it has no types
     """Return SimpleITK's reader of a format; left to itself, it would go by names."""
     reader = simple_itk().ImageFileReader()
     reader.SetImageIO(_READERS[kind])
+    if not has_text_name(path):
+        raise UnreadableError(
+            "the file's name, or a folder's, is no valid UTF-8, which the reader of "
+            "this format cannot open; rename it"
+        )
     reader.SetFileName(str(path))
     return reader
 

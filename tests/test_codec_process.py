@@ -19,7 +19,9 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats import codec_process, codec_service
 from cxr_sr.formats.codec_process import CodecProcess
 from cxr_sr.formats.dicom_layout import PixelLayout
-from tests.builders import pixel_format
+from cxr_sr.formats.raster_scan import scan
+from cxr_sr.formats.sniff import Kind
+from tests.builders import pixel_format, write_png
 from tests.dicom_files import JPEG_LOSSLESS_FRAME, RAMP
 
 LAYOUT = PixelLayout(16, 16, pixel_format(), 11, 0)
@@ -195,3 +197,42 @@ def test_a_fork_does_not_share_its_parents_process():
     own = codec_process._codec_process(os.getpid())
     assert codec_process._codec_process(os.getpid()) is own
     assert codec_process._codec_process(os.getpid() + 1) is not own
+
+
+RASTER = """
+import sys; sys.path[:] = sys.argv[1:]
+import ctypes, os, time
+from cxr_sr.formats import codec_service
+true = codec_service.scan_here
+def hostile(path, kind, *, samples):
+    if "bad" in path:
+        {harm}
+    return true(path, kind, samples=samples)
+codec_service.scan_here = hostile
+codec_service.serve()
+"""
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("ctypes.string_at(0)", r"decoder of the PNG image crashed \(SIGSEGV\)"),
+        ("time.sleep(60)", "PNG image was not decoded within 2 s"),
+        ("return bytearray(2**34)", "PNG image cannot be read; the file is damaged"),
+        ("return {}, bytes(7)", "states 6 bytes of samples, but the image has 7"),
+        ("return {'size': 3}, bytes(6)", "crashed"),
+    ],
+)
+def test_readers_of_raster_files_may_die_of_them_too(monkeypatch, tmp_path, harm, said):
+    monkeypatch.setattr(codec_process, "_START", RASTER.format(harm=harm))
+    monkeypatch.setattr(codec_service, "DEADLINE_S", 2)
+    process = CodecProcess()
+    monkeypatch.setattr(codec_process, "codec_process", lambda: process)
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    good, bad = (write_png(tmp_path / f"{n}.png", pixels) for n in ("good", "bad"))
+    for _ in range(2):
+        with pytest.raises(UnreadableError, match=said):
+            scan(bad, Kind.PNG, 6)
+        found, samples = scan(good, Kind.PNG, 6)
+        assert found.size == (3, 2)
+        np.testing.assert_array_equal(samples, pixels)

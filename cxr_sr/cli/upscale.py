@@ -22,7 +22,6 @@ from cxr_sr.cli.batch import (
 )
 from cxr_sr.cli.errors import DONE, NOTHING
 from cxr_sr.cli.upscale_options import Options
-from cxr_sr.formats.atomic import sweep
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
@@ -37,6 +36,7 @@ def upscale(options: Options) -> int:
     """
     output.say(output.NOTICE)
     from cxr_sr.cli.upscale_request import batch_of, recipe_of
+    from cxr_sr.formats.atomic import sweep
 
     recipe = recipe_of(options)
     batch = batch_of(options)

@@ -20,8 +20,9 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import IO
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from pydicom.uid import UID
@@ -37,6 +38,8 @@ _START = (
     "import sys; sys.path[:] = sys.argv[1:]; "
     "from cxr_sr.formats.codec_service import serve; serve()"
 )
+Facts = dict[str, Any]
+Answer = TypeVar("Answer")
 _LONGEST_ANSWER = 10_000
 """Bytes of the line before the samples."""
 
@@ -50,7 +53,12 @@ def decode_apart(stream: bytes, syntax: UID, layout: PixelLayout) -> Decoded:
         If the decoder refuses the stream, dies of it, takes longer than `DEADLINE_S`,
         or asks for more memory than an image of this size may take.
     """
-    return _codec_process(os.getpid()).decode(stream, syntax, layout)
+    return codec_process().decode(stream, syntax, layout)
+
+
+def codec_process() -> CodecProcess:
+    """Return the process that decodes for this one."""
+    return _codec_process(os.getpid())
 
 
 @functools.cache
@@ -72,17 +80,49 @@ class CodecProcess:
             "syntax": syntax,
             "layout": asdict(layout),
             "bytes": len(stream),
-            "seconds": codec_service.DEADLINE_S,
         }
+
+        def size(facts: Facts) -> int:
+            return layout.samples * int(facts["width"])
+
+        def shaped(facts: Facts, data: bytes) -> Decoded:
+            samples = np.frombuffer(data, f"<u{int(facts['width'])}")
+            shape = layout.rows, layout.columns
+            return Decoded(samples.reshape(shape), int(facts["precision"]))
+
+        return self.ask(request, stream, f"the {syntax.name} image", size, shaped)
+
+    def ask(
+        self,
+        request: Facts,
+        payload: bytes,
+        what: str,
+        size: Callable[[Facts], int],
+        shaped: Callable[[Facts, bytes], Answer],
+    ) -> Answer:
+        """Send a request, and return what `shaped` makes of the answer.
+
+        Parameters
+        ----------
+        what : is read, for messages
+        size : tells from the answer's facts how many bytes follow them; where that, or
+            `shaped`, finds something that is no answer, the process is replaced
+
+        Raises
+        ------
+        UnreadableError
+            As `decode_apart`.
+        """
+        request = request | {"seconds": codec_service.DEADLINE_S}
         with self._one_at_a_time:
             if self._child is None or self._child.is_dead:
                 self._child = _Child()
             try:
-                return self._child.answer(request, stream, layout)
+                return shaped(*self._child.answer(request, payload, size))
             except UnreadableError:
                 raise
-            except (EOFError, BrokenPipeError, ValueError, LookupError) as error:
-                raise _refusal(self._child.stop(), syntax) from error
+            except (OSError, EOFError, ValueError, TypeError, LookupError) as error:
+                raise _refusal(self._child.stop(), what) from error
             except BaseException:  # interrupted: an answer is still under way
                 self._child.stop()
                 raise
@@ -107,12 +147,12 @@ class _Child:
         return self._process.poll() is not None
 
     def answer(
-        self, request: dict[str, object], stream: bytes, layout: PixelLayout
-    ) -> Decoded:
+        self, request: Facts, payload: bytes, size: Callable[[Facts], int]
+    ) -> tuple[Facts, bytes]:
         """Ask, and wait; EOFError or ValueError if what comes is no answer."""
         ask, answers = _pipes(self._process)
         ask.write(json.dumps(request).encode() + b"\n")
-        ask.write(stream)
+        ask.write(payload)
         ask.flush()
         line = answers.readline(_LONGEST_ANSWER)
         if not line.endswith(b"\n"):
@@ -120,10 +160,7 @@ class _Child:
         facts = json.loads(line)
         if "refused" in facts:
             raise UnreadableError(str(facts["refused"]))
-        width, precision = int(facts["width"]), int(facts["precision"])
-        data = answers.read(layout.samples * width)
-        samples = np.frombuffer(data, f"<u{width}")
-        return Decoded(samples.reshape(layout.rows, layout.columns), precision)
+        return facts, answers.read(size(facts))
 
     def stop(self) -> int:
         """End it, and return the exit code: minus the signal it died of by itself."""
@@ -148,16 +185,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-def _refusal(code: int, syntax: UID) -> UnreadableError:
+def _refusal(code: int, what: str) -> UnreadableError:
     number = -code if code < 0 else 0
     if sys.platform != "win32" and number == signal.SIGALRM:
         return UnreadableError(
-            f"the {syntax.name} image was not decoded within "
+            f"{what} was not decoded within "
             f"{codec_service.DEADLINE_S} s; the file is damaged or hostile: export it "
             "anew, uncompressed if you can"
         )
     cause = signal.Signals(number).name if number else f"exit code {code}"
     return UnreadableError(
-        f"the decoder of the {syntax.name} image crashed ({cause}): the file is "
+        f"the decoder of {what} crashed ({cause}): the file is "
         "damaged or hostile, or memory ran out; export it anew, uncompressed if you can"
     )

@@ -22,6 +22,8 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom_codecs import DECODERS, Decoded
 from cxr_sr.formats.dicom_layout import PixelLayout
 from cxr_sr.formats.guard import readable
+from cxr_sr.formats.raster_scan import scan_here
+from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import PixelFormat
 
 DEADLINE_S = 25
@@ -42,17 +44,26 @@ def serve() -> None:
     begun_with = _address_space()
     while line := sys.stdin.buffer.readline():
         request = json.loads(line)
-        layout = layout_from(request["layout"])
-        limit = memory_limit(layout, request["bytes"])
-        _bound(begun_with + limit, request["seconds"])
-        stream = sys.stdin.buffer.read(request["bytes"])
-        _answer(answers, stream, UID(request["syntax"]), layout)
+        if "raster" in request:
+            _bound(begun_with + raster_limit(request), request["seconds"])
+            _answer_raster(answers, request)
+        else:
+            layout = layout_from(request["layout"])
+            limit = memory_limit(layout, request["bytes"])
+            _bound(begun_with + limit, request["seconds"])
+            stream = sys.stdin.buffer.read(request["bytes"])
+            _answer(answers, stream, UID(request["syntax"]), layout)
         _bound(None, 0)
 
 
 def memory_limit(layout: PixelLayout, stream_bytes: int) -> int:
     """Return how many bytes the decoder of such an image may take."""
     return BASE_BYTES + BYTES_PER_PIXEL * layout.samples + 4 * stream_bytes
+
+
+def raster_limit(request: dict[str, Any]) -> int:
+    """Return how many bytes the reader of such a raster file may take."""
+    return 2 * BASE_BYTES + BYTES_PER_PIXEL * (request["samples"] or 0)
 
 
 def layout_from(facts: dict[str, Any]) -> PixelLayout:
@@ -71,6 +82,29 @@ def _answer(answers: BinaryIO, stream: bytes, syntax: UID, layout: PixelLayout) 
         _send(answers, {"refused": message}, b"")
     else:
         _send(answers, _facts(decoded), decoded.samples.tobytes())
+
+
+def _answer_raster(answers: BinaryIO, request: dict[str, Any]) -> None:
+    kind = Kind(request["raster"])
+    stated = request["samples"]
+    try:
+        facts, data = scan_here(request["path"], kind, samples=stated is not None)
+    except (RuntimeError, MemoryError):  # SimpleITK's text names the path
+        part = "header" if stated is None else "image"
+        refused = (
+            f"the {kind.value} {part} cannot be read; the file is damaged or "
+            "truncated: export it anew"
+        )
+        _send(answers, {"refused": refused}, b"")
+        return
+    if len(data) != (stated or 0):
+        refused = (
+            f"the {kind.value} header states {stated} bytes of samples, but the image "
+            f"has {len(data)}; save it anew"
+        )
+        _send(answers, {"refused": refused}, b"")
+        return
+    _send(answers, facts, data)
 
 
 def out_of_memory(syntax: UID, limit: int) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,16 +12,12 @@ from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.formats.atomic import replacing
 from cxr_sr.formats.raster_probe import (
     check_raster,
-    has_text_name,
-    itk_reader,
     probe,
-    simple_itk,
     tiff_directory,
 )
+from cxr_sr.formats.raster_scan import Scan, Vector, has_text_name, scan, simple_itk
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Derivation, Geometry, Radiograph
-
-Vector = tuple[float, ...]
 
 SUFFIXES = (".png", ".tif", ".tiff", ".mha", ".nrrd", ".npy")
 """What `write_raster` writes, by suffix."""
@@ -103,17 +96,16 @@ def read_raster(path: Path, kind: Kind) -> Radiograph:
     """
     facts = probe(path, kind)
     check_raster(facts)
-    with _reading(f"the {kind.value} image"):
-        image = itk_reader(path, kind).Execute()
-        pixels = simple_itk().GetArrayFromImage(image)
     fmt = facts.format
+    stated = facts.rows * facts.columns * facts.channels * fmt.dtype.itemsize
+    found, pixels = scan(path, kind, stated)
     shape = (facts.rows, facts.columns) + ((3,) if facts.channels == 3 else ())
     if pixels.dtype != fmt.dtype or pixels.size != np.prod(shape):
         raise UnreadableError(
             f"the {kind.value} header states {shape} samples of {fmt.dtype}, but the "
             f"image has {pixels.shape} of {pixels.dtype}; save it anew"
         )
-    grid = _grid(image, kind)
+    grid = _grid(found, kind)
     return Radiograph(
         pixels=pixels.reshape(shape),
         format=fmt,
@@ -130,10 +122,7 @@ def read_grid(path: Path, kind: Kind) -> Grid | None:
     UnreadableError
         If the header is damaged.
     """
-    with _reading(f"the {kind.value} header"):
-        reader = itk_reader(path, kind)
-        reader.ReadImageInformation()
-        return _grid(reader, kind)
+    return _grid(scan(path, kind)[0], kind)
 
 
 def write_raster(
@@ -202,20 +191,10 @@ def _declare_white_is_zero(path: Path) -> None:
         file.write(b"\0\0")
 
 
-def _grid(image: Any, kind: Kind) -> Grid | None:  # noqa: ANN401 - of SimpleITK
-    spacing = image.GetSpacing()
+def _grid(found: Scan, kind: Kind) -> Grid | None:
     # 1 mm, or a TIFF's 25.4 dpi, is what SimpleITK reads where nothing is said, and
     # what it writes there.
+    spacing = found.spacing_mm
     if kind in {Kind.PNG, Kind.TIFF} and np.allclose(spacing, 1.0, atol=1e-6):
         return None
-    return Grid(spacing, image.GetOrigin(), image.GetDirection())
-
-
-@contextlib.contextmanager
-def _reading(what: str) -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:  # its text names the path
-        raise UnreadableError(
-            f"{what} cannot be read; the file is damaged or truncated: export it anew"
-        ) from error
+    return Grid(spacing, found.origin_mm, found.direction)

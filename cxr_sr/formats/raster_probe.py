@@ -16,6 +16,7 @@ from typing import IO, Any
 from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats.dicom_parse import MAX_PIXELS
 from cxr_sr.formats.guard import readable
+from cxr_sr.formats.raster_scan import scan
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Photometric, PixelFormat
 
@@ -89,35 +90,6 @@ def check_raster(facts: RasterFacts) -> None:
             f"the image has {facts.rows} x {facts.columns} pixels; 1 to {MAX_PIXELS} "
             "are read: the header is damaged, or this is no radiograph"
         )
-
-
-def simple_itk() -> Any:  # noqa: ANN401 - it has no types
-    """Load SimpleITK when it is needed: that takes half a second."""
-    import SimpleITK
-
-    return SimpleITK
-
-
-def has_text_name(path: Path | str) -> bool:
-    """Tell whether a path can be given to SimpleITK, which aborts at any other."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def itk_reader(path: Path | str, kind: Kind) -> Any:  # noqa: ANN401 - it has no types
-    """Return SimpleITK's reader of a format; left to itself, it would go by names."""
-    reader = simple_itk().ImageFileReader()
-    reader.SetImageIO(_READERS[kind])
-    if not has_text_name(path):
-        raise UnreadableError(
-            "the file's name, or a folder's, is no valid UTF-8, which the reader of "
-            "this format cannot open; rename it"
-        )
-    reader.SetFileName(str(path))
-    return reader
 
 
 def _probe_png(file: IO[bytes]) -> RasterFacts:
@@ -220,10 +192,9 @@ def _probe_itk(file: IO[bytes]) -> RasterFacts:
         rb"^(?:ElementDataFile[ \t]*=[ \t]*(?!LOCAL)\S|data ?file:)", head, re.MULTILINE
     )
     nrrd = head.startswith(b"NRRD")
-    reader = itk_reader(file.name, Kind.NRRD if nrrd else Kind.META_IMAGE)
-    reader.ReadImageInformation()
-    columns, rows, *rest = reader.GetSize()
-    kind = simple_itk().GetPixelIDValueAsString(reader.GetPixelID())
+    found, _ = scan(file.name, Kind.NRRD if nrrd else Kind.META_IMAGE)
+    columns, rows, *rest = found.size
+    kind = found.sample_type
     bits = re.search(r"(\d+)-bit (unsigned|signed) integer", kind)
     frames = 1
     for more in rest:
@@ -233,19 +204,13 @@ def _probe_itk(file: IO[bytes]) -> RasterFacts:
         rows,
         columns,
         int(bits[1]) if bits else 0,
-        reader.GetNumberOfComponents(),
+        found.components,
         frames,
         signed=bits is not None and bits[2] == "signed",
         oddity="its pixels in another file" if external else oddity,
     )
 
 
-_READERS = {
-    Kind.PNG: "PNGImageIO",
-    Kind.TIFF: "TIFFImageIO",
-    Kind.META_IMAGE: "MetaImageIO",
-    Kind.NRRD: "NrrdImageIO",
-}
 _PROBES: dict[Kind, Callable[[Any], RasterFacts]] = {
     Kind.PNG: _probe_png,
     Kind.TIFF: _probe_tiff,

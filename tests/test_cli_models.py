@@ -88,6 +88,17 @@ def test_export_copies_both_files_and_prints_where(shipped):
         assert Path(path).read_bytes() == (shipped / Path(path).name).read_bytes()
 
 
+def test_export_copies_the_int8_graph_where_there_is_one(shipped, monkeypatch):
+    rounded = shipped / "tiny.int8.onnx"
+    rounded.write_bytes(b"rounded")
+    sha256 = zoo.sha256_of(rounded)
+    spec = dataclasses.replace(zoo.MODELS["tiny"], int8_sha256=sha256)
+    monkeypatch.setitem(zoo.MODELS, "tiny", spec)
+    result = models("export", "tiny", "-o", "copies")
+    assert result.stdout.split()[-1] == "copies/tiny.int8.onnx"
+    assert Path("copies/tiny.int8.onnx").read_bytes() == b"rounded"
+
+
 def test_export_replaces_nothing(shipped):
     models("export", "tiny", "-o", "copies")
     result = models("export", "tiny", "-o", "copies")

@@ -174,9 +174,18 @@ class TestArithmetic:
 
 class TestTraining:
     def test_gains_are_those_of_the_coarse_image(self):
-        fine = torch.tensor([2.0**-8, 2.0**-6])
-        assert gains(fine, 4).flatten().tolist() == [2.0, 0.5]
-        assert gains(fine, 4).shape == (2, 1, 1, 1)
+        whole = torch.tensor([2.0**-8, 2.0**-6])
+        fine = torch.zeros(2, 1, 32, 32)
+        coarse = torch.zeros(2, 1, 8, 8)
+        assert gains(whole, fine, coarse).flatten().tolist() == [2.0, 0.5]
+        assert gains(whole, fine, coarse).shape == (2, 1, 1, 1)
+
+    def test_noise_of_the_coarse_image_adds_to_its_contrast(self):
+        whole = torch.tensor([2.0**-8])
+        coarse = torch.arange(8.0).expand(1, 1, 8, 8) / 8  # 1/8 across, 0 down
+        assert gains(whole, torch.zeros(1, 1, 32, 32), coarse).item() == 0.25
+        fine = torch.arange(32.0).expand(1, 1, 32, 32) / 8
+        assert gains(whole, fine, coarse).item() == 2.0  # it is the fine image's own
 
     def test_only_trunks_are_quantised(self):
         with pytest.raises(SettingsError, match="hydra cannot be quantised"):

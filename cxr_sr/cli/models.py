@@ -80,12 +80,13 @@ def _sound(name: str) -> bool:
 
 
 def export(name: Name, folder: Folder) -> int:
-    """Copy a model's weights (.onnx and .safetensors, specification inside)."""
+    """Copy a model's weights (.onnx, .safetensors, .int8.onnx) and what they are."""
     model = zoo.load_model(name)
     if not model.spec.learned:
         raise ModelError(f"{name!r} is an interpolator and has no weights to export")
     folder.mkdir(parents=True, exist_ok=True)
-    for source in (model.onnx, model.safetensors):
+    rounded = [model.int8] if model.spec.int8_sha256 else []
+    for source in (model.onnx, model.safetensors, *rounded):
         output.data(str(_copied(source, folder / source.name)))
     return DONE
 

@@ -128,7 +128,7 @@ class Learner(LightningModule):
         coarse = degrade(batch.fine, batch.scale, settings, random)
         coarse = stored(coarse, batch.codes)
         half = self.recipe.precision == "bf16"
-        gain = self._gain(batch, batch.scale)
+        gain = self._gain(batch, coarse)
         with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
             residual = predict(self.network, coarse * gain, batch.scale)
         output = enlarge(coarse, batch.scale) + residual.float() / gain
@@ -166,7 +166,7 @@ class Learner(LightningModule):
             random = torch.Generator().manual_seed(batch_idx)
             coarse = degrade(batch.fine, scale, self.recipe.degradation, random)
             coarse = stored(coarse, batch.codes)
-            gain = self._gain(batch, scale)
+            gain = self._gain(batch, coarse)
             output = reconstruct(self.averaged, coarse * gain, scale) / gain
             found = psnr(output, batch.fine)
             scores[f"psnr_x{scale}"] = found
@@ -189,11 +189,11 @@ class Learner(LightningModule):
         self._earlier_s = checkpoint["elapsed_s"]
         self._started = time.monotonic()
 
-    def _gain(self, batch: Batch, scale: int) -> Tensor:
+    def _gain(self, batch: Batch, coarse: Tensor) -> Tensor:
         """Return what a quantised network sees images multiplied by, (N, 1, 1, 1)."""
         if not isinstance(self.network, QuantisedTrunk):
             return torch.ones(())
-        return gains(batch.codes[:, 3], scale)
+        return gains(batch.codes[:, 3], batch.fine, coarse)
 
     def _step_seed(self) -> int:
         return self.recipe.seed * 1_000_003 + self.global_step

@@ -123,17 +123,28 @@ def _convolve(values: Tensor, layer: nn.Module) -> Tensor:
     return functional.conv2d(values, rounded, padding=1)
 
 
-def gains(contrast: Tensor, scale: int) -> Tensor:
-    """Return the gain (N, 1, 1, 1) of the coarse images of fine ones.
+def gains(contrast: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
+    """Return the gain (N, 1, 1, 1) of the coarse images that crops were taken from.
+
+    A coarse image has the contrast of its fine one times the square root of the scale,
+    as the training data show within a tenth from 2 to 8; noise adds to that, and is
+    what a coarse crop has beyond it.
 
     Parameters
     ----------
-    contrast : (N,) of the fine images, in units
-    scale : how much coarser they are; the contrast grows with its square root, as
-        radiographs of the training data show within a tenth from 2 to 8
+    contrast : (N,) of the whole fine images, in units
+    fine, coarse : crops (N, C, s h, s w) and (N, C, h, w), in units
     """
-    each = [gain_of(c * scale**0.5) for c in contrast.tolist()]
-    return torch.tensor(each).view(-1, 1, 1, 1)
+    scale = fine.shape[-1] / coarse.shape[-1]
+    noise = (_contrast(coarse).square() - scale * _contrast(fine).square()).clamp_min(0)
+    whole = (scale * contrast.square() + noise).sqrt()
+    return torch.tensor([gain_of(c) for c in whole.tolist()]).view(-1, 1, 1, 1)
+
+
+def _contrast(crops: Tensor) -> Tensor:
+    """Return what `contrast_of` does, for each crop (N, C, H, W) on its own."""
+    down, across = (crops.diff(dim=dim).abs().flatten(1) for dim in (2, 3))
+    return torch.cat([down, across], 1).mean(1)
 
 
 def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,12 @@ COLUMNS = ("file", "split", "patient")
 NAMES = ("index.csv", "manifest.csv")
 """A folder that holds one of these is split as it says: an image a network was trained
 on is no evidence, and one kept for testing is not to be trained on."""
+
+
+SUFFIXES = (".dcm", ".png", ".tif", ".tiff", ".mha", ".nrrd", "")
+"""Of files that are images, in a folder without an index."""
+VALIDATION_SHARE = 10
+"""One file in so many is kept for validation, and at least one."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +51,42 @@ def read_index(index: Path) -> list[Entry]:
     Raises
     ------
     SettingsError
-        If it cannot be read, or lacks a column.
+        If it cannot be read, lacks a column, or has a patient on two sides.
     """
-    return [_entry(index.parent, row) for row in read_table(index)]
+    entries = [_entry(index.parent, row) for row in read_table(index)]
+    _check_sides(index, entries)
+    return entries
+
+
+def split_folder(folder: Path) -> list[Entry]:
+    """Return the images in a folder without an index, some of them for validation.
+
+    A tenth, chosen by the hashes of their names, is kept. Only an index can keep one
+    patient's images on one side.
+    """
+    found = (p for p in folder.rglob("*") if p.is_file())
+    images = (p for p in found if p.suffix.lower() in SUFFIXES)
+    names = sorted(path.relative_to(folder).as_posix() for path in images)
+    drawn = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    kept = set(drawn[: max(1, len(names) // VALIDATION_SHARE)])
+    splits = ["val" if name in kept else "train" for name in names]
+    return [
+        Entry(folder / name, name, split, name)
+        for name, split in zip(names, splits, strict=True)
+    ]
+
+
+def _check_sides(index: Path, entries: Sequence[Entry]) -> None:
+    """Refuse a patient on two sides; no message says which, but for the lines."""
+    first: dict[str, int] = {}
+    for number, entry in enumerate(entries):
+        other = first.setdefault(entry.patient, number) if entry.patient else number
+        if entries[other].split != entry.split:
+            raise SettingsError(
+                f"rows {other + 1} and {number + 1} of {index.name} put one patient "
+                f"into {entries[other].split} and {entry.split}; what a network saw of "
+                "a patient is no evidence: give all images of one patient one split"
+            )
 
 
 def read_table(table: Path, columns: Sequence[str] = COLUMNS) -> list[dict[str, str]]:

@@ -50,3 +50,40 @@ def test_an_index_in_a_folder_goes_before_a_manifest(index):
 
 def test_a_table_may_need_fewer_columns(index):
     assert read_table(index, ["patient"])[0]["patient"] == "p"
+
+
+def both_sides(folder):
+    text = "file,split,patient\n1.png,train,p1\n2.png,val,p2\n3.png,val,p1\n"
+    path = folder / "list.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_patient_on_two_sides_is_refused_without_being_named(tmp_path):
+    with pytest.raises(
+        SettingsError, match=r"rows 1 and 3 of list\.csv put one patient"
+    ):
+        read_index(both_sides(tmp_path))
+    with pytest.raises(SettingsError) as refused:
+        find_cases(both_sides(tmp_path))
+    assert "p1" not in str(refused.value)
+
+
+def test_images_of_nobody_known_are_nobodys(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("file,split,patient\n1.png,train,\n2.png,val,\n", encoding="utf-8")
+    assert [entry.split for entry in read_index(path)] == ["train", "val"]
+
+
+def test_a_folder_is_measured_whole_or_as_a_training_splits_it(tmp_path):
+    for number in range(25):
+        (tmp_path / f"{number}.png").touch()
+    (tmp_path / "notes.txt").touch()
+    assert len(find_cases(tmp_path)) == 26
+    kept = {case.name for case in find_cases(tmp_path, "val")}
+    trained = {case.name for case in find_cases(tmp_path, "train")}
+    assert len(kept) == 2
+    assert len(trained) == 23
+    assert kept == {e.name for e in read_entries(tmp_path) if e.split == "val"}
+    with pytest.raises(SettingsError, match="no image in the split 'test'"):
+        find_cases(tmp_path, "test")

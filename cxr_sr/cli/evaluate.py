@@ -32,7 +32,14 @@ class Options:
             show_default=False,
         ),
     ]
-    split: Annotated[str, Option(help="Which rows of an index count.")] = "val"
+    split: Annotated[
+        str | None,
+        Option(
+            metavar="train|val|test",
+            help="Which images count; a folder without an index is split as `train` "
+            "does it [default: val of an index, all of a folder].",
+        ),
+    ] = None
     model: Annotated[
         list[str] | None,
         Option(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.index import find_index, read_index
+from cxr_sr.index import Entry, find_index, read_index, split_folder
 
 
 @dataclass(frozen=True)
@@ -22,22 +22,28 @@ class Case:
     index each file counts as a patient."""
 
 
-def find_cases(data: Path, split: str = "val") -> list[Case]:
-    """Return the images of one split of an index, or all files of a folder.
+def find_cases(data: Path, split: str | None = None) -> list[Case]:
+    """Return the images of one split; of a folder without an index, all files.
 
     Parameters
     ----------
     data : a CSV with at least the columns file (relative to it), split and patient;
         or a folder, with an index of that kind in it or without
-    split : which rows of an index count
+    split : which images count; of a folder without an index, as a training on it
+        splits it. None is val of an index, and all of a folder
 
     Raises
     ------
     SettingsError
-        If there is no such data, or the index is of another kind or has no such split.
+        If there is no such data, the index is of another kind or has a patient on two
+        sides, or there is no such split.
     """
     index = find_index(data)
-    return list(_walk(data)) if index is None else _listed(index, split)
+    if index is not None:
+        return _of_split(index.name, read_index(index), split or "val")
+    if split is None:
+        return list(_walk(data))
+    return _of_split(data.name, split_folder(data), split)
 
 
 def _walk(folder: Path) -> Iterator[Case]:
@@ -47,12 +53,11 @@ def _walk(folder: Path) -> Iterator[Case]:
             yield Case(path, name, name)
 
 
-def _listed(index: Path, split: str) -> list[Case]:
-    entries = read_index(index)
+def _of_split(name: str, entries: list[Entry], split: str) -> list[Case]:
     cases = [Case(e.path, e.name, e.patient) for e in entries if e.split == split]
     if entries and not cases:
         there = ", ".join(sorted({entry.split for entry in entries}))
         raise SettingsError(
-            f"{index.name} has no image in the split {split!r}; expected one of {there}"
+            f"{name} has no image in the split {split!r}; expected one of {there}"
         )
     return cases

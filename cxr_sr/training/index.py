@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,12 +13,9 @@ from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, TrainingError
 from cxr_sr.formats import read
-from cxr_sr.index import COLUMNS, Entry, find_index, read_index
+from cxr_sr.index import COLUMNS, Entry, find_index, read_index, split_folder
 from cxr_sr.superres.intensity import Scaling
 
-SUFFIXES = (".dcm", ".png", ".tif", ".tiff", ".mha", ".nrrd", "")
-VALIDATION_SHARE = 10
-"""One file in so many, and at least one."""
 MULTIPLE = 24
 """Sides of a region are divisible by it, hence by 2, 3, 4 and 8."""
 log = logging.getLogger(__name__)
@@ -85,10 +81,10 @@ def read_entries(data: Path) -> list[Entry]:
     TrainingError
         If there is nothing.
     SettingsError
-        If the index is unreadable, or lacks a column.
+        If the index is unreadable, lacks a column, or has a patient on two sides.
     """
     index = find_index(data)
-    entries = _walk(data) if index is None else read_index(index)
+    entries = split_folder(data) if index is None else read_index(index)
     if not entries:
         raise TrainingError(
             "the data lists no image; give a folder of radiographs or an index CSV "
@@ -122,19 +118,6 @@ def load(entries: Iterable[Entry], least_px: int, count: int) -> list[Image]:
         else:
             images.append(image)
     return images
-
-
-def _walk(folder: Path) -> list[Entry]:
-    found = (p for p in folder.rglob("*") if p.is_file())
-    images = (p for p in found if p.suffix.lower() in SUFFIXES)
-    names = sorted(path.relative_to(folder).as_posix() for path in images)
-    drawn = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-    kept = set(drawn[: max(1, len(names) // VALIDATION_SHARE)])
-    splits = ["val" if name in kept else "train" for name in names]
-    return [
-        Entry(folder / name, name, split, name)
-        for name, split in zip(names, splits, strict=True)
-    ]
 
 
 def _decode(entry: Entry) -> Image:

@@ -373,6 +373,10 @@ class TestBatches:
         assert [batch.scale for batch in batches] == [3, 2, 3, 2]
         assert [batch.fine.shape[-1] for batch in batches] == [36, 24, 36, 24]
 
+    def test_whole_images_are_regions_too(self):
+        (whole,) = Regions([image((50, 73))], None)
+        assert whole.fine.shape == (1, 1, 48, 72)
+
     def test_regions_are_validated_one_by_one(self):
         regions = Regions([image((50, 60)), image((100, 30), bits=12)], 48)
         first, second = regions

@@ -649,7 +649,7 @@ class TestOptions:
             ({"scales": "2;4"}, "--scales 2;4 is not a list"),
             ({"crop": "big"}, "--crop big is neither none nor"),
             ({"crop": "100", "model": "hydra"}, "a crop of 100 px"),
-            ({"crop": "0"}, "a crop of 0 px"),
+            ({"crop": "0"}, "--crop 0 is neither none nor a number"),
             ({"crop": "none", "batch": 2}, "one image a step"),
             ({"max_time": "90"}, "--max-time 90 is not of the form"),
             ({"max_steps": None}, "the training has no end"),

@@ -218,6 +218,8 @@ def test_a_user_trains_it_and_compares_it(tmp_path: Path):
     )
     assert trained.exit_code == 0, trained.output
     assert {p.name for p in run.glob("*.onnx")} == {"trunk.onnx", "trunk.int8.onnx"}
+    settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
+    assert settings["settings"]["validation_px"] is None
     arguments = ["--model", str(run), "--precision", "fp32", "--precision", "int8"]
     measured = invoke(
         app, ["evaluate", str(data), *arguments, "--scale", "2", "--json"]
@@ -234,6 +236,7 @@ def test_a_user_trains_it_and_compares_it(tmp_path: Path):
     [
         (["--quantise", "--model", "hydra"], "a hydra cannot be quantised"),
         (["--quantise", "--precision", "bf16"], "would round twice"),
+        (["--validation", "all"], "--validation all is neither none nor a number"),
     ],
 )
 def test_what_cannot_be_quantised_is_wrong_usage(tmp_path: Path, arguments, said):

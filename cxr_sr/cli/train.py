@@ -141,6 +141,16 @@ class Options:
             rich_help_panel=COURSE,
         ),
     ] = None
+    validation: Annotated[
+        str | None,
+        Option(
+            metavar="none|PX",
+            help="Side of the centre of each validation image that the best weights "
+            "are chosen by; none: all of it, which takes networks at output size long "
+            "[default: none at input size, else 264].",
+            rich_help_panel=COURSE,
+        ),
+    ] = None
     epoch: Annotated[
         int,
         Option(min=1, help="Steps between checkpoints.", rich_help_panel=COURSE),
@@ -200,12 +210,18 @@ def run_of(options: Options) -> "Run":
             seed=options.seed,
         ),
         sampling=Sampling(
-            _crop(options),
+            _pixels(
+                "crop", options.crop or ("48" if options.model == "trunk" else "192")
+            ),
             altered_share=options.altered,
             marked_share=options.marked,
         ),
         batch=options.batch,
         epoch_steps=options.epoch,
+        validation_px=_pixels(
+            "validation",
+            options.validation or ("none" if options.model == "trunk" else "264"),
+        ),
         patience=options.patience,
         devices=options.devices,
         threads=options.threads,
@@ -223,12 +239,11 @@ def _scales(text: str) -> tuple[int, ...]:
         ) from error
 
 
-def _crop(options: Options) -> int | None:
-    text = options.crop or ("48" if options.model == "trunk" else "192")
+def _pixels(option: str, text: str) -> int | None:
     if text == "none":
         return None
-    if not text.isdecimal():
-        raise SettingsError(f"--crop {text} is neither none nor a number of pixels")
+    if not text.isdecimal() or not int(text):
+        raise SettingsError(f"--{option} {text} is neither none nor a number of pixels")
     return int(text)
 
 

@@ -124,11 +124,12 @@ def _metrics(spec: ModelSpec, training: dict[str, Any], best: Row) -> str:
         f"| x{s} | {float(best[f'psnr_x{s}']):.2f} | {float(best[f'gain_x{s}']):+.2f} |"
         for s in spec.scales
     ]
+    side = training["settings"]["validation_px"]
+    part = f"the central regions ({side} px) of " if side else ""
     return "\n".join(lines) + (
-        "\n\nMeans over the central regions "
-        f"({training['settings']['validation_px']} px) of "
-        f"{training['splits']['val']} image(s), by which the step was chosen, too: "
-        "`cxr-sr evaluate` measures whole images, on a split that chose nothing."
+        f"\n\nMeans over {part}{training['splits']['val']} image(s), by which the "
+        "step was chosen, too: `cxr-sr evaluate` measures whole images, on a split "
+        "that chose nothing."
     )
 
 

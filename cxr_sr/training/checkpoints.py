@@ -1,7 +1,8 @@
-"""Checkpoints that are there whole or not at all."""
+"""Checkpoints that are there whole or not at all, and what to go on from."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,30 @@ class WholeCheckpoints(TorchCheckpointIO):
                 f"the checkpoint {target.name} cannot be stored ({reason}; is the disk "
                 "full?); the one before it is kept: make room and give --resume"
             ) from error
+
+
+def start_of(folder: Path, *, resume: bool) -> Path | None:
+    """Return the checkpoint that a run goes on from, None for a new one.
+
+    Raises
+    ------
+    TrainingError
+        If there is none to resume from, or the folder holds a run already.
+    """
+    last = folder / "checkpoints" / "last.ckpt"
+    if resume and not last.exists():
+        raise TrainingError(
+            f"{folder.name} holds no checkpoints/last.ckpt to resume from; start the "
+            "run without --resume"
+        )
+    if not resume and leading() and last.exists():
+        raise TrainingError(
+            f"{folder.name} holds a run already; give --resume to go on with it, or "
+            "another folder"
+        )
+    return last if resume else None
+
+
+def leading() -> bool:
+    """Tell whether this is not a process that Lightning started to share the work."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"

@@ -240,9 +240,9 @@ class Batches:
 
 
 class Regions:
-    """The central regions of images, one a batch: what is validated."""
+    """Images, or their central regions, one a batch: what is validated."""
 
-    def __init__(self, images: Sequence[Image], side_px: int) -> None:
+    def __init__(self, images: Sequence[Image], side_px: int | None) -> None:
         self.images = images
         self.side_px = side_px
 
@@ -251,5 +251,6 @@ class Regions:
 
     def __iter__(self) -> Iterator[Batch]:
         for image in self.images:
-            fine = torch.from_numpy(image.centre(self.side_px).copy())
+            side = self.side_px or max(image.sides)
+            fine = torch.from_numpy(image.centre(side).copy())
             yield Batch(fine[None], torch.tensor([Codes.of(image)]))

@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,7 @@ from cxr_sr.superres.networks import Network, build, network_class
 from cxr_sr.superres.zoo import Model, ModelSpec
 from cxr_sr.training.bar import Bar
 from cxr_sr.training.card import model_card
-from cxr_sr.training.checkpoints import WholeCheckpoints
+from cxr_sr.training.checkpoints import WholeCheckpoints, leading, start_of
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
 from cxr_sr.training.export import export, export_int8
 from cxr_sr.training.history import History
@@ -46,6 +45,8 @@ from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.samples import draw_samples
 from cxr_sr.training.start import settle_normalisation, start_from
 
+REGION_PX = 264
+"""Side of the region of an image that is shown, and of what is validated cheaply."""
 log = logging.getLogger(__name__)
 
 
@@ -68,8 +69,9 @@ class Run:
     patience: int | None = None
     """Validations in a row without a better gain after which the run ends early."""
     validation_images: int = 8
-    validation_px: int = 264
-    """Side of the central region of an image that is validated."""
+    validation_px: int | None = REGION_PX
+    """Side of the central region of an image that is validated; None for all of it,
+    with the markers that no centre has and that most of the error is in."""
     devices: int = 1
     """Processes that share the work."""
     threads: int = 0
@@ -119,7 +121,7 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     TrainingError
         If no training can start from the data or the settings, or it diverges.
     """
-    checkpoint = _checkpoint(folder, resume=resume)
+    checkpoint = start_of(folder, resume=resume)
     _tell_levels(run)
     images = {split: _images(data, split, run) for split in ("train", "val")}
     learner = Learner(_network(images["train"], run), run.recipe)
@@ -134,35 +136,15 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
         # Lightning started this process to share the training, which is over.
         raise SystemExit
     model = _export_best(folder, learner, run, training)
-    _explain(folder, model, learner, Regions(images["val"], run.validation_px))
+    _explain(folder, model, learner, Regions(images["val"], REGION_PX))
     return model
-
-
-def _checkpoint(folder: Path, *, resume: bool) -> Path | None:
-    last = folder / "checkpoints" / "last.ckpt"
-    if resume and not last.exists():
-        raise TrainingError(
-            f"{folder.name} holds no checkpoints/last.ckpt to resume from; start the "
-            "run without --resume"
-        )
-    if not resume and _leading() and last.exists():
-        raise TrainingError(
-            f"{folder.name} holds a run already; give --resume to go on with it, or "
-            "another folder"
-        )
-    return last if resume else None
-
-
-def _leading() -> bool:
-    """Tell whether this is not a process that Lightning started to share the work."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _tell_levels(run: Run) -> None:
     side = min(side or 0 for side in run.sides.values())
     levels = ms_ssim_levels(side) if side else len(LEVEL_WEIGHTS)
     fewer = "ms-ssim" in run.recipe.loss and levels < len(LEVEL_WEIGHTS)
-    if fewer and _leading():
+    if fewer and leading():
         log.warning(
             "MS-SSIM is taken over the first %d of its %d levels: more do not fit a "
             "crop of %d px",
@@ -222,7 +204,7 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _write_settings(folder: Path, training: dict[str, Any]) -> None:
-    if not _leading():
+    if not leading():
         return
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(training, indent=2, sort_keys=True)
@@ -243,7 +225,7 @@ def _trainer(folder: Path, run: Run) -> Trainer:
     if run.patience:
         callbacks.append(EarlyStopping("gain", patience=run.patience, mode="max"))
     console = Console(stderr=True)
-    if console.is_terminal and _leading():
+    if console.is_terminal and leading():
         callbacks.append(Bar(console))
     return Trainer(
         accelerator="cpu",

@@ -128,7 +128,7 @@ class Learner(LightningModule):
         coarse = degrade(batch.fine, batch.scale, settings, random)
         coarse = stored(coarse, batch.codes)
         half = self.recipe.precision == "bf16"
-        gain = self._gain(batch, coarse)
+        gain = gain_for(self.network, batch, coarse)
         with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
             residual = predict(self.network, coarse * gain, batch.scale)
         output = enlarge(coarse, batch.scale) + residual.float() / gain
@@ -166,9 +166,7 @@ class Learner(LightningModule):
             random = torch.Generator().manual_seed(batch_idx)
             coarse = degrade(batch.fine, scale, self.recipe.degradation, random)
             coarse = stored(coarse, batch.codes)
-            gain = self._gain(batch, coarse)
-            output = reconstruct(self.averaged, coarse * gain, scale) / gain
-            found = psnr(output, batch.fine)
+            found = psnr(restored(self.averaged, batch, coarse), batch.fine)
             scores[f"psnr_x{scale}"] = found
             scores[f"gain_x{scale}"] = found - psnr(enlarge(coarse, scale), batch.fine)
         gains = [value for name, value in scores.items() if name.startswith("gain")]
@@ -188,12 +186,6 @@ class Learner(LightningModule):
         """Go on from the wall time of the earlier runs."""
         self._earlier_s = checkpoint["elapsed_s"]
         self._started = time.monotonic()
-
-    def _gain(self, batch: Batch, coarse: Tensor) -> Tensor:
-        """Return what a quantised network sees images multiplied by, (N, 1, 1, 1)."""
-        if not isinstance(self.network, QuantisedTrunk):
-            return torch.ones(())
-        return gains(batch.codes[:, 3], batch.fine, coarse)
 
     def _step_seed(self) -> int:
         return self.recipe.seed * 1_000_003 + self.global_step
@@ -235,6 +227,20 @@ def predict(network: Network, coarse: Tensor, scale: int) -> Tensor:
 def reconstruct(network: Network, coarse: Tensor, scale: int) -> Tensor:
     """Return the super-resolved image (N, C, scale H, scale W) of (N, C, H, W)."""
     return enlarge(coarse, scale) + predict(network, coarse, scale)
+
+
+def gain_for(network: Network, batch: Batch, coarse: Tensor) -> Tensor:
+    """Return what a network sees `coarse` multiplied by: 1 unless it is quantised."""
+    if not isinstance(network, QuantisedTrunk):
+        return torch.ones(())
+    return gains(batch.codes[:, 3], batch.fine, coarse)
+
+
+def restored(network: Network, batch: Batch, coarse: Tensor) -> Tensor:
+    """Return the super-resolved image of what was made of a batch, as in inference."""
+    gain = gain_for(network, batch, coarse)
+    scale = batch.fine.shape[-1] // coarse.shape[-1]
+    return reconstruct(network, coarse * gain, scale) / gain
 
 
 def psnr(output: Tensor, target: Tensor) -> Tensor:

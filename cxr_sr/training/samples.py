@@ -12,7 +12,7 @@ from torch import Tensor
 from cxr_sr.superres.networks import Network
 from cxr_sr.training.dataset import Batch, stored
 from cxr_sr.training.degrade import Degradation, degrade
-from cxr_sr.training.learner import enlarge, psnr, reconstruct
+from cxr_sr.training.learner import enlarge, psnr, restored
 
 
 def draw_samples(
@@ -32,7 +32,7 @@ def draw_samples(
             coarse = degrade(region.fine, scale, degradation, random)
             coarse = stored(coarse, region.codes)
             before = enlarge(coarse, scale)
-            after = reconstruct(network, coarse, scale)
+            after = restored(network, region, coarse)
         picture = folder / f"validation_x{scale}.png"
         _draw(picture, scale, (before, after, region.fine))
         written.append(picture)

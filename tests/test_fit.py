@@ -414,6 +414,19 @@ class TestLearning:
         alone = fit(data, tmp_path / "alone", run())
         assert alone.spec.sha256 != shared.spec.sha256
 
+    def test_a_process_that_died_is_told_of_with_what_to_do(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        def broken(*_: object, **__: object):
+            message = "[gloo/transport/tcp/pair.cc:547] Connection closed by peer"
+            raise RuntimeError(message)
+
+        monkeypatch.setattr("cxr_sr.training.fit.Trainer.fit", broken)
+        with pytest.raises(TrainingError, match=r"2 processes .* has died .* --resume"):
+            fit(data, tmp_path / "two", run(devices=2))
+        with pytest.raises(RuntimeError, match="gloo"):  # ours, if there was but one
+            fit(data, tmp_path / "one", run())
+
     @pytest.mark.parametrize("name", ["hydra", "trunk"])
     def test_bf16_gives_nearly_the_same_loss(self, name: str):
         fine = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(0))

@@ -29,7 +29,8 @@ from rich.console import Console
 
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.networks import Network, build, network_class
-from cxr_sr.superres.zoo import Model, ModelSpec
+from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.zoo import Model
 from cxr_sr.training.bar import Bar
 from cxr_sr.training.card import model_card
 from cxr_sr.training.checkpoints import WholeCheckpoints, leading, start_of
@@ -259,6 +260,14 @@ def _train(
     except SystemExit as error:
         # So Lightning ends on Ctrl-C; the command line has its own way.
         raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        # Of a process that died, the others learn by a broken connection only.
+        if run.devices == 1 or "gloo" not in str(error):
+            raise
+        raise TrainingError(
+            f"one of the {run.devices} processes of this training has died (was it "
+            "killed, or is memory short?); its last checkpoint is kept: give --resume"
+        ) from error
 
 
 def _export_best(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cxr_sr.radiograph import Derivation, Geometry, PixelFormat, Radiograph
-from cxr_sr.superres.zoo import Model, ModelSpec
+from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.zoo import Model
 
 if TYPE_CHECKING:
     from cxr_sr.superres.networks import Network

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
 from cxr_sr.superres import zoo
-from cxr_sr.superres.zoo import ModelSpec
+from cxr_sr.superres.spec import ModelSpec
 
 SPEC = ModelSpec(
     "tiny",

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.superres.canvas import STRIP_ROWS
-from cxr_sr.superres.contrast import USUAL_CONTRAST, contrast_of, gain_of
+from cxr_sr.superres.contrast import (
+    LARGEST_STEP,
+    USUAL_CONTRAST,
+    YIELDING,
+    contrast_of,
+    gain_of,
+    steps_of,
+)
 
 
 def test_contrast_is_the_mean_step_between_neighbours():
@@ -42,3 +49,20 @@ def test_no_contrast_is_beyond_a_float():
     assert gain_of(1e300) == 2.0**-16
     assert gain_of(5e-324) == 2.0**16
     assert gain_of(float("nan")) == 1
+
+
+def test_the_largest_step_is_the_strongest_edges():
+    image = np.zeros((1, 4, 2 * STRIP_ROWS, 3), np.uint8)[0]
+    image[2, STRIP_ROWS:] = 200
+    assert steps_of(image)[1] == 200
+    assert steps_of(image.swapaxes(1, 2))[1] == 200
+
+
+@given(st.floats(1e-4, 1), st.floats(1, 1e3))
+def test_a_gain_gives_way_to_strong_edges_but_not_to_any(contrast: float, ratio: float):
+    largest = contrast * ratio
+    plain, found = gain_of(contrast), gain_of(contrast, largest)
+    assert plain / 2**YIELDING <= found <= plain
+    assert found == plain or found * largest <= LARGEST_STEP or found == plain / 4
+    if plain * largest <= LARGEST_STEP:
+        assert found == plain

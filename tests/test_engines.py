@@ -8,7 +8,8 @@ import pytest
 
 from cxr_sr.errors import EngineError, ModelError, SettingsError
 from cxr_sr.superres.engines import ENGINES, PACKAGES, open_engine
-from cxr_sr.superres.zoo import TRAINED, load_model
+from cxr_sr.superres.shipped import TRAINED
+from cxr_sr.superres.zoo import load_model
 from tests.builders import structure, tiny_model, tiny_network, tiny_spec
 
 SCALES = [2, 3, 4, 8]

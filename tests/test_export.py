@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from cxr_sr.errors import ModelError
 from cxr_sr.superres.networks import NETWORKS, Hydra, build, load_network
-from cxr_sr.superres.zoo import METADATA_KEY, ModelSpec, load_model, sha256_of
+from cxr_sr.superres.spec import METADATA_KEY, ModelSpec
+from cxr_sr.superres.zoo import load_model, sha256_of
 from cxr_sr.training import export as exporting
 from cxr_sr.training.export import export
 from tests.builders import tiny_model, tiny_network, tiny_spec

@@ -90,7 +90,7 @@ def test_a_command_is_one_line_that_sets_up_everything_it_needs(name):
 
 
 def test_the_first_command_needs_no_torch_and_runs_the_example():
-    assert "pip install '.[demo]'" in command("first")
+    assert "pip install '.[demo,openvino]'" in command("first")
     assert command("first").endswith("examples/first_radiograph.py\n")
     assert (ROOT / "examples" / "first_radiograph.py").is_file()
 

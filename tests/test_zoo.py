@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from cxr_sr.errors import ModelError
 from cxr_sr.superres.resample import KERNELS
+from cxr_sr.superres.shipped import INTERPOLATORS
+from cxr_sr.superres.spec import METADATA_KEY, ModelSpec
 from cxr_sr.superres.zoo import (
-    INTERPOLATORS,
-    METADATA_KEY,
     MODELS,
     Model,
-    ModelSpec,
     load_model,
     sha256_of,
     verify,

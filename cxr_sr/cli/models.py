@@ -13,6 +13,7 @@ from cxr_sr.cli.errors import ALL_FAILED, DONE, SOME_FAILED, guarded
 from cxr_sr.cli.options import Json
 from cxr_sr.errors import ModelError, OutputError
 from cxr_sr.superres import zoo
+from cxr_sr.superres.spec import ModelSpec
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="A listed model, or a weights file.")
@@ -38,7 +39,7 @@ def listed(*, as_json: Json = False) -> int:
     return DONE
 
 
-def row(spec: zoo.ModelSpec) -> list[str]:
+def row(spec: ModelSpec) -> list[str]:
     """Return a model's row in the table of `cxr-sr models` and of the README."""
     scales = ", ".join(str(s) for s in spec.scales)
     return [spec.name, scales, f"{spec.parameters:,}", spec.summary]

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Consistency
 from cxr_sr.superres.consistency import RADIUS_PX, project
-from cxr_sr.superres.contrast import contrast_of, gain_of
+from cxr_sr.superres.contrast import gain_of, steps_of
 from cxr_sr.superres.engines import Engine, EngineName, Precision, open_engine
 from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
-from cxr_sr.superres.zoo import Model, ModelSpec
+from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.zoo import Model
 
 BASE: Interpolation = "bicubic"
 """What every network adds its residual to; computed here, never in the network, so
@@ -91,7 +92,8 @@ class Chain:
         """
         if self.precision != "int8":
             return 1.0
-        return gain_of(contrast_of(planes) / abs(codes))
+        contrast, largest = steps_of(planes)
+        return gain_of(contrast / abs(codes), largest / abs(codes))
 
     def __call__(self, unit: Image, gain: float = 1.0) -> Image:
         """Return the super-resolved image.

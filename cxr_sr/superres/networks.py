@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cxr_sr.errors import ModelError, SettingsError
-from cxr_sr.superres.zoo import Grid, Model, ModelSpec
+from cxr_sr.superres.spec import Grid, ModelSpec
+from cxr_sr.superres.zoo import Model
 
 SCALES = (2, 3, 4, 8)
 DETAIL_GAIN = 8.0

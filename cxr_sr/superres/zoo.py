@@ -1,174 +1,18 @@
-"""The models there are, as data: no torch, no engine is loaded to list them."""
+"""The models there are, and the files of their weights, verified before use."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
 
 from cxr_sr.errors import ModelError
+from cxr_sr.superres.shipped import INTERPOLATORS, TRAINED
+from cxr_sr.superres.spec import METADATA_KEY, ModelSpec
 
 WEIGHTS = Path(__file__).parent / "weights"
 INT8_SUFFIX = ".int8.onnx"
-METADATA_KEY = "cxr_sr"
-"""Where a weights file (.safetensors, .onnx) keeps its specification, as JSON."""
-
-HASHES = ("sha256", "safetensors_sha256", "int8_sha256")
-"""Fields of a specification that no weights file can hold of itself."""
-
-Grid = Literal["input", "output", "none"]
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """All a caller has to know of a model; nobody asks the network."""
-
-    name: str
-    summary: str
-    """One sentence for `cxr-sr models`."""
-    network: str = ""
-    """Key in `networks.NETWORKS`; "" for an interpolator, which has no weights."""
-    settings: dict[str, int] = field(default_factory=dict)
-    """Keyword arguments of the network's constructor: width, depth."""
-    scales: tuple[int, ...] = (2, 3, 4, 8)
-    """The factors it was made for."""
-    channels: int = 1
-    """Planes it takes together; a gray network sees an RGB image plane by plane."""
-    grid: Grid = "none"
-    """Where the network runs: on the input's pixels (with one tail a scale), or on
-    the bicubic image at output size (one network for every scale)."""
-    radius_px: int = 0
-    """Receptive-field radius in pixels of `grid`: what a tile needs as its halo."""
-    parameters: int = 0
-    """Trainable parameters, all tails counted."""
-    sha256: str = ""
-    """SHA-256 of the ONNX file; "" only while a model is being trained."""
-    safetensors_sha256: str = ""
-    """SHA-256 of the safetensors file."""
-    int8_sha256: str = ""
-    """SHA-256 of the int8 graph; "" where there is none."""
-    training: dict[str, Any] = field(default_factory=dict)
-    """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
-    licence: str = "Apache-2.0"
-
-    def weights_sha256(self, precision: str) -> str:
-        """Return the hash of the graph that runs in a precision (fp32, int8)."""
-        return self.int8_sha256 if precision == "int8" else self.sha256
-
-    @property
-    def learned(self) -> bool:
-        """Whether there are weights."""
-        return bool(self.network)
-
-    def to_json(self) -> str:
-        """Return the specification for a weights file: all but the files' hashes."""
-        fields = dataclasses.asdict(self)
-        for name in HASHES:
-            del fields[name]
-        return json.dumps(fields, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        ModelError
-            If it is not a specification this version understands.
-        """
-        try:
-            fields = json.loads(text)
-            return cls(**{**fields, "scales": tuple(fields["scales"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(
-                f"the weights file's {METADATA_KEY!r} metadata is not a model "
-                f"specification of this version ({error}); use weights that "
-                "`cxr-sr train` wrote"
-            ) from error
-
-
-INTERPOLATORS = {
-    "nearest": "Pixel repetition; at x1 the identity.",
-    "bilinear": "Linear interpolation.",
-    "bicubic": "Cubic convolution, a = -0.5 (Keys 1981).",
-    "lanczos": "Lanczos-windowed sinc, three lobes.",
-    "bspline": "Interpolating cubic B-spline (Unser 1999).",
-}
-
-DATA = (
-    "280 images of NIH ChestX-ray8 (https://nihcc.app.box.com/v/ChestXray-NIHCC), "
-    "provided by the NIH Clinical Center without restrictions on use; Wang et al., "
-    "CVPR 2017; "
-    "20 images of Hannover (MHH), CC BY 3.0, doi 10.6084/m9.figshare.12275009; "
-    "12 images of Kermany et al., CC BY 4.0, Mendeley Data rscbjbr9sj"
-)
-"""What the shipped weights were trained on, and its terms."""
-
-TRAINED = (
-    ModelSpec(
-        "fine",
-        "Our residual trunk at input size, trained for noisy images too; the default.",
-        network="trunk",
-        settings={"width": 32, "depth": 16},
-        grid="input",
-        radius_px=19,
-        parameters=183_744,
-        sha256="446b38d87475d8f8b77af671de3726079b1b856de763475b35a5f0ba991029c9",
-        safetensors_sha256="c5f62f01118c152ef33c01a87cb53b744493163d0cbcfdf698cab1961f4d4755",
-        training={
-            "data": DATA,
-            "degradation": "bicubic, box, detector",
-            "loss": "Charbonnier",
-            "optimiser": "Muon, bf16",
-            "started_from": "9,227 steps with Adam on bicubic pairs, 5,325 s",
-            "steps": 10228,
-            "seconds": 2281,
-            "seed": 4,
-        },
-    ),
-    ModelSpec(
-        "fine-bicubic",
-        "The same trunk, trained on clean bicubic pairs alone, as the literature is.",
-        network="trunk",
-        settings={"width": 32, "depth": 16},
-        grid="input",
-        radius_px=19,
-        parameters=183_744,
-        sha256="d94363bca6ab0b17214d3654f63986c0d8809d189057e3d5fa2e6dcfc93372c2",
-        safetensors_sha256="04143a37ebba22928dd569f6cc2d161d5deecfc9cd52674a1abeed971e191656",
-        training={
-            "data": DATA,
-            "degradation": "bicubic",
-            "loss": "Charbonnier",
-            "optimiser": "Muon, bf16",
-            "started_from": "9,227 steps with Adam on bicubic pairs, 5,325 s",
-            "steps": 1200,
-            "seconds": 153,
-            "seed": 0,
-        },
-    ),
-    ModelSpec(
-        "hydra",
-        "The founding paper's network, at output size; trained on bicubic pairs.",
-        network="hydra",
-        grid="output",
-        radius_px=10,
-        parameters=395_715,
-        sha256="125f2d4ec598a2840c9abb8f0a593c6365475942e4ab26518ba675a344ae08df",
-        safetensors_sha256="8e9d1cf802db8261371ea03355edf2b09beb06761c2d555551846e8b0cfbd315",
-        training={
-            "data": DATA,
-            "degradation": "bicubic",
-            "loss": "0.6 MAE + 0.4 (1 - MS-SSIM)",
-            "steps": 2600,
-            "seconds": 3840,
-            "seed": 0,
-        },
-    ),
-)
 
 MODELS: dict[str, ModelSpec] = {
     name: ModelSpec(name, summary, scales=tuple(range(1, 9)))

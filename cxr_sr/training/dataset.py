@@ -15,7 +15,7 @@ from torch.utils.data import default_collate
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.superres.contrast import contrast_of
-from cxr_sr.superres.zoo import Grid
+from cxr_sr.superres.spec import Grid
 from cxr_sr.training.index import MULTIPLE, Image
 from cxr_sr.training.markers import draw_markers
 

@@ -25,7 +25,8 @@ from cxr_sr.superres.networks import (
     Trunk,
     ZeroSumConvolution,
 )
-from cxr_sr.superres.zoo import METADATA_KEY, Model, ModelSpec, sha256_of
+from cxr_sr.superres.spec import METADATA_KEY, ModelSpec
+from cxr_sr.superres.zoo import Model, sha256_of
 from cxr_sr.training.quantise import QuantisedTrunk, write_int8
 
 if TYPE_CHECKING:

@@ -1,0 +1,109 @@
+"""The models that come with the package: no weights are loaded to list them."""
+
+from __future__ import annotations
+
+from cxr_sr.superres.spec import ModelSpec
+
+INTERPOLATORS = {
+    "nearest": "Pixel repetition; at x1 the identity.",
+    "bilinear": "Linear interpolation.",
+    "bicubic": "Cubic convolution, a = -0.5 (Keys 1981).",
+    "lanczos": "Lanczos-windowed sinc, three lobes.",
+    "bspline": "Interpolating cubic B-spline (Unser 1999).",
+}
+
+DATA = (
+    "280 images of NIH ChestX-ray8 (https://nihcc.app.box.com/v/ChestXray-NIHCC), "
+    "provided by the NIH Clinical Center without restrictions on use; Wang et al., "
+    "CVPR 2017; "
+    "20 images of Hannover (MHH), CC BY 3.0, doi 10.6084/m9.figshare.12275009; "
+    "12 images of Kermany et al., CC BY 4.0, Mendeley Data rscbjbr9sj"
+)
+"""What the shipped weights were trained on, and its terms."""
+
+BEFORE = "9,227 steps with Adam and {} with Muon of a 32 x 16 trunk"
+TRAINED = (
+    ModelSpec(
+        "fast",
+        "A small trunk, trained for noisy images too: for thousands of files.",
+        network="trunk",
+        settings={"width": 24, "depth": 8},
+        grid="input",
+        radius_px=11,
+        parameters=66_960,
+        sha256="66fcb2adcf6760a0e807188d08906d714dafe8ddb3514c6ba7c3b93fce0ab8f1",
+        safetensors_sha256="df0853be95166fd2730ccdd40a81250e76ded40cf3e311ff4a07a6acfd134cff",
+        int8_sha256="bcbdda05aa20d235c28dd2b568f9e97a71a90e44335883b3c3a0e4ec6296fa4e",
+        training={
+            "data": DATA,
+            "degradation": "bicubic, box, detector",
+            "loss": "Charbonnier",
+            "optimiser": "Muon, bf16; a quarter of the crops with markers",
+            "steps": 8771,
+            "seconds": 1020,
+            "seed": 0,
+        },
+    ),
+    ModelSpec(
+        "fine",
+        "Our residual trunk at input size, trained for noisy images too; the default.",
+        network="trunk",
+        settings={"width": 48, "depth": 16},
+        grid="input",
+        radius_px=19,
+        parameters=393_120,
+        sha256="77d03ae55981d0a142020baa4452808a5f442e5b74789fec199e2fd53d334c90",
+        safetensors_sha256="13c89aeee0f2821079b395801c8ad3feb029130288b738814965f26e769201b4",
+        int8_sha256="1efc14682723d16fb7c486d69a5acd7bacc7021cb66bdbbbd42a8ffe79ce87e9",
+        training={
+            "data": DATA,
+            "degradation": "bicubic, box, detector",
+            "loss": "Charbonnier",
+            "optimiser": "Muon, bf16; a quarter of the crops with markers",
+            "started_from": BEFORE.format("10,228 (this mixture)"),
+            "steps": 13129,
+            "seconds": 4202,
+            "seed": 0,
+        },
+    ),
+    ModelSpec(
+        "fine-bicubic",
+        "The same trunk, trained on clean bicubic pairs alone, as the literature is.",
+        network="trunk",
+        settings={"width": 48, "depth": 16},
+        grid="input",
+        radius_px=19,
+        parameters=393_120,
+        sha256="eabae3a2490328bf508d94d1860b9469beb67e55085c09e0d44a0ff18cca419d",
+        safetensors_sha256="95aa4ac8151c836bc9c23ec96f04ba9e423d9eac1a5bc577efeb8719bd7fa007",
+        int8_sha256="dc33a89885328ea94e9669a574b3f2d92e34e2afeff02aba597d82ea0cb6165c",
+        training={
+            "data": DATA,
+            "degradation": "bicubic",
+            "loss": "Charbonnier",
+            "optimiser": "Muon, bf16; a quarter, then half of the crops with markers",
+            "started_from": BEFORE.format("2,000 (bicubic)"),
+            "steps": 26274,
+            "seconds": 5764,
+            "seed": 0,
+        },
+    ),
+    ModelSpec(
+        "hydra",
+        "The founding paper's network, at output size; trained on bicubic pairs.",
+        network="hydra",
+        grid="output",
+        radius_px=10,
+        parameters=395_715,
+        sha256="125f2d4ec598a2840c9abb8f0a593c6365475942e4ab26518ba675a344ae08df",
+        safetensors_sha256="8e9d1cf802db8261371ea03355edf2b09beb06761c2d555551846e8b0cfbd315",
+        training={
+            "data": DATA,
+            "degradation": "bicubic",
+            "loss": "0.6 MAE + 0.4 (1 - MS-SSIM)",
+            "steps": 2600,
+            "seconds": 3840,
+            "seed": 0,
+        },
+    ),
+)

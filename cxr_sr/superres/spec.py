@@ -1,0 +1,85 @@
+"""What is known of a model, as data: in the zoo, and inside a weights file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from cxr_sr.errors import ModelError
+
+METADATA_KEY = "cxr_sr"
+"""Where a weights file (.safetensors, .onnx) keeps its specification, as JSON."""
+HASHES = ("sha256", "safetensors_sha256", "int8_sha256")
+"""Fields of a specification that no weights file can hold of itself."""
+
+Grid = Literal["input", "output", "none"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All a caller has to know of a model; nobody asks the network."""
+
+    name: str
+    summary: str
+    """One sentence for `cxr-sr models`."""
+    network: str = ""
+    """Key in `networks.NETWORKS`; "" for an interpolator, which has no weights."""
+    settings: dict[str, int] = field(default_factory=dict)
+    """Keyword arguments of the network's constructor: width, depth."""
+    scales: tuple[int, ...] = (2, 3, 4, 8)
+    """The factors it was made for."""
+    channels: int = 1
+    """Planes it takes together; a gray network sees an RGB image plane by plane."""
+    grid: Grid = "none"
+    """Where the network runs: on the input's pixels (with one tail a scale), or on
+    the bicubic image at output size (one network for every scale)."""
+    radius_px: int = 0
+    """Receptive-field radius in pixels of `grid`: what a tile needs as its halo."""
+    parameters: int = 0
+    """Trainable parameters, all tails counted."""
+    sha256: str = ""
+    """SHA-256 of the ONNX file; "" only while a model is being trained."""
+    safetensors_sha256: str = ""
+    """SHA-256 of the safetensors file."""
+    int8_sha256: str = ""
+    """SHA-256 of the int8 graph; "" where there is none."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
+    licence: str = "Apache-2.0"
+
+    def weights_sha256(self, precision: str) -> str:
+        """Return the hash of the graph that runs in a precision (fp32, int8)."""
+        return self.int8_sha256 if precision == "int8" else self.sha256
+
+    @property
+    def learned(self) -> bool:
+        """Whether there are weights."""
+        return bool(self.network)
+
+    def to_json(self) -> str:
+        """Return the specification for a weights file: all but the files' hashes."""
+        fields = dataclasses.asdict(self)
+        for name in HASHES:
+            del fields[name]
+        return json.dumps(fields, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ModelError
+            If it is not a specification this version understands.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(**{**fields, "scales": tuple(fields["scales"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(
+                f"the weights file's {METADATA_KEY!r} metadata is not a model "
+                f"specification of this version ({error}); use weights that "
+                "`cxr-sr train` wrote"
+            ) from error

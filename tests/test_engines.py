@@ -1,6 +1,8 @@
 """The engines agree with one another, and a missing one says what to do."""
 
 import dataclasses
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -103,6 +105,26 @@ class TestAgreement:
             thread.join()
         for one, other in zip(alone, together, strict=True):
             assert np.array_equal(one, other)
+
+    @pytest.mark.slow
+    def test_the_first_calls_may_come_from_several_threads(self, model, engine_name):
+        """In a process of its own: what is loaded once is loaded at the first call."""
+        script = (
+            "import sys, threading, numpy as np\n"
+            "from cxr_sr.superres.engines import open_engine\n"
+            "from cxr_sr.superres.zoo import load_model\n"
+            "engine = open_engine(load_model(sys.argv[1]), 2, sys.argv[2], 'fp32')\n"
+            "together = threading.Barrier(4)\n"
+            "def work():\n"
+            "    together.wait()\n"
+            "    engine(np.zeros((1, 1, 16, 16), np.float32))\n"
+            "threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]\n"
+            "for thread in threads: thread.start()\n"
+            "for thread in threads: thread.join()\n"
+        )
+        command = [sys.executable, "-c", script, str(model.onnx), engine_name]
+        for _ in range(3):
+            subprocess.run(command, check=True, timeout=60)
 
     def test_color_goes_through_together(self, tmp_path, engine_name):
         pytest.importorskip("torch")

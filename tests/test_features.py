@@ -13,7 +13,7 @@ from tests.builders import noise, pixel_format, radiograph
 def test_the_shipped_trunk_sees_the_whole_image_at_its_own_size():
     image = radiograph(noise((20, 31)))
     found = features(image, load_network(load_model("fine")))
-    assert found.shape == (32, 20, 31)
+    assert found.shape == (48, 20, 31)
     assert bool(found.any())
 
 

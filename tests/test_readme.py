@@ -114,7 +114,7 @@ def test_the_python_lines_do_what_they_say(tmp_path, monkeypatch):
     names: dict[str, Any] = {}
     for block in lines:
         exec(compile(textwrap.dedent(block), "README.md", "exec"), names)  # noqa: S102
-    assert names["seen"].shape == (32, *names["radiograph"].shape)
+    assert names["seen"].shape == (48, *names["radiograph"].shape)
     before, after = cxr_sr.read("chest.dcm"), cxr_sr.read("chest_x2.dcm")
     assert after.shape == (2 * before.shape[0], 2 * before.shape[1])
 

@@ -204,6 +204,9 @@ class OpenVinoEngine:
         network = core.read_model(_subgraph(path, f"x{scale}"))
         settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         self._compiled = core.compile_model(network, "CPU", settings)
+        # The first look into a tensor loads what numpy offers to C; two threads that
+        # come to it at the same time wait for one another for ever.
+        _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._local = threading.local()
 
     def __call__(self, image: Array) -> Array:

@@ -164,7 +164,11 @@ def test_the_table_has_every_model_in_every_engine_that_is_installed(tiny, bench
     assert [(line[0], line[1]) for line in lines] == [
         (name, engine)
         for name, spec in MODELS.items()
-        for engine in (installed if spec.learned else ["numpy"])
+        for engine in (
+            installed + ["openvino int8"] * bool(spec.int8_sha256 and installed[1:])
+            if spec.learned
+            else ["numpy"]
+        )
     ]
 
 

@@ -144,7 +144,7 @@ def test_the_shipped_weights_give_the_same_in_every_engine(name, scale, engine_n
     model = load_model(name)
     image = structure((1, 1, 37, 45)).astype(np.float32)
     expected = open_engine(model, scale, "torch")(image.astype(np.float64))
-    found = open_engine(model, scale, engine_name)(image)
+    found = open_engine(model, scale, engine_name, "fp32")(image)
     assert np.abs(expected).max() > 0.01
     assert np.abs(found - expected).max() < SHIPPED_TOLERANCE
 
@@ -165,7 +165,7 @@ class TestChoice:
     @pytest.mark.parametrize("name", ENGINES)
     def test_each_names_itself_for_the_report(self, model, name):
         pytest.importorskip(PACKAGES[name])
-        engine = open_engine(model, 2, name)
+        engine = open_engine(model, 2, name, "fp32")
         assert (engine.name, engine.precision) == (name, "fp32")
 
     @pytest.mark.parametrize(
@@ -175,27 +175,27 @@ class TestChoice:
         monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
         message = f"pip install 'cxr-sr{extra}', or use the engine onnx"
         with pytest.raises(EngineError, match=message):
-            open_engine(model, 2, name)
+            open_engine(model, 2, name, "fp32")
 
     def test_an_unknown_one_is_a_wrong_setting(self, model):
         name = "tensorrt"
         message = "'tensorrt'; expected one of auto, onnx, openvino, torch"
         with pytest.raises(SettingsError, match=message):
-            open_engine(model, 2, name)  # type: ignore[arg-type]
+            open_engine(model, 2, name, "fp32")  # type: ignore[arg-type]
 
 
 class TestWeights:
     def test_they_are_loaded_once(self, model, engine_name):
-        one, other = (open_engine(model, 2, engine_name) for _ in "ab")
+        one, other = (open_engine(model, 2, engine_name, "fp32") for _ in "ab")
         assert one is other
 
     def test_but_anew_where_the_file_holds_others(self, tmp_path, engine_name):
         export = pytest.importorskip("cxr_sr.training.export").export
         before, image = tiny_model(tmp_path), an_image()
-        old = open_engine(before, 2, engine_name)(image)
+        old = open_engine(before, 2, engine_name, "fp32")(image)
         spec = tiny_spec("trunk")
         after = export(tiny_network("trunk", seed=1), spec, tmp_path)
-        new = open_engine(after, 2, engine_name)(image)
+        new = open_engine(after, 2, engine_name, "fp32")(image)
         assert np.abs(new - old).max() > 0.01
 
     def test_only_the_asked_scale_is_computed(self, tmp_path):

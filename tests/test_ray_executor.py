@@ -2,12 +2,9 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -91,91 +88,6 @@ def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many):
     assert all(Path(line).is_file() for line in written), "paths and nothing else"
     assert report_of()[-1]["done"] == MANY + 4
     assert but_for_times(report_of()) == but_for_times(report_of("here"))
-
-
-@pytest.fixture(scope="module")
-def head():
-    """Ports of a cluster's head on loopback: of its client server, and its own."""
-    pytest.importorskip("ray")
-    ports = free_ports(2)
-    options = [f"--ray-client-server-port={ports[0]}", f"--port={ports[1]}"]
-    options += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--block"]
-    options += ["--include-dashboard=false", "--disable-usage-stats"]
-    command = [str(COMMAND.with_name("ray")), "start", "--head", *options]
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            command, stdout=said, stderr=said, start_new_session=True
-        ) as process,
-    ):
-        until = time.monotonic() + 60
-        while not all(map(answers, ports)):
-            if process.poll() is not None or time.monotonic() > until:
-                said.seek(0)
-                pytest.fail(f"no head: {said.read().decode()}")
-            time.sleep(0.1)
-        yield ports
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.kill()
-        process.kill()
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in taken]
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.mark.slow
-def test_a_running_cluster_is_joined_from_without_and_from_within(many, head):
-    subprocess.run([COMMAND, *FINER, "-o", "here"], check=True)
-    client = [
-        str(COMMAND),
-        *FINER,
-        "-o",
-        "there",
-        "--cluster",
-        f"ray://127.0.0.1:{head[0]}",
-    ]
-    subprocess.run(client, check=True)
-    member = [str(COMMAND), *FINER, "-o", "within", "--cluster", "ray"]
-    address = {"RAY_ADDRESS": f"127.0.0.1:{head[1]}"}
-    subprocess.run(member, check=True, env=os.environ | address)
-    expected = but_for_times(report_of("here"))
-    assert but_for_times(report_of("there")) == expected
-    assert but_for_times(report_of("within")) == expected
-
-
-@pytest.mark.slow
-def test_an_interrupted_run_on_a_cluster_keeps_what_is_done(many, head):
-    words = [
-        str(COMMAND),
-        *FINER,
-        "-o",
-        "out",
-        "--cluster",
-        f"ray://127.0.0.1:{head[0]}",
-    ]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-        assert run.stdout
-        run.stdout.readline()
-        run.send_signal(signal.SIGINT)
-        _, said = run.communicate(timeout=60)
-    assert run.returncode == 130, said
-    assert b"Traceback" not in said
-    done = [line for line in report_of("out") if line.get("status") == "done"]
-    assert 0 < len(done) < MANY
-    assert all((Path("out") / line["output"]).is_file() for line in done)
-    subprocess.run([*words, "--resume"], check=True)
-    left = [p for p in Path("out").rglob(".*") if p.is_file()]
-    assert left == []
 
 
 @pytest.mark.slow

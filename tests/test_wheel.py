@@ -68,7 +68,8 @@ def test_the_installed_weights_are_those_the_zoo_knows(spec):
 
 
 def test_there_are_no_weights_that_the_zoo_does_not_know():
-    known = {f"{n}{suffix}" for n in MODELS for suffix in (".onnx", ".safetensors")}
+    suffixes = (".onnx", ".safetensors", ".int8.onnx")
+    known = {f"{n}{suffix}" for n in MODELS for suffix in suffixes}
     assert {path.name for path in WEIGHTS.glob("*.*")} <= known
 
 

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from cxr_sr.errors import EngineError, ModelError, SettingsError
-from cxr_sr.superres.engines import ENGINES, PACKAGES, open_engine
+from cxr_sr.superres.engines import (
+    ENGINES,
+    PACKAGES,
+    OpenVinoEngine,
+    open_engine,
+)
+from cxr_sr.superres.settings import Settings, threads_of
 from cxr_sr.superres.shipped import TRAINED
 from cxr_sr.superres.zoo import load_model
 from tests.builders import structure, tiny_model, tiny_network, tiny_spec
@@ -182,6 +188,20 @@ class TestChoice:
         message = "'tensorrt'; expected one of auto, onnx, openvino, torch"
         with pytest.raises(SettingsError, match=message):
             open_engine(model, 2, name, "fp32")  # type: ignore[arg-type]
+
+
+class TestThreads:
+    def test_openvino_computes_as_many_calls_at_a_time_as_it_was_opened_for(
+        self, tmp_path
+    ):
+        """With one stream, tiles computed side by side wait for each other."""
+        pytest.importorskip("openvino")
+        if threads_of(Settings()) < 2:
+            pytest.skip("this process may use one core, and OpenVINO goes by that")
+        for threads in (1, 2):
+            engine = open_engine(tiny_model(tmp_path), 2, "openvino", "fp32", threads)
+            assert isinstance(engine, OpenVinoEngine)
+            assert engine._compiled.get_property("NUM_STREAMS") == threads
 
 
 class TestWeights:

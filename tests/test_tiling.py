@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_sr.superres.tiling import Tile, plan, run
+from cxr_sr.superres.tiling import Tile, divide, parts_of, plan, run
 
 SIDES = st.integers(1, 70)
 
@@ -19,6 +19,50 @@ def tiles_of(*lengths):
     one = slice(0, 1)
     for start, stop in pairwise(edges):
         yield Tile((one, slice(start, stop)), (one, slice(start, stop)))
+
+
+class TestParts:
+    """Into how many tiles an image is divided where memory alone sets a limit."""
+
+    @given(SIDES, SIDES, st.integers(1, 80), st.integers(0, 30), st.integers(1, 9))
+    def test_no_tile_with_its_halo_is_larger_than_the_square_with_its(
+        self, rows, columns, tile_px, halo_px, threads
+    ):
+        parts = parts_of((rows, columns), tile_px, halo_px, threads)
+        for tile in divide((rows, columns), parts, halo_px):
+            height, width = (p.stop - p.start for p in tile.padded)
+            assert height * width <= (tile_px + 2 * halo_px) ** 2
+
+    @given(SIDES, SIDES, st.integers(8, 80), st.integers(0, 30), st.integers(1, 9))
+    def test_no_thread_computes_more_than_with_squares(
+        self, rows, columns, tile_px, halo_px, threads
+    ):
+        def busiest(parts):
+            tiles = list(divide((rows, columns), parts, halo_px))
+            areas = [np.prod([p.stop - p.start for p in tile.padded]) for tile in tiles]
+            return max(areas) * -(-len(tiles) // threads)
+
+        squares = (-(-rows // tile_px), -(-columns // tile_px))
+        found = parts_of((rows, columns), tile_px, halo_px, threads)
+        # A part rounded up may be a row or a column longer than the longest tile.
+        assert busiest(found) <= busiest(squares) * 1.2
+
+    @pytest.mark.parametrize(
+        ("shape", "threads", "expected"),
+        [
+            ((512, 512), 1, 2),
+            ((512, 512), 2, 2),
+            ((512, 512), 3, 3),
+            ((1024, 1024), 2, 6),
+            ((30, 30), 2, 1),
+        ],
+    )
+    def test_an_image_is_cut_as_often_as_it_pays(self, shape, threads, expected):
+        assert np.prod(parts_of(shape, 477, 17, threads)) == expected
+
+    def test_a_large_image_is_divided_at_once_on_many_cores(self):
+        down, across = parts_of((8485, 7071), 64, 17, 192)
+        assert down * across >= 192
 
 
 class TestPlan:

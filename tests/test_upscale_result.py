@@ -184,12 +184,12 @@ class TestSettings:
     ):
         asked = []
 
-        def plan(shape, tile_px, halo_px):
+        def parts_of(shape, tile_px, *rest):
             asked.append(tile_px)
-            return real(shape, tile_px, halo_px)
+            return real(shape, tile_px, *rest)
 
-        real = tiling.plan
-        monkeypatch.setattr(tiling, "plan", plan)
+        real = tiling.parts_of
+        monkeypatch.setattr(tiling, "parts_of", parts_of)
         strip = radiograph(noise((5000, 3)))
         upscaled(strip, "bicubic", 8, max_memory_mb=memory_mb, threads=9)
         assert asked == [side]
@@ -205,7 +205,7 @@ class TestSettings:
         monkeypatch.setattr(tiling, "run", run)
         upscaled(radiograph(noise((96, 80))), threads=3)
         upscaled(radiograph(noise((8, 8))), threads=3)
-        assert asked == [(9, 3), (1, 3)]
+        assert asked == [(3, 3), (1, 3)]
 
     def test_where_cores_cannot_be_asked_for_they_are_counted(self, monkeypatch):
         """As on macOS and Windows."""

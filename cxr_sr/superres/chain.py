@@ -40,8 +40,9 @@ class Chain:
         consistency: Consistency,
         engine: EngineName,
         precision: Precision = "auto",
+        threads: int = 1,
     ) -> Chain:
-        """Load what `model` needs at `scale`.
+        """Load what `model` needs at `scale`, for so many tiles at a time.
 
         Raises
         ------
@@ -58,7 +59,7 @@ class Chain:
             )
         opened = None
         if model.spec.learned:
-            opened = open_engine(model, scale, engine, precision)
+            opened = open_engine(model, scale, engine, precision, threads)
         return cls(model.spec, scale, opened, consistency)
 
     @property

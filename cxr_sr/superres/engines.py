@@ -1,7 +1,8 @@
 """What runs a network: ONNX Runtime, OpenVINO or torch, behind one protocol.
 
 Tiles are computed side by side, so an engine works on one thread a call (torch on as
-many as it is set to); calls may come from several threads at once.
+many as it is set to); calls may come from several threads at once, and as many as it
+was opened for are computed at the same time.
 """
 
 from __future__ import annotations
@@ -55,8 +56,13 @@ def open_engine(
     scale: int,
     engine: EngineName = "auto",
     precision: Precision = "auto",
+    threads: int = 1,
 ) -> Engine:
     """Load a model's weights into an engine, for one scale; once for many images.
+
+    Parameters
+    ----------
+    threads : calls that are to be computed at the same time
 
     Raises
     ------
@@ -65,7 +71,7 @@ def open_engine(
     SettingsError
         If there is no such engine, or it does not do the precision.
     """
-    return _loaded(*choose(model, engine, precision), model, scale)
+    return _loaded(*choose(model, engine, precision), model, scale, threads)
 
 
 def choose(
@@ -126,9 +132,11 @@ def _announce(text: str) -> None:
 
 
 @lru_cache(maxsize=32)  # a comparison holds every model in every engine
-def _loaded(engine: str, precision: Precision, model: Model, scale: int) -> Engine:
-    if precision == "int8":
-        return OpenVinoEngine(model, scale, precision)
+def _loaded(
+    engine: str, precision: Precision, model: Model, scale: int, threads: int
+) -> Engine:
+    if engine == "openvino":
+        return OpenVinoEngine(model, scale, precision, threads)
     return ENGINES[engine](model, scale)
 
 
@@ -195,14 +203,26 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, model: Model, scale: int, precision: Precision = "fp32") -> None:
+    def __init__(
+        self,
+        model: Model,
+        scale: int,
+        precision: Precision = "fp32",
+        threads: int = 1,
+    ) -> None:
         import openvino
 
         self.precision: str = precision
         core = openvino.Core()
         path = model.int8 if precision == "int8" else model.onnx
         network = core.read_model(_subgraph(path, f"x{scale}"))
-        settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        # A stream computes one request at a time: with a single one, calls from other
+        # threads wait for each other.
+        settings = {
+            "NUM_STREAMS": threads,
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
         self._compiled = core.compile_model(network, "CPU", settings)
         # The first look into a tensor loads what numpy offers to C; two threads that
         # come to it at the same time wait for one another for ever.

@@ -20,8 +20,11 @@ BASELINE_MB = 300
 CHAIN_BYTES = 64
 """Working memory of the chain for an output pixel of a tile: float32 and float64
 copies of base, residual, projection and codes."""
-NETWORK_BYTES = 3000
-"""Working memory of a network for a pixel of its own grid: its two widest layers."""
+NETWORK_BYTES = 3600
+"""Working memory of a network for a pixel of its own grid. ONNX Runtime holds most of
+a trunk's layers, as torch does hydra's two widest."""
+OPENVINO_BYTES = {"input": 700, "output": 1600}
+"""OpenVINO holds three layers of a trunk (48 channels), and hydra's two widest."""
 SMALLEST_TILE_PX = 32
 LARGEST_TILE_PX = 512
 """Beyond this the halo costs little, and the processor's caches are left behind."""
@@ -75,17 +78,23 @@ def tiles_of(
 ) -> Iterator[tiling.Tile]:
     """Yield the tiles of an image of `shape` (rows, columns)."""
     rows, columns = shape
-    # Even a small image gives each thread a tile of its own.
-    share = max(-(-max(shape) // threads_of(settings)), SMALLEST_TILE_PX)
-    tile_px = settings.tile_px or min(_tile_px(chain, settings), share)
-    return tiling.plan((rows, columns), tile_px, chain.halo_px)
+    halo_px = chain.halo_px
+    if settings.tile_px:
+        return tiling.plan((rows, columns), settings.tile_px, halo_px)
+    threads = threads_of(settings)
+    tile_px = _tile_px(chain, settings)
+    parts = tiling.parts_of((rows, columns), tile_px, halo_px, threads)
+    return tiling.divide((rows, columns), parts, halo_px)
 
 
 def _tile_px(chain: Chain, settings: Settings) -> int:
     """Return the largest tile whose working memory fits the budget of a thread."""
     budget = max(settings.max_memory_mb - BASELINE_MB, 32) * 1e6 / threads_of(settings)
     fine = chain.scale**2
-    network = fine if chain.spec.grid == "output" else 1
-    bytes_per_px = fine * CHAIN_BYTES + network * NETWORK_BYTES * chain.spec.learned
+    bytes_per_px = fine * CHAIN_BYTES
+    if chain.engine is not None:
+        openvino = chain.engine.name == "openvino"
+        layers = OPENVINO_BYTES[chain.spec.grid] if openvino else NETWORK_BYTES
+        bytes_per_px += layers * (fine if chain.spec.grid == "output" else 1)
     side = int((budget / bytes_per_px) ** 0.5) - 2 * chain.halo_px
     return min(max(side, SMALLEST_TILE_PX), LARGEST_TILE_PX)

@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice, pairwise, product
 from typing import TypeVar
 
 Result = TypeVar("Result")
 Part = tuple[slice, slice]
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,55 @@ class Tile:
         return rows, columns
 
 
-def plan(shape: tuple[int, int], tile_px: int, halo_px: int) -> Iterator[Tile]:
+def plan(shape: Size, tile_px: int, halo_px: int) -> Iterator[Tile]:
+    """Yield tiles no longer than `tile_px` that cover an image, as `divide` does."""
+    rows, columns = shape
+    return divide(shape, (-(-rows // tile_px), -(-columns // tile_px)), halo_px)
+
+
+def divide(shape: Size, parts: Size, halo_px: int) -> Iterator[Tile]:
     """Yield tiles that cover an image of `shape` (rows, columns) once, row by row.
 
-    The image is divided evenly, so that no tile is a sliver that is nearly all halo.
+    It is divided evenly into `parts` (down, across), so that no tile is a sliver that
+    is nearly all halo.
     """
-    for rows in _split(shape[0], tile_px, halo_px):
-        for columns in _split(shape[1], tile_px, halo_px):
+    for rows in _split(shape[0], parts[0], halo_px):
+        for columns in _split(shape[1], parts[1], halo_px):
             yield Tile((rows[0], columns[0]), (rows[1], columns[1]))
 
 
-def _split(length: int, tile_px: int, halo_px: int) -> Iterator[tuple[slice, slice]]:
-    parts = -(-length // tile_px)
+def parts_of(shape: Size, tile_px: int, halo_px: int, threads: int) -> Size:
+    """Return into how many parts (down, across) an image is divided for the least work.
+
+    Work is the pixels that the busiest thread computes, halos counted: square tiles
+    have the least halo, but an image of two tiles' size is halved rather than
+    quartered, and the last tiles should not leave threads idle.
+
+    Parameters
+    ----------
+    tile_px : side of the square tile that memory suffices for; others have no larger
+        area with their halo
+    """
+    area = (tile_px + 2 * halo_px) ** 2
+
+    def padded(length: int, parts: int) -> int:
+        return min(length, -(-length // parts) + 2 * halo_px)
+
+    def work(parts: Size) -> tuple[bool, int, int]:
+        tile = padded(shape[0], parts[0]) * padded(shape[1], parts[1])
+        rounds = -(-parts[0] * parts[1] // threads)
+        return tile > area, rounds * tile, parts[0] * parts[1]
+
+    squares = [-(-length // tile_px) for length in shape]
+    more = threads if squares[0] * squares[1] < 2 * threads else 0
+    down, across = (
+        range(1, min(2 * count + more, length) + 1)
+        for count, length in zip(squares, shape, strict=True)
+    )
+    return min(product(down, across), key=work)
+
+
+def _split(length: int, parts: int, halo_px: int) -> Iterator[tuple[slice, slice]]:
     edges = [length * part // parts for part in range(parts + 1)]
     for start, stop in pairwise(edges):
         padded = slice(max(0, start - halo_px), min(length, stop + halo_px))

@@ -116,7 +116,12 @@ def open_chain(
             f"has {math.prod(planes)}; use a model that takes one"
         )
     return Chain.open(
-        model, scale, settings.consistency, settings.engine, settings.precision
+        model,
+        scale,
+        settings.consistency,
+        settings.engine,
+        settings.precision,
+        threads_of(settings),
     )
 
 

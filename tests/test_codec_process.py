@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.uid import JPEGLosslessSV1
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats import codec_process, codec_service
+from cxr_sr.formats import codec_process, codec_service, read
 from cxr_sr.formats.codec_process import CodecProcess
 from cxr_sr.formats.dicom_layout import PixelLayout
 from cxr_sr.formats.raster_scan import scan
 from cxr_sr.formats.sniff import Kind
 from tests.builders import pixel_format, write_png
-from tests.dicom_files import JPEG_LOSSLESS_FRAME, RAMP
+from tests.dicom_files import JPEG_LOSSLESS_FRAME, RAMP, dicom_file
 
 LAYOUT = PixelLayout(16, 16, pixel_format(), 11, 0)
 HOSTILE = """
@@ -57,6 +57,14 @@ def decoded(process: CodecProcess, stream: bytes = JPEG_LOSSLESS_FRAME):
 def pid_of(process: CodecProcess) -> int:
     assert process._child is not None
     return process._child._process.pid
+
+
+def test_what_other_readers_loaded_does_not_count_against_an_image(tmp_path):
+    """SimpleITK alone fills more address space than a small image may take."""
+    png = write_png(tmp_path / "scan.png")
+    jpeg = dicom_file(tmp_path / "image.dcm", syntax=JPEG2000Lossless)
+    for path in (jpeg, png, jpeg, png, jpeg):
+        assert read(path).pixels.size
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom_codecs import DECODERS, Decoded
 from cxr_sr.formats.dicom_layout import PixelLayout
 from cxr_sr.formats.guard import readable
-from cxr_sr.formats.raster_scan import scan_here
+from cxr_sr.formats.raster_scan import scan_here, simple_itk
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import PixelFormat
 
@@ -41,16 +41,16 @@ def serve() -> None:
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what codecs print must not get between the answers
-    begun_with = _address_space()
     while line := sys.stdin.buffer.readline():
         request = json.loads(line)
         if "raster" in request:
-            _bound(begun_with + raster_limit(request), request["seconds"])
+            simple_itk()  # what loading it takes is not the image's
+            _bound(raster_limit(request), request["seconds"])
             _answer_raster(answers, request)
         else:
             layout = layout_from(request["layout"])
             limit = memory_limit(layout, request["bytes"])
-            _bound(begun_with + limit, request["seconds"])
+            _bound(limit, request["seconds"])
             stream = sys.stdin.buffer.read(request["bytes"])
             _answer(answers, stream, UID(request["syntax"]), layout)
         _bound(None, 0)
@@ -134,8 +134,13 @@ def _address_space() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _bound(limit: int | None, seconds: int) -> None:
-    """Have the system end this process beyond these bounds; None and 0 lift them."""
+def _bound(more: int | None, seconds: int) -> None:
+    """Have the system end this process beyond these bounds; None and 0 lift them.
+
+    Parameters
+    ----------
+    more : bytes beyond what is in use now, which grows with each library loaded
+    """
     if sys.platform == "win32":  # has neither; a crash still costs only one file
         return
     import resource
@@ -143,7 +148,7 @@ def _bound(limit: int | None, seconds: int) -> None:
     # The kernel's alarm ends native code, too, even when the parent is gone by then.
     signal.alarm(seconds)
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    soft = hard if limit is None else limit
+    soft = hard if more is None else _address_space() + more
     if hard != resource.RLIM_INFINITY:
         soft = min(soft, hard)
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

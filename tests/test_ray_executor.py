@@ -2,9 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -17,6 +21,10 @@ from tests.files import COMMAND, Entry, a_png, an_export, report_of, upscale
 from tests.test_batch_runner import by_name, jobs
 
 MANY = 12
+PATIENCE_S = 240
+"""Seconds for what takes some here: Ray is slow to start on a busy machine."""
+EAGER = {"RAY_worker_niceness": "0"}
+"""Ray's workers are niced, and on a busy machine do next to nothing for minutes."""
 FINER = ["upscale", "in", "--model", "bicubic", "--scale", "8"]
 
 
@@ -30,15 +38,42 @@ def many(tmp_path: Path, monkeypatch) -> Path:
     return an_export(tmp_path / "in")
 
 
+@pytest.fixture
+def alone(monkeypatch) -> Iterator[None]:
+    """A place for Ray of the test's own: it joins no cluster that another left."""
+    pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with a_place_for_ray() as place:
+        monkeypatch.setenv("RAY_TMPDIR", place)
+        for name, value in EAGER.items():
+            monkeypatch.setenv(name, value)
+        yield
+
+
+@contextmanager
+def a_place_for_ray() -> Iterator[str]:
+    # Not pytest's: the paths of Ray's sockets have to be short.
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as place:
+        yield place
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """A Ray of two processors on this machine, that tells nobody of it."""
     ray = pytest.importorskip("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.update(EAGER)
     before = signal.getsignal(signal.SIGTERM)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with a_place_for_ray() as place:
+        ray.init(
+            "local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            _temp_dir=place,
+        )
+        yield
+        ray.shutdown()
     signal.signal(signal.SIGTERM, before)
 
 
@@ -53,14 +88,17 @@ def a_worker_at_work(driver: int) -> int | None:
     return None
 
 
-def kill_a_worker(driver: int) -> None:
-    until = time.monotonic() + 60
+def kill_a_worker(driver: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
-        worker = a_worker_at_work(driver)
+        if driver.poll() is not None:
+            pytest.fail(f"ended with {driver.returncode}: {driver.communicate()}")
+        worker = a_worker_at_work(driver.pid)
         if worker is not None:
             os.kill(worker, signal.SIGKILL)
             return
-    pytest.fail("no worker was at work within a minute")
+    driver.kill()
+    pytest.fail(f"no worker was at work within {PATIENCE_S} s: {driver.communicate()}")
 
 
 def but_for_times(report: list[Entry]) -> list[Entry]:
@@ -71,8 +109,7 @@ def but_for_times(report: list[Entry]) -> list[Entry]:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many):
-    pytest.importorskip("ray")
+def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many, alone):
     subprocess.run([COMMAND, *FINER, "-o", "here"], check=True)
     words = [str(COMMAND), *FINER, "-o", "out", "--cluster", "ray"]
     with subprocess.Popen(
@@ -80,14 +117,116 @@ def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many):
     ) as process:
         assert process.stdout
         first = process.stdout.readline()
-        kill_a_worker(process.pid)
-        rest, talk = process.communicate(timeout=120)
+        kill_a_worker(process)
+        rest, talk = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, talk
     written = [first.strip(), *rest.splitlines()]
     assert len(written) == MANY + 4
     assert all(Path(line).is_file() for line in written), "paths and nothing else"
     assert report_of()[-1]["done"] == MANY + 4
     assert but_for_times(report_of()) == but_for_times(report_of("here"))
+
+
+@pytest.fixture(scope="module")
+def head():
+    """Ports of a cluster's head on loopback: of its client server, and its own."""
+    pytest.importorskip("ray")
+    ports = free_ports(2)
+    options = [f"--ray-client-server-port={ports[0]}", f"--port={ports[1]}"]
+    options += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--block"]
+    options += ["--include-dashboard=false", "--disable-usage-stats"]
+    command = [str(COMMAND.with_name("ray")), "start", "--head", *options]
+    with (
+        a_place_for_ray() as place,
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            [*command, f"--temp-dir={place}"],
+            stdout=said,
+            stderr=said,
+            env=os.environ | EAGER,
+        ) as process,
+    ):
+        until = time.monotonic() + PATIENCE_S
+        while not all(map(answers, ports)):
+            if process.poll() is not None or time.monotonic() > until:
+                said.seek(0)
+                pytest.fail(f"no head: {said.read().decode()}")
+            time.sleep(0.1)
+        yield ports
+        # No `ray stop`: that would end every other cluster of this machine too.
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.kill()
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in taken]
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def started(words: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A run that has told of its first file.
+
+    A head on a busy machine may need longer for a client than Ray waits for it.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as run:
+            assert run.stdout
+            if run.stdout.readline():
+                yield run
+                return
+            _, said = run.communicate()
+            assert "no cluster answers there" in said
+            assert time.monotonic() < until, said
+
+
+def on(head: list[int], output: str) -> list[str]:
+    """The command that works on the cluster of `head`, as a client of it."""
+    cluster = ["--cluster", f"ray://127.0.0.1:{head[0]}"]
+    return [str(COMMAND), *FINER, "-o", output, *cluster]
+
+
+@pytest.mark.slow
+def test_a_running_cluster_is_joined_from_without_and_from_within(many, alone, head):
+    subprocess.run([COMMAND, *FINER, "-o", "here"], check=True)
+    with started(on(head, "there")) as run:
+        _, said = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 0, said
+    member = [str(COMMAND), *FINER, "-o", "within", "--cluster", "ray"]
+    address = {"RAY_ADDRESS": f"127.0.0.1:{head[1]}"}
+    subprocess.run(member, check=True, env=os.environ | address)
+    expected = but_for_times(report_of("here"))
+    assert but_for_times(report_of("there")) == expected
+    assert but_for_times(report_of("within")) == expected
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_on_a_cluster_keeps_what_is_done(many, alone, head):
+    with started(on(head, "out")) as run:
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+    done = [line for line in report_of("out") if line.get("status") == "done"]
+    assert 0 < len(done) < MANY
+    assert all((Path("out") / line["output"]).is_file() for line in done)
+    with started([*on(head, "out"), "--resume"]) as run:
+        run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 0
+    left = [p for p in Path("out").rglob(".*") if p.is_file()]
+    assert left == []
 
 
 @pytest.mark.slow
@@ -157,9 +296,21 @@ def test_without_ray_the_extra_is_named(many, monkeypatch):
 
 
 @pytest.mark.slow  # importing Ray takes seconds where the disk is busy
-def test_an_address_that_does_not_answer_is_refused(many):
-    pytest.importorskip("ray")
+def test_an_address_that_does_not_answer_is_refused(many, alone):
     result = upscale("in", "-o", "out", "--cluster", "ray://127.0.0.1:1")
     assert result.exit_code == 2
     assert "no cluster answers there" in result.stderr
+    assert not Path("out").exists()
+
+
+def test_a_ray_that_does_not_start_is_refused(many, alone, monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def init(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out")  # noqa: TRY002 - Ray's own way
+
+    monkeypatch.setattr(ray, "init", init)
+    result = upscale("in", "-o", "out", "--cluster", "ray")
+    assert result.exit_code == 2
+    assert "(The current node timed out)" in result.stderr
     assert not Path("out").exists()

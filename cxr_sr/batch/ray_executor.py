@@ -123,7 +123,7 @@ def _connect(cluster: str) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # of Ray, which raises bare ones
         raise SettingsError(
             f"--cluster {cluster}: no cluster answers there ({error}); start one with "
             "`ray start --head` and give its address as ray://HOST:10001, and its "

@@ -27,7 +27,6 @@ from cxr_sr.training.dataset import (
     alter,
     detail,
     laplacian,
-    stored,
 )
 from cxr_sr.training.index import Image, load, read_entries
 from cxr_sr.training.provenance import data_hash, provenance
@@ -296,20 +295,6 @@ class TestWindows:
         codes = torch.stack([source.sample(n, 24)[1][0] for n in range(400)])
         altered = (codes - 1 / 255).abs() > 1e-9
         assert 0.18 < float(altered.double().mean()) < 0.32
-
-    def test_rounding_is_to_whole_codes(self):
-        coarse = torch.rand(2, 1, 8, 8, dtype=torch.float64)
-        steps = [1 / 255, 1 / 4095]
-        codes = torch.tensor([[s, 0.0, 1.0, 0.1] for s in steps], dtype=torch.float64)
-        found = stored(coarse, codes)
-        for one, before, step in zip(found, coarse, steps, strict=True):
-            assert torch.allclose((one / step).round(), one / step)
-            assert float((one - before).abs().max()) <= step / 2 + 1e-12
-
-    def test_what_rings_beyond_black_or_white_is_lost(self):
-        coarse = torch.tensor([-0.1, 0.25, 1.1]).view(1, 1, 1, 3)
-        found = stored(coarse, torch.tensor([[0.25, 0.0, 1.0, 0.1]]))
-        assert found.flatten().tolist() == [0.0, 0.25, 1.0]
 
     def test_an_inverted_image_spans_the_same_units(self):
         pixels = noise((24, 24), pixel_format(8), 0)

@@ -14,8 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.evaluation.degradations import NOMINAL, expose
+from cxr_sr.evaluation.degradations import NOMINAL, Coding, expose
+from cxr_sr.evaluation.degradations import bicubic as evaluated
 from cxr_sr.superres import resample
+from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.degrade import (
     DEGRADATIONS,
     Degradation,
@@ -24,8 +26,9 @@ from cxr_sr.training.degrade import (
     degrade,
     detector,
     gaussian_blur,
+    stored,
 )
-from tests.builders import structure
+from tests.builders import pixel_format, structure
 
 SCALES = [2, 3, 4, 8]
 NOISELESS = (1e12, 1e12)
@@ -37,6 +40,11 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def image(height: int = 48, width: int = 72, seed: int = 0) -> Tensor:
     return torch.from_numpy(structure((1, 1, height, width), seed)).float()
+
+
+def codes(bits: int = 16) -> Tensor:
+    """What an image of unit range is stored in."""
+    return torch.tensor([[1 / (2**bits - 1), 0.0, 1.0, 0.1]], dtype=torch.float64)
 
 
 def flat(value: float, side: int = 384) -> Tensor:
@@ -61,6 +69,21 @@ def test_bicubic_is_pillows(scale: int):
 
 
 @pytest.mark.parametrize("scale", SCALES)
+def test_bicubic_is_what_evaluation_undoes(scale: int):
+    """The rounding of columns and of rows too, but for ties."""
+    fine = (image(192, 240) * 255).round() / 255
+    by_numpy = evaluated(
+        fine[0, 0].double().numpy() * 255,
+        scale,
+        Coding(pixel_format(8), Scaling(0, 255)),
+    )
+    seen = degrade(fine.double(), codes(8), scale, Degradation(), generator())
+    difference = np.abs(seen[0, 0].numpy() * 255 - by_numpy).round()
+    assert difference.max() <= 1
+    assert np.count_nonzero(difference) < 0.02 * difference.size
+
+
+@pytest.mark.parametrize("scale", SCALES)
 def test_training_and_inference_reduce_alike(scale: int):
     fine = image().double()
     by_numpy = resample.bicubic_down(fine.numpy(), scale)
@@ -81,7 +104,8 @@ def test_box_averages_each_block(scale: int):
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_a_coarse_image_is_scale_times_smaller(kind: str, scale: int):
-    coarse = degrade(image(), scale, Degradation((kind,)), generator())
+    settings = Degradation((kind,))
+    coarse = degrade(image(), codes().float(), scale, settings, generator())
     assert coarse.shape == (1, 1, 48 // scale, 72 // scale)
     assert coarse.dtype == torch.float32
 
@@ -90,7 +114,7 @@ def test_a_coarse_image_is_scale_times_smaller(kind: str, scale: int):
 def test_a_flat_image_keeps_its_value(kind: str, scale: int, value: float):
     """Up to noise, which a flood of quanta makes vanish."""
     quiet = Degradation((kind,), quanta=NOISELESS)
-    coarse = degrade(flat(value, 24), scale, quiet, generator())
+    coarse = degrade(flat(value, 24), codes(), scale, quiet, generator())
     assert float((coarse - value).abs().max()) < 1e-4
 
 
@@ -186,15 +210,18 @@ def test_nothing_becomes_infinite_where_no_quanta_arrive():
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_the_same_seed_gives_the_same_image(kind: str):
     chosen = Degradation((kind,))
-    first, second = (degrade(image(), 2, chosen, generator(5)) for _ in range(2))
+    first, second = (
+        degrade(image(), codes(), 2, chosen, generator(5)) for _ in range(2)
+    )
     assert torch.equal(first, second)
 
 
 def test_a_mixture_draws_each_of_its_kinds():
     mixture = Degradation.of("bicubic, box")
-    found = [degrade(image(), 2, mixture, generator(seed)) for seed in range(16)]
-    is_box = [torch.equal(f, box(image(), 2)) for f in found]
-    is_bicubic = [torch.equal(f, bicubic(image(), 2)) for f in found]
+    found = [degrade(image(), codes(), 2, mixture, generator(n)) for n in range(16)]
+    binned = stored(box(image(), 2), codes())
+    is_box = [torch.equal(f, binned) for f in found]
+    is_bicubic = [bool((f - bicubic(image(), 2)).abs().max() < 3e-5) for f in found]
     assert any(is_box)
     assert any(is_bicubic)
     assert all(a != b for a, b in zip(is_box, is_bicubic, strict=True))
@@ -203,3 +230,19 @@ def test_a_mixture_draws_each_of_its_kinds():
 def test_an_unknown_degradation_is_named():
     with pytest.raises(SettingsError, match="unknown degradation 'jpeg'; there are"):
         Degradation.of("bicubic,jpeg")
+
+
+def test_rounding_is_to_whole_codes():
+    coarse = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+    steps = [1 / 255, 1 / 4095]
+    codes = torch.tensor([[s, 0.0, 1.0, 0.1] for s in steps], dtype=torch.float64)
+    found = stored(coarse, codes)
+    for one, before, step in zip(found, coarse, steps, strict=True):
+        assert torch.allclose((one / step).round(), one / step)
+        assert float((one - before).abs().max()) <= step / 2 + 1e-12
+
+
+def test_what_rings_beyond_black_or_white_is_lost():
+    coarse = torch.tensor([-0.1, 0.25, 1.1]).view(1, 1, 1, 3)
+    found = stored(coarse, torch.tensor([[0.25, 0.0, 1.0, 0.1]]))
+    assert found.flatten().tolist() == [0.0, 0.25, 1.0]

@@ -184,16 +184,6 @@ def alter(
     return altered + unit.dtype.type(0.5), Codes(step, least, largest, contrast)
 
 
-def stored(coarse: Tensor, codes: Tensor) -> Tensor:
-    """Return `coarse` (N, C, H, W) as a file with the `codes` (N, 4) would hold it.
-
-    It is rounded, and clipped: what rings beyond black or white is lost.
-    """
-    columns = (column.view(-1, 1, 1, 1) for column in codes.unbind(1))
-    step, least, largest, _ = columns
-    return ((coarse / step).round() * step).clamp(least, largest)
-
-
 class Batch(NamedTuple):
     """Crops that a step looks at."""
 

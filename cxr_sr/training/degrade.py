@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -54,19 +55,47 @@ class Degradation:
         return cls(names)
 
 
+Hold = Callable[[Tensor], Tensor]
+"""Maps (N, C, H, W) in units to what a file would hold of it."""
+
+
 def degrade(
-    image: Tensor, scale: int, settings: Degradation, random: torch.Generator
+    image: Tensor,
+    codes: Tensor,
+    scale: int,
+    settings: Degradation,
+    random: torch.Generator,
 ) -> Tensor:
-    """Return `image` as one of `settings.kinds`, drawn from `random`, sees it."""
+    """Return `image` as one of `settings.kinds`, drawn from `random`, sees it.
+
+    It is as a file with the `codes` (N, 4) of `dataset.Codes` would hold it.
+    """
     kinds = settings.kinds
     drawn = int(torch.randint(len(kinds), (), generator=random))
-    return DEGRADATIONS[kinds[drawn]](image, scale, settings, random)
+    hold = partial(stored, codes=codes)
+    return hold(DEGRADATIONS[kinds[drawn]](image, scale, hold, settings, random))
 
 
-def bicubic(image: Tensor, scale: int) -> Tensor:
-    """Return the antialiased bicubic reduction (a = -0.5), the literature's."""
-    size = image.shape[-2] // scale, image.shape[-1] // scale
-    return functional.interpolate(image, size=size, mode="bicubic", antialias=True)
+def stored(coarse: Tensor, codes: Tensor) -> Tensor:
+    """Return `coarse` (N, C, H, W) as a file with the `codes` (N, 4) would hold it.
+
+    It is rounded, and clipped: what rings beyond black or white is lost.
+    """
+    columns = (column.view(-1, 1, 1, 1) for column in codes.unbind(1))
+    step, least, largest, _ = columns
+    return ((coarse / step).round() * step).clamp(least, largest)
+
+
+def bicubic(image: Tensor, scale: int, hold: Hold | None = None) -> Tensor:
+    """Return the antialiased bicubic reduction (a = -0.5), the literature's.
+
+    Columns first; with `hold` they are held before the rows are reduced, as Pillow
+    does.
+    """
+    rows, columns = (side // scale for side in image.shape[-2:])
+    reduced = partial(functional.interpolate, mode="bicubic", antialias=True)
+    narrow = reduced(image, size=(image.shape[-2], columns))
+    return reduced(hold(narrow) if hold else narrow, size=(rows, columns))
 
 
 def box(image: Tensor, scale: int) -> Tensor:
@@ -121,9 +150,9 @@ def _log_uniform(low: float, high: float, random: torch.Generator) -> float:
     return math.exp(math.log(low) + drawn * math.log(high / low))
 
 
-Degrade = Callable[[Tensor, int, Degradation, torch.Generator], Tensor]
+Degrade = Callable[[Tensor, int, Hold, Degradation, torch.Generator], Tensor]
 DEGRADATIONS: dict[str, Degrade] = {
-    "bicubic": lambda image, scale, _, __: bicubic(image, scale),
-    "box": lambda image, scale, _, __: box(image, scale),
-    "detector": detector,
+    "bicubic": lambda image, scale, hold, _, __: bicubic(image, scale, hold),
+    "box": lambda image, scale, *_: box(image, scale),
+    "detector": lambda image, scale, _, *physics: detector(image, scale, *physics),
 }

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.networks import SCALES, Network
-from cxr_sr.training.dataset import Batch, stored
+from cxr_sr.training.dataset import Batch
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.muon import Muon
@@ -125,8 +125,7 @@ class Learner(LightningModule):
         """
         random = torch.Generator().manual_seed(self._step_seed())
         settings = self.recipe.degradation
-        coarse = degrade(batch.fine, batch.scale, settings, random)
-        coarse = stored(coarse, batch.codes)
+        coarse = degrade(batch.fine, batch.codes, batch.scale, settings, random)
         half = self.recipe.precision == "bf16"
         gain = gain_for(self.network, batch, coarse)
         with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
@@ -164,8 +163,8 @@ class Learner(LightningModule):
         scores = {}
         for scale in self.recipe.scales:
             random = torch.Generator().manual_seed(batch_idx)
-            coarse = degrade(batch.fine, scale, self.recipe.degradation, random)
-            coarse = stored(coarse, batch.codes)
+            settings = self.recipe.degradation
+            coarse = degrade(batch.fine, batch.codes, scale, settings, random)
             found = psnr(restored(self.averaged, batch, coarse), batch.fine)
             scores[f"psnr_x{scale}"] = found
             scores[f"gain_x{scale}"] = found - psnr(enlarge(coarse, scale), batch.fine)

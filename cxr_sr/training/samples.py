@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_sr.superres.networks import Network
-from cxr_sr.training.dataset import Batch, stored
+from cxr_sr.training.dataset import Batch
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.learner import enlarge, psnr, restored
 
@@ -29,8 +29,7 @@ def draw_samples(
     for scale in network.scales:
         random = torch.Generator().manual_seed(0)
         with torch.inference_mode():
-            coarse = degrade(region.fine, scale, degradation, random)
-            coarse = stored(coarse, region.codes)
+            coarse = degrade(region.fine, region.codes, scale, degradation, random)
             before = enlarge(coarse, scale)
             after = restored(network, region, coarse)
         picture = folder / f"validation_x{scale}.png"

@@ -310,6 +310,8 @@ def test_a_ray_that_does_not_start_is_refused(many, alone, monkeypatch):
         raise Exception("The current node timed out")  # noqa: TRY002 - Ray's own way
 
     monkeypatch.setattr(ray, "init", init)
+    # Of this process, the fixture `cluster` may have connected it.
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     result = upscale("in", "-o", "out", "--cluster", "ray")
     assert result.exit_code == 2
     assert "(The current node timed out)" in result.stderr

@@ -19,6 +19,7 @@ from tests.files import (
     tree,
     upscale,
 )
+from tests.test_atomic import left_over
 
 
 @pytest.fixture
@@ -34,6 +35,14 @@ def test_the_input_tree_is_mirrored_and_the_input_is_as_it_was(export):
     assert result.exit_code == 0, result.stderr
     assert sorted(tree("out")) == [*EVERY, "cxr-sr-report.jsonl"]
     assert tree(export) == before
+
+
+def test_no_unfinished_file_of_a_dead_worker_stays_behind(export):
+    (export.parent / "out" / "a").mkdir(parents=True)
+    left = left_over(Path("out/a"))
+    result = upscale(export, "-o", "out")
+    assert result.exit_code == 0, result.stderr
+    assert not left.exists()
 
 
 def test_standard_output_is_the_paths_and_nothing_else(export):

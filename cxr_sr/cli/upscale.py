@@ -46,10 +46,14 @@ def upscale(options: Options) -> int:
         return NOTHING if options.shard is None else DONE
     if options.dry_run:
         return _rehearse(options, recipe, batch)
+    folders = {job.target.parent for job in batch.jobs}
     if options.resume:
-        sweep({job.target.parent for job in batch.jobs})
-    with _hands(options, recipe) as hands:
-        return _perform(options, recipe, batch, hands)
+        sweep(folders)
+    try:
+        with _hands(options, recipe) as hands:
+            return _perform(options, recipe, batch, hands)
+    finally:
+        sweep(folders)  # workers may have died of their file
 
 
 def _rehearse(options: Options, recipe: "Recipe", batch: "Batch") -> int:

@@ -73,6 +73,16 @@ def test_vdsr_has_twenty_layers_of_64():
     assert count(Vdsr()) == 9 * 64 + 18 * 9 * 64 * 64 + 9 * 64 + 19 * 64 + 1
 
 
+def test_vdsr_starts_as_a_shallow_network():
+    torch.manual_seed(0)
+    network = Vdsr()
+    with torch.no_grad():
+        first = network.body[:2](image())
+        last = network.body(image())
+    alike = torch.corrcoef(torch.stack([first.flatten(), last.flatten()]))[0, 1]
+    assert alike > 0.7
+
+
 def test_a_trunk_has_one_convolution_a_scale_beside_its_trunk():
     width, depth = 6, 4
     trunk = 9 * width + (depth + 1) * 9 * width * width

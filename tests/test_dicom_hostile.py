@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
     JPEGLosslessSV1,
 )
 
-from cxr_sr.errors import InputError, UnreadableError
-from cxr_sr.formats import dicom_parse, dicom_pixels, read
+from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
+from cxr_sr.formats import dicom_parse, dicom_pixels, header_bound, read
 from tests.dicom_files import (
     ENCODED_HERE,
     RAMP,
@@ -72,6 +73,67 @@ def test_sequences_nested_without_end_are_refused(tmp_path: Path):
     path.write_bytes(data[:meta] + (sequence + item) * 20_000)
     with pytest.raises(UnreadableError):
         read(path)
+
+
+def element(
+    tag: str, vr: bytes, value: bytes = b"", length: int | None = None
+) -> bytes:
+    """An element in Explicit VR Little Endian; `tag` as it is in the file."""
+    size = (len(value) if length is None else length).to_bytes(4, "little")
+    long = vr in (b"SQ", b"UN")
+    return bytes.fromhex(tag) + vr + (b"\0\0" + size if long else size[:2]) + value
+
+
+def item(value: bytes) -> bytes:
+    return b"\xfe\xff\x00\xe0" + len(value).to_bytes(4, "little") + value
+
+
+MANY = 5000
+CODE = element("08000001", b"SH")
+END = b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+
+def nested(depth: int) -> bytes:
+    value = element("09000110", b"UN", bytes(2**16))
+    for _ in range(depth):
+        value = element("08001592", b"SQ", item(value))
+    return value
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"".join(
+            element(f"0900{n % 256:02x}{n // 256:02x}", b"LO") for n in range(MANY)
+        ),
+        element("08001592", b"SQ", item(CODE) * MANY),
+        element("08001592", b"SQ", item(CODE) * MANY + END, 0xFFFFFFFF),
+        element("08001592", b"SQ", item(element("08001592", b"SQ", item(CODE) * MANY))),
+        nested(100),
+    ],
+    ids=["elements", "items", "undefined length", "items of an item", "deep"],
+)
+def test_a_header_of_absurdly_many_elements_is_refused_unparsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: bytes
+):
+    path = dicom_file(tmp_path / "a.dcm")
+    data = path.read_bytes()
+    meta = 144 + int.from_bytes(data[140:144], "little")
+    path.write_bytes(data[:meta] + header + data[meta:])
+    monkeypatch.setattr(header_bound, "MAX_HEADS", 4000)
+    with pytest.raises(NotARadiographError, match="more than 4000 elements"):
+        read(path)
+
+
+def test_large_tables_in_sequences_are_no_reason_to_refuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(header_bound, "MAX_HEADS", 1000)
+    tables = Dataset()
+    tables.LUTDescriptor, tables.LUTData = [4096, 0, 16], bytes(2 * 4096)
+    tables["LUTData"].VR = "OW"
+    path = dicom_file(tmp_path / "a.dcm", VOILUTSequence=[tables] * 3)
+    assert read(path).pixels.shape == (33, 34)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from pydicom.uid import (
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom_encoding import encoding_of, to_explicit_little_endian
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet, readable
+from cxr_sr.formats.header_bound import check_sequences, read_bounded
 from cxr_sr.formats.header_elements import remove_tags, text
 from cxr_sr.formats.sniff import Kind
 
@@ -85,6 +86,8 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
     ------
     UnreadableError
         If the file is damaged, truncated in its header, or inflates to an absurd size.
+    NotARadiographError
+        If its header has absurdly many elements.
 
     References
     ----------
@@ -99,10 +102,13 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
         read_dataset(file, True, True, stop_when=_leaves_group(0))  # noqa: FBT003
         implicit = syntax == ImplicitVRLittleEndian
         little = syntax != ExplicitVRBigEndian
-        dataset = read_dataset(file, implicit, little, stop_when=_at_pixel_data)
+        dataset = read_bounded(
+            file, implicit=implicit, little=little, stop_when=_at_pixel_data
+        )
         _check_complete(dataset)
         pixels = _locate_pixels(file, dataset)
         dataset.update(_elements_after(file, dataset))
+        check_sequences(dataset)
         to_explicit_little_endian(dataset)
     remove_tags(dataset, lambda tag: tag.group in _NOT_HEADER)
     return ParsedDicom(dataset, syntax, pixels, file)
@@ -204,7 +210,8 @@ def _elements_after(file: BinaryIO, before: Dataset) -> dict[BaseTag, _Element]:
     What makes no sense there is no reason to refuse an image that is complete.
     """
     try:
-        after = read_dataset(file, *encoding_of(before))
+        implicit, little = encoding_of(before)
+        after = read_bounded(file, implicit=implicit, little=little)
         _check_complete(after)
     except (*PARSER_ERRORS, OSError, UnreadableError):
         return {}

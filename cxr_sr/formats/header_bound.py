@@ -1,0 +1,131 @@
+"""How much header is read: elements are few in a radiograph, and dear to parse.
+
+A file of some megabytes can hold a million elements without a value, or items of them.
+Parsing, deriving and writing such a header takes minutes and gigabytes, so that it is
+refused before it is parsed, by the number of heads (of elements or items) in it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from typing import BinaryIO, cast
+
+from pydicom.charset import default_encoding
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset, read_sequence
+from pydicom.tag import BaseTag
+
+from cxr_sr.errors import NotARadiographError
+from cxr_sr.formats.header_elements import UNDECODABLE
+
+MAX_HEADS = 100_000
+"""Elements and items of a header; that of a radiograph has some hundreds, and one with
+all its vendor's private groups some thousands."""
+MAX_DEPTH = 64
+"""Sequences within one another; those of the standard end at about ten."""
+_HEAD_BYTES = 8
+
+Stop = Callable[[BaseTag, str | None, int], bool]
+
+
+def read_bounded(
+    file: BinaryIO, *, implicit: bool, little: bool, stop_when: Stop | None = None
+) -> Dataset:
+    """Read a data set, with its sequences of undefined length, up to `stop_when`.
+
+    Raises
+    ------
+    NotARadiographError
+        If it has too many elements.
+    """
+    heads = _Heads(file, MAX_HEADS)
+    try:
+        return read_dataset(
+            cast("BinaryIO", heads), implicit, little, stop_when=stop_when
+        )
+    finally:  # pydicom makes another error of one that a stream raises
+        heads.check()
+
+
+def check_sequences(dataset: Dataset) -> None:
+    """Refuse a data set whose unparsed sequences hold too many elements.
+
+    Raises
+    ------
+    NotARadiographError
+        If they do, or lie too deep within one another.
+    """
+    left = MAX_HEADS
+    sequences = _unparsed(dataset.elements())
+    for _ in range(MAX_DEPTH):
+        if sum(len(raw.value or b"") for raw in sequences) < left * _HEAD_BYTES:
+            return  # there is no room for so many
+        below: list[RawDataElement] = []
+        for raw in sequences:
+            items, left = _items(raw, left)
+            below += _unparsed(element for item in items for element in item.elements())
+        sequences = below
+    raise _too_much()
+
+
+def _too_much() -> NotARadiographError:
+    return NotARadiographError(
+        f"its header has more than {MAX_HEADS} elements, or sequences more than "
+        f"{MAX_DEPTH} deep; a radiograph's has some hundreds: the file is hostile, "
+        "damaged or of another kind, leave it out"
+    )
+
+
+class _Heads:
+    """A stream from which a number of heads can be read; then it is at its end."""
+
+    def __init__(self, stream: BinaryIO, left: int) -> None:
+        self._stream = stream
+        self.left = left
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes; eight at once are what pydicom takes for a head."""
+        self.left -= size == _HEAD_BYTES
+        return b"" if self.left < 0 else self._stream.read(size)
+
+    def check(self) -> None:
+        if self.left < 0:
+            raise _too_much()
+
+
+def _items(raw: RawDataElement, left: int) -> tuple[Iterable[Dataset], int]:
+    """Return a sequence's items, their own unparsed, and how many heads are left."""
+    value = raw.value or b""
+    heads = _Heads(io.BytesIO(value), left)
+    try:
+        items: Iterable[Dataset] = read_sequence(
+            cast("BinaryIO", heads),
+            raw.is_implicit_VR,
+            raw.is_little_endian,
+            len(value),
+            default_encoding,
+        )
+    except UNDECODABLE:
+        items = ()  # it stays bytes later on, too
+    heads.check()
+    return items, heads.left
+
+
+def _unparsed(
+    elements: Iterable[DataElement | RawDataElement],
+) -> list[RawDataElement]:
+    return [
+        element
+        for element in elements
+        if isinstance(element, RawDataElement)
+        and element.value
+        and (element.VR or _vr_of(element.tag)) == "SQ"
+    ]
+
+
+def _vr_of(tag: BaseTag) -> str:
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"

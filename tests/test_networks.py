@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from cxr_sr.errors import ModelError, SettingsError
+from cxr_sr.superres.layers import FixedBatchNorm
 from cxr_sr.superres.networks import (
     NETWORKS,
-    FixedBatchNorm,
     Hydra,
     Network,
     Trunk,

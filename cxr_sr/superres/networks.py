@@ -7,28 +7,27 @@ added to the bicubic image: at the size of `image` for `grid = "output"` (where
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cxr_sr.errors import ModelError, SettingsError
+from cxr_sr.superres.layers import (
+    FixedBatchNorm,
+    FullPrecision,
+    Pair,
+    ZeroSumConvolution,
+    convolutions,
+    last_layer,
+    look_at_detail,
+    pass_on,
+    tail,
+    unbiased,
+)
 from cxr_sr.superres.spec import Grid, ModelSpec
 from cxr_sr.superres.zoo import Model
 
 SCALES = (2, 3, 4, 8)
-DETAIL_GAIN = 8.0
-"""Neighbouring pixels of a radiograph differ by about an eighth of its contrast."""
-PAIR_GAIN = 0.3
-"""A trunk whose pairs start small trains like a shallow one first."""
-TAIL_GAIN = 0.1
-LAST_LAYER_GAIN = 0.01
-"""Residuals are some hundredths of a unit: a last layer this much smaller than usual
-starts every network near the bicubic image instead of far below it."""
-PASSED_ON_GAIN = 0.1
-"""Of the usual start, beside the identity that a layer starts with."""
 
 
 class Network(nn.Module):
@@ -77,11 +76,11 @@ class Hydra(Network):
         super().__init__(channels, scales)
         self.normalise = FixedBatchNorm(channels)
         self.body = nn.Sequential(
-            *_convolutions([channels, 8, 16, 32], first=FullPrecision),
-            *_convolutions([32, 64, 128, 256], dilation=2),
+            *convolutions([channels, 8, 16, 32], first=FullPrecision),
+            *convolutions([32, 64, 128, 256], dilation=2),
         )
-        self.last = _last_layer(256, channels)
-        _look_at_detail(self.body[0])
+        self.last = last_layer(256, channels)
+        look_at_detail(self.body[0])
 
     def forward(self, image: Tensor, scale: int) -> Tensor:  # noqa: ARG002
         """Return the residual of the bicubic `image`; any scale is treated alike."""
@@ -104,11 +103,11 @@ class Vdsr(Network):
     def __init__(self, channels: int = 1, scales: tuple[int, ...] = SCALES) -> None:
         super().__init__(channels, scales)
         widths = [channels] + [64] * 19
-        self.body = nn.Sequential(*_convolutions(widths, first=FullPrecision))
-        self.last = _last_layer(64, channels)
-        _look_at_detail(self.body[0])
+        self.body = nn.Sequential(*convolutions(widths, first=FullPrecision))
+        self.last = last_layer(64, channels)
+        look_at_detail(self.body[0])
         for layer in [*self.body.children()][2::2]:
-            _pass_on(layer)
+            pass_on(layer)
 
     def forward(self, image: Tensor, scale: int) -> Tensor:  # noqa: ARG002
         """Return the residual of the bicubic `image`; any scale is treated alike."""
@@ -151,8 +150,8 @@ class Trunk(Network):
         self.border = nn.ReplicationPad2d(1)
         self.first = ZeroSumConvolution(channels, width)
         self.pairs = nn.Sequential(*(Pair(width) for _ in range(depth // 2)))
-        self.end = _unbiased(width, width)
-        self.tails = nn.ModuleDict({f"x{s}": _tail(width, channels, s) for s in scales})
+        self.end = unbiased(width, width)
+        self.tails = nn.ModuleDict({f"x{s}": tail(width, channels, s) for s in scales})
 
     def inner_convolutions(self) -> list[Tensor]:
         """Return the weights of the trunk; the tails of several scales differ."""
@@ -169,74 +168,6 @@ class Trunk(Network):
         """Return the residual (N, C, scale H, scale W) by that scale's tail alone."""
         residual: Tensor = self.tails[f"x{scale}"](self.features(image))
         return residual
-
-
-class FullPrecision(nn.Conv2d):
-    """A convolution in float32, whatever precision the layers after it train in.
-
-    It sees the image itself, whose faintest detail bfloat16 would round away.
-    """
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the convolution of `image` (N, C, H, W)."""
-        with torch.autocast(image.device.type, enabled=False):
-            return super().forward(image)
-
-
-class ZeroSumConvolution(FullPrecision):
-    """A 3 x 3 convolution that answers to differences only, never to the level."""
-
-    def __init__(self, into: int, out: int) -> None:
-        super().__init__(into, out, 3, bias=False)
-
-    @property
-    def kernel(self) -> Tensor:
-        """The kernels that act: `weight` less the mean of each."""
-        return self.weight - self.weight.mean((1, 2, 3), keepdim=True)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return (N, out, H - 2, W - 2) of `image` (N, into, H, W)."""
-        with torch.autocast(image.device.type, enabled=False):
-            return functional.conv2d(image, self.kernel)
-
-
-class Pair(nn.Module):
-    """Two convolutions around which the features pass unchanged."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = _unbiased(width, width)
-        self.second = _unbiased(width, width, PAIR_GAIN)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return `features` (N, width, H, W) with the pair's correction added."""
-        changed: Tensor = features + self.second(torch.relu(self.first(features)))
-        return changed
-
-
-class FixedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation by the statistics of the whole data set, in training too.
-
-    A few small crops have statistics of their own; normalising by them would take
-    from the network the contrast that its residual is in proportion to. The paper's
-    batches of whole images hardly differ from the data set. Gain and offset learn.
-    """
-
-    def settle(self, mean: float, variance: float) -> None:
-        """Set the statistics, in units, for every channel."""
-        nn.init.constant_(self.get_buffer("running_mean"), mean)
-        nn.init.constant_(self.get_buffer("running_var"), variance)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return `image` (N, C, H, W) normalised."""
-        return functional.batch_norm(
-            image,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            eps=self.eps,
-        )
 
 
 NETWORKS: dict[str, type[Network]] = {"hydra": Hydra, "vdsr": Vdsr, "trunk": Trunk}
@@ -295,68 +226,3 @@ def load_network(model: Model) -> Network:
             f"written with {model.onnx.name}"
         ) from error
     return network.eval()
-
-
-def _convolution(
-    into: int, out: int, dilation: int = 1, kind: type[nn.Conv2d] = nn.Conv2d
-) -> nn.Conv2d:
-    convolution = kind(into, out, 3, padding=dilation, dilation=dilation)
-    # He et al., ICCV 2015: keeps the signal's size through the ReLUs.
-    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-    if convolution.bias is not None:
-        nn.init.zeros_(convolution.bias)
-    return convolution
-
-
-def _convolutions(
-    widths: list[int], dilation: int = 1, first: type[nn.Conv2d] = nn.Conv2d
-) -> list[nn.Module]:
-    kinds = [first] + [nn.Conv2d] * (len(widths) - 2)
-    return [
-        layer
-        for (into, out), kind in zip(pairwise(widths), kinds, strict=True)
-        for layer in (_convolution(into, out, dilation, kind), nn.ReLU())
-    ]
-
-
-def _last_layer(into: int, out: int) -> nn.Conv2d:
-    convolution = _convolution(into, out)
-    with torch.no_grad():
-        convolution.weight.mul_(LAST_LAYER_GAIN)
-    return convolution
-
-
-def _look_at_detail(convolution: nn.Module) -> None:
-    """Let a first layer start with filters that see differences, not brightness.
-
-    A residual depends on detail, which is faint beside the shading of a chest; a
-    network that starts with random filters has to unlearn the shading first.
-    """
-    weights = convolution.get_parameter("weight")
-    with torch.no_grad():
-        weights.sub_(weights.mean(dim=(2, 3), keepdim=True)).mul_(DETAIL_GAIN)
-
-
-def _pass_on(convolution: nn.Module) -> None:
-    """Let a layer of a deep chain start as the identity and a little of anything.
-
-    The chain then trains like its two ends first. Without that, twenty layers were no
-    better than bicubic after half an hour. L. Xiao et al. (ICML 2018) train chains
-    of thousands of layers from orthogonal kernels of one pixel, of which this is one.
-    """
-    weights = convolution.get_parameter("weight")
-    with torch.no_grad():
-        usual = weights.clone()
-        nn.init.dirac_(weights).add_(usual, alpha=PASSED_ON_GAIN)
-
-
-def _unbiased(into: int, out: int, gain: float = 1.0) -> nn.Conv2d:
-    convolution = nn.Conv2d(into, out, 3, padding=1, bias=False)
-    with torch.no_grad():
-        convolution.weight.mul_(gain)
-    return convolution
-
-
-def _tail(width: int, channels: int, scale: int) -> nn.Module:
-    last = _unbiased(width, channels * scale**2, TAIL_GAIN)
-    return nn.Sequential(last, nn.PixelShuffle(scale))

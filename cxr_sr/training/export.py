@@ -18,12 +18,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from cxr_sr.errors import ModelError
+from cxr_sr.superres.layers import FixedBatchNorm, FullPrecision, ZeroSumConvolution
 from cxr_sr.superres.networks import (
-    FixedBatchNorm,
-    FullPrecision,
     Network,
     Trunk,
-    ZeroSumConvolution,
 )
 from cxr_sr.superres.spec import METADATA_KEY, ModelSpec
 from cxr_sr.superres.zoo import Model, sha256_of

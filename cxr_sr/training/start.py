@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from cxr_sr.errors import TrainingError
-from cxr_sr.superres.networks import FixedBatchNorm, Network
+from cxr_sr.superres.layers import FixedBatchNorm
+from cxr_sr.superres.networks import Network
 from cxr_sr.training.index import Image
 
 

@@ -1,0 +1,158 @@
+"""What the networks are built of, and the weights that they start from."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+DETAIL_GAIN = 8.0
+"""Neighbouring pixels of a radiograph differ by about an eighth of its contrast."""
+PAIR_GAIN = 0.3
+"""A trunk whose pairs start small trains like a shallow one first."""
+TAIL_GAIN = 0.1
+LAST_LAYER_GAIN = 0.01
+"""Residuals are some hundredths of a unit: a last layer this much smaller than usual
+starts every network near the bicubic image instead of far below it."""
+PASSED_ON_GAIN = 0.1
+"""Of the usual start, beside the identity that a layer starts with."""
+
+
+class FullPrecision(nn.Conv2d):
+    """A convolution in float32, whatever precision the layers after it train in.
+
+    It sees the image itself, whose faintest detail bfloat16 would round away.
+    """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the convolution of `image` (N, C, H, W)."""
+        with torch.autocast(image.device.type, enabled=False):
+            return super().forward(image)
+
+
+class ZeroSumConvolution(FullPrecision):
+    """A 3 x 3 convolution that answers to differences only, never to the level."""
+
+    def __init__(self, into: int, out: int) -> None:
+        super().__init__(into, out, 3, bias=False)
+
+    @property
+    def kernel(self) -> Tensor:
+        """The kernels that act: `weight` less the mean of each."""
+        return self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return (N, out, H - 2, W - 2) of `image` (N, into, H, W)."""
+        with torch.autocast(image.device.type, enabled=False):
+            return functional.conv2d(image, self.kernel)
+
+
+class Pair(nn.Module):
+    """Two convolutions around which the features pass unchanged."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = unbiased(width, width)
+        self.second = unbiased(width, width, PAIR_GAIN)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return `features` (N, width, H, W) with the pair's correction added."""
+        changed: Tensor = features + self.second(torch.relu(self.first(features)))
+        return changed
+
+
+class FixedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation by the statistics of the whole data set, in training too.
+
+    A few small crops have statistics of their own; normalising by them would take
+    from the network the contrast that its residual is in proportion to. The paper's
+    batches of whole images hardly differ from the data set. Gain and offset learn.
+    """
+
+    def settle(self, mean: float, variance: float) -> None:
+        """Set the statistics, in units, for every channel."""
+        nn.init.constant_(self.get_buffer("running_mean"), mean)
+        nn.init.constant_(self.get_buffer("running_var"), variance)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return `image` (N, C, H, W) normalised."""
+        return functional.batch_norm(
+            image,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            eps=self.eps,
+        )
+
+
+def convolution(
+    into: int, out: int, dilation: int = 1, kind: type[nn.Conv2d] = nn.Conv2d
+) -> nn.Conv2d:
+    """Return a 3 x 3 convolution that keeps the image's size, at its usual start."""
+    layer = kind(into, out, 3, padding=dilation, dilation=dilation)
+    # He et al., ICCV 2015: keeps the signal's size through the ReLUs.
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def convolutions(
+    widths: list[int], dilation: int = 1, first: type[nn.Conv2d] = nn.Conv2d
+) -> list[nn.Module]:
+    """Return convolutions of these `widths`, each with its ReLU."""
+    kinds = [first] + [nn.Conv2d] * (len(widths) - 2)
+    return [
+        layer
+        for (into, out), kind in zip(pairwise(widths), kinds, strict=True)
+        for layer in (convolution(into, out, dilation, kind), nn.ReLU())
+    ]
+
+
+def last_layer(into: int, out: int) -> nn.Conv2d:
+    """Return the convolution that makes the residual, small at the start."""
+    layer = convolution(into, out)
+    with torch.no_grad():
+        layer.weight.mul_(LAST_LAYER_GAIN)
+    return layer
+
+
+def look_at_detail(layer: nn.Module) -> None:
+    """Let a first layer start with filters that see differences, not brightness.
+
+    A residual depends on detail, which is faint beside the shading of a chest; a
+    network that starts with random filters has to unlearn the shading first.
+    """
+    weights = layer.get_parameter("weight")
+    with torch.no_grad():
+        weights.sub_(weights.mean(dim=(2, 3), keepdim=True)).mul_(DETAIL_GAIN)
+
+
+def pass_on(layer: nn.Module) -> None:
+    """Let a layer of a deep chain start as the identity and a little of anything.
+
+    The chain then trains like its two ends first. Without that, twenty layers were no
+    better than bicubic after half an hour. L. Xiao et al. (ICML 2018) train chains
+    of thousands of layers from orthogonal kernels of one pixel, of which this is one.
+    """
+    weights = layer.get_parameter("weight")
+    with torch.no_grad():
+        usual = weights.clone()
+        nn.init.dirac_(weights).add_(usual, alpha=PASSED_ON_GAIN)
+
+
+def unbiased(into: int, out: int, gain: float = 1.0) -> nn.Conv2d:
+    """Return a trunk's convolution, its start times `gain`."""
+    layer = nn.Conv2d(into, out, 3, padding=1, bias=False)
+    with torch.no_grad():
+        layer.weight.mul_(gain)
+    return layer
+
+
+def tail(width: int, channels: int, scale: int) -> nn.Module:
+    """Return what makes the residual of one scale of a trunk's feature map."""
+    last = unbiased(width, channels * scale**2, TAIL_GAIN)
+    return nn.Sequential(last, nn.PixelShuffle(scale))

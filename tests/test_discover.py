@@ -117,6 +117,21 @@ def test_links_are_followed_and_circles_are_not(folder: Path, dicom: Path):
     assert found(folder) == ["link/a.dcm"]
 
 
+def test_a_folder_is_met_by_its_own_name_before_a_links(folder: Path, dicom: Path):
+    (folder / "study" / "series").mkdir(parents=True)
+    shutil.copy(dicom, folder / "study" / "series" / "a.dcm")
+    (folder / "first").symlink_to(folder / "study" / "series")
+    (folder / "study" / "again").symlink_to(folder / "study")
+    assert found(folder) == ["study/series/a.dcm"]
+
+
+def test_a_link_to_a_hidden_folder_is_followed(folder: Path, dicom: Path):
+    (folder / ".kept").mkdir()
+    shutil.copy(dicom, folder / ".kept" / "a.dcm")
+    (folder / "link").symlink_to(folder / ".kept")
+    assert found(folder) == ["link/a.dcm"]
+
+
 def test_a_link_to_nothing_is_told(folder: Path):
     (folder / "a.dcm").symlink_to(folder / "gone.dcm")
     assert skipped(folder) == {"a.dcm": "there is no such file"}

@@ -50,8 +50,9 @@ Found = Candidate | Skipped
 def discover(inputs: Iterable[Path]) -> Iterator[Found]:
     """Yield every file below `inputs`, in the order of inputs and then of names.
 
-    Folders are walked, through links too, each folder once. A DICOMDIR that is named
-    as an input stands for the files it refers to. Files are known by their content.
+    Folders are walked, through links too, each folder once, and by its own name where
+    that lies below the input. A DICOMDIR that is named as an input stands for the files
+    it refers to. Files are known by their content.
 
     Parameters
     ----------
@@ -75,7 +76,9 @@ def _folder(root: Path) -> Iterator[Found]:
         subfolders[:] = [
             name
             for name in sorted(subfolders)
-            if not name.startswith(".") and _is_new(Path(folder, name), seen)
+            if not name.startswith(".")
+            and not _leads_back(Path(folder, name), root)
+            and _is_new(Path(folder, name), seen)
         ]
         for name in sorted(names):
             path = Path(folder, name)
@@ -85,6 +88,17 @@ def _folder(root: Path) -> Iterator[Found]:
             reason = f"the folder cannot be listed: {error.strerror}"
             yield Skipped(path, path.relative_to(root), reason, asked=True)
         unlisted.clear()
+
+
+def _leads_back(folder: Path, root: Path) -> bool:
+    """Return whether this is a link to a folder that is met below `root` anyway."""
+    if not folder.is_symlink():
+        return False
+    try:
+        target = folder.resolve().relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):  # a circle of links; outside
+        return False
+    return not any(part.startswith(".") for part in target.parts)
 
 
 def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:

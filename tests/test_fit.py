@@ -652,6 +652,14 @@ class TestOptions:
         assert found.sampling.crop_px is None
         assert found.recipe.lr == 2e-4
 
+    def test_weights_that_learn_to_be_rounded_are_not_to_forget_the_rest(self):
+        init = Path("w.safetensors")
+        assert run_of(self.options()).recipe.lr == 1e-3
+        assert run_of(self.options(quantise=True)).recipe.lr == 1e-3
+        assert run_of(self.options(init=init)).recipe.lr == 1e-3
+        assert run_of(self.options(quantise=True, init=init)).recipe.lr == 2e-5
+        assert run_of(self.options(quantise=True, init=init, lr=1e-4)).recipe.lr == 1e-4
+
     def test_the_crop_fits_the_network_unless_told_otherwise(self):
         assert run_of(self.options()).sampling.crop_px == 48
         assert run_of(self.options(model="vdsr")).sampling.crop_px == 192

@@ -108,8 +108,15 @@ class Options:
         Option(rich_help_panel=COURSE),
     ] = "mae+ms-ssim"
     lr: Annotated[
-        float, Option(min=0, help="Peak learning rate.", rich_help_panel=COURSE)
-    ] = 1e-3
+        float | None,
+        Option(
+            min=0,
+            help="Peak learning rate. "
+            "[default: 0.001; with --quantise and --init 2e-5]",
+            show_default=False,
+            rich_help_panel=COURSE,
+        ),
+    ] = None
     optimiser: Annotated[
         Literal["adam", "muon"],
         Option(
@@ -202,7 +209,7 @@ def run_of(options: Options) -> "Run":
             scales=_scales(options.scales),
             degradation=Degradation.of(options.degradation),
             loss=options.loss,
-            lr=options.lr,
+            lr=_rate(options),
             optimiser=options.optimiser,
             precision=options.precision,
             max_steps=options.max_steps,
@@ -228,6 +235,13 @@ def run_of(options: Options) -> "Run":
         quantise=options.quantise,
         init=options.init,
     )
+
+
+def _rate(options: Options) -> float:
+    if options.lr is not None:
+        return options.lr
+    # Faster, weights unlearn in minutes more than rounding costs them.
+    return 2e-5 if options.quantise and options.init else 1e-3
 
 
 def _scales(text: str) -> tuple[int, ...]:

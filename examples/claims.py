@@ -111,6 +111,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default="hydra", help="where the claim leaves it")
     parser.add_argument("--lr", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--optimiser", choices=("adam", "muon"), default="adam")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--limit", type=int, default=64, help="images to train on")
     parser.add_argument("--validation", type=int, default=40, help="images to measure")
     parser.add_argument("--scales", type=int, nargs="+", default=SCALES)
@@ -237,7 +239,8 @@ def spent(result: Result) -> str:
     each += [f"{budget.max_seconds:g} s"] if budget.max_seconds else []
     return (
         f"Budget of each arm: {' or '.join(each)} of one thread, {entries} images to "
-        f"train on, seed {budget.seed}, peak learning rate {budget.lr:g}. One run "
+        f"train on, seed {budget.seed}, {budget.optimiser.capitalize()} in "
+        f"{budget.precision}, peak learning rate {budget.lr:g}. One run "
         "each: the luck of the seed is in the differences, and not in their intervals."
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -57,6 +58,9 @@ class Budget:
     validation: int
     """Images to measure on."""
     scales: tuple[int, ...] = SCALES
+    optimiser: Literal["adam", "muon"] = "adam"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the inner layers."""
 
 
 @dataclass
@@ -107,6 +111,8 @@ def run_of(arm: Arm, budget: Budget, scales: tuple[int, ...], parts: int) -> Run
         scales=scales,
         loss=arm.loss,
         lr=budget.lr,
+        optimiser=budget.optimiser,
+        precision=budget.precision,
         max_steps=steps and max(1, steps // parts),
         max_seconds=seconds and seconds / parts,
         seed=budget.seed,

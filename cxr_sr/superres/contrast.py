@@ -17,8 +17,10 @@ from cxr_sr.superres.canvas import STRIP_ROWS
 
 USUAL_CONTRAST = 2.0**-6
 """Units from one pixel to the next in a radiograph, on average: the gain is 1 there."""
-LARGEST_STEP = 1.0
-"""What a gain should leave the strongest edge at most: beyond it, codes saturate."""
+LARGEST_STEP = 1.4
+"""What a gain should leave the strongest edge at most, in units: beyond it, codes
+saturate. Of 40 radiographs at x2 those with stronger edges lost 0.2 to 4.3 dB, those
+with weaker ones 0.02 to 0.13 dB, and 0.1 to 0.2 more with half the gain."""
 YIELDING = 2
 """Powers of two that a gain gives way to the strongest edge: as many as side markers
 need. One pixel that is out of order shall not cost the image all its codes."""

@@ -42,7 +42,7 @@ HEADROOM = 1.5
 markers are cut off, which cost 1 to 1.7 dB at x2 where there are such; with four times
 the range 0.3 dB were lost everywhere: a usual activation is below one code already."""
 TOLERANCE = 0.04
-"""Largest difference of a written graph to torch, as a share of the residual's range."""
+"""Largest difference of a written graph to torch, as a share of its range."""
 CHECKED_IMAGES = 8
 """On so many the graph may differ from torch by more, but for one."""
 

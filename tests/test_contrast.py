@@ -58,11 +58,17 @@ def test_the_largest_step_is_the_strongest_edges():
     assert steps_of(image.swapaxes(1, 2))[1] == 200
 
 
-@given(st.floats(1e-4, 1), st.floats(1, 1e3))
-def test_a_gain_gives_way_to_strong_edges_but_not_to_any(contrast: float, ratio: float):
-    largest = contrast * ratio
-    plain, found = gain_of(contrast), gain_of(contrast, largest)
+@given(st.floats(1e-4, 1), st.floats(1, 1e3), st.sampled_from(sorted(LARGEST_STEP)))
+def test_a_gain_gives_way_to_strong_edges_but_not_to_any(
+    contrast: float, ratio: float, scale: int
+):
+    largest, most = contrast * ratio, LARGEST_STEP[scale]
+    plain, found = gain_of(contrast), gain_of(contrast, largest, scale)
     assert plain / 2**YIELDING <= found <= plain
-    assert found == plain or found * largest <= LARGEST_STEP or found == plain / 4
-    if plain * largest <= LARGEST_STEP:
+    assert found == plain or found * largest <= most or found == plain / 4
+    if plain * largest <= most:
         assert found == plain
+
+
+def test_a_scale_of_its_own_has_the_least_room():
+    assert gain_of(2.0**-6, 1.2, 5) == gain_of(2.0**-6, 1.2, 8) == 0.5

@@ -94,7 +94,7 @@ class Chain:
         if self.precision != "int8":
             return 1.0
         contrast, largest = steps_of(planes)
-        return gain_of(contrast / abs(codes), largest / abs(codes))
+        return gain_of(contrast / abs(codes), largest / abs(codes), self.scale)
 
     def __call__(self, unit: Image, gain: float = 1.0) -> Image:
         """Return the super-resolved image.

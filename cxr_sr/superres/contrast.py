@@ -17,10 +17,11 @@ from cxr_sr.superres.canvas import STRIP_ROWS
 
 USUAL_CONTRAST = 2.0**-6
 """Units from one pixel to the next in a radiograph, on average: the gain is 1 there."""
-LARGEST_STEP = 1.4
-"""What a gain should leave the strongest edge at most, in units: beyond it, codes
-saturate. Of 40 radiographs at x2 those with stronger edges lost 0.2 to 4.3 dB, those
-with weaker ones 0.02 to 0.13 dB, and 0.1 to 0.2 more with half the gain."""
+LARGEST_STEP = {2: 1.4, 3: 1.3, 4: 1.1, 8: 1.1}
+"""What a gain should leave the strongest edge of the input at most, in units, by the
+scale: beyond it, codes saturate. At x2, of 40 radiographs those with stronger edges
+lost 0.2 to 4.3 dB, those with weaker ones 0.02 to 0.13, and 0.1 to 0.2 more with half
+the gain. The more pixels an edge will have, the more it takes to make them."""
 YIELDING = 2
 """Powers of two that a gain gives way to the strongest edge: as many as side markers
 need. One pixel that is out of order shall not cost the image all its codes."""
@@ -60,7 +61,7 @@ def steps_of(planes: NDArray[Any]) -> tuple[float, float]:
     return total / max(count, 1), largest
 
 
-def gain_of(contrast: float, largest: float = 0.0) -> float:
+def gain_of(contrast: float, largest: float = 0.0, scale: int = 2) -> float:
     """Return the power of two that brings a contrast (units) nearest to the usual.
 
     Powers of two change no digit of a float32. A constant image has the gain 1.
@@ -68,12 +69,14 @@ def gain_of(contrast: float, largest: float = 0.0) -> float:
     Parameters
     ----------
     contrast, largest : as `steps_of` returns them, in units
+    scale : the factor by which the image is to be enlarged
     """
     if not 0 < contrast < math.inf:
         return 1.0
     exponent = round(math.log2(USUAL_CONTRAST) - math.log2(contrast))
     if largest > 0:
-        most = math.floor(math.log2(LARGEST_STEP) - math.log2(largest))
+        room = LARGEST_STEP.get(scale, min(LARGEST_STEP.values()))
+        most = math.floor(math.log2(room) - math.log2(largest))
         exponent = min(exponent, max(most, exponent - YIELDING))
     low, high = EXPONENTS
     return 2.0 ** min(max(exponent, low), high)

@@ -136,12 +136,12 @@ def gains(contrast: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
     contrast : (N,) of the whole fine images, in units
     fine, coarse : crops (N, C, s h, s w) and (N, C, h, w), in units
     """
-    scale = fine.shape[-1] / coarse.shape[-1]
+    scale = fine.shape[-1] // coarse.shape[-1]
     mean, largest = _steps(coarse)
     noise = (mean.square() - scale * _steps(fine)[0].square()).clamp_min(0)
     whole = (scale * contrast.square() + noise).sqrt()
     each = zip(whole.tolist(), largest.tolist(), strict=True)
-    return torch.tensor([gain_of(*steps) for steps in each]).view(-1, 1, 1, 1)
+    return torch.tensor([gain_of(*steps, scale) for steps in each]).view(-1, 1, 1, 1)
 
 
 def _steps(crops: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,7 +33,7 @@ TRAINED = (
         parameters=66_960,
         sha256="66fcb2adcf6760a0e807188d08906d714dafe8ddb3514c6ba7c3b93fce0ab8f1",
         safetensors_sha256="df0853be95166fd2730ccdd40a81250e76ded40cf3e311ff4a07a6acfd134cff",
-        int8_sha256="bcbdda05aa20d235c28dd2b568f9e97a71a90e44335883b3c3a0e4ec6296fa4e",
+        int8_sha256="7b828aa1c82706cd41d99e9940db8e3d534444a848ad7e2a73049ce89314c928",
         training={
             "data": DATA,
             "degradation": "bicubic, box, detector",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cxr_sr.batch.manifest import Entry
 from cxr_sr.batch.runner import Executor, Outcome, Processes, Serial
-from cxr_sr.cli import output
+from cxr_sr.cli import interrupt, output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
 
 if TYPE_CHECKING:
@@ -50,9 +50,16 @@ def executor(jobs: int) -> Executor:
 def follow(
     outcomes: Iterable[Outcome], note: Callable[[Outcome], None], *, stop: bool
 ) -> None:
-    """Note outcomes as they come, until one fails if that is to `stop` the run."""
+    """Note outcomes as they come, until one fails if that is to `stop` the run.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After an outcome, if an interruption was lost on its way here.
+    """
     for outcome in outcomes:
         note(outcome)
+        interrupt.check()
         if stop and outcome.status == "failed":
             return
 

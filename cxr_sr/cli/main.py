@@ -1,13 +1,12 @@
 """The wiring of `cxr-sr`; each command has a file of its own."""
 
 import io
-import signal
 import sys
 from typing import Annotated
 
 import typer
 
-from cxr_sr.cli import models, output
+from cxr_sr.cli import interrupt, models, output
 from cxr_sr.cli.errors import guarded
 from cxr_sr.cli.evaluate import evaluate
 from cxr_sr.cli.export import export
@@ -60,8 +59,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; the only place that sets up the process."""
-    # A batch system ends a job with SIGTERM: as clean an end as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupt.listen()
     # File names need not be Unicode: they leave as the bytes they came as.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -27,24 +28,25 @@ def handlers() -> Iterator[None]:
     """Leave the signals of the tests' own process as they were."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
+    hook = sys.unraisablehook
     interrupt.listen()
     yield
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
+    sys.unraisablehook = hook
     interrupt._came.clear()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_that_a_destructor_swallows_is_remembered(number: int):
+def test_one_that_a_destructor_swallows_is_remembered(number: int, capfd):
     interrupt.check()
     thing = Tidy(number)
     del thing
     with pytest.raises(KeyboardInterrupt):
         interrupt.check()
+    assert capfd.readouterr().err == ""
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_run_ends_after_the_file_in_hand():
     def outcomes() -> Iterator[Outcome]:
         thing = Tidy(signal.SIGINT)

@@ -7,6 +7,7 @@ run when the signal comes: the command would go on as if nothing had been asked.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -23,6 +24,7 @@ def listen() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
+    sys.unraisablehook = _say_no_more
 
 
 def check() -> None:
@@ -40,3 +42,9 @@ def check() -> None:
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     _came.set()
     raise KeyboardInterrupt
+
+
+def _say_no_more(raised: sys.UnraisableHookArgs) -> None:
+    """Tell of what could not be raised, but for interruptions: they are remembered."""
+    if not isinstance(raised.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(raised)

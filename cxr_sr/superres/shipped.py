@@ -21,6 +21,12 @@ DATA = (
 )
 """What the shipped weights were trained on, and its terms."""
 
+MIXTURE = {
+    "data": DATA,
+    "degradation": "bicubic, box, detector",
+    "loss": "Charbonnier",
+    "optimiser": "Muon, bf16; a quarter of the crops with markers",
+}
 BEFORE = "9,227 steps with Adam and {} with Muon of a 32 x 16 trunk"
 TRAINED = (
     ModelSpec(
@@ -34,11 +40,8 @@ TRAINED = (
         sha256="66fcb2adcf6760a0e807188d08906d714dafe8ddb3514c6ba7c3b93fce0ab8f1",
         safetensors_sha256="df0853be95166fd2730ccdd40a81250e76ded40cf3e311ff4a07a6acfd134cff",
         int8_sha256="7b828aa1c82706cd41d99e9940db8e3d534444a848ad7e2a73049ce89314c928",
-        training={
-            "data": DATA,
-            "degradation": "bicubic, box, detector",
-            "loss": "Charbonnier",
-            "optimiser": "Muon, bf16; a quarter of the crops with markers",
+        training=MIXTURE
+        | {
             "steps": 8771,
             "seconds": 1020,
             "seed": 0,
@@ -55,11 +58,8 @@ TRAINED = (
         sha256="ecd32df19ed7da909e7fd0646c7e39941101144b9cbefe64a88cb98c4a34ec16",
         safetensors_sha256="30f2e3b0662848c0f45709b1729d44053891552af66737b2220df117e1100459",
         int8_sha256="f0ec99285ff3b9bc8145a3b138a0d63964b10cda85f740b5a0accb68db418c66",
-        training={
-            "data": DATA,
-            "degradation": "bicubic, box, detector",
-            "loss": "Charbonnier",
-            "optimiser": "Muon, bf16; a quarter of the crops with markers",
+        training=MIXTURE
+        | {
             "started_from": BEFORE.format("10,228 (this mixture)") + ", 13,129 of this",
             "steps": 23975,
             "seconds": 5909,
@@ -77,11 +77,9 @@ TRAINED = (
         sha256="07f919925404d2e3b540c0b3ab8d0e724c30e3ab2b428da127b2a5d88bed7256",
         safetensors_sha256="0e8e12c95e2cd95ec6f765be6b38271c12c71841d18fab74b0baab7bf46032ab",
         int8_sha256="ae487bce75a366e23000fd2679c1261d7c5b001aae59c5d555e215760a0d47c3",
-        training={
-            "data": DATA,
+        training=MIXTURE
+        | {
             "degradation": "bicubic",
-            "loss": "Charbonnier",
-            "optimiser": "Muon, bf16; a quarter of the crops with markers",
             "started_from": BEFORE.format("2,000 (bicubic)") + ", 70,230 of this",
             "steps": 19983,
             "seconds": 5428,
@@ -97,11 +95,8 @@ TRAINED = (
         parameters=395_715,
         sha256="92bc241f044ed766354ec8a8ea29d1434be52af4a4ca9d682626a4d8ffd0b26b",
         safetensors_sha256="af767488a0e643d88456777e202d0e294b490061e87b96eba3d7524c3191423b",
-        training={
-            "data": DATA,
-            "degradation": "bicubic, box, detector",
-            "loss": "Charbonnier",
-            "optimiser": "Muon, bf16; a quarter of the crops with markers",
+        training=MIXTURE
+        | {
             "started_from": "2,600 steps on bicubic, 0.6 MAE + 0.4 (1 - MS-SSIM)",
             "steps": 9413,
             "seconds": 1563,
@@ -117,11 +112,8 @@ TRAINED = (
         parameters=665_921,
         sha256="41597a43969c3da3052b71a61ce3ee7a04c11a473ea4d452476cab7c1c3f16a8",
         safetensors_sha256="59b8032b0979bd756a33ba441b705500da0e71d34eba8e3cb579cacbd48635b7",
-        training={
-            "data": DATA,
-            "degradation": "bicubic, box, detector",
-            "loss": "Charbonnier",
-            "optimiser": "Muon, bf16; a quarter of the crops with markers",
+        training=MIXTURE
+        | {
             "steps": 10454,
             "seconds": 3000,
             "seed": 5,

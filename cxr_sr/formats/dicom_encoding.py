@@ -82,7 +82,7 @@ def _convert_items(element: DataElement, *, signed: bool) -> None:
 def _converted(
     raw: RawDataElement, dataset: Dataset, *, signed: bool
 ) -> DataElement | RawDataElement:
-    vr = raw.VR or _implicit_vr(raw.tag, signed=signed)
+    vr = raw.VR or implicit_vr(raw.tag, signed=signed)
     if vr == "SQ":
         return _parsed(raw, dataset, signed=signed)
     value = raw.value
@@ -102,7 +102,11 @@ def _parsed(
     return element
 
 
-def _implicit_vr(tag: BaseTag, *, signed: bool) -> str:
+def implicit_vr(tag: BaseTag, *, signed: bool = False) -> str:
+    """Return the VR that an implicit encoding left out; UN where nobody knows it.
+
+    `signed` says whether PixelRepresentation is 1.
+    """
     try:
         vr = dictionary_VR(tag)
     except KeyError:

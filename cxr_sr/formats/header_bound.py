@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO, cast
 
 from pydicom.charset import default_encoding
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_sequence
 from pydicom.tag import BaseTag
 
 from cxr_sr.errors import NotARadiographError
+from cxr_sr.formats.dicom_encoding import implicit_vr
 from cxr_sr.formats.header_elements import UNDECODABLE
 
 MAX_HEADS = 100_000
@@ -123,9 +123,5 @@ def _unparsed(
         for element in elements
         if isinstance(element, RawDataElement)
         and element.value
-        and (element.VR or _vr_of(element.tag)) == "SQ"
+        and (element.VR or implicit_vr(element.tag)) == "SQ"
     ]
-
-
-def _vr_of(tag: BaseTag) -> str:
-    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"

@@ -19,10 +19,7 @@ from torch import Tensor, fx, nn
 
 from cxr_sr.errors import ModelError
 from cxr_sr.superres.layers import FixedBatchNorm, FullPrecision, ZeroSumConvolution
-from cxr_sr.superres.networks import (
-    Network,
-    Trunk,
-)
+from cxr_sr.superres.networks import Network, Trunk
 from cxr_sr.superres.spec import METADATA_KEY, ModelSpec
 from cxr_sr.superres.zoo import Model, sha256_of
 from cxr_sr.training.quantise import QuantisedTrunk, write_int8

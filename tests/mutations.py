@@ -108,7 +108,7 @@ def deep_sequences(data: bytearray, random: Random) -> bytes | bytearray:
         layer = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff" + _ITEM + b"\xff" * 4
     else:
         layer = b"\x08\0\x40\x11" + b"\xff" * 4 + _ITEM + b"\xff" * 4
-    return data[: _data_set(data)] + layer * depth + data[_data_set(data) :]
+    return data[: data_set_of(data)] + layer * depth + data[data_set_of(data) :]
 
 
 def damaged_fragments(data: bytearray, random: Random) -> bytes | bytearray:
@@ -170,7 +170,8 @@ def _pixels(data: bytes | bytearray) -> int:
     return found if found > 0 else len(data) // 2
 
 
-def _data_set(data: bytes | bytearray) -> int:
+def data_set_of(data: bytes | bytearray) -> int:
+    """Where the data set begins, after the file meta information; 0 if too short."""
     return 144 + int.from_bytes(data[140:144], "little") if len(data) > 200 else 0
 
 

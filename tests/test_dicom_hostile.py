@@ -23,6 +23,7 @@ from tests.dicom_files import (
     dicom_file,
     frame_for,
 )
+from tests.mutations import data_set_of
 
 
 def test_a_deflate_bomb_is_not_inflated(
@@ -31,7 +32,7 @@ def test_a_deflate_bomb_is_not_inflated(
     monkeypatch.setattr(dicom_parse, "MAX_INFLATED_BYTES", 2**20)
     path = dicom_file(tmp_path / "a.dcm", syntax=DeflatedExplicitVRLittleEndian)
     data = path.read_bytes()
-    meta = 144 + int.from_bytes(data[140:144], "little")
+    meta = data_set_of(data)
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     bomb = deflater.compress(bytes(2**24)) + deflater.flush()
     path.write_bytes(data[:meta] + bomb)
@@ -67,7 +68,7 @@ def test_a_small_stream_cannot_claim_a_large_image(
 def test_sequences_nested_without_end_are_refused(tmp_path: Path):
     path = dicom_file(tmp_path / "a.dcm")
     data = path.read_bytes()
-    meta = 144 + int.from_bytes(data[140:144], "little")
+    meta = data_set_of(data)
     sequence = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff"
     item = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
     path.write_bytes(data[:meta] + (sequence + item) * 20_000)
@@ -118,7 +119,7 @@ def test_a_header_of_absurdly_many_elements_is_refused_unparsed(
 ):
     path = dicom_file(tmp_path / "a.dcm")
     data = path.read_bytes()
-    meta = 144 + int.from_bytes(data[140:144], "little")
+    meta = data_set_of(data)
     path.write_bytes(data[:meta] + header + data[meta:])
     monkeypatch.setattr(header_bound, "MAX_HEADS", 4000)
     with pytest.raises(NotARadiographError, match="more than 4000 elements"):

@@ -135,7 +135,8 @@ def head():
     options = [f"--ray-client-server-port={ports[0]}", f"--port={ports[1]}"]
     options += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--block"]
     options += ["--include-dashboard=false", "--disable-usage-stats"]
-    command = [str(COMMAND.with_name("ray")), "start", "--head", *options]
+    # Not the script `ray`: it need not be installed beside this Python.
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", *options]
     with (
         a_place_for_ray() as place,
         tempfile.TemporaryFile() as said,

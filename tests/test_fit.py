@@ -395,6 +395,25 @@ class TestLearning:
             "the first 2 of its 5 levels: more do not fit a crop of 24" in caplog.text
         )
 
+    @pytest.mark.parametrize(
+        ("able", "told"),
+        [({"avx512_bf16": True}, False), ({"avx512_bf16": False}, True), ({}, False)],
+    )
+    def test_it_is_said_when_bf16_would_be_emulated(
+        self,
+        able: dict[str, bool],
+        told: bool,  # noqa: FBT001 - what is expected
+        data: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+        half = run(recipe=recipe(max_steps=1, precision="bf16"), epoch_steps=1)
+        with caplog.at_level(logging.WARNING):
+            fit(data, tmp_path / "run", half)
+        assert ("this processor has no bf16 arithmetic" in caplog.text) == told
+
     @pytest.mark.slow
     def test_two_processes_share_a_training(self, data: Path, tmp_path: Path):
         """Each step sees the crops of both, so their model is another's than one's."""

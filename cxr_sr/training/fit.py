@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,8 @@ from cxr_sr.training.start import settle_normalisation, start_from
 
 REGION_PX = 264
 """Side of the region of an image that is shown, and of what is validated cheaply."""
+BF16_ARITHMETIC = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16")
+"""What torch calls it: on x86 the first three, on ARM the last."""
 log = logging.getLogger(__name__)
 
 
@@ -124,6 +127,7 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     """
     checkpoint = start_of(folder, resume=resume)
     _tell_levels(run)
+    _tell_emulation(run)
     images = {split: _images(data, split, run) for split in ("train", "val")}
     learner = Learner(_network(images["train"], run), run.recipe)
     training = provenance(images) | _settings(run)
@@ -150,6 +154,17 @@ def _tell_levels(run: Run) -> None:
             "MS-SSIM is taken over the first %d of its %d levels: more do not fit a "
             "crop of %d px",
             *(levels, len(LEVEL_WEIGHTS), side),
+        )
+
+
+def _tell_emulation(run: Run) -> None:
+    # torch before 2.11 does not say what the processor can do.
+    able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    slow = bool(able) and not any(able.get(name) for name in BF16_ARITHMETIC)
+    if run.recipe.precision == "bf16" and slow and leading():
+        log.warning(
+            "this processor has no bf16 arithmetic: with --precision bf16 a step takes "
+            "many times as long; fp32 is the faster one here"
         )
 
 

@@ -16,6 +16,7 @@ from cxr_sr.cli.main import app
 from cxr_sr.errors import EngineError, ModelError, SettingsError
 from cxr_sr.superres import engines
 from cxr_sr.superres.engines import choose, open_engine
+from cxr_sr.superres.saturation import LESS
 from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.upscale import super_resolve, upscale
 from cxr_sr.superres.zoo import Model, load_model, sha256_of, verify
@@ -167,6 +168,19 @@ class TestArithmetic:
         tiled = in_precision(model, unit_image(), "int8", tile_px=23)
         np.testing.assert_allclose(tiled, whole, atol=2e-3 * np.ptp(whole))
 
+    def test_a_marker_costs_the_rest_nothing(self):
+        model = load_model("fast")
+        image = structure((160, 170)).astype(np.float32) / 8 + np.float32(0.2)
+        marked = image.copy()
+        marked[10:14, 12:16] = 1
+        found, without = (in_precision(model, i, "int8") for i in (marked, image))
+        far = np.s_[2 * 40 :, 2 * 45 :]
+        assert np.array_equal(found[far], without[far])
+        near = np.s_[2 * 2 : 2 * 22, 2 * 4 : 2 * 24]
+        exact, base = in_precision(model, marked, "fp32"), np.repeat(marked, 2, 1)
+        error = np.abs(found - exact)[near].max()
+        assert error < 0.1 * np.abs(exact - base.repeat(2, 0))[near].max()
+
     def test_a_constant_image_stays_constant(self, model: Model):
         flat = in_precision(model, np.full((40, 40), 0.25, np.float32), "int8")
         np.testing.assert_allclose(flat, 0.25, atol=1e-6)
@@ -186,6 +200,13 @@ class TestTraining:
         assert gains(whole, torch.zeros(1, 1, 32, 32), coarse).item() == 0.25
         fine = torch.arange(32.0).expand(1, 1, 32, 32) / 8
         assert gains(whole, fine, coarse).item() == 2.0  # it is the fine image's own
+
+    def test_a_crop_with_a_strong_edge_has_the_gain_of_such_parts(self):
+        whole = torch.full((2,), 2.0**-8)
+        fine = torch.zeros(2, 1, 32, 32)
+        fine[1, 0, 8:12, 8:12] = 1
+        coarse = fine[..., ::4, ::4]
+        assert gains(whole, fine, coarse).flatten().tolist() == [2.0, 2.0 * LESS]
 
     def test_only_trunks_are_quantised(self):
         with pytest.raises(SettingsError, match="hydra cannot be quantised"):

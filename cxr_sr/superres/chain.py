@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Consistency
 from cxr_sr.superres.consistency import RADIUS_PX, project
-from cxr_sr.superres.contrast import gain_of, steps_of
+from cxr_sr.superres.contrast import contrast_of, gain_of
 from cxr_sr.superres.engines import Engine, EngineName, Precision, open_engine
 from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
+from cxr_sr.superres.saturation import SPREAD_PX, without_saturation
 from cxr_sr.superres.spec import ModelSpec
 from cxr_sr.superres.zoo import Model
 
@@ -72,7 +73,9 @@ class Chain:
 
     @property
     def _trunk_radius(self) -> int:
-        return self.spec.radius_px if self.spec.grid == "input" else 0
+        if self.spec.grid == "output":
+            return 0
+        return self.spec.radius_px + (SPREAD_PX if self.precision == "int8" else 0)
 
     @property
     def _interpolation(self) -> Interpolation:
@@ -93,8 +96,7 @@ class Chain:
         """
         if self.precision != "int8":
             return 1.0
-        contrast, largest = steps_of(planes)
-        return gain_of(contrast / abs(codes), largest / abs(codes), self.scale)
+        return gain_of(contrast_of(planes) / abs(codes))
 
     def __call__(self, unit: Image, gain: float = 1.0) -> Image:
         """Return the super-resolved image.
@@ -118,8 +120,11 @@ class Chain:
     ) -> NDArray[Any]:
         """Run the network on the planes it takes: together, or one by one."""
         image = fine if self.spec.grid == "output" else unit
-        image = image if gain == 1 else image * image.dtype.type(gain)
         together = self.spec.channels == image.shape[0]
-        residual = engine(image[None] if together else image[:, None])
-        residual = residual if gain == 1 else residual / residual.dtype.type(gain)
+        image = image[None] if together else image[:, None]
+        if engine.precision == "int8":
+            radius_px = self.spec.radius_px
+            residual = without_saturation(engine, image, gain, radius_px)
+        else:
+            residual = engine(image)
         return np.reshape(residual, fine.shape)

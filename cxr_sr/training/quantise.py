@@ -29,6 +29,7 @@ from torch.nn import functional
 from cxr_sr.errors import ModelError, SettingsError
 from cxr_sr.superres.contrast import USUAL_CONTRAST, gain_of
 from cxr_sr.superres.networks import Network, Trunk
+from cxr_sr.superres.saturation import LESS
 
 if TYPE_CHECKING:
     import onnx
@@ -41,6 +42,8 @@ HEADROOM = 1.5
 """Range over the largest activation of an average step. Without any, the edges of
 markers are cut off, which cost 1 to 1.7 dB at x2 where there are such; with four times
 the range 0.3 dB were lost everywhere: a usual activation is below one code already."""
+STRONG_EDGE = 1.2
+"""Units times gain from one pixel to the next, beyond which a crop has less gain."""
 TOLERANCE = 0.04
 """Largest difference of a written graph to torch, as a share of its range."""
 CHECKED_IMAGES = 8
@@ -129,7 +132,8 @@ def gains(contrast: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
 
     A coarse image has the contrast of its fine one times the square root of the scale,
     as the training data show within a tenth from 2 to 8; noise adds to that, and is
-    what a coarse crop has beyond it.
+    what a coarse crop has beyond it. A crop with an edge that would saturate is seen
+    with the gain that inference computes such parts with.
 
     Parameters
     ----------
@@ -140,12 +144,13 @@ def gains(contrast: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
     mean, largest = _steps(coarse)
     noise = (mean.square() - scale * _steps(fine)[0].square()).clamp_min(0)
     whole = (scale * contrast.square() + noise).sqrt()
-    each = zip(whole.tolist(), largest.tolist(), strict=True)
-    return torch.tensor([gain_of(*steps, scale) for steps in each]).view(-1, 1, 1, 1)
+    gain = torch.tensor([gain_of(each) for each in whole.tolist()])
+    gain = torch.where(gain * largest > STRONG_EDGE, gain * LESS, gain)
+    return gain.view(-1, 1, 1, 1)
 
 
 def _steps(crops: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what `steps_of` does, for each crop (N, C, H, W) on its own."""
+    """Return the mean and the largest difference of neighbours in each crop."""
     both = torch.cat([crops.diff(dim=dim).abs().flatten(1) for dim in (2, 3)], 1)
     return both.mean(1), both.amax(1)
 

@@ -1,0 +1,162 @@
+"""Where an image is too strong for its codes, compute it again with less gain.
+
+The gain of an image (`contrast`) is that of its usual detail. The edges of markers,
+text and collimators are many times as strong: around them int8 saturates, which shows
+in a large residual. They are few, so that computing their neighbourhood again costs
+little, while giving the whole image less gain would take its detail from it.
+
+Every pixel decides for itself, by what lies within `SPREAD_PX` of it: tiles make no
+difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+Part = tuple[slice, slice]
+
+LARGEST_RESIDUAL = 0.25
+"""Units times gain, beyond which a residual is computed again."""
+SPREAD_PX = 4
+"""So far around it, in input pixels, what saturated reaches."""
+LESS = 0.25
+"""Gain of another computation, as a share of that of the one before."""
+MOST_TIMES = 8
+"""Computations at most; the last has a gain 65,536 times less than the first."""
+CELL_PX = 16
+"""Parts computed again are whole cells, so that their shapes recur: an engine prepares
+itself for each new one."""
+
+
+def without_saturation(
+    network: Callable[[Array], Array], image: Array, gain: float, radius_px: int
+) -> Array:
+    """Return the residual of an image, strong parts of it computed with less gain.
+
+    Parameters
+    ----------
+    network : gives the residual (N, C, s h, s w) of (N, C, h, w), both in units times
+        the gain
+    image : (N, C, h, w) units
+    gain : a power of two, for all but the strong parts
+    radius_px : how many input pixels away a residual looks
+
+    Returns
+    -------
+    (N, C, s h, s w) units
+    """
+    residual = _residual(network, image, gain)
+    scale = residual.shape[-1] // image.shape[-1]
+    strong = _strong(residual, gain, scale)
+    for _ in range(MOST_TIMES):
+        if not strong.any():
+            break
+        gain *= LESS
+        around = _spread(strong)
+        for part in _parts(around, radius_px):
+            box = _grown(part, radius_px, around.shape)
+            found = _residual(network, image[..., *box], gain)
+            inner = _times(_within(part, box), scale)
+            _put(residual[..., *_times(part, scale)], found[..., *inner], around[part])
+        strong &= _strong(residual, gain, scale)
+    return residual
+
+
+def _residual(network: Callable[[Array], Array], image: Array, gain: float) -> Array:
+    if gain == 1:
+        return network(image)
+    residual = network(image * image.dtype.type(gain))
+    return residual / residual.dtype.type(gain)
+
+
+def _strong(residual: Array, gain: float, scale: int) -> Mask:
+    """Return for every input pixel (h, w) whether any residual in it is too large."""
+    most = LARGEST_RESIDUAL / gain
+    rows, columns = (side // scale for side in residual.shape[-2:])
+    if max(residual.max(initial=0), -residual.min(initial=0)) <= most:
+        return np.zeros((rows, columns), bool)  # so it is nearly everywhere
+    large = _any(np.abs(residual) > most, (0, 1))
+    return _any(large.reshape(rows, scale, columns, scale), (1, 3))
+
+
+def _spread(strong: Mask) -> Mask:
+    """Return what lies within a square of `SPREAD_PX` around."""
+    width = 2 * SPREAD_PX + 1
+    padded = np.pad(strong, SPREAD_PX)
+    down = _any(sliding_window_view(padded, width, 0), (-1,))
+    return _any(sliding_window_view(down, width, 1), (-1,))
+
+
+def _parts(around: Mask, radius_px: int) -> Iterator[Part]:
+    """Yield rectangles of whole cells that cover a mask, or all of it if it is less."""
+    boxes = list(_boxes(_cells(around)))
+    areas = [np.prod([s.stop - s.start + 2 * radius_px for s in box]) for box in boxes]
+    if sum(areas) < around.size:
+        yield from boxes
+    else:
+        yield np.s_[0 : around.shape[0], 0 : around.shape[1]]
+
+
+def _cells(around: Mask) -> Mask:
+    """Return which cells of `CELL_PX` hold any of a mask (h, w)."""
+    margins = [(0, -side % CELL_PX) for side in around.shape]
+    padded = np.pad(around, margins)
+    rows, columns = (side // CELL_PX for side in padded.shape)
+    return _any(padded.reshape(rows, CELL_PX, columns, CELL_PX), (1, 3))
+
+
+def _boxes(cells: Mask) -> Iterator[Part]:
+    """Yield the bounding box, in pixels, of each group of neighbouring cells."""
+    left = {(int(row), int(column)) for row, column in np.argwhere(cells)}
+    while left:
+        group = [left.pop()]
+        for row, column in group:  # which grows meanwhile
+            beside = product(range(row - 1, row + 2), range(column - 1, column + 2))
+            near = left.intersection(beside)
+            left -= near
+            group.extend(near)
+        rows, columns = (slice(min(n), max(n) + 1) for n in zip(*group, strict=True))
+        yield _times((rows, columns), CELL_PX)
+
+
+def _grown(part: Part, by_px: int, shape: tuple[int, ...]) -> Part:
+    """Return a part and what is around it, cut at the border."""
+    rows, columns = (
+        slice(max(0, s.start - by_px), min(side, s.stop + by_px))
+        for s, side in zip(part, shape, strict=True)
+    )
+    return rows, columns
+
+
+def _within(part: Part, box: Part) -> Part:
+    """Return where a part lies in the box around it."""
+    rows, columns = (
+        slice(p.start - b.start, min(p.stop, b.stop) - b.start)
+        for p, b in zip(part, box, strict=True)
+    )
+    return rows, columns
+
+
+def _times(part: Part, scale: int) -> Part:
+    rows, columns = (slice(s.start * scale, s.stop * scale) for s in part)
+    return rows, columns
+
+
+def _put(target: Array, found: Array, where: Mask) -> None:
+    """Replace in `target` (N, C, s h, s w) what `where` (h, w) says."""
+    scale = target.shape[-1] // where.shape[-1]
+    fine = where.repeat(scale, 0).repeat(scale, 1)
+    np.copyto(target, found, where=fine)
+
+
+def _any(values: Mask, axes: tuple[int, ...]) -> Mask:
+    found: Mask = np.logical_or.reduce(values, axes)
+    return found

@@ -14,7 +14,7 @@ from cxr_sr.superres.consistency import RADIUS_PX, project
 from cxr_sr.superres.contrast import contrast_of, gain_of
 from cxr_sr.superres.engines import Engine, EngineName, Precision, open_engine
 from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
-from cxr_sr.superres.saturation import SPREAD_PX, without_saturation
+from cxr_sr.superres.saturation import SPREAD_PX, first_gain, without_saturation
 from cxr_sr.superres.spec import ModelSpec
 from cxr_sr.superres.zoo import Model
 
@@ -96,7 +96,7 @@ class Chain:
         """
         if self.precision != "int8":
             return 1.0
-        return gain_of(contrast_of(planes) / abs(codes))
+        return first_gain(gain_of(contrast_of(planes) / abs(codes)), self.scale)
 
     def __call__(self, unit: Image, gain: float = 1.0) -> Image:
         """Return the super-resolved image.

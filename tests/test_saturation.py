@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cxr_sr.superres.saturation import (
-    LARGEST_RESIDUAL,
     LESS,
     SPREAD_PX,
     without_saturation,
@@ -18,7 +17,8 @@ from cxr_sr.superres.tiling import plan
 
 SCALE = 2
 RADIUS_PX = 1
-FULL = 2 * LARGEST_RESIDUAL
+LIMIT = 0.25
+FULL = 2 * LIMIT
 """Where the network of these tests saturates."""
 
 Array = NDArray[np.float32]
@@ -52,7 +52,7 @@ def faint(shape: tuple[int, ...] = (1, 1, 90, 100), seed: int = 0) -> Array:
 
 def test_what_is_not_strong_is_computed_once():
     network = Saturating()
-    found = without_saturation(network, faint(), 4.0, RADIUS_PX)
+    found = without_saturation(network, faint(), 4.0, RADIUS_PX, LIMIT)
     np.testing.assert_array_equal(found, exact(faint()))
     assert network.seen == [(90, 100)]
 
@@ -65,7 +65,7 @@ def test_a_strong_edge_comes_out_as_it_should(
     image = faint()
     image[0, 0, *at] += height
     network = Saturating()
-    found = without_saturation(network, image, 4.0, RADIUS_PX)
+    found = without_saturation(network, image, 4.0, RADIUS_PX, LIMIT)
     np.testing.assert_allclose(found, exact(image), rtol=1e-6, atol=1e-7)
     plain = network(image * 4) / 4
     assert np.abs(plain - exact(image)).max() > 0.1
@@ -84,7 +84,7 @@ def test_the_rest_is_left_as_it_was():
         gained.append(seen.max())
         return exact(seen).clip(-FULL, FULL) + np.float32(len(gained) / 64)
 
-    found = without_saturation(network, image, 1.0, RADIUS_PX)
+    found = without_saturation(network, image, 1.0, RADIUS_PX, LIMIT)
     changed = found - exact(image).clip(-FULL, FULL) > 1.5 / 64
     across = np.flatnonzero(changed.any((0, 1, 2)))
     down = np.flatnonzero(changed.any((0, 1, 3)))
@@ -101,7 +101,7 @@ def test_all_of_it_is_computed_again_where_parts_would_be_more():
     image = faint()
     image[..., ::12, ::12] += 1
     network = Saturating()
-    found = without_saturation(network, image, 1.0, RADIUS_PX)
+    found = without_saturation(network, image, 1.0, RADIUS_PX, LIMIT)
     assert network.seen[:2] == [(90, 100), (90, 100)]
     np.testing.assert_allclose(found, exact(image), rtol=1e-6, atol=1e-7)
 
@@ -110,7 +110,7 @@ def test_planes_are_strong_together():
     image = faint((3, 1, 40, 40))
     image[1, 0, 20, 20] += 1
     network = Saturating()
-    found = without_saturation(network, image, 1.0, RADIUS_PX)
+    found = without_saturation(network, image, 1.0, RADIUS_PX, LIMIT)
     np.testing.assert_allclose(found, exact(image), rtol=1e-6, atol=1e-7)
 
 
@@ -118,7 +118,7 @@ def test_what_never_ceases_to_be_strong_ends():
     def network(seen: Array) -> Array:
         return np.full((1, 1, seen.shape[-2] * 2, seen.shape[-1] * 2), np.inf, "f4")
 
-    assert np.isinf(without_saturation(network, faint(), 1.0, RADIUS_PX)).all()
+    assert np.isinf(without_saturation(network, faint(), 1.0, RADIUS_PX, LIMIT)).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -135,9 +135,11 @@ def test_tiles_make_no_difference(seed: int, tile_px: int, count: int):
         coarse /= 32
         return coarse
 
-    whole = without_saturation(network, image, 2.0, RADIUS_PX)
+    whole = without_saturation(network, image, 2.0, RADIUS_PX, LIMIT)
     tiled = np.full_like(whole, np.nan)
     for tile in plan((50, 61), tile_px, RADIUS_PX + SPREAD_PX):
-        part = without_saturation(network, image[..., *tile.padded], 2.0, RADIUS_PX)
+        part = without_saturation(
+            network, image[..., *tile.padded], 2.0, RADIUS_PX, LIMIT
+        )
         tiled[..., *tile.target(SCALE)] = part[..., *tile.inner(SCALE)]
     np.testing.assert_array_equal(tiled, whole)

@@ -123,8 +123,8 @@ class Chain:
         together = self.spec.channels == image.shape[0]
         image = image[None] if together else image[:, None]
         if engine.precision == "int8":
-            radius_px = self.spec.radius_px
-            residual = without_saturation(engine, image, gain, radius_px)
+            radius_px, limit = self.spec.radius_px, self.spec.int8_limit
+            residual = without_saturation(engine, image, gain, radius_px, limit)
         else:
             residual = engine(image)
         return np.reshape(residual, fine.shape)

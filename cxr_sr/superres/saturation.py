@@ -27,8 +27,6 @@ MORE_GAIN = {2: 1.0}
 """Gain of an image, times that which the ranges were learned with, by the scale; else
 2. Detail has one bit more so, and twice as much is computed again: at x2 rounding costs
 least and a network's time most."""
-LARGEST_RESIDUAL = 0.25
-"""Units times gain, beyond which a residual is computed again."""
 SPREAD_PX = 4
 """So far around it, in input pixels, what saturated reaches."""
 LESS = 0.25
@@ -46,7 +44,11 @@ def first_gain(usual: float, scale: int) -> float:
 
 
 def without_saturation(
-    network: Callable[[Array], Array], image: Array, gain: float, radius_px: int
+    network: Callable[[Array], Array],
+    image: Array,
+    gain: float,
+    radius_px: int,
+    limit: float,
 ) -> Array:
     """Return the residual of an image, strong parts of it computed with less gain.
 
@@ -57,6 +59,7 @@ def without_saturation(
     image : (N, C, h, w) units
     gain : a power of two, for all but the strong parts
     radius_px : how many input pixels away a residual looks
+    limit : largest residual, in units times the gain, that is not computed again
 
     Returns
     -------
@@ -64,7 +67,7 @@ def without_saturation(
     """
     residual = _residual(network, image, gain)
     scale = residual.shape[-1] // image.shape[-1]
-    strong = _strong(residual, gain, scale)
+    strong = _strong(residual, limit / gain, scale)
     for _ in range(MOST_TIMES):
         if not strong.any():
             break
@@ -75,7 +78,7 @@ def without_saturation(
             found = _residual(network, image[..., *box], gain)
             inner = _times(_within(part, box), scale)
             _put(residual[..., *_times(part, scale)], found[..., *inner], around[part])
-        strong &= _strong(residual, gain, scale)
+        strong &= _strong(residual, limit / gain, scale)
     return residual
 
 
@@ -86,9 +89,8 @@ def _residual(network: Callable[[Array], Array], image: Array, gain: float) -> A
     return residual / residual.dtype.type(gain)
 
 
-def _strong(residual: Array, gain: float, scale: int) -> Mask:
+def _strong(residual: Array, most: float, scale: int) -> Mask:
     """Return for every input pixel (h, w) whether any residual in it is too large."""
-    most = LARGEST_RESIDUAL / gain
     rows, columns = (side // scale for side in residual.shape[-2:])
     if max(residual.max(initial=0), -residual.min(initial=0)) <= most:
         return np.zeros((rows, columns), bool)  # so it is nearly everywhere

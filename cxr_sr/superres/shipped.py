@@ -58,6 +58,7 @@ TRAINED = (
         sha256="ecd32df19ed7da909e7fd0646c7e39941101144b9cbefe64a88cb98c4a34ec16",
         safetensors_sha256="30f2e3b0662848c0f45709b1729d44053891552af66737b2220df117e1100459",
         int8_sha256="f0ec99285ff3b9bc8145a3b138a0d63964b10cda85f740b5a0accb68db418c66",
+        int8_limit=0.4,
         training=MIXTURE
         | {
             "started_from": BEFORE.format("10,228 (this mixture)") + ", 13,129 of this",
@@ -77,6 +78,7 @@ TRAINED = (
         sha256="07f919925404d2e3b540c0b3ab8d0e724c30e3ab2b428da127b2a5d88bed7256",
         safetensors_sha256="0e8e12c95e2cd95ec6f765be6b38271c12c71841d18fab74b0baab7bf46032ab",
         int8_sha256="ae487bce75a366e23000fd2679c1261d7c5b001aae59c5d555e215760a0d47c3",
+        int8_limit=0.4,
         training=MIXTURE
         | {
             "degradation": "bicubic",

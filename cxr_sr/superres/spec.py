@@ -45,6 +45,9 @@ class ModelSpec:
     """SHA-256 of the safetensors file."""
     int8_sha256: str = ""
     """SHA-256 of the int8 graph; "" where there is none."""
+    int8_limit: float = 0.25
+    """Largest residual, in units times the image's gain, that the int8 graph is
+    trusted with: beyond it codes saturate, and `saturation` computes again."""
     training: dict[str, Any] = field(default_factory=dict)
     """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
     licence: str = "Apache-2.0"

@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(str(error)) from error
     facts = {
         "version": cxr_sr.__version__,
-        "machine": f"{platform.system()} {platform.machine()}",
+        "machine": f"{platform.system()} {platform.machine()}, {processor()}",
         "threads": options.threads,
         "repeats": options.repeats,
         "side_px": min(image.shape),
@@ -93,6 +93,16 @@ def main(arguments: list[str]) -> None:
         **{f"{name}_gops": rate for name, rate in peaks.items()},
     }
     write(options.output, facts, [r.compared(runners, peaks) for r in runners])
+
+
+def processor() -> str:
+    """Return the processor's name; Python alone does not know it everywhere."""
+    try:
+        core = importlib.import_module("openvino").Core()
+    except ImportError:
+        return platform.processor() or "unknown processor"
+    name: str = core.get_property("CPU", "FULL_DEVICE_NAME")
+    return " ".join(name.split())
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cxr_sr.superres.tiling import Part, Tile, with_halo
+
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
-Part = tuple[slice, slice]
 
 MORE_GAIN = {2: 1.0}
 """Gain of an image, times that which the ranges were learned with, by the scale; else
@@ -73,11 +74,11 @@ def without_saturation(
             break
         gain *= LESS
         around = _spread(strong)
-        for part in _parts(around, radius_px):
-            box = _grown(part, radius_px, around.shape)
-            found = _residual(network, image[..., *box], gain)
-            inner = _times(_within(part, box), scale)
-            _put(residual[..., *_times(part, scale)], found[..., *inner], around[part])
+        for tile in _tiles(around, radius_px):
+            found = _residual(network, image[..., *tile.padded], gain)
+            fine = around[tile.core].repeat(scale, 0).repeat(scale, 1)
+            target = residual[..., *tile.target(scale)]
+            np.copyto(target, found[..., *tile.inner(scale)], where=fine)
         strong &= _strong(residual, limit / gain, scale)
     return residual
 
@@ -106,14 +107,16 @@ def _spread(strong: Mask) -> Mask:
     return _any(sliding_window_view(down, width, 1), (-1,))
 
 
-def _parts(around: Mask, radius_px: int) -> Iterator[Part]:
-    """Yield rectangles of whole cells that cover a mask, or all of it if it is less."""
+def _tiles(around: Mask, radius_px: int) -> Iterator[Tile]:
+    """Yield tiles of whole cells that cover a mask, or one of all if that is less."""
+    rows, columns = around.shape
     boxes = list(_boxes(_cells(around)))
     areas = [np.prod([s.stop - s.start + 2 * radius_px for s in box]) for box in boxes]
-    if sum(areas) < around.size:
-        yield from boxes
-    else:
-        yield np.s_[0 : around.shape[0], 0 : around.shape[1]]
+    if sum(areas) >= around.size:
+        boxes = [np.s_[:rows, :columns]]
+    for down, across in boxes:
+        core = slice(*down.indices(rows)[:2]), slice(*across.indices(columns)[:2])
+        yield with_halo(core, (rows, columns), radius_px)
 
 
 def _cells(around: Mask) -> Mask:
@@ -134,38 +137,11 @@ def _boxes(cells: Mask) -> Iterator[Part]:
             near = left.intersection(beside)
             left -= near
             group.extend(near)
-        rows, columns = (slice(min(n), max(n) + 1) for n in zip(*group, strict=True))
-        yield _times((rows, columns), CELL_PX)
-
-
-def _grown(part: Part, by_px: int, shape: tuple[int, ...]) -> Part:
-    """Return a part and what is around it, cut at the border."""
-    rows, columns = (
-        slice(max(0, s.start - by_px), min(side, s.stop + by_px))
-        for s, side in zip(part, shape, strict=True)
-    )
-    return rows, columns
-
-
-def _within(part: Part, box: Part) -> Part:
-    """Return where a part lies in the box around it."""
-    rows, columns = (
-        slice(p.start - b.start, min(p.stop, b.stop) - b.start)
-        for p, b in zip(part, box, strict=True)
-    )
-    return rows, columns
-
-
-def _times(part: Part, scale: int) -> Part:
-    rows, columns = (slice(s.start * scale, s.stop * scale) for s in part)
-    return rows, columns
-
-
-def _put(target: Array, found: Array, where: Mask) -> None:
-    """Replace in `target` (N, C, s h, s w) what `where` (h, w) says."""
-    scale = target.shape[-1] // where.shape[-1]
-    fine = where.repeat(scale, 0).repeat(scale, 1)
-    np.copyto(target, found, where=fine)
+        rows, columns = (
+            slice(min(n) * CELL_PX, (max(n) + 1) * CELL_PX)
+            for n in zip(*group, strict=True)
+        )
+        yield rows, columns
 
 
 def _any(values: Mask, axes: tuple[int, ...]) -> Mask:

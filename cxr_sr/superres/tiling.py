@@ -54,9 +54,18 @@ def divide(shape: Size, parts: Size, halo_px: int) -> Iterator[Tile]:
     It is divided evenly into `parts` (down, across), so that no tile is a sliver that
     is nearly all halo.
     """
-    for rows in _split(shape[0], parts[0], halo_px):
-        for columns in _split(shape[1], parts[1], halo_px):
-            yield Tile((rows[0], columns[0]), (rows[1], columns[1]))
+    for rows in _split(shape[0], parts[0]):
+        for columns in _split(shape[1], parts[1]):
+            yield with_halo((rows, columns), shape, halo_px)
+
+
+def with_halo(core: Part, shape: Size, halo_px: int) -> Tile:
+    """Return the tile of a rectangle of an image of `shape` (rows, columns)."""
+    rows, columns = (
+        slice(max(0, c.start - halo_px), min(length, c.stop + halo_px))
+        for c, length in zip(core, shape, strict=True)
+    )
+    return Tile(core, (rows, columns))
 
 
 def parts_of(shape: Size, tile_px: int, halo_px: int, threads: int) -> Size:
@@ -90,11 +99,9 @@ def parts_of(shape: Size, tile_px: int, halo_px: int, threads: int) -> Size:
     return min(product(down, across), key=work)
 
 
-def _split(length: int, parts: int, halo_px: int) -> Iterator[tuple[slice, slice]]:
+def _split(length: int, parts: int) -> Iterator[slice]:
     edges = [length * part // parts for part in range(parts + 1)]
-    for start, stop in pairwise(edges):
-        padded = slice(max(0, start - halo_px), min(length, stop + halo_px))
-        yield slice(start, stop), padded
+    return (slice(start, stop) for start, stop in pairwise(edges))
 
 
 def run(

@@ -101,6 +101,7 @@ def facts():
         "threads": 2,
         "repeats": 2,
         "side_px": 192,
+        "judged_px": 1024,
         "bits": 12,
         "fp32_gops": 100.0,
         "int8_gops": 400.0,
@@ -212,6 +213,14 @@ def test_with_matplotlib_there_is_a_picture_with_a_panel_a_scale(benchmark, tmp_
     assert len(np.unique(sitk.GetArrayFromImage(image))) > 2
 
 
+def test_what_is_much_worse_than_bicubic_is_not_in_the_picture(benchmark):
+    found = [
+        {"model": name, "psnr": psnr}
+        for name, psnr in (("nearest", 38.9), ("bilinear", 39.1), ("bicubic", 40.0))
+    ]
+    assert benchmark.pictured(found) == found[1:]
+
+
 def test_the_table_has_a_section_a_scale_and_a_dash_for_what_is_unknown(benchmark):
     text = benchmark.report(facts(), rows())
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
@@ -313,19 +322,43 @@ def test_the_first_engine_of_a_model_is_what_the_others_are_held_against():
     span = image.format.maximum - image.format.minimum
     first, second, other = runner(), runner(engine="torch"), runner("other")
     second.run = lambda unit: first.run(unit) + np.float32(3 / span)
-    judge([first, second, other], image)
+    judge([first, second, other], image, image)
     assert (first.codes, second.codes, other.codes) == (None, 3.0, None)
     assert first.psnr is None
 
 
-def test_quality_is_measured_where_the_image_is_large_enough_to_be_degraded():
+def large_enough():
     fmt = pixel_format()
     pixels = np.rint(structure((speed.QUALITY_PX,) * 2) * fmt.maximum)
-    image = radiograph(pixels.astype(fmt.dtype), fmt)
+    return radiograph(pixels.astype(fmt.dtype), fmt)
+
+
+def test_quality_is_measured_where_the_image_is_large_enough_to_be_degraded():
     one = runner()
-    judge([one], image)
+    judge([one], radiograph(), large_enough())
     assert one.psnr
     assert 20 < one.psnr < 60
+
+
+def test_quality_is_measured_once_for_each_model_and_precision():
+    ran = []
+
+    def counted(**changes):
+        one = runner(**changes)
+        repeat = one.run
+
+        def run(unit):
+            ran.append(one.engine)
+            return repeat(unit)
+
+        one.run = run
+        return one
+
+    first, second = counted(), counted(engine="torch")
+    int8 = counted(engine="int8", precision="int8")
+    judge([first, second, int8], radiograph(), large_enough())
+    assert second.psnr == first.psnr is not None
+    assert sorted(ran) == ["int8", "int8", "onnx", "onnx", "torch"]
 
 
 def test_a_turn_adds_one_time_to_everyone():

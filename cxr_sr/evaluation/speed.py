@@ -100,19 +100,32 @@ def multiply_adds(model: Model, scale: int) -> float:
     return float(count / scale**2 if model.spec.grid == "input" else count)
 
 
-def judge(runners: list[Runner], image: Radiograph) -> None:
-    """Run all of one scale once, and note what is not time: agreement and quality."""
+def judge(runners: list[Runner], image: Radiograph, larger: Radiograph) -> None:
+    """Run all of one scale once, and note what is not time: agreement and quality.
+
+    Parameters
+    ----------
+    runners : those of one scale
+    image : what will be timed; a model's engines are held against its first on it
+    larger : what quality is measured on, once for each model and precision, if it
+        has QUALITY_PX or more a side: a small part says little of a radiograph
+    """
     scaling = Scaling.of(image)
     first: dict[str, Array] = {}
+    known: dict[tuple[str, str], float] = {}
     for runner in runners:
         unit = runner.run(scaling.normalise(image.pixels))
         codes = np.rint(scaling.denormalise(unit))
         if runner.model in first:
             runner.codes = float(np.abs(codes - first[runner.model]).max())
         first.setdefault(runner.model, codes)
-        if min(image.shape) >= QUALITY_PX:
+        if min(larger.shape) < QUALITY_PX:
+            continue
+        kind = runner.model, runner.precision
+        if kind not in known:
             condition = Condition(runner.scale, "box")
-            runner.psnr = measure(image, condition, runner.run).psnr
+            known[kind] = measure(larger, condition, runner.run).psnr
+        runner.psnr = known[kind]
 
 
 def take_turns(runners: list[Runner], unit: Array) -> None:

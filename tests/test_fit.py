@@ -369,6 +369,12 @@ class TestLearning:
         fit(data, tmp_path / "run", longer)
         assert float(curve(tmp_path / "run")[-1]["gain_x2"]) > 0
 
+    def test_muons_inner_layers_learn_at_a_rate_of_their_own(self):
+        """One --lr sets both: the inner layers' is five times the others'."""
+        learner = Learner(Trunk(4, 2), recipe(lr=2e-4, optimiser="muon"))
+        groups = learner.configure_optimizers().param_groups
+        assert [group["peak"] for group in groups] == pytest.approx([1e-3, 2e-4])
+
     @pytest.mark.parametrize("name", ["hydra", "vdsr"])
     def test_every_network_trains(self, name: str, data: Path, tmp_path: Path):
         one = run(

@@ -120,7 +120,7 @@ class Options:
     optimiser: Annotated[
         Literal["adam", "muon"],
         Option(
-            help="muon learns more in a step; --lr is then for first and last layers.",
+            help="muon learns more in a step; inner layers take 5 times --lr.",
             rich_help_panel=COURSE,
         ),
     ] = "adam"

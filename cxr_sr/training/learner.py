@@ -26,6 +26,8 @@ WARM_UP = 0.1
 """Share of the budget in which the learning rate rises."""
 FIRST_RATE, LAST_RATE = 0.1, 0.001
 """Learning rate at the start and the end, as a share of its peak."""
+MUON_RATE = 5.0
+"""Muon's learning rate for inner layers over Adam's for the others."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,9 @@ class Recipe:
     loss: str = "mae+ms-ssim"
     """A key of `losses.LOSSES`."""
     lr: float = 1e-3
-    """Peak learning rate of Adam."""
+    """Peak learning rate of Adam; Muon's is MUON_RATE times that."""
     optimiser: Literal["adam", "muon"] = "adam"
     """`muon` leaves to Adam what is not one of the trunk's inner convolutions."""
-    muon_lr: float = 5e-3
-    """Its peak learning rate."""
     max_steps: int | None = None
     max_seconds: float | None = None
     """Wall time; with both, the one that is used up first ends the run."""
@@ -106,7 +106,7 @@ class Learner(LightningModule):
         inner = self.network.inner_convolutions()
         known = {id(weight) for weight in inner}
         rest = [p for p in self.network.parameters() if id(p) not in known]
-        return Muon(inner, rest, self.recipe.muon_lr, lr)
+        return Muon(inner, rest, MUON_RATE * lr, lr)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:  # noqa: ARG002
         """Set this step's learning rate: by wall time, if that is the budget."""

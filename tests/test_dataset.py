@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -214,31 +215,32 @@ class TestCrops:
         seen = torch.cat([source.sample(n, 24)[0].flatten() for n in range(1500)])
         assert {0, 35, 36 * 35, 36 * 36 - 1} <= {int(v) for v in seen}
 
-    def test_crops_are_flipped_and_turned(self):
+    def test_crops_stay_upright_but_for_a_fifth_that_turn_every_way(self):
         stored = np.zeros((24, 24), np.uint8)
         stored[0, 5] = 255
         source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
-        found = {
-            tuple(source.sample(n, 24)[0][0].nonzero()[0].tolist()) for n in range(80)
-        }
-        assert found == {
+        found = Counter(
+            tuple(source.sample(n, 24)[0][0].nonzero()[0].tolist()) for n in range(400)
+        )
+        assert set(found) == {
             *((0, 5), (0, 18), (23, 5), (23, 18)),
             *((5, 0), (18, 0), (5, 23), (18, 23)),
         }
+        assert 0.76 < found[0, 5] / found.total() < 0.89
 
-    def test_two_crops_in_five_show_what_is_detailed(self):
+    def test_three_crops_in_five_show_what_is_detailed(self):
         """A hundredth of all crops meets the marker; most of these do."""
         stored = np.zeros((960, 960), np.uint8)
         stored[800:816, 100:116] = noise((16, 16), pixel_format(8))
         source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
         share = sum(bool(source.sample(n, 48)[0].any()) for n in range(400)) / 400
-        assert 0.32 < share < 0.5
+        assert 0.52 < share < 0.7
 
     def test_the_marker_is_met_at_every_place_of_a_crop(self):
         stored = np.zeros((240, 240), np.uint8)
         stored[120:124, 120:124] = 255
         source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
-        seen = torch.stack([source.sample(n, 24)[0][0] > 0 for n in range(800)])
+        seen = torch.stack([source.sample(n, 24)[0][0] > 0 for n in range(6000)])
         assert bool(seen.any(0).all())
 
     @pytest.mark.parametrize("shape", [(30, 31), (24, 24), (15, 15), (9, 70)])

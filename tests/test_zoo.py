@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 
 import pytest
 from hypothesis import given
@@ -162,6 +163,16 @@ class TestByFile:
         spec = dataclasses.replace(written.spec, safetensors_sha256="")
         assert loaded == Model(spec, written.onnx)
         assert (loaded.spec.grid, loaded.spec.radius_px) == ("input", 5)
+
+    @pytest.mark.parametrize("int8", [True, False])
+    def test_a_copy_of_shipped_weights_is_treated_as_they_are(self, tmp_path, int8):
+        """Its own metadata may be older than what is known of it, as of int8."""
+        shipped = load_model("fine")
+        for path in [shipped.onnx, shipped.int8][: 1 + int8]:
+            shutil.copy(path, tmp_path)
+        sha256 = shipped.spec.int8_sha256 if int8 else ""
+        expected = dataclasses.replace(shipped.spec, int8_sha256=sha256)
+        assert load_model(tmp_path).spec == expected
 
     @pytest.mark.parametrize("name", ["hydrra", "no/such/file.onnx", "HYDRA"])
     def test_what_is_not_there_is_named_with_what_is(self, tmp_path, monkeypatch, name):

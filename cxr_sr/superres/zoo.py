@@ -108,12 +108,14 @@ def _load_file(path: Path) -> Model:
             "`cxr-sr train`"
         )
     sha256 = _sha256_or_complain(onnx)
-    spec = ModelSpec.from_json(_onnx_metadata(onnx))
-    model = Model(dataclasses.replace(spec, sha256=sha256), onnx)
-    if not model.int8.is_file():
-        return model
-    spec = dataclasses.replace(model.spec, int8_sha256=sha256_of(model.int8))
-    return Model(spec, onnx)
+    # What is known of a copy of shipped weights may be newer than what it says itself.
+    spec = next((spec for spec in MODELS.values() if spec.sha256 == sha256), None)
+    spec = spec or ModelSpec.from_json(_onnx_metadata(onnx))
+    int8 = Model(spec, onnx).int8
+    int8_sha256 = sha256_of(int8) if int8.is_file() else ""
+    return Model(
+        dataclasses.replace(spec, sha256=sha256, int8_sha256=int8_sha256), onnx
+    )
 
 
 def _is_int8(path: Path) -> bool:

@@ -380,6 +380,22 @@ class TestManifest:
         assert "name no patient" not in result.stderr
         assert "no image falls" not in result.stderr
 
+    def test_so_are_those_further_down(self, pictures):
+        below = pictures / "nih" / "images"
+        below.mkdir(parents=True)
+        for name in "ab":
+            (pictures / f"{name}.png").rename(below / f"{name}.png")
+        (pictures / "nih" / "manifest.csv").write_text(
+            "file,patient\nimages/a.png,17\nimages/b.png,18\n"
+        )
+        (pictures / "manifest.csv").write_text("file,patient\nc.png,18\nd.png,19\n")
+        result = index(pictures, "-o", "index.csv")
+        assert result.exit_code == 0
+        named = {Path(row["file"]).stem: row["patient"] for row in rows()}
+        assert named["b"] == named["c"]
+        assert len(set(named.values())) == 3
+        assert "name no patient" not in result.stderr
+
     def test_another_may_be_named(self, pictures):
         Path("whose.csv").write_text("file,patient\ndata/a.png,1\ndata/b.png,1\n")
         result = index(pictures, "-o", "index.csv", "--manifest", "whose.csv")

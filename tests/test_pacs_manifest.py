@@ -21,7 +21,7 @@ def read(tmp_path):
         path = tmp_path / where
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding=encoding)
-        return Manifest.read(path, tmp_path, SALT)
+        return Manifest.read([path], tmp_path, SALT)
 
     return read
 
@@ -44,6 +44,40 @@ def test_splits_are_kept_by_patient(read):
 def test_files_are_named_relative_to_the_manifest(read):
     told = read("file,patient\nx.png,1\n./y.png,1\n../z.png,1\n", "sub/manifest.csv")
     assert set(told.rows) == {"sub/x.png", "sub/y.png", "z.png"}
+
+
+class TestSeveral:
+    @pytest.fixture
+    def read(self, tmp_path):
+        def read(*texts: str) -> Manifest:
+            paths = [tmp_path / f"data{n}" / "manifest.csv" for n in range(len(texts))]
+            for path, text in zip(paths, texts, strict=True):
+                path.parent.mkdir()
+                path.write_text(text)
+            return Manifest.read(paths, tmp_path, SALT)
+
+        return read
+
+    def test_none_says_nothing(self, read):
+        assert read() == Manifest()
+
+    def test_each_tells_of_its_own_files_and_they_share_patients(self, read):
+        told = read("file,patient,split\na.png,17,val\n", "file,patient\na.png,17\n")
+        assert set(told.patients) == {"data0/a.png", "data1/a.png"}
+        assert told.sides == {patient("17"): "val"}
+
+    def test_the_later_knows_better(self, read):
+        told = read("file,patient\na.png,17\n", "file,patient\n../data0/a.png,18\n")
+        assert told.patients == {"data0/a.png": patient("18")}
+
+    def test_a_patient_on_two_sides_is_refused(self, read):
+        with pytest.raises(
+            SettingsError, match=r"data0/a\.png in val and data1/b\.png"
+        ):
+            read(
+                "file,patient,split\na.png,17,val\n",
+                "file,patient,split\nb.png,17,train\n",
+            )
 
 
 def test_a_table_that_a_spreadsheet_saved_is_read(read):
@@ -91,7 +125,7 @@ def test_what_is_no_manifest_is_told_apart(tmp_path, content, reason):
     path.write_bytes(content)
     assert not Manifest.is_one(path)
     with pytest.raises(SettingsError, match=reason):
-        Manifest.read(path, tmp_path, SALT)
+        Manifest.read([path], tmp_path, SALT)
 
 
 def test_a_missing_file_is_none(tmp_path):
@@ -99,6 +133,6 @@ def test_a_missing_file_is_none(tmp_path):
 
 
 def test_the_manifest_of_the_shared_images_is_one(shared_cxr):
-    told = Manifest.read(shared_cxr / "manifest.csv", shared_cxr, SALT)
+    told = Manifest.read([shared_cxr / "manifest.csv"], shared_cxr, SALT)
     assert len(told.patients) == len(told.rows) == 352
     assert set(told.sides.values()) == {"train", "val"}

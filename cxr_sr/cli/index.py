@@ -32,11 +32,12 @@ def index(options: Options) -> int:
 
     A killed run goes on with the same command.
     """
-    from cxr_sr.cli.index_request import rules_of
+    from cxr_sr.cli.index_request import rules_of, with_found
     from cxr_sr.training.pacs_index import assemble, survey
 
     rules = rules_of(options)
     candidates, others = survey(options.data, _is_ours(options))
+    rules = with_found(rules, options, (other.name for other in others))
     examined = _examine(options, rules.salt, candidates)
     return _conclude(options, rules, assemble([*examined, *others], rules))
 

@@ -54,7 +54,8 @@ class Options:
             exists=True,
             dir_okay=False,
             help="With the columns file and patient, and perhaps split, view, age, "
-            "sex, pixel_spacing_mm, source, licence [default: DATA/manifest.csv].",
+            "sex, pixel_spacing_mm, source, licence [default: those in DATA that are "
+            "called manifest.csv].",
         ),
     ] = None
     jobs: Annotated[int, Option(min=0, help="Processes; 0: one a core.")] = 0

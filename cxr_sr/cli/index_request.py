@@ -1,7 +1,9 @@
 """From the options of `cxr-sr index` to rules, all checked before any work."""
 
+import dataclasses
 import os
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from cxr_sr.cli import output
 from cxr_sr.cli.index_options import Options
@@ -12,7 +14,7 @@ from cxr_sr.training.pacs_split import Salt, Shares
 
 
 def rules_of(options: Options) -> Rules:
-    """Return how the index is to be made.
+    """Return how the index is to be made, but for manifests found in the data.
 
     Raises
     ------
@@ -24,23 +26,42 @@ def rules_of(options: Options) -> Rules:
     salt = _salt(options)
     # Links are resolved, for ".." leads out of a folder as it really lies.
     folder = os.path.relpath(options.folder.resolve(), options.output.parent.resolve())
-    return Rules(salt, shares, _manifest(options, salt), Path(folder).as_posix())
+    given = [] if options.manifest is None else [options.manifest]
+    manifest = Manifest.read(given, options.folder, salt)
+    return Rules(salt, shares, manifest, Path(folder).as_posix())
 
 
-def _manifest(options: Options, salt: Salt) -> Manifest:
-    """Read the manifest that was given, or the one in the data."""
+def with_found(rules: Rules, options: Options, names: Iterable[str]) -> Rules:
+    """Return the rules with the manifests in the data, unless one was given.
+
+    Parameters
+    ----------
+    names : of the files in the data that are no images, below its folder
+
+    Raises
+    ------
+    SettingsError
+        If the manifests contradict themselves.
+    """
     if options.manifest is not None:
-        return Manifest.read(options.manifest, options.folder, salt)
-    path = options.folder / NAME
-    if not path.is_file():
-        return Manifest()
-    if not Manifest.is_one(path):
-        output.complain(
-            f"{NAME} in the data is not used: expected a CSV file with the columns "
-            f"{', '.join(COLUMNS)}"
-        )
-        return Manifest()
-    return Manifest.read(path, options.folder, salt)
+        return rules
+    found = {name for name in names if PurePosixPath(name).name == NAME}
+    # A DICOMDIR lists images alone.
+    found |= {NAME} if (options.folder / NAME).is_file() else set()
+    nearest_last = sorted(found, key=lambda name: (name.count("/"), name))
+    paths = [options.folder / name for name in nearest_last if _usable(options, name)]
+    manifest = Manifest.read(paths, options.folder, rules.salt)
+    return dataclasses.replace(rules, manifest=manifest)
+
+
+def _usable(options: Options, name: str) -> bool:
+    if Manifest.is_one(options.folder / name):
+        return True
+    output.complain(
+        f"{name} in the data is not used: expected a CSV file with the columns "
+        f"{', '.join(COLUMNS)}"
+    )
+    return False
 
 
 def _salt(options: Options) -> Salt:

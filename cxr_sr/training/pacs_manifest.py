@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from cxr_sr.index import read_table
 from cxr_sr.training.pacs_split import SPLITS, Salt
 
 NAME = "manifest.csv"
-"""Looked for in the data's folder."""
+"""Looked for in the data's folder and in all below it."""
 COLUMNS = ("file", "patient")
 """What it must have; what else of view, age, sex, pixel_spacing_mm, source and licence
 it has fills in what a file does not say, and split is kept."""
@@ -29,20 +29,24 @@ class Manifest:
     """By patient (salted hash): train, val or test, of those whose split is told."""
 
     @classmethod
-    def read(cls, path: Path, data: Path, salt: Salt) -> Manifest:
-        """Read a manifest, whose files are named relative to it.
+    def read(cls, paths: Iterable[Path], data: Path, salt: Salt) -> Manifest:
+        """Read manifests, whose files are named relative to them, as if they were one.
+
+        The same patient in two is one patient. What two say of a file, the later knows.
 
         Raises
         ------
         SettingsError
-            If it is none, names a split that is none, or puts a patient on two sides.
+            If one is none, names a split that is none, or if a patient is put on two
+            sides.
         """
-        table = read_table(path, COLUMNS)
-        here, root = path.parent.resolve(), data.resolve()
-        rows = {
-            Path(os.path.relpath(here / row["file"], root)).as_posix(): row
-            for row in table
-        }
+        rows: dict[str, Mapping[str, str]] = {}
+        root = data.resolve()
+        for path in paths:
+            here = path.parent.resolve()
+            for row in read_table(path, COLUMNS):
+                name = Path(os.path.relpath(here / row["file"], root)).as_posix()
+                rows[name] = row
         patients = {
             name: salt.name(*_identity(name, row))
             for name, row in rows.items()
@@ -81,12 +85,12 @@ def _sides(
             continue
         if side not in SPLITS:
             raise SettingsError(
-                f"the manifest puts {name} in {side!r}; expected one of "
+                f"a manifest puts {name} in {side!r}; expected one of "
                 f"{', '.join(SPLITS)}"
             )
         if sides.setdefault(patient, side) != side:
             raise SettingsError(
-                f"the manifest puts {first[patient]} in {sides[patient]} and {name} in "
+                f"{NAME} puts {first[patient]} in {sides[patient]} and {name} in "
                 f"{side}, but both are of one patient; correct it, or leave its column "
                 "split out"
             )

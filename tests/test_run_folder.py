@@ -76,7 +76,12 @@ class TestCard:
         assert told in model_card(spec(), RISING)
 
     def test_a_curve_that_ends_at_its_top_is_still_rising(self):
-        assert "still rising, by 0.10 dB since step 20" in model_card(spec(), RISING)
+        card = model_card(spec(), RISING)
+        assert "was still rising, with 0.10 dB since step 20" in card
+
+    def test_a_curve_that_hardly_rises_has_flattened(self):
+        rows = [row | {"gain": f"{0.004 * n:.4f}"} for n, row in enumerate(RISING)]
+        assert "had flattened, with 0.00 dB since step" in model_card(spec(), rows)
 
     def test_a_curve_past_its_top_has_ceased_to_rise(self):
         rows = [*RISING, row(40, 0.3)]

@@ -24,6 +24,9 @@ NOISE_UNSEEN = (
     "a loss."
 )
 
+RISING_DB = 0.01
+"""Mean gain in the last quarter of a run, from which on its curve is said to rise."""
+
 
 def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
     """Return the card of a trained network in Markdown.
@@ -104,9 +107,10 @@ def _curve(rows: Sequence[Row], best: Row) -> str:
         )
     earlier = rows[3 * (len(rows) - 1) // 4]
     risen = float(best["gain"]) - float(earlier["gain"])
+    still = "was still rising" if risen >= RISING_DB else "had flattened"
     return (
-        "The last validation was the best one: the curve (metrics.csv) was still "
-        f"rising, by {risen:.2f} dB since step {int(earlier['step']):,}."
+        f"The last validation was the best one: the curve (metrics.csv) {still}, with "
+        f"{risen:.2f} dB since step {int(earlier['step']):,}."
     )
 
 

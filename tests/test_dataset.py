@@ -182,12 +182,10 @@ class TestImages:
         inverse = Image(stored, Scaling(255, -255), (0, 255), entry())
         assert inverse.crop((0, 0), (1, 2)).tolist() == [[[1.0, 0.0]]]
 
-    def test_the_central_region_fits_every_scale(self):
-        whole = image((100, 130))
-        found = whole.centre(80)
-        assert found.shape == (1, 72, 72)
-        assert np.array_equal(found, whole.crop((14, 29), (72, 72)))
-        assert whole.centre(1000).shape == (1, 96, 120)
+    def test_the_whole_is_centred_and_fits_every_scale(self):
+        found = image((100, 130)).whole
+        assert found.shape == (1, 96, 120)
+        assert np.array_equal(found, image((100, 130)).crop((2, 5), (96, 120)))
 
 
 class TestCrops:
@@ -363,6 +361,15 @@ class TestBatches:
     def test_whole_images_are_regions_too(self):
         (whole,) = Regions([image((50, 73))], None)
         assert whole.fine.shape == (1, 1, 48, 72)
+
+    @pytest.mark.parametrize("corner", [(0, 0), (64, 112), (113, 168)])
+    def test_regions_are_where_the_detail_is(self, corner):
+        stored = np.full((133, 188), 100, np.uint8)
+        row, column = corner
+        stored[row : row + 20, column : column + 20] = noise((20, 20), pixel_format(8))
+        (found,) = Regions([Image(stored, Scaling(0, 255), (0, 255), entry())], 50)
+        assert found.fine.shape == (1, 1, 48, 48)
+        assert int((found.fine != 100 / 255).sum()) > 300
 
     def test_regions_are_validated_one_by_one(self):
         regions = Regions([image((50, 60)), image((100, 30), bits=12)], 48)

@@ -152,9 +152,9 @@ class Options:
         str | None,
         Option(
             metavar="none|PX",
-            help="Side of the centre of each validation image that the best weights "
-            "are chosen by; none: all of it, which takes networks at output size long "
-            "[default: none at input size, else 264].",
+            help="Side of the most detailed part of each validation image, which the "
+            "best weights are chosen by; none: all of it, which takes networks at "
+            "output size long [default: none at input size, else 264].",
             rich_help_panel=COURSE,
         ),
     ] = None

@@ -129,7 +129,7 @@ def _metrics(spec: ModelSpec, training: dict[str, Any], best: Row) -> str:
         for s in spec.scales
     ]
     side = training["settings"]["validation_px"]
-    part = f"the central regions ({side} px) of " if side else ""
+    part = f"the most detailed parts ({side} px) of " if side else ""
     return "\n".join(lines) + (
         f"\n\nMeans over {part}{training['splits']['val']} image(s), by which the "
         "step was chosen, too: `cxr-sr evaluate` measures whole images, on a split "

@@ -74,8 +74,8 @@ class Run:
     """Validations in a row without a better gain after which the run ends early."""
     validation_images: int = 8
     validation_px: int | None = REGION_PX
-    """Side of the central region of an image that is validated; None for all of it,
-    with the markers that no centre has and that most of the error is in."""
+    """Side of the most detailed part of an image, which is validated; None for all of
+    it."""
     devices: int = 1
     """Processes that share the work."""
     threads: int = 0

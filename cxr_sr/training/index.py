@@ -62,9 +62,10 @@ class Image:
         part = self.scaling.normalise(self.stored[rows, columns])
         return part[None] if self.channels == 1 else np.moveaxis(part, 2, 0)
 
-    def centre(self, side_px: int) -> NDArray[np.floating[Any]]:
-        """Return the largest central region of at most `side_px` a side, as `crop`."""
-        height, width = (min(n, side_px) // MULTIPLE * MULTIPLE for n in self.sides)
+    @property
+    def whole(self) -> NDArray[np.floating[Any]]:
+        """All of the image, as `crop`, centred, that sides divisible by 24 leave."""
+        height, width = (n // MULTIPLE * MULTIPLE for n in self.sides)
         corner = (self.sides[0] - height) // 2, (self.sides[1] - width) // 2
         return self.crop(corner, (height, width))
 

@@ -1,11 +1,19 @@
 """Where the tests find real files; each fixture skips where there are none."""
 
+import signal
 from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interrupts_are_heard():
+    """What a shell runs in the background is deaf to Ctrl-C, and so is all below."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _shared(folder: str) -> Path:

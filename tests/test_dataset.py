@@ -183,7 +183,7 @@ class TestImages:
         assert inverse.crop((0, 0), (1, 2)).tolist() == [[[1.0, 0.0]]]
 
     def test_the_whole_is_centred_and_fits_every_scale(self):
-        found = image((100, 130)).whole
+        found = image((100, 130)).crop(*image((100, 130)).whole)
         assert found.shape == (1, 96, 120)
         assert np.array_equal(found, image((100, 130)).crop((2, 5), (96, 120)))
 
@@ -307,10 +307,8 @@ class TestDetail:
     def test_a_block_has_the_mean_square_of_its_laplacian(self):
         stored = np.zeros((32, 32), np.uint8)
         stored[20, 8] = 1
-        found = np.diff(
-            detail(Image(stored, Scaling(0, 255), (0, 255), entry())), prepend=0
-        )
-        assert found == pytest.approx([0, 0, (16 + 4) / 16**2, 0])
+        found = detail(Image(stored, Scaling(0, 255), (0, 255), entry()))
+        assert found == pytest.approx(np.array([[0, 0], [(16 + 4) / 16**2, 0]]))
 
     def test_colours_are_averaged(self):
         gray = noise((32, 48), pixel_format(8))

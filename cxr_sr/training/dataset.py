@@ -79,7 +79,8 @@ class Crops:
         self.images = images
         self.sampling = sampling
         self.seed = seed
-        self.details = [detail(image) for image in images]
+        # Running sums, block after block, to draw blocks by their detail from.
+        self.details = [detail(image).cumsum() for image in images]
         self.codes = [Codes.of(image) for image in images]
 
     def sample(self, number: int, side: int | None) -> tuple[Tensor, Tensor]:
@@ -103,16 +104,16 @@ class Crops:
 
 def _cut(
     image: Image,
-    detail: NDArray[np.float64],
+    running: NDArray[np.float64],
     side: int | None,
     random: np.random.Generator,
 ) -> NDArray[Any]:
     if side is None:
-        return image.whole
+        return image.crop(*image.whole)
     limits = [n - side for n in image.sides]
     corner = random.integers(limits, endpoint=True)
-    if random.random() < DETAILED_SHARE and detail.any():
-        block = np.searchsorted(detail, random.random() * detail[-1], side="right")
+    if random.random() < DETAILED_SHARE and running.any():
+        block = np.searchsorted(running, random.random() * running[-1], side="right")
         place = divmod(int(block), image.sides[1] // BLOCK_PX)
         around = BLOCK_PX // 2 - random.integers(side, size=2)
         corner = np.multiply(place, BLOCK_PX) + around
@@ -121,9 +122,9 @@ def _cut(
 
 
 def detail(image: Image) -> NDArray[np.float64]:
-    """Return the running sum, block after block, of what interpolation misses.
+    """Return what interpolation misses in each block (rows, columns).
 
-    A block's share is its mean squared Laplacian of stored values, `BLOCK_PX` squared;
+    It is the block's mean squared Laplacian of stored values, `BLOCK_PX` squared;
     what is left at the right and at the bottom has none of its own.
     """
     blocks = [n // BLOCK_PX for n in image.sides]
@@ -132,24 +133,31 @@ def detail(image: Image) -> NDArray[np.float64]:
     energy = np.zeros((rows, columns))
     energy[1:-1, 1:-1] = laplacian(values) ** 2
     shape = (blocks[0], BLOCK_PX, blocks[1], BLOCK_PX)
-    running: NDArray[np.float64] = energy.reshape(shape).mean(axis=(1, 3)).cumsum()
-    return running
+    blockwise: NDArray[np.float64] = energy.reshape(shape).mean(axis=(1, 3))
+    return blockwise
 
 
-def most_detailed(image: Image, side_px: int) -> NDArray[np.floating[Any]]:
-    """Return the part of at most `side_px` a side with most detail, as `Image.crop`.
+def most_detailed(
+    image: Image, side_px: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return what `Image.crop` takes for the part of `side_px` with most detail.
 
-    Its sides are multiples of 24. Most of what is wrong with an enlarged radiograph is
-    wrong there: weights chosen by the centres of images are chosen by the least of it.
+    Its sides are multiples of 24, and less where the image is smaller. Most of what is
+    wrong with an enlarged radiograph is wrong there: weights chosen by the centres of
+    images are chosen by the least of it.
     """
-    size = np.minimum(image.sides, side_px) // MULTIPLE * MULTIPLE
-    blocks = np.array(image.sides) // BLOCK_PX
-    energy = np.diff(detail(image), prepend=0).reshape(blocks)
-    sums = sliding_window_view(energy, tuple(size // BLOCK_PX)).sum((2, 3))
-    place = np.array(np.unravel_index(sums.argmax(), sums.shape))
+    height, width = (min(n, side_px) // MULTIPLE * MULTIPLE for n in image.sides)
+    window = height // BLOCK_PX, width // BLOCK_PX
+    sums = sliding_window_view(detail(image), window).sum((2, 3))
+    place = divmod(int(sums.argmax()), sums.shape[1])
     # The blocks leave a rest at the far sides, which the last place is to reach.
-    corner = place * (image.sides - size) // np.maximum(1, np.array(sums.shape) - 1)
-    return image.crop(tuple(corner), tuple(size))
+    row, column = (
+        at * (whole - part) // max(1, count - 1)
+        for at, whole, part, count in zip(
+            place, image.sides, (height, width), sums.shape, strict=True
+        )
+    )
+    return (row, column), (height, width)
 
 
 def laplacian(values: NDArray[Any]) -> NDArray[Any]:
@@ -255,14 +263,15 @@ class Regions:
 
     def __init__(self, images: Sequence[Image], side_px: int | None) -> None:
         self.images = images
-        self.side_px = side_px
+        self.parts = [
+            most_detailed(image, side_px) if side_px else image.whole
+            for image in images
+        ]
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __iter__(self) -> Iterator[Batch]:
-        for image in self.images:
-            side = self.side_px
-            part = most_detailed(image, side) if side else image.whole
-            fine = torch.from_numpy(part.copy())
+        for image, part in zip(self.images, self.parts, strict=True):
+            fine = torch.from_numpy(image.crop(*part).copy())
             yield Batch(fine[None], torch.tensor([Codes.of(image)]))

@@ -63,11 +63,11 @@ class Image:
         return part[None] if self.channels == 1 else np.moveaxis(part, 2, 0)
 
     @property
-    def whole(self) -> NDArray[np.floating[Any]]:
-        """All of the image, as `crop`, centred, that sides divisible by 24 leave."""
+    def whole(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """What `crop` takes for all of the image that sides divisible by 24 leave."""
         height, width = (n // MULTIPLE * MULTIPLE for n in self.sides)
         corner = (self.sides[0] - height) // 2, (self.sides[1] - width) // 2
-        return self.crop(corner, (height, width))
+        return corner, (height, width)
 
 
 def read_entries(data: Path) -> list[Entry]:

@@ -90,7 +90,7 @@ def _sides(
             )
         if sides.setdefault(patient, side) != side:
             raise SettingsError(
-                f"{NAME} puts {first[patient]} in {sides[patient]} and {name} in "
+                f"a manifest puts {first[patient]} in {sides[patient]} and {name} in "
                 f"{side}, but both are of one patient; correct it, or leave its column "
                 "split out"
             )

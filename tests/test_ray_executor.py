@@ -1,6 +1,7 @@
 """The same work on Ray: workers that die, and clusters that are not there."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -127,45 +128,92 @@ def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many, alon
     assert but_for_times(report_of()) == but_for_times(report_of("here"))
 
 
+class Head:
+    """A cluster's head on loopback, with a client server."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._log = Path(place) / "head.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self.ports: list[int] = []
+        """Of its client server, and its own."""
+
+    def stand(self) -> None:
+        """Start it, or start it anew if it has ended or does not come to answer.
+
+        Ray's servers give up where they wait too long for one another, on a machine
+        that is busy with something else.
+        """
+        until = time.monotonic() + PATIENCE_S
+        while not (self._runs() and all(map(answers, self.ports))):
+            now = time.monotonic()
+            if now > until:
+                pytest.fail(f"no head: {self.said()}")
+            if not self._runs() or now > self._started + PATIENCE_S / 3:
+                self._start()
+            time.sleep(0.1)
+
+    def _runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _start(self) -> None:
+        self.end()
+        self.ports = free_ports(2)
+        self._started = time.monotonic()
+        options = [f"--ray-client-server-port={self.ports[0]}"]
+        options += [f"--port={self.ports[1]}", f"--temp-dir={self._place}"]
+        options += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--block"]
+        options += ["--include-dashboard=false", "--disable-usage-stats"]
+        # Not the script `ray`: it need not be installed beside this Python.
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command + options, stdout=log, stderr=log, env=os.environ | EAGER
+            )
+
+    def said(self) -> str:
+        """Return all that it printed."""
+        return self._log.read_text()
+
+    def end(self) -> None:
+        """Kill it; `ray stop` would end every other cluster of this machine too."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                child.kill()
+            self._process.kill()
+        self._process.wait()
+
+
 @pytest.fixture(scope="module")
 def head():
-    """Ports of a cluster's head on loopback: of its client server, and its own."""
     pytest.importorskip("ray")
-    ports = free_ports(2)
-    options = [f"--ray-client-server-port={ports[0]}", f"--port={ports[1]}"]
-    options += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--block"]
-    options += ["--include-dashboard=false", "--disable-usage-stats"]
-    # Not the script `ray`: it need not be installed beside this Python.
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", *options]
-    with (
-        a_place_for_ray() as place,
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            [*command, f"--temp-dir={place}"],
-            stdout=said,
-            stderr=said,
-            env=os.environ | EAGER,
-        ) as process,
-    ):
-        until = time.monotonic() + PATIENCE_S
-        while not all(map(answers, ports)):
-            if process.poll() is not None or time.monotonic() > until:
-                said.seek(0)
-                pytest.fail(f"no head: {said.read().decode()}")
-            time.sleep(0.1)
-        yield ports
-        # No `ray stop`: that would end every other cluster of this machine too.
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.kill()
-        process.kill()
+    with a_place_for_ray() as place:
+        head = Head(place)
+        try:
+            head.stand()
+            yield head
+        finally:
+            head.end()
 
 
 def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in taken]
+    """Ports that nobody has, of those that are not given to whoever asks for any.
+
+    Ray's own servers and its workers ask for any, and would now and then have taken
+    one of these before its turn; and who calls a port of that kind in vain now and
+    then gets it himself, and is answered by himself.
+    """
+    found: list[int] = []
+    for port in random.sample(range(20_000, 23_000), 1_000):
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    pytest.fail("no port is free")
 
 
 def answers(port: int) -> bool:
@@ -174,15 +222,20 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def started(words: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A run that has told of its first file.
+def started(head: Head, words: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A run as a client of `head` that has told of its first file.
 
     A head on a busy machine may need longer for a client than Ray waits for it.
     """
     until = time.monotonic() + PATIENCE_S
     while True:
+        head.stand()
+        cluster = ["--cluster", f"ray://127.0.0.1:{head.ports[0]}"]
         with subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [COMMAND, *FINER, *words, *cluster],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as run:
             assert run.stdout
             if run.stdout.readline():
@@ -190,23 +243,18 @@ def started(words: list[str]) -> Iterator[subprocess.Popen[str]]:
                 return
             _, said = run.communicate()
             assert "no cluster answers there" in said
-            assert time.monotonic() < until, said
-
-
-def on(head: list[int], output: str) -> list[str]:
-    """The command that works on the cluster of `head`, as a client of it."""
-    cluster = ["--cluster", f"ray://127.0.0.1:{head[0]}"]
-    return [str(COMMAND), *FINER, "-o", output, *cluster]
+            assert time.monotonic() < until, said + head.said()
 
 
 @pytest.mark.slow
 def test_a_running_cluster_is_joined_from_without_and_from_within(many, alone, head):
     subprocess.run([COMMAND, *FINER, "-o", "here"], check=True)
-    with started(on(head, "there")) as run:
+    with started(head, ["-o", "there"]) as run:
         _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, said
+    head.stand()
     member = [str(COMMAND), *FINER, "-o", "within", "--cluster", "ray"]
-    address = {"RAY_ADDRESS": f"127.0.0.1:{head[1]}"}
+    address = {"RAY_ADDRESS": f"127.0.0.1:{head.ports[1]}"}
     subprocess.run(member, check=True, env=os.environ | address)
     expected = but_for_times(report_of("here"))
     assert but_for_times(report_of("there")) == expected
@@ -215,7 +263,7 @@ def test_a_running_cluster_is_joined_from_without_and_from_within(many, alone, h
 
 @pytest.mark.slow
 def test_an_interrupted_run_on_a_cluster_keeps_what_is_done(many, alone, head):
-    with started(on(head, "out")) as run:
+    with started(head, ["-o", "out"]) as run:
         run.send_signal(signal.SIGINT)
         _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 130, said
@@ -223,7 +271,7 @@ def test_an_interrupted_run_on_a_cluster_keeps_what_is_done(many, alone, head):
     done = [line for line in report_of("out") if line.get("status") == "done"]
     assert 0 < len(done) < MANY
     assert all((Path("out") / line["output"]).is_file() for line in done)
-    with started([*on(head, "out"), "--resume"]) as run:
+    with started(head, ["-o", "out", "--resume"]) as run:
         run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0
     left = [p for p in Path("out").rglob(".*") if p.is_file()]

@@ -203,6 +203,28 @@ class TestThreads:
             assert isinstance(engine, OpenVinoEngine)
             assert engine._compiled.get_property("NUM_STREAMS") == threads
 
+    def test_openvino_is_called_by_threads_that_stay(self, tmp_path, monkeypatch):
+        """It deals its streams out to those that call: new ones may share a stream."""
+        pytest.importorskip("openvino")
+        engine = open_engine(tiny_model(tmp_path), 2, "openvino", "fp32", 2)
+        assert isinstance(engine, OpenVinoEngine)
+        infer, callers = engine._infer, set()
+
+        def watched(image):
+            callers.add(threading.current_thread())
+            return infer(image)
+
+        monkeypatch.setattr(engine, "_infer", watched)
+        for _ in range(5):
+            pair = [
+                threading.Thread(target=engine, args=(an_image(),)) for _ in range(2)
+            ]
+            for thread in pair:
+                thread.start()
+            for thread in pair:
+                thread.join()
+        assert 1 <= len(callers) <= 2
+
 
 class TestWeights:
     def test_they_are_loaded_once(self, model, engine_name):

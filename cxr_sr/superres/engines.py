@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -217,7 +218,9 @@ class OpenVinoEngine:
         path = model.int8 if precision == "int8" else model.onnx
         network = core.read_model(_subgraph(path, f"x{scale}"))
         # A stream computes one request at a time: with a single one, calls from other
-        # threads wait for each other.
+        # threads wait for each other. So they do with several when two threads come
+        # to the same one: streams are dealt out to the calling threads, and taken back
+        # in any order when those end. Hence threads of its own, which do not.
         settings = {
             "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
@@ -228,9 +231,13 @@ class OpenVinoEngine:
         # come to it at the same time wait for one another for ever.
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._local = threading.local()
+        self._callers = ThreadPoolExecutor(threads, "openvino")
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""
+        return self._callers.submit(self._infer, image).result()
+
+    def _infer(self, image: Array) -> Array:
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
         result = self._local.request.infer([np.ascontiguousarray(image)])

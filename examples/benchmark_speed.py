@@ -300,29 +300,39 @@ def table(rows: list[list[str]]) -> str:
 def draw(rows: list[Row], path: Path) -> None:
     """Draw quality against time, a panel a scale."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - it may be absent
+    from matplotlib.lines import Line2D  # noqa: PLC0415
 
+    shown = pictured(rows)
     scales, models, engines = (
-        list(dict.fromkeys(row[key] for row in rows))
+        list(dict.fromkeys(row[key] for row in shown))
         for key in ("scale", "model", "engine")
     )
-    figure = Figure(figsize=(8 * len(scales), 5), layout="constrained")
+    colours = {model: f"C{n}" for n, model in enumerate(models)}
+    markers = dict(zip(engines, MARKERS, strict=False))
+    figure = Figure(figsize=(5 * len(scales) + 2, 4), layout="constrained")
     panels = figure.subplots(1, len(scales), squeeze=False).ravel()
     for scale, axes in zip(scales, panels, strict=True):
-        for row in pictured([row for row in rows if row["scale"] == scale]):
-            colour = f"C{models.index(row['model'])}"
-            marker = MARKERS[engines.index(row["engine"])]
-            name = f"{row['model']}, {row['engine']}"
-            axes.plot(row["median"], row["psnr"], marker, color=colour, label=name)
+        for row in (row for row in shown if row["scale"] == scale):
+            look = colours[row["model"]], markers[row["engine"]]
+            axes.plot(row["median"], row["psnr"], color=look[0], marker=look[1])
         axes.set(title=f"x{scale}", xscale="log", ylabel="PSNR, dB (box)")
         axes.set_xlabel("wall seconds for a megapixel of output")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.grid(alpha=0.3)
+    key = [Line2D([], [], lw=5, color=c, label=name) for name, c in colours.items()]
+    key += [
+        Line2D([], [], ls="", marker=marker, color="black", label=name)
+        for name, marker in markers.items()
+    ]
+    figure.legend(handles=key, loc="outside right center")
     figure.savefig(path, dpi=120)
 
 
 def pictured(rows: list[Row]) -> list[Row]:
-    """Return those of a scale that do not take the whole axis for themselves."""
-    bicubic = next(row["psnr"] for row in rows if row["model"] == BASELINE)
-    return [row for row in rows if row["psnr"] >= bicubic - BELOW_DB]
+    """Return those that do not take the whole axis of their scale for themselves."""
+    least = {
+        row["scale"]: row["psnr"] - BELOW_DB for row in rows if row["model"] == BASELINE
+    }
+    return [row for row in rows if row["psnr"] >= least[row["scale"]]]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """int8: what torch rounds in training is what the engines compute."""
 
+import dataclasses
+
 import numpy as np
 import onnxruntime
 import pytest
 
-from tests.builders import structure, tiny_model
+from tests.builders import structure, tiny_model, tiny_spec
 
 torch = pytest.importorskip("torch")
 
-from cxr_sr.superres.networks import Trunk, load_network  # noqa: E402
+from cxr_sr.superres.networks import Trunk, build, load_network  # noqa: E402
+from cxr_sr.training.export import export_int8  # noqa: E402
 from cxr_sr.training.quantise import (  # noqa: E402
     HEADROOM,
     QuantisedTrunk,
@@ -64,6 +67,23 @@ def test_the_written_graph_computes_what_torch_rounds(trunk, model, engine):
     write_int8(trunk, model.onnx, path)
     errors = [worst_share(trunk, engine, path, an_image(seed)) for seed in range(4)]
     assert min(errors) < TOLERANCE, "a wrong graph is wrong for every image"
+
+
+def test_openvino_makes_no_pass_of_its_own_for_a_sum(tmp_path):
+    """But for the first, whose other branch is needed again at the trunk's end."""
+    openvino = pytest.importorskip("openvino")
+    depth = 6
+    spec = dataclasses.replace(tiny_spec(), settings={"width": 8, "depth": depth})
+    plain = build(spec)
+    assert isinstance(plain, Trunk)
+    trunk = QuantisedTrunk(plain).train()
+    trunk(an_image(), 2)
+    model = export_int8(trunk.eval(), plain, spec, tmp_path)
+    compiled = openvino.Core().compile_model(model.int8, "CPU")
+    nodes = compiled.get_runtime_model().get_ordered_ops()
+    kinds = [node.get_rt_info()["layerType"].astype(str) for node in nodes]
+    assert kinds.count("Convolution") == 2 + depth + len(spec.scales)
+    assert kinds.count("Eltwise") <= 1
 
 
 def worst_share(trunk, engine, path, image):

@@ -39,7 +39,7 @@ TRAINED = (
         parameters=66_960,
         sha256="66fcb2adcf6760a0e807188d08906d714dafe8ddb3514c6ba7c3b93fce0ab8f1",
         safetensors_sha256="df0853be95166fd2730ccdd40a81250e76ded40cf3e311ff4a07a6acfd134cff",
-        int8_sha256="7b828aa1c82706cd41d99e9940db8e3d534444a848ad7e2a73049ce89314c928",
+        int8_sha256="1fe1003a3dd347c25008c0fcfd6ab40958105ac4670177f7b2c29a6fc8dd4fdc",
         training=MIXTURE
         | {
             "steps": 8771,
@@ -57,7 +57,7 @@ TRAINED = (
         parameters=393_120,
         sha256="ecd32df19ed7da909e7fd0646c7e39941101144b9cbefe64a88cb98c4a34ec16",
         safetensors_sha256="30f2e3b0662848c0f45709b1729d44053891552af66737b2220df117e1100459",
-        int8_sha256="f0ec99285ff3b9bc8145a3b138a0d63964b10cda85f740b5a0accb68db418c66",
+        int8_sha256="cdf395c0b64c706d795c39511159cc030dbcfc5608210b094c05be829ad00638",
         int8_limit=0.4,
         training=MIXTURE
         | {
@@ -77,7 +77,7 @@ TRAINED = (
         parameters=393_120,
         sha256="bb7ca8ba47c423b8fd464063b7e3b98c8cf0186359148dc2f36148ef4f4606dc",
         safetensors_sha256="cd95e5ba444227b1ab6382a59306a079f241db4648c6dae3b3d88019104e945c",
-        int8_sha256="fe902d7af0ebed642aa20c7dc9662f85c72eaef96117b21e994f7aebcb7109e1",
+        int8_sha256="f009229d1e4cfa456e950045085f01ec36f68933c40bcb12493ced9a85728583",
         int8_limit=0.4,
         training=MIXTURE
         | {

@@ -46,6 +46,8 @@ STRONG_EDGE = 1.2
 """Units times gain from one pixel to the next, beyond which a crop has less gain."""
 TOLERANCE = 0.04
 """Largest difference of a written graph to torch, as a share of its range."""
+NO_LIMIT = 1e30
+"""Larger than any activation."""
 CHECKED_IMAGES = 8
 """On so many the graph may differ from torch by more, but for one."""
 
@@ -180,9 +182,42 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
             writer.round(node.input[0], rounding)
             writer.store(node.input[1], weights)
     writer.rewire()
+    _keep_sums_apart(model.graph)
     onnx.checker.check_model(model, full_check=True)
     target.write_bytes(model.SerializeToString(deterministic=True))
     _check(trunk, target)
+
+
+def _keep_sums_apart(graph: onnx.GraphProto) -> None:
+    """Put a Clip that clips nothing between a rounded convolution and its sum.
+
+    OpenVINO otherwise takes the scale of the convolution's codes through the sum, and
+    multiplies every second one by 1 in a pass over memory of its own: 3 % of the time
+    of `fine` on AVX2, more where int8 is faster. The Clip becomes part of the
+    convolution.
+    """
+    from onnx import helper, numpy_helper
+
+    limits = {"sums.least": -NO_LIMIT, "sums.most": NO_LIMIT}
+    for name, limit in limits.items():
+        graph.initializer.append(
+            numpy_helper.from_array(np.array(limit, np.float32), name)
+        )
+    rounded = {
+        node.output[0]
+        for node in graph.node
+        if node.op_type == "Conv" and node.input[0].endswith(".rounded")
+    }
+    old = list(graph.node)
+    del graph.node[:]
+    for node in old:
+        for place, name in enumerate(node.input):
+            if node.op_type == "Add" and name in rounded:
+                node.input[place] = f"{name}.apart"
+                graph.node.append(
+                    helper.make_node("Clip", [name, *limits], [node.input[place]])
+                )
+        graph.node.append(node)
 
 
 def quantised(network: Network) -> QuantisedTrunk:

@@ -1,10 +1,15 @@
 """Where the tests find real files; each fixture skips where there are none."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One worker a core: libraries that start threads for all cores would share them.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

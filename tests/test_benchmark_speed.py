@@ -209,13 +209,13 @@ def test_with_matplotlib_there_is_a_picture_with_a_panel_a_scale(benchmark, tmp_
     pytest.importorskip("matplotlib")
     benchmark.write(tmp_path, facts(), rows())
     image = sitk.ReadImage(tmp_path / "speed.png")
-    assert image.GetSize() == (2 * 8 * 120, 5 * 120)
+    assert image.GetSize() == ((2 * 5 + 2) * 120, 4 * 120)
     assert len(np.unique(sitk.GetArrayFromImage(image))) > 2
 
 
 def test_what_is_much_worse_than_bicubic_is_not_in_the_picture(benchmark):
     found = [
-        {"model": name, "psnr": psnr}
+        {"scale": 2, "model": name, "psnr": psnr}
         for name, psnr in (("nearest", 38.9), ("bilinear", 39.1), ("bicubic", 40.0))
     ]
     assert benchmark.pictured(found) == found[1:]

@@ -53,10 +53,11 @@ class Options:
         ),
     ] = False
     init: Annotated[
-        Path | None,
+        list[Path] | None,
         Option(
             metavar="WEIGHTS.safetensors",
-            help="Weights to start from, as far as they fit.",
+            help="Weights to start from, as far as they fit; repeat for the mean of "
+            "runs that started from the same.",
             rich_help_panel=NETWORK,
         ),
     ] = None
@@ -233,7 +234,7 @@ def run_of(options: Options) -> "Run":
         devices=options.devices,
         threads=options.threads,
         quantise=options.quantise,
-        init=options.init,
+        init=tuple(options.init or ()),
     )
 
 

@@ -595,7 +595,7 @@ class TestStartingWeights:
         weights = tiny_model(tmp_path).safetensors
         spec = dataclasses.replace(tiny_spec(), scales=(2, 3))
         network = build(spec)
-        start_from(network, [weights])
+        start_from(network, weights)
         taken = network.state_dict()
         expected = load_file(weights)
         assert given.state_dict().keys() == expected.keys()
@@ -608,7 +608,7 @@ class TestStartingWeights:
         weights = export(narrow, spec, tmp_path).safetensors
         network = build(tiny_spec())
         before = {k: v.clone() for k, v in network.state_dict().items()}
-        start_from(network, [weights])
+        start_from(network, weights)
         after = network.state_dict()
         assert torch.equal(after["tails.x8.0.weight"], before["tails.x8.0.weight"])
         assert torch.equal(after["first.weight"], narrow.first.weight)
@@ -617,7 +617,7 @@ class TestStartingWeights:
         narrow, wide = (Trunk(width, depth=2) for width in (4, 6))
         weights = tmp_path / "narrow.safetensors"
         save_file(narrow.state_dict(), weights)
-        start_from(wide, [weights])
+        start_from(wide, weights)
         image = torch.rand(1, 1, 12, 15)
         for scale in (2, 8):
             assert torch.allclose(wide(image, scale), narrow(image, scale), atol=1e-7)
@@ -626,34 +626,13 @@ class TestStartingWeights:
     def test_weights_that_do_not_fit_are_refused(self, tmp_path: Path):
         weights = tiny_model(tmp_path, "vdsr").safetensors
         with pytest.raises(TrainingError, match=r"no weight of tiny\.safetensors fits"):
-            start_from(tiny_network("trunk"), [weights])
-
-    def test_several_give_their_mean_where_they_have_a_layer(self, tmp_path: Path):
-        networks = [Trunk(4, depth=2, scales=scales) for scales in ((2, 3), (2,))]
-        files = [tmp_path / name for name in ("a.safetensors", "b.safetensors")]
-        for network, file in zip(networks, files, strict=True):
-            save_file(network.state_dict(), file)
-        taken = Trunk(4, depth=2)
-        start_from(taken, files)
-        one, other = (network.state_dict() for network in networks)
-        for name, found in taken.state_dict().items():
-            if name in other:
-                assert torch.allclose(found, (one[name] + other[name]) / 2), name
-            elif name in one:
-                assert torch.equal(found, one[name]), name
-
-    def test_no_mean_is_taken_of_a_narrow_and_a_wide_one(self, tmp_path: Path):
-        files = [tmp_path / name for name in ("narrow.safetensors", "wide.safetensors")]
-        for width, file in zip((4, 6), files, strict=True):
-            save_file(Trunk(width, depth=2).state_dict(), file)
-        with pytest.raises(TrainingError, match=r"of wide\.safetensors has the shape"):
-            start_from(Trunk(6, depth=2), files)
+            start_from(tiny_network("trunk"), weights)
 
     def test_a_file_that_is_no_safetensors_is_refused(self, tmp_path: Path):
         weights = tmp_path / "bad.safetensors"
         weights.write_bytes(b"\xff" * 40)
         with pytest.raises(TrainingError, match=r"bad\.safetensors is no readable"):
-            start_from(tiny_network(), [weights])
+            start_from(tiny_network(), weights)
 
 
 class TestAverage:
@@ -699,7 +678,7 @@ class TestOptions:
         assert found.recipe.lr == 2e-4
 
     def test_weights_that_learn_to_be_rounded_are_not_to_forget_the_rest(self):
-        init = [Path("w.safetensors")]
+        init = Path("w.safetensors")
         assert run_of(self.options()).recipe.lr == 1e-3
         assert run_of(self.options(quantise=True)).recipe.lr == 1e-3
         assert run_of(self.options(init=init)).recipe.lr == 1e-3

@@ -103,15 +103,10 @@ class TestCard:
         assert "no detector noise" not in model_card(seen, RISING)
 
     def test_whole_images_and_starting_weights_are_told(self):
-        other = spec(sampling={"crop_px": None}, init=["fine.safetensors"], batch=1)
+        other = spec(sampling={"crop_px": None}, init="fine.safetensors", batch=1)
         text = model_card(other, RISING)
         assert "1 whole images" in text
         assert "started from the weights of `fine.safetensors`" in text
-
-    def test_where_it_started_is_told(self):
-        assert "started from chance" in model_card(spec(), RISING)
-        text = model_card(spec(init=["a.safetensors", "b.safetensors"]), RISING)
-        assert "the mean of the weights of `a.safetensors` and `b.safetensors`" in text
 
 
 class TestClock:

@@ -53,11 +53,10 @@ class Options:
         ),
     ] = False
     init: Annotated[
-        list[Path] | None,
+        Path | None,
         Option(
             metavar="WEIGHTS.safetensors",
-            help="Weights to start from, as far as they fit; repeat for the mean of "
-            "runs that started from the same.",
+            help="Weights to start from, as far as they fit.",
             rich_help_panel=NETWORK,
         ),
     ] = None
@@ -234,7 +233,7 @@ def run_of(options: Options) -> "Run":
         devices=options.devices,
         threads=options.threads,
         quantise=options.quantise,
-        init=tuple(options.init or ()),
+        init=options.init,
     )
 
 

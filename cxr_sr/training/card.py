@@ -84,7 +84,7 @@ def _course(training: dict[str, Any]) -> str:
     crop = settings["sampling"]["crop_px"]
     budget = [f"{recipe['max_steps']:,} steps"] if recipe["max_steps"] else []
     budget += [f"{recipe['max_seconds']:,.0f} s"] if recipe["max_seconds"] else []
-    start = _start(settings["init"])
+    start = f"the weights of `{settings['init']}`" if settings["init"] else "chance"
     versions = ", ".join(f"{k} {v}" for k, v in training["versions"].items())
     return (
         f"Budget: {' or '.join(budget)}; the averaged weights of step "
@@ -96,13 +96,6 @@ def _course(training: dict[str, Any]) -> str:
         f"{recipe['lr']:g}; seed {recipe['seed']}; started from {start}. "
         f"Versions: {versions}."
     )
-
-
-def _start(names: Sequence[str]) -> str:
-    if not names:
-        return "chance"
-    weights = " and ".join(f"`{name}`" for name in names)
-    return f"{'the mean of ' if len(names) > 1 else ''}the weights of {weights}"
 
 
 def _curve(rows: Sequence[Row], best: Row) -> str:

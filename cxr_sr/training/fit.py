@@ -82,9 +82,8 @@ class Run:
     """Threads of torch in each process; 0 leaves its own choice."""
     quantise: bool = False
     """Train a trunk to be rounded to int8, and write that as well."""
-    init: tuple[Path, ...] = ()
-    """Weights to start from, of several files their mean: those layers that fit, tails
-    for other scales aside."""
+    init: Path | None = None
+    """Weights to start from: those layers that fit, tails for other scales aside."""
 
     def __post_init__(self) -> None:
         self.sampling.sides(network_class(self.model).grid, self.recipe.scales)
@@ -216,7 +215,7 @@ def _spec(run: Run, channels: int) -> ModelSpec:
 
 def _settings(run: Run) -> dict[str, Any]:
     settings = dataclasses.asdict(run)
-    settings["init"] = [file.name for file in run.init]
+    settings["init"] = run.init.name if run.init else None
     return {"settings": settings, "versions": versions()}
 
 

@@ -28,63 +28,40 @@ def settle_normalisation(network: Network, images: Sequence[Image]) -> None:
         )
 
 
-def start_from(network: Network, files: Sequence[Path]) -> None:
-    """Take over the weights of a file, as far as they fit; of several files the mean.
+def start_from(network: Network, weights: Path) -> None:
+    """Take over the weights of a file, as far as they fit.
 
     So a trunk trained for x2 starts a trunk for all scales, and a narrow trunk a wide
     one: a wider layer's first outputs are the given ones and do not see its new
-    inputs, so that the wide trunk starts with the narrow one's results. The mean is of
-    those files that have a layer; it is good for runs that went apart from the same
-    weights, and nonsense for others.
+    inputs, so that the wide trunk starts with the narrow one's results.
 
     Raises
     ------
     TrainingError
-        If a file is unreadable, none of its weights fits, or a layer differs in shape
-        from that of another file.
+        If the file is unreadable, or none of its weights fits.
 
     References
     ----------
     T. Chen, I. Goodfellow, J. Shlens, "Net2Net", ICLR 2016: widening without loss.
-    M. Wortsman et al., "Model soups", ICML 2022: the mean of several runs.
     """
-    own = network.state_dict()
-    taken: dict[str, list[Tensor]] = {}
-    for file in files:
-        given = _read(file)
-        fitting = [name for name in own if _fits(given.get(name), own[name])]
-        if not fitting:
-            raise TrainingError(
-                f"no weight of {file.name} fits this network; give weights of the same "
-                "network, neither wider nor deeper than it"
-            )
-        for name in fitting:
-            others = taken.setdefault(name, [])
-            if others and others[0].shape != given[name].shape:
-                raise TrainingError(
-                    f"{name} of {file.name} has the shape {tuple(given[name].shape)}, "
-                    f"in the file before it {tuple(others[0].shape)}; the mean needs "
-                    "weights of one network"
-                )
-            others.append(given[name])
-    means = {
-        name: _grown(torch.stack(tensors).mean(0), own[name])
-        for name, tensors in taken.items()
-    }
-    network.load_state_dict(means, strict=False)
-
-
-def _read(file: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    own = network.state_dict()
     try:
-        return load_file(file)
+        given = load_file(weights)
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f"{file.name} is no readable safetensors file; give weights that "
+            f"{weights.name} is no readable safetensors file; give weights that "
             "`cxr-sr train` wrote"
         ) from error
+    fitting = {k: _grown(given[k], own[k]) for k in own if _fits(given.get(k), own[k])}
+    if not fitting:
+        raise TrainingError(
+            f"no weight of {weights.name} fits this network; give weights of the same "
+            "network, neither wider nor deeper than it"
+        )
+    network.load_state_dict(fitting, strict=False)
 
 
 def _fits(given: Tensor | None, own: Tensor) -> bool:

@@ -1,11 +1,14 @@
 """Where the tests find real files; each fixture skips where there are none."""
 
+import importlib.util
 import os
 import signal
 from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
+
+from cxr_sr.superres import engines
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # One worker a core: libraries that start threads for all cores would share them.
@@ -19,6 +22,15 @@ def _interrupts_are_heard():
     """What a shell runs in the background is deaf to Ctrl-C, and so is all below."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def no_packages(monkeypatch):
+    """None that an engine needs is found, and nobody remembers that afterwards."""
+    engines._lacking_for_int8.cache_clear()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    yield
+    engines._lacking_for_int8.cache_clear()
 
 
 def _shared(folder: str) -> Path:

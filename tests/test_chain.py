@@ -273,8 +273,8 @@ class TestOpen:
         with pytest.raises(SettingsError, match=f"not made for x{scale}.*x2, x3, x4"):
             Chain.open(Model(spec, tmp_path / "ours.onnx"), scale, "box", "auto")
 
-    def test_an_engine_that_is_not_installed_is_named(self, monkeypatch, tmp_path):
-        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    @pytest.mark.usefixtures("no_packages")
+    def test_an_engine_that_is_not_installed_is_named(self, tmp_path):
         spec = ModelSpec("ours", "", network="trunk")
         with pytest.raises(EngineError, match="openvino"):
             Chain.open(Model(spec, tmp_path / "ours.onnx"), 2, "box", "openvino")

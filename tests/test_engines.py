@@ -177,8 +177,8 @@ class TestChoice:
     @pytest.mark.parametrize(
         ("name", "extra"), [("openvino", r"\[openvino\]"), ("torch", r"\[train\]")]
     )
-    def test_a_missing_one_says_what_to_install(self, model, monkeypatch, name, extra):
-        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    @pytest.mark.usefixtures("no_packages")
+    def test_a_missing_one_says_what_to_install(self, model, name, extra):
         message = f"pip install 'cxr-sr{extra}', or use the engine onnx"
         with pytest.raises(EngineError, match=message):
             open_engine(model, 2, name, "fp32")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import logging
 from pathlib import Path
@@ -85,29 +84,32 @@ class TestChoice:
         with pytest.raises(SettingsError, match="has no int8 weights; use the prec"):
             choose(plain, "auto", "int8")
 
+    @pytest.fixture
+    def no_arithmetic(self, monkeypatch):
+        import openvino  # noqa: PLC0415
+
+        engines._lacking_for_int8.cache_clear()
+        monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
+        yield
+        engines._lacking_for_int8.cache_clear()
+
     @pytest.mark.parametrize(
-        ("absent", "said"), [(True, "pip install"), (False, "no int8 arithmetic")]
+        ("lack", "said"),
+        [("no_packages", "pip install"), ("no_arithmetic", "no int8 arithmetic")],
     )
     def test_what_lacks_is_announced_once(
-        self, model: Model, monkeypatch, caplog: pytest.LogCaptureFixture, absent, said
+        self, model: Model, request, caplog: pytest.LogCaptureFixture, lack, said
     ):
-        engines._lacking_for_int8.cache_clear()
+        request.getfixturevalue(lack)
         engines._announce.cache_clear()
-        if absent:
-            monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-        else:
-            import openvino  # noqa: PLC0415
-
-            monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
         with caplog.at_level(logging.WARNING):
             assert choose(model, "auto", "auto") == ("onnx", "fp32")
             assert choose(model, "auto", "auto") == ("onnx", "fp32")
-        engines._lacking_for_int8.cache_clear()
         (record,) = caplog.records
         assert said in record.getMessage()
 
-    def test_int8_without_openvino_is_refused(self, model: Model, monkeypatch):
-        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    @pytest.mark.usefixtures("no_packages")
+    def test_int8_without_openvino_is_refused(self, model: Model):
         with pytest.raises(EngineError, match=r"cxr-sr\[openvino\]"):
             choose(model, "auto", "int8")
 

@@ -247,7 +247,7 @@ def without_rounding(trunk: QuantisedTrunk, plain: Network) -> Network:
 def _check(trunk: QuantisedTrunk, path: Path) -> None:
     """Compare the written graph with torch on noise of half the usual contrast.
 
-    Processors without VNNI add products in pairs of 16 bits, which stronger noise fills.
+    Processors without VNNI add products up in 16 bits, which stronger noise fills.
     One sum on the edge of two codes, rounded to the other, changes all that follows by
     the rounding's own noise. A graph that is right meets none of these in some image; a
     wrong one is wrong in each.

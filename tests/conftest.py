@@ -25,12 +25,17 @@ def _interrupts_are_heard():
 
 
 @pytest.fixture
-def no_packages(monkeypatch):
-    """None that an engine needs is found, and nobody remembers that afterwards."""
+def looked_for_anew():
+    """What this machine lacks for int8; nobody remembers it afterwards."""
     engines._lacking_for_int8.cache_clear()
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     yield
     engines._lacking_for_int8.cache_clear()
+
+
+@pytest.fixture
+def no_packages(monkeypatch, looked_for_anew):
+    """None that an engine needs is found."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
 
 def _shared(folder: str) -> Path:

@@ -59,6 +59,14 @@ def in_precision(model: Model, image, precision, **changes):
     return super_resolve(image, model, 2, settings)
 
 
+@pytest.fixture
+def no_arithmetic(monkeypatch, looked_for_anew):
+    """A processor that cannot do int8."""
+    import openvino  # noqa: PLC0415
+
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
+
+
 class TestChoice:
     def test_auto_is_int8_where_model_and_machine_have_it(self, model: Model):
         assert choose(model, "auto", "auto") == ("openvino", "int8")
@@ -83,15 +91,6 @@ class TestChoice:
         assert not caplog.records
         with pytest.raises(SettingsError, match="has no int8 weights; use the prec"):
             choose(plain, "auto", "int8")
-
-    @pytest.fixture
-    def no_arithmetic(self, monkeypatch):
-        import openvino  # noqa: PLC0415
-
-        engines._lacking_for_int8.cache_clear()
-        monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
-        yield
-        engines._lacking_for_int8.cache_clear()
 
     @pytest.mark.parametrize(
         ("lack", "said"),

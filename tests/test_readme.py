@@ -97,7 +97,7 @@ def test_the_first_command_needs_no_torch_and_runs_the_example():
 
 def test_the_test_command_takes_the_pinned_torch_and_runs_these_tests():
     assert "-c .ci/constraints.txt" in command("tests")
-    assert re.search(r"-m pytest( -n \w+ --dist \w+)?\n$", command("tests"))
+    assert command("tests").endswith("-m pytest\n")
     assert "torch==2.13.0" in (ROOT / ".ci" / "constraints.txt").read_text()
 
 

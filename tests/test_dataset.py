@@ -324,15 +324,15 @@ class TestDetail:
         assert laplacian(ramp) == pytest.approx(0, abs=1e-12)
 
 
-SIDES: dict[int, int | None] = {2: 24, 3: 36}
+TURNS: list[tuple[int, int | None]] = [(2, 24), (3, 36)]
 
 
 class TestBatches:
     def test_an_epoch_goes_on_where_the_trainer_stands(self):
         source = crops()
-        whole = list(Batches(source, SIDES, 2, 4, learner(step=0)))
-        rest = list(Batches(source, SIDES, 2, 2, learner(step=2)))
-        assert len(Batches(source, SIDES, 2, 4, learner())) == len(whole) == 4
+        whole = list(Batches(source, TURNS, 2, 4, learner(step=0)))
+        rest = list(Batches(source, TURNS, 2, 2, learner(step=2)))
+        assert len(Batches(source, TURNS, 2, 4, learner())) == len(whole) == 4
         for expected, found in zip(whole[2:], rest, strict=True):
             assert torch.equal(expected.fine, found.fine)
             assert torch.equal(expected.codes, found.codes)
@@ -344,7 +344,7 @@ class TestBatches:
             fine
             for rank in (0, 1)
             for batch in Batches(
-                source, {2: 24}, 2, 2, learner(step=3, rank=rank, world=2)
+                source, TURNS[:1], 2, 2, learner(step=3, rank=rank, world=2)
             )
             for fine in batch.fine
         ]
@@ -352,9 +352,14 @@ class TestBatches:
         assert torch.equal(torch.stack(found), torch.stack(expected))
 
     def test_the_scales_take_turns_each_with_its_side(self):
-        batches = list(Batches(crops(), SIDES, 2, 4, learner(step=1)))
+        batches = list(Batches(crops(), TURNS, 2, 4, learner(step=1)))
         assert [batch.scale for batch in batches] == [3, 2, 3, 2]
         assert [batch.fine.shape[-1] for batch in batches] == [36, 24, 36, 24]
+
+    def test_a_scale_may_have_more_turns_than_another(self):
+        turns = [*TURNS, TURNS[0]]
+        batches = list(Batches(crops(), turns, 2, 6, learner()))
+        assert [batch.scale for batch in batches] == [2, 3, 2, 2, 3, 2]
 
     def test_whole_images_are_regions_too(self):
         (whole,) = Regions([image((50, 73))], None)

@@ -468,6 +468,15 @@ class TestLearning:
         mixed = Degradation.of("bicubic,box,detector")
         fit(data, tmp_path / "run", run(recipe=recipe(degradation=mixed)))
 
+    def test_a_scale_named_twice_has_one_tail_and_one_score(
+        self, data: Path, tmp_path: Path
+    ):
+        settings = run(recipe=recipe(scales=(4, 2, 4), max_steps=3), epoch_steps=3)
+        model = fit(data, tmp_path / "run", settings)
+        assert model.spec.scales == (2, 4)
+        (row,) = curve(tmp_path / "run")
+        assert {n for n in row if n.startswith("psnr")} == {"psnr_x2", "psnr_x4"}
+
     def test_whole_images_train(self, data: Path, tmp_path: Path):
         whole = run(sampling=Sampling(None), batch=1)
         fit(data, tmp_path / "run", whole)

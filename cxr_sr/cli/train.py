@@ -62,7 +62,12 @@ class Options:
     ] = None
 
     scales: Annotated[
-        str, Option(metavar="N,N", help="Trained at once.", rich_help_panel=SAMPLES)
+        str,
+        Option(
+            metavar="N,N",
+            help="Trained at once, in turns: 2,2,4 trains x2 twice as often as x4.",
+            rich_help_panel=SAMPLES,
+        ),
     ] = "2,3,4,8"
     crop: Annotated[
         str | None,

@@ -227,20 +227,20 @@ class Batch(NamedTuple):
 class Batches:
     """The batches of one epoch, from the trainer's present step on.
 
-    The scales take turns step by step, so that every few steps see all of them alike,
-    as the paper's do.
+    The scales take turns step by step, so that every few steps see all of them, as the
+    paper's do: `turns` are scales with the side of their fine crop, over and over.
     """
 
     def __init__(
         self,
         crops: Crops,
-        sides: dict[int, int | None],
+        turns: Sequence[tuple[int, int | None]],
         batch: int,
         steps: int,
         learner: LightningModule,
     ) -> None:
         self.crops = crops
-        self.sides = list(sides.items())
+        self.turns = turns
         self.batch = batch
         self.steps = steps
         self.learner = learner
@@ -251,7 +251,7 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         trainer = self.learner.trainer
         for step in range(trainer.global_step, trainer.global_step + self.steps):
-            scale, side = self.sides[step % len(self.sides)]
+            scale, side = self.turns[step % len(self.turns)]
             first = (step * trainer.world_size + trainer.global_rank) * self.batch
             numbers = range(first, first + self.batch)
             fine, codes = default_collate([self.crops.sample(n, side) for n in numbers])

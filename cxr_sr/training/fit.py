@@ -208,7 +208,7 @@ def _spec(run: Run, channels: int) -> ModelSpec:
         "Trained by `cxr-sr train`.",
         network=run.model,
         settings=run.network,
-        scales=run.recipe.scales,
+        scales=run.recipe.distinct_scales,
         channels=channels,
     )
 
@@ -268,7 +268,8 @@ def _train(
     checkpoint: Path | None,
 ) -> None:
     crops = Crops(images["train"], run.sampling, run.recipe.seed)
-    batches = Batches(crops, run.sides, run.batch, run.epoch_steps, learner)
+    turns = [(scale, run.sides[scale]) for scale in run.recipe.scales]
+    batches = Batches(crops, turns, run.batch, run.epoch_steps, learner)
     regions = Regions(images["val"], run.validation_px)
     try:
         trainer.fit(learner, batches, regions, ckpt_path=checkpoint, weights_only=True)

@@ -35,6 +35,8 @@ class Recipe:
     """How to train, apart from the network and the data."""
 
     scales: tuple[int, ...] = SCALES
+    """They take turns step by step, in this order; one named twice is trained twice as
+    often."""
     degradation: Degradation = field(default_factory=Degradation)
     loss: str = "mae+ms-ssim"
     """A key of `losses.LOSSES`."""
@@ -64,6 +66,11 @@ class Recipe:
             raise SettingsError(
                 f"the scales {self.scales} cannot be trained; choose among {SCALES}"
             )
+
+    @property
+    def distinct_scales(self) -> tuple[int, ...]:
+        """Each scale once, the smallest first."""
+        return tuple(sorted(set(self.scales)))
 
 
 class Learner(LightningModule):
@@ -161,7 +168,7 @@ class Learner(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log PSNR and the gain over bicubic of one region at each scale."""
         scores = {}
-        for scale in self.recipe.scales:
+        for scale in self.recipe.distinct_scales:
             random = torch.Generator().manual_seed(batch_idx)
             settings = self.recipe.degradation
             coarse = degrade(batch.fine, batch.codes, scale, settings, random)

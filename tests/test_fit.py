@@ -27,12 +27,19 @@ from cxr_sr.superres import resample
 from cxr_sr.superres.networks import Hydra, Trunk, build, load_network
 from cxr_sr.superres.zoo import Model, load_model
 from cxr_sr.training.dataset import Batch, Sampling
-from cxr_sr.training.degrade import Degradation
+from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.export import export
 from cxr_sr.training.fit import Run, fit
-from cxr_sr.training.learner import Learner, Recipe, enlarge, one_cycle, psnr
+from cxr_sr.training.learner import (
+    Learner,
+    Recipe,
+    enlarge,
+    one_cycle,
+    psnr,
+    reconstruct,
+)
 from cxr_sr.training.losses import LOSSES
-from cxr_sr.training.start import start_from
+from cxr_sr.training.start import start_from, teacher_for
 from tests.builders import (
     noise,
     pixel_format,
@@ -596,6 +603,45 @@ class TestBadData:
         monkeypatch.setitem(LOSSES, "mae", steep)
         with pytest.raises(TrainingError, match=r"gradient's norm became .* lower"):
             fit(data, tmp_path / "run", run())
+
+
+class TestTeacher:
+    @pytest.mark.parametrize("name", ["hydra", "trunk"])
+    def test_half_of_the_loss_is_against_its_results(self, name: str):
+        fine = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(0))
+        batch = Batch(fine, torch.tensor([[1 / 255, 0, 1, 0.1]] * 2), 2)
+        pupil, teacher = tiny_network(seed=1), tiny_network(name, seed=2)
+        course = recipe()
+        coarse = degrade(fine, batch.codes, 2, course.degradation, torch.Generator())
+        with torch.no_grad():
+            found, taught = (reconstruct(n, coarse, 2) for n in (pupil, teacher))
+        apart = [float((found - other).abs().mean()) for other in (fine, taught)]
+        loss = Learner(pupil, course, teacher).training_step(batch, 0)
+        assert float(loss.detach()) == pytest.approx(sum(apart) / 2)
+        loss.backward()
+        assert all(p.grad is None for p in teacher.parameters())
+
+    def test_the_run_names_its_teacher_and_keeps_none_of_its_weights(
+        self, data: Path, tmp_path: Path
+    ):
+        teacher = tiny_model(tmp_path)
+        fit(data, tmp_path / "run", run(teacher=str(teacher.onnx)))
+        settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+        assert settings["settings"]["teacher"] == "tiny.onnx"
+        assert "taught by `tiny.onnx`" in (tmp_path / "run" / "trunk.md").read_text()
+        last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+        state = torch.load(last, weights_only=True)["state_dict"]
+        assert not [name for name in state if "teach" in name]
+
+    def test_who_knows_less_cannot_teach(self, tmp_path: Path):
+        spec = dataclasses.replace(tiny_spec(), scales=(2, 3))
+        model = export(build(spec), spec, tmp_path)
+        with pytest.raises(TrainingError, match=r"cannot teach .* fewer --scales"):
+            teacher_for(tiny_network(), str(model.onnx))
+
+    def test_an_interpolator_cannot_teach(self):
+        with pytest.raises(TrainingError, match="bicubic has nothing to teach"):
+            teacher_for(tiny_network(), "bicubic")
 
 
 class TestStartingWeights:

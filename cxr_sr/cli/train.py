@@ -60,6 +60,15 @@ class Options:
             rich_help_panel=NETWORK,
         ),
     ] = None
+    teacher: Annotated[
+        str | None,
+        Option(
+            metavar="NAME|FILE",
+            help="A model whose results count for half of the truth: a small network "
+            "learns more in a step from a larger one, and takes longer for it.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = None
 
     scales: Annotated[
         str,
@@ -239,6 +248,7 @@ def run_of(options: Options) -> "Run":
         threads=options.threads,
         quantise=options.quantise,
         init=options.init,
+        teacher=options.teacher,
     )
 
 

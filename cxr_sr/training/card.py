@@ -85,6 +85,7 @@ def _course(training: dict[str, Any]) -> str:
     budget = [f"{recipe['max_steps']:,} steps"] if recipe["max_steps"] else []
     budget += [f"{recipe['max_seconds']:,.0f} s"] if recipe["max_seconds"] else []
     start = f"the weights of `{settings['init']}`" if settings["init"] else "chance"
+    teacher = f", taught by `{settings['teacher']}`" if settings["teacher"] else ""
     versions = ", ".join(f"{k} {v}" for k, v in training["versions"].items())
     return (
         f"Budget: {' or '.join(budget)}; the averaged weights of step "
@@ -93,7 +94,7 @@ def _course(training: dict[str, Any]) -> str:
         f"in each of {settings['devices']} process(es). Degradation: "
         f"{', '.join(recipe['degradation']['kinds'])}; loss {recipe['loss']}; "
         f"{recipe['optimiser']} in {recipe['precision']}, peak learning rate "
-        f"{recipe['lr']:g}; seed {recipe['seed']}; started from {start}. "
+        f"{recipe['lr']:g}; seed {recipe['seed']}; started from {start}{teacher}. "
         f"Versions: {versions}."
     )
 

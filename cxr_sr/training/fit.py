@@ -45,7 +45,7 @@ from cxr_sr.training.provenance import check_same, provenance, versions
 from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.samples import draw_samples
-from cxr_sr.training.start import settle_normalisation, start_from
+from cxr_sr.training.start import settle_normalisation, start_from, teacher_for
 
 REGION_PX = 264
 """Side of the region of an image that is shown, and of what is validated cheaply."""
@@ -84,6 +84,8 @@ class Run:
     """Train a trunk to be rounded to int8, and write that as well."""
     init: Path | None = None
     """Weights to start from: those layers that fit, tails for other scales aside."""
+    teacher: str | None = None
+    """Name or weights of a model whose results count for half of the truth."""
 
     def __post_init__(self) -> None:
         self.sampling.sides(network_class(self.model).grid, self.recipe.scales)
@@ -129,7 +131,8 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     _tell_levels(run)
     _tell_emulation(run)
     images = {split: _images(data, split, run) for split in ("train", "val")}
-    learner = Learner(_network(images["train"], run), run.recipe)
+    network = _network(images["train"], run)
+    learner = Learner(network, run.recipe, _teacher(network, run))
     training = provenance(images) | _settings(run)
     if resume:
         check_same(folder, training)
@@ -198,7 +201,15 @@ def _network(images: list[Image], run: Run) -> Network:
         start_from(network, run.init)
     if run.quantise:
         network = quantised(network)
-    # Convolutions of many channels are a tenth faster so on a CPU.
+    return _laid_out(network)
+
+
+def _teacher(network: Network, run: Run) -> Network | None:
+    return _laid_out(teacher_for(network, run.teacher)) if run.teacher else None
+
+
+def _laid_out(network: Network) -> Network:
+    # Convolutions of many channels are a tenth faster so on a CPU, in bf16 a third.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -216,6 +227,7 @@ def _spec(run: Run, channels: int) -> ModelSpec:
 def _settings(run: Run) -> dict[str, Any]:
     settings = dataclasses.asdict(run)
     settings["init"] = run.init.name if run.init else None
+    settings["teacher"] = Path(run.teacher).name if run.teacher else None
     return {"settings": settings, "versions": versions()}
 
 

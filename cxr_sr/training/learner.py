@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, cast
 
 import torch
@@ -28,6 +29,8 @@ FIRST_RATE, LAST_RATE = 0.1, 0.001
 """Learning rate at the start and the end, as a share of its peak."""
 MUON_RATE = 5.0
 """Muon's learning rate for inner layers over Adam's for the others."""
+TAUGHT_SHARE = 0.5
+"""Share of a teacher's results in the loss, beside the truth's."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,26 @@ class Learner(LightningModule):
 
     Everything drawn at random is drawn from the seed and the number of the step, so
     that a resumed run goes on as the killed one would have.
+
+    Parameters
+    ----------
+    network : what is trained
+    recipe : how
+    teacher : a trained network; what it makes of a crop counts for half of the truth
+
+    References
+    ----------
+    Q. Gao et al., "Image super-resolution using knowledge distillation", ACCV 2018.
     """
 
-    def __init__(self, network: Network, recipe: Recipe) -> None:
+    def __init__(
+        self, network: Network, recipe: Recipe, teacher: Network | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
+        # Not a module of this one: its weights belong into no checkpoint.
+        self.teach = partial(predict, teacher) if teacher else None
         self.average = AveragedModel(network, multi_avg_fn=_averaging(recipe.ema))
         self.average.requires_grad_(requires_grad=False)
         self.latest: dict[str, float] = {}
@@ -137,8 +154,13 @@ class Learner(LightningModule):
         gain = gain_for(self.network, batch, coarse)
         with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
             residual = predict(self.network, coarse * gain, batch.scale)
-        output = enlarge(coarse, batch.scale) + residual.float() / gain
+            taught = self._taught(coarse, batch.scale)
+        base = enlarge(coarse, batch.scale)
+        output = base + residual.float() / gain
         loss = LOSSES[self.recipe.loss](output, batch.fine)
+        if taught is not None:
+            apart = LOSSES[self.recipe.loss](output, base + taught.float())
+            loss = torch.lerp(loss, apart, TAUGHT_SHARE)
         self.latest["loss"] = self._finite(float(loss.detach()), "loss")
         return loss
 
@@ -192,6 +214,10 @@ class Learner(LightningModule):
         """Go on from the wall time of the earlier runs."""
         self._earlier_s = checkpoint["elapsed_s"]
         self._started = time.monotonic()
+
+    @torch.no_grad()
+    def _taught(self, coarse: Tensor, scale: int) -> Tensor | None:
+        return self.teach(coarse, scale) if self.teach else None
 
     def _step_seed(self) -> int:
         return self.recipe.seed * 1_000_003 + self.global_step

@@ -1,4 +1,4 @@
-"""What a network starts from, besides chance."""
+"""What a network starts from, besides chance, and whom it learns from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from cxr_sr.errors import TrainingError
 from cxr_sr.superres.layers import FixedBatchNorm
-from cxr_sr.superres.networks import Network
+from cxr_sr.superres.networks import Network, load_network
+from cxr_sr.superres.zoo import load_model
 from cxr_sr.training.index import Image
 
 
@@ -62,6 +63,29 @@ def start_from(network: Network, weights: Path) -> None:
             "network, neither wider nor deeper than it"
         )
     network.load_state_dict(fitting, strict=False)
+
+
+def teacher_for(network: Network, name_or_file: str) -> Network:
+    """Return a trained model's network, whose results `network` is to learn.
+
+    Raises
+    ------
+    TrainingError
+        If it has no weights, or not all of the scales, or other channels.
+    ModelError
+        If there is no such model.
+    """
+    model = load_model(name_or_file)
+    spec = model.spec
+    if not spec.learned:
+        raise TrainingError(f"{spec.name} has nothing to teach; give a trained model")
+    if spec.channels != network.channels or not set(network.scales) <= set(spec.scales):
+        raise TrainingError(
+            f"{spec.name} enlarges {spec.channels} channel(s) by {spec.scales}, and "
+            f"cannot teach a network of {network.channels} to do so by "
+            f"{network.scales}; give another teacher, or fewer --scales"
+        )
+    return load_network(model).requires_grad_(requires_grad=False)
 
 
 def _fits(given: Tensor | None, own: Tensor) -> bool:

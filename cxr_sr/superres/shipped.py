@@ -37,14 +37,17 @@ TRAINED = (
         grid="input",
         radius_px=11,
         parameters=66_960,
-        sha256="66fcb2adcf6760a0e807188d08906d714dafe8ddb3514c6ba7c3b93fce0ab8f1",
-        safetensors_sha256="df0853be95166fd2730ccdd40a81250e76ded40cf3e311ff4a07a6acfd134cff",
-        int8_sha256="1fe1003a3dd347c25008c0fcfd6ab40958105ac4670177f7b2c29a6fc8dd4fdc",
+        sha256="d3eb12492f2bda280cd7563477808db3955298c158ca6127e649e661d8b59f87",
+        safetensors_sha256="a4447ce90f16971e8933ea60e5dd4e26ce894cccd1f313d82ae998d362906e21",
+        int8_sha256="3b367e4b45877a421fbf49f3a0c33a6783cf5e0ce16c379d10335a868901661f",
         training=MIXTURE
         | {
-            "steps": 8771,
-            "seconds": 1020,
-            "seed": 0,
+            "started_from": "8,771 steps with Muon, for 1,020 s",
+            "steps": 13162,
+            "seconds": 1320,
+            "seed": 54,
+            "scales": "2,4,3,2,4,8 in turns",
+            "teacher": "fine",
         },
     ),
     ModelSpec(

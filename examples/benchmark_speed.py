@@ -64,8 +64,8 @@ COLUMNS = (
 )
 HEAD = """\
 {machine}, {threads} threads, {repeats} rounds; {side_px} x {side_px} px of {bits} bit;
-matrix products, fastest round, 10^9 operations a second: {fp32_gops:.0f} in fp32
-(numpy), {int8_gops:.0f} in int8 (ONNX Runtime)
+matrix products, fastest round, 10^9 operations a second: {fp32_gops:.0f} in fp32,
+{int8_gops:.0f} in int8
 """
 LEGEND = """
 Wall seconds for a megapixel of output: median and spread of the rounds, and the ratios

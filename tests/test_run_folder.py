@@ -42,6 +42,7 @@ def spec(steps=30, kinds=("bicubic",), **changes):
         "batch": 4,
         "devices": 1,
         "init": None,
+        "teacher": None,
         "validation_px": 264,
         **changes,
     }

@@ -280,7 +280,8 @@ def _train(
     checkpoint: Path | None,
 ) -> None:
     crops = Crops(images["train"], run.sampling, run.recipe.seed)
-    turns = [(scale, run.sides[scale]) for scale in run.recipe.scales]
+    sides = run.sides
+    turns = [(scale, sides[scale]) for scale in run.recipe.scales]
     batches = Batches(crops, turns, run.batch, run.epoch_steps, learner)
     regions = Regions(images["val"], run.validation_px)
     try:

@@ -85,7 +85,7 @@ def teacher_for(network: Network, name_or_file: str) -> Network:
             f"cannot teach a network of {network.channels} to do so by "
             f"{network.scales}; give another teacher, or fewer --scales"
         )
-    return load_network(model).requires_grad_(requires_grad=False)
+    return load_network(model)
 
 
 def _fits(given: Tensor | None, own: Tensor) -> bool:

@@ -678,6 +678,16 @@ class TestStartingWeights:
             assert torch.allclose(wide(image, scale), narrow(image, scale), atol=1e-7)
         assert bool(wide.get_parameter("pairs.0.first.weight")[4:].any())
 
+    def test_a_deep_trunk_starts_with_a_shallow_ones_results(self, tmp_path: Path):
+        shallow, deep = (Trunk(4, depth) for depth in (2, 6))
+        weights = tmp_path / "shallow.safetensors"
+        save_file(shallow.state_dict(), weights)
+        start_from(deep, weights)
+        image = torch.rand(1, 1, 12, 15)
+        for scale in (2, 8):
+            assert torch.equal(deep(image, scale), shallow(image, scale))
+        assert bool(deep.get_parameter("pairs.2.first.weight").any())
+
     def test_weights_that_do_not_fit_are_refused(self, tmp_path: Path):
         weights = tiny_model(tmp_path, "vdsr").safetensors
         with pytest.raises(TrainingError, match=r"no weight of tiny\.safetensors fits"):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cxr_sr.errors import TrainingError
-from cxr_sr.superres.layers import FixedBatchNorm
+from cxr_sr.superres.layers import FixedBatchNorm, Pair
 from cxr_sr.superres.networks import Network, load_network
 from cxr_sr.superres.zoo import load_model
 from cxr_sr.training.index import Image
@@ -32,9 +32,10 @@ def settle_normalisation(network: Network, images: Sequence[Image]) -> None:
 def start_from(network: Network, weights: Path) -> None:
     """Take over the weights of a file, as far as they fit.
 
-    So a trunk trained for x2 starts a trunk for all scales, and a narrow trunk a wide
-    one: a wider layer's first outputs are the given ones and do not see its new
-    inputs, so that the wide trunk starts with the narrow one's results.
+    So a trunk trained for x2 starts a trunk for all scales, and a small trunk a large
+    one, which starts with the small one's results: a wider layer's first outputs are
+    the given ones and do not see its new inputs, and pairs beyond the given ones add
+    nothing yet.
 
     Raises
     ------
@@ -43,7 +44,8 @@ def start_from(network: Network, weights: Path) -> None:
 
     References
     ----------
-    T. Chen, I. Goodfellow, J. Shlens, "Net2Net", ICLR 2016: widening without loss.
+    T. Chen, I. Goodfellow, J. Shlens, "Net2Net", ICLR 2016: wider and deeper networks
+    that start without loss.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -63,6 +65,9 @@ def start_from(network: Network, weights: Path) -> None:
             "network, neither wider nor deeper than it"
         )
     network.load_state_dict(fitting, strict=False)
+    for name, layer in network.named_modules():
+        if isinstance(layer, Pair) and f"{name}.second.weight" not in fitting:
+            nn.init.zeros_(layer.second.weight)
 
 
 def teacher_for(network: Network, name_or_file: str) -> Network:

@@ -32,9 +32,9 @@ def model(request, tmp_path_factory):
     return tiny_model(tmp_path_factory.mktemp("run"), request.param)
 
 
-SHIPPED_TOLERANCE = 4e-6
-"""In units, of the residuals of shipped weights, some hundredths: a quarter of a code
-of 16 bits."""
+SHIPPED_TOLERANCE = 6e-6
+"""In units, of the residuals of shipped weights, some hundredths: 0.4 of a code of 16
+bits. Torch's own float32 is 4.5e-6 from its float64 at the deepest network."""
 
 
 def an_image(shape=(1, 1, 19, 23)):

@@ -24,10 +24,10 @@ from cxr_sr.superres.tiling import Part, Tile, with_halo
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
-MORE_GAIN = {2: 1.0}
+MORE_GAIN = {2: 2.0}
 """Gain of an image, times that which the ranges were learned with, by the scale; else
-2. Detail has one bit more so, and twice as much is computed again: at x2 rounding costs
-least and a network's time most."""
+4. Detail has one or two bits more so, and more of the image is computed again. At x2 a
+gain of 4 lets codes saturate where the residual does not show it."""
 SPREAD_PX = 4
 """So far around it, in input pixels, what saturated reaches."""
 LESS = 0.25
@@ -41,7 +41,7 @@ itself for each new one."""
 
 def first_gain(usual: float, scale: int) -> float:
     """Return the gain of an image to begin with, of that of its usual detail."""
-    return usual * MORE_GAIN.get(scale, 2.0)
+    return usual * MORE_GAIN.get(scale, 4.0)
 
 
 def without_saturation(

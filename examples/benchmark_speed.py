@@ -60,7 +60,7 @@ BELOW_DB = 1.0
 """How much worse than bicubic something may be to be in the picture."""
 COLUMNS = (
     *("model", "engine", "s/megapixel", "spread", "/ bicubic", "/ fastest network"),
-    *("differs, codes", "PSNR, dB", "of the peak"),
+    *("differs, codes", "PSNR, dB", "multiply-adds", "of the peak"),
 )
 HEAD = """\
 {machine}, {threads} threads, {repeats} rounds; {side_px} x {side_px} px of {bits} bit;
@@ -72,9 +72,9 @@ Wall seconds for a megapixel of output: median and spread of the rounds, and the
 to bicubic and to the fastest network of the table. *differs*: largest difference from
 the model's first engine, in stored codes. *PSNR*: of the central {judged_px} px,
 box-degraded, as `cxr-sr evaluate` measures it, by the first engine of each precision.
-*of the peak*: what the convolutions (halos not counted) reach of the matrix product's
-rate in the precision of most of them, in the time beyond bicubic's; fastest
-rounds.
+*multiply-adds*: of all convolutions for a pixel of output, halos not counted. *of the
+peak*: what these reach of the matrix product's rate in the precision of most of them,
+in the time beyond bicubic's; fastest rounds.
 """
 
 
@@ -281,7 +281,8 @@ def report(facts: Row, rows: list[Row]) -> str:
 def cells(row: Row) -> list[str]:
     """Return a row as text."""
     spread = f"{min(row['seconds']):.3f} to {max(row['seconds']):.3f}"
-    forms = {"codes": "g", "psnr": ".2f", "share_of_peak": ".0%"}
+    forms = {"codes": "g", "psnr": ".2f"}
+    forms |= {"multiply_adds": ",.0f", "share_of_peak": ".0%"}
     return [
         *(row["model"], row["engine"], f"{row['median']:.3f}", spread),
         *(f"{row['to_bicubic']:.2f}", f"{row['to_fastest_network']:.2f}"),

@@ -194,6 +194,10 @@ def test_the_numbers_have_every_round_and_ratios_within_the_run(tiny):
     for row in networks:
         assert (row["codes"] is None) == (row["engine"] == "onnx")
         assert row["multiply_adds"] > 0
+    column = cells_of(tiny.out)[0].index("multiply-adds")
+    told = [line[column] for line in cells_of(tiny.out)[2:]]
+    counts = [row["multiply_adds"] for row in results]
+    assert told == ["-" if n is None else f"{n:,.0f}" for n in counts]
 
 
 def test_without_matplotlib_there_is_a_message_instead_of_a_picture(
@@ -231,7 +235,7 @@ def test_the_table_has_a_section_a_scale_and_a_dash_for_what_is_unknown(benchmar
         :2
     ]
     assert first[2:6] == ["0.750", "0.500 to 1.000", "1.00", "0.17"]
-    assert first[6:] == ["-", "40.50", "-"]
+    assert first[6:] == ["-", "40.50", "-", "-"]
     assert second[2:6] == ["4.500", "3.000 to 6.000", "6.00", "1.00"]
 
 

@@ -25,7 +25,7 @@ Folder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Where the copies go.")
 ]
 
-COLUMNS = ["model", "scales", "parameters", "what it is"]
+COLUMNS = ["model", "scales", "parameters", "receptive field", "what it is"]
 
 
 def listed(*, as_json: Json = False) -> int:
@@ -42,7 +42,9 @@ def listed(*, as_json: Json = False) -> int:
 def row(spec: ModelSpec) -> list[str]:
     """Return a model's row in the table of `cxr-sr models` and of the README."""
     scales = ", ".join(str(s) for s in spec.scales)
-    return [spec.name, scales, f"{spec.parameters:,}", spec.summary]
+    side = 2 * spec.radius_px + 1
+    seen = f"{side} x {side} px of the {spec.grid}" if spec.learned else "-"
+    return [spec.name, scales, f"{spec.parameters:,}", seen, spec.summary]
 
 
 def show(name: Name, *, as_json: Json = False) -> int:

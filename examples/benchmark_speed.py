@@ -281,8 +281,12 @@ def report(facts: Row, rows: list[Row]) -> str:
 def cells(row: Row) -> list[str]:
     """Return a row as text."""
     spread = f"{min(row['seconds']):.3f} to {max(row['seconds']):.3f}"
-    forms = {"codes": "g", "psnr": ".2f"}
-    forms |= {"multiply_adds": ",.0f", "share_of_peak": ".0%"}
+    forms = {
+        "codes": "g",
+        "psnr": ".2f",
+        "multiply_adds": ",.0f",
+        "share_of_peak": ".0%",
+    }
     return [
         *(row["model"], row["engine"], f"{row['median']:.3f}", spread),
         *(f"{row['to_bicubic']:.2f}", f"{row['to_fastest_network']:.2f}"),

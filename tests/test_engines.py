@@ -32,9 +32,10 @@ def model(request, tmp_path_factory):
     return tiny_model(tmp_path_factory.mktemp("run"), request.param)
 
 
-SHIPPED_TOLERANCE = 6e-6
-"""In units, of the residuals of shipped weights, some hundredths: 0.4 of a code of 16
-bits. Torch's own float32 is 4.5e-6 from its float64 at the deepest network."""
+SHIPPED_TOLERANCE = {"fine-bicubic": 6e-6}
+"""In units, of the residuals of shipped weights, some hundredths; else 4e-6, a quarter
+of a code of 16 bits. The level of an image costs float32 these bits, the more the
+deeper the network: less its mean, an image is three times as near to float64."""
 
 
 def an_image(shape=(1, 1, 19, 23)):
@@ -152,7 +153,7 @@ def test_the_shipped_weights_give_the_same_in_every_engine(name, scale, engine_n
     expected = open_engine(model, scale, "torch")(image.astype(np.float64))
     found = open_engine(model, scale, engine_name, "fp32")(image)
     assert np.abs(expected).max() > 0.01
-    assert np.abs(found - expected).max() < SHIPPED_TOLERANCE
+    assert np.abs(found - expected).max() < SHIPPED_TOLERANCE.get(name, 4e-6)
 
 
 def test_torch_computes_in_the_precision_of_its_input(model):

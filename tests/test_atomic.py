@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cxr_sr.formats import atomic
-from cxr_sr.formats.atomic import PREFIX, replacing, sweep
+from cxr_sr import files
+from cxr_sr.files import PREFIX, replacing, sweep
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cxr_sr.formats.atomic import replacing
+from cxr_sr.files import replacing
 
 with replacing(Path(sys.argv[1])) as temporary:
     temporary.write_bytes(b"half")
@@ -65,7 +65,7 @@ def test_another_machines_files_go_when_they_are_a_day_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_s: float, swept: int
 ):
     left_over(tmp_path, age_s)
-    monkeypatch.setattr(atomic, "_machine", lambda: "another")
+    monkeypatch.setattr(files, "_machine", lambda: "another")
     assert sweep([tmp_path]) == swept
 
 

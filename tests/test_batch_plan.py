@@ -16,7 +16,7 @@ from cxr_sr.batch.plan import (
 )
 from cxr_sr.batch.runner import Job
 from cxr_sr.errors import OutputError, SettingsError
-from cxr_sr.formats.atomic import PREFIX
+from cxr_sr.files import PREFIX
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=40

@@ -29,8 +29,8 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import OutputError
+from cxr_sr.files import PREFIX
 from cxr_sr.formats import check_storable, dicom_write, read, write
-from cxr_sr.formats.atomic import PREFIX
 from cxr_sr.formats.dicom import DicomHeader
 from cxr_sr.formats.dicom_write import IMPLEMENTATION_CLASS_UID, Compression
 from cxr_sr.radiograph import PixelFormat, Radiograph

@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from cxr_sr.formats.atomic import PREFIX
+from cxr_sr.files import PREFIX
 from cxr_sr.formats.discover import Candidate, Found, Skipped, discover
 from cxr_sr.formats.sniff import Kind
 from tests.builders import write_png

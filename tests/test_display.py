@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
 
+from cxr_sr.display.render import render
 from cxr_sr.errors import SettingsError
-from cxr_sr.formats import read, render
+from cxr_sr.formats import read
 from cxr_sr.formats.dicom import DicomHeader
 from cxr_sr.radiograph import PixelFormat, Radiograph
 from tests.builders import FORMATS, noise, pixel_format, radiograph

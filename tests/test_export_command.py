@@ -16,9 +16,9 @@ from pydicom.uid import CTImageStorage
 from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
+from cxr_sr.display.picture import MOST_PIXELS, View, picture_of
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats import read
-from cxr_sr.picture import MOST_PIXELS, View, picture_of
 from cxr_sr.radiograph import Geometry
 from cxr_sr.superres.target import LongSide, Spacing
 from tests.builders import noise, pixel_format, radiograph, structure

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from pydicom.uid import CTImageStorage
 from torch.utils.data import DataLoader
 
+from cxr_sr.display.picture import View, picture_of
+from cxr_sr.display.render import render
 from cxr_sr.errors import InputError, SettingsError
-from cxr_sr.formats import read, render
-from cxr_sr.picture import View, picture_of
+from cxr_sr.formats import read
 from cxr_sr.radiograph import Geometry
 from cxr_sr.superres.target import LongSide
 from cxr_sr.training.folder_dataset import (

@@ -51,7 +51,8 @@ def test_every_exported_name_is_there():
 def test_reading_a_dicom_loads_nothing_it_does_not_need(tmp_path: Path, module: str):
     path = dicom_file(tmp_path / "a.dcm")
     code = (
-        "import sys; from cxr_sr.formats import inspect, read, render;"
+        "import sys; from cxr_sr.display.render import render;"
+        "from cxr_sr.formats import inspect, read;"
         f"inspect({str(path)!r}); render(read({str(path)!r}));"
         f"sys.exit({module!r} in sys.modules)"
     )

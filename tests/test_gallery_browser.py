@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
-from cxr_sr.formats import read, render
+from cxr_sr.display.render import render
+from cxr_sr.formats import read
 from tests.browser import Browser, chromium
 from tests.builders import noise, pixel_format, structure, write_png
 from tests.files import a_dicom, damage, upscale

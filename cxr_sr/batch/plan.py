@@ -18,7 +18,7 @@ from typing import Literal, Self
 
 from cxr_sr.batch.runner import Job, Outcome, Status
 from cxr_sr.errors import OutputError, SettingsError
-from cxr_sr.formats.atomic import PREFIX
+from cxr_sr.files import PREFIX
 from cxr_sr.formats.discover import Candidate, Found, discover
 
 OutputFormat = Literal["same", "dicom", "png", "tiff", "npy"]

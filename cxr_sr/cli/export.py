@@ -27,8 +27,8 @@ from cxr_sr.errors import SettingsError
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
-    from cxr_sr.formats.display import Choice
-    from cxr_sr.picture import Size, View
+    from cxr_sr.display.picture import Size, View
+    from cxr_sr.display.render import Choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def export(options: Options) -> int:
 
 
 def _view(options: Options) -> "View":
-    from cxr_sr.picture import View
+    from cxr_sr.display.picture import View
 
     return View(
         8 if options.bits == "8" else 16, _window(options.window), _size(options)

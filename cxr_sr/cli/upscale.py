@@ -36,7 +36,7 @@ def upscale(options: Options) -> int:
     """
     output.say(output.NOTICE)
     from cxr_sr.cli.upscale_request import batch_of, recipe_of
-    from cxr_sr.formats.atomic import sweep
+    from cxr_sr.files import sweep
 
     recipe = recipe_of(options)
     batch = batch_of(options)

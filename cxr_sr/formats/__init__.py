@@ -6,7 +6,6 @@
     write(radiograph, path)    by suffix; a whole file or none
     inspect(path)          what a file is, from its header alone
     discover(paths)        files, folders, DICOMDIRs -> candidates, or why not
-    render(radiograph)     the gray values a screen should show
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from cxr_sr.formats.dicom import DicomHeader
 from cxr_sr.formats.dicom_read import read_dicom
 from cxr_sr.formats.dicom_write import Compression, check_storable, write_dicom
 from cxr_sr.formats.discover import Candidate, Skipped, discover
-from cxr_sr.formats.display import render
 from cxr_sr.formats.header import HeaderOptions
 from cxr_sr.formats.inspect import Inspection, inspect
 from cxr_sr.formats.raster import SUFFIXES, RasterHeader, read_raster, write_raster
@@ -39,7 +37,6 @@ __all__ = [
     "discover",
     "inspect",
     "read",
-    "render",
     "write",
 ]
 

@@ -21,7 +21,7 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import OutputError
-from cxr_sr.formats.atomic import replacing
+from cxr_sr.files import replacing
 from cxr_sr.formats.dicom_encoding import holds_encapsulated
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet
 from cxr_sr.formats.header_change import tool_version

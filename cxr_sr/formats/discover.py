@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.atomic import PREFIX
+from cxr_sr.files import PREFIX
 from cxr_sr.formats.dicom_parse import parse_header
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header_elements import items, text

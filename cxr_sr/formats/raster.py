@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cxr_sr.errors import OutputError, UnreadableError
-from cxr_sr.formats.atomic import replacing
+from cxr_sr.files import replacing
 from cxr_sr.formats.raster_probe import (
     check_raster,
     probe,

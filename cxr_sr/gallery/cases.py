@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr.display.picture import View, picture_of, pixel_size
+from cxr_sr.display.render import render
 from cxr_sr.errors import CxrSrError, UnreadableError
 from cxr_sr.formats import read
 from cxr_sr.formats.dicom import DicomHeader
-from cxr_sr.formats.display import render
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header_elements import text
 from cxr_sr.gallery.packing import picture
 from cxr_sr.gallery.region import Region, busiest
-from cxr_sr.picture import View, picture_of, pixel_size
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.results import below
 from cxr_sr.superres.target import LongSide

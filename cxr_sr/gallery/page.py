@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cxr_sr.formats.atomic import replacing
+from cxr_sr.files import replacing
 from cxr_sr.gallery.cases import Places, case_of, facts
 from cxr_sr.results import Results
 

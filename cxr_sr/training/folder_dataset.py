@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from cxr_sr.display.picture import pixel_size, resampled
+from cxr_sr.display.render import Choice, render
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.formats import inspect, read
 from cxr_sr.formats.discover import Candidate, discover
-from cxr_sr.formats.display import Choice, render
-from cxr_sr.picture import pixel_size, resampled
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.results import Results, below
 
@@ -83,7 +83,7 @@ class RadiographDataset(Dataset[tuple[Tensor, str]]):
         stands for the results beside it
     size : side of the square, px
     normalisation : `UNIT`, `XRAYVISION`, `IMAGENET`, or your own
-    window : what is shown as gray, see `cxr_sr.formats.render`
+    window : what is shown as gray, see `cxr_sr.display.render`
 
     Raises
     ------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_sr.formats.atomic import replacing
+from cxr_sr.files import replacing
 from cxr_sr.training.pacs_summary import Counts, Summary, shortened
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_sr.formats.atomic import replacing
+from cxr_sr.files import replacing
 from cxr_sr.formats.discover import Candidate, discover
 from cxr_sr.formats.subject import code, sex
 from cxr_sr.training.pacs_facts import Examined, Facts, Kind, age

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import OutputError, SettingsError
-from cxr_sr.formats.atomic import PREFIX
+from cxr_sr.files import PREFIX
 
 SPLITS = ("train", "val", "test")
 SHORTEST_SALT = 16

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr.display.render import Choice, render
 from cxr_sr.errors import SettingsError
-from cxr_sr.formats.display import Choice, render
 from cxr_sr.formats.raster import Grid, RasterHeader
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 from cxr_sr.superres.resize import resize

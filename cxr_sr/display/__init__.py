@@ -1,0 +1,1 @@
+"""Radiographs as a screen shows them: gray values, square pixels, a picture file."""

@@ -25,7 +25,7 @@ import cxr_sr
 from cxr_sr.batch.overlap import Overlapped
 from cxr_sr.batch.runner import Job, run
 from cxr_sr.batch.upscaling import Recipe, Upscaling
-from cxr_sr.formats.header import HeaderOptions
+from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Scale
 

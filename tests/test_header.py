@@ -22,9 +22,9 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from cxr_sr.formats import header_pixels as pixels
-from cxr_sr.formats.header import RULES, HeaderOptions, derive, describe_rules
-from cxr_sr.formats.header_change import Action, drop, keep
+from cxr_sr.formats.header import pixels
+from cxr_sr.formats.header.change import Action, drop, keep
+from cxr_sr.formats.header.derive import RULES, HeaderOptions, derive, describe_rules
 from cxr_sr.radiograph import Derivation
 from tests.header_builders import (
     make_code,

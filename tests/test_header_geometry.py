@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from cxr_sr.formats.header import RULES, derive
-from cxr_sr.formats.header_geometry import divide
+from cxr_sr.formats.header.derive import RULES, derive
+from cxr_sr.formats.header.geometry import divide
 from tests.header_builders import (
     make_derivation,
     make_header,

@@ -18,8 +18,8 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from cxr_sr.errors import InputError, UnreadableError
-from cxr_sr.formats.header import RULES, HeaderOptions, derive
-from cxr_sr.formats.header_elements import append, items, numbers, text, uid
+from cxr_sr.formats.header.derive import RULES, HeaderOptions, derive
+from cxr_sr.formats.header.elements import append, items, numbers, text, uid
 from tests.header_builders import (
     make_code,
     make_derivation,

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from cxr_sr.formats.header import HeaderOptions, derive
+from cxr_sr.formats.header.derive import HeaderOptions, derive
 from tests.header_builders import (
     add_overlay,
     make_derivation,

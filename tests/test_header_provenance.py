@@ -11,8 +11,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from cxr_sr.formats.header import RULES, HeaderOptions, derive
-from cxr_sr.formats.header_provenance import move_equipment
+from cxr_sr.formats.header.derive import RULES, HeaderOptions, derive
+from cxr_sr.formats.header.provenance import move_equipment
 from cxr_sr.radiograph import Derivation
 from tests.header_builders import (
     make_code,

@@ -11,9 +11,9 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from cxr_sr.formats.header import RULES, derive
-from cxr_sr.formats.header_change import keep
-from cxr_sr.formats.header_elements import items, numbers, text, uid
+from cxr_sr.formats.header.change import keep
+from cxr_sr.formats.header.derive import RULES, derive
+from cxr_sr.formats.header.elements import items, numbers, text, uid
 from tests.header_builders import make_derivation, real_files
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

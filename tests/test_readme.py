@@ -20,7 +20,7 @@ import cxr_sr
 from cxr_sr.cli import models
 from cxr_sr.cli.errors import MEANINGS
 from cxr_sr.cli.main import app
-from cxr_sr.formats.header import describe_rules
+from cxr_sr.formats.header.derive import describe_rules
 from cxr_sr.superres.zoo import MODELS
 from tests.files import a_dicom
 

@@ -9,7 +9,7 @@ from cxr_sr.batch.upscaling import Recipe
 from cxr_sr.cli.options import paths
 from cxr_sr.cli.upscale_options import Options
 from cxr_sr.errors import SettingsError
-from cxr_sr.formats.header import HeaderOptions
+from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.target import LongSide, Scale, Spacing, Target
 from cxr_sr.superres.upscale import open_chain

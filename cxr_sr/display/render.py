@@ -17,7 +17,7 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.formats.dicom import DicomHeader
 from cxr_sr.formats.dicom_read import linear_rescale
 from cxr_sr.formats.guard import quiet
-from cxr_sr.formats.header_elements import items, numbers, text, undecoded
+from cxr_sr.formats.header.elements import items, numbers, text, undecoded
 from cxr_sr.radiograph import Radiograph
 
 Values = NDArray[np.float64]

@@ -22,7 +22,7 @@ from cxr_sr.formats.dicom import DicomHeader
 from cxr_sr.formats.dicom_read import read_dicom
 from cxr_sr.formats.dicom_write import Compression, check_storable, write_dicom
 from cxr_sr.formats.discover import Candidate, Skipped, discover
-from cxr_sr.formats.header import HeaderOptions
+from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspect import Inspection, inspect
 from cxr_sr.formats.raster import SUFFIXES, RasterHeader, read_raster, write_raster
 from cxr_sr.formats.secondary_capture import secondary_capture

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from cxr_sr.formats.guard import quiet
-from cxr_sr.formats.header import HeaderOptions, derive
+from cxr_sr.formats.header.derive import HeaderOptions, derive
 from cxr_sr.radiograph import Derivation
 
 

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
-from cxr_sr.formats.header_elements import UNDECODABLE, numbers
+from cxr_sr.formats.header.elements import UNDECODABLE, numbers
 
 _WORD_BYTES = {
     **dict.fromkeys(("AT", "OW", "SS", "US"), 2),

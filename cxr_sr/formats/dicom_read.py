@@ -12,8 +12,8 @@ from cxr_sr.formats.dicom_layout import PixelLayout, check_radiograph, pixel_lay
 from cxr_sr.formats.dicom_parse import parse
 from cxr_sr.formats.dicom_pixels import decode
 from cxr_sr.formats.guard import quiet, readable
-from cxr_sr.formats.header import HeaderOptions
-from cxr_sr.formats.header_elements import items, numbers, put, remove_tags, text
+from cxr_sr.formats.header.derive import HeaderOptions
+from cxr_sr.formats.header.elements import items, numbers, put, remove_tags, text
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 

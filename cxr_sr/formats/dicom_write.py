@@ -24,8 +24,8 @@ from cxr_sr.errors import OutputError
 from cxr_sr.files import replacing
 from cxr_sr.formats.dicom_encoding import holds_encapsulated
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet
-from cxr_sr.formats.header_change import tool_version
-from cxr_sr.formats.header_elements import numbers, put, remove_tags, text
+from cxr_sr.formats.header.change import tool_version
+from cxr_sr.formats.header.elements import numbers, put, remove_tags, text
 from cxr_sr.radiograph import PixelFormat, Radiograph
 
 Compression = Literal["none", "jpegls", "j2k", "rle"]

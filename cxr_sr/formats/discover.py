@@ -13,7 +13,7 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.files import PREFIX
 from cxr_sr.formats.dicom_parse import parse_header
 from cxr_sr.formats.guard import quiet
-from cxr_sr.formats.header_elements import items, text
+from cxr_sr.formats.header.elements import items, text
 from cxr_sr.formats.sniff import Kind
 
 SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}

@@ -11,8 +11,8 @@ from cxr_sr.formats.dicom_layout import named
 from cxr_sr.formats.dicom_parse import ParsedDicom
 from cxr_sr.formats.dicom_pixels import LOSSY
 from cxr_sr.formats.dicom_read import SPACINGS
-from cxr_sr.formats.header_change import TOOL
-from cxr_sr.formats.header_elements import items, numbers, text
+from cxr_sr.formats.header.change import TOOL
+from cxr_sr.formats.header.elements import items, numbers, text
 from cxr_sr.formats.sniff import Kind
 
 

@@ -19,7 +19,7 @@ from pydicom.tag import BaseTag
 
 from cxr_sr.errors import NotARadiographError
 from cxr_sr.formats.dicom_encoding import implicit_vr
-from cxr_sr.formats.header_elements import UNDECODABLE
+from cxr_sr.formats.header.elements import UNDECODABLE
 
 MAX_HEADS = 100_000
 """Elements and items of a header; that of a radiograph has some hundreds, and one with

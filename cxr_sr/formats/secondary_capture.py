@@ -13,9 +13,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
-from cxr_sr.formats.header_change import TOOL, Change, tool_version
-from cxr_sr.formats.header_elements import put
-from cxr_sr.formats.header_rules import RULES
+from cxr_sr.formats.header.change import TOOL, Change, tool_version
+from cxr_sr.formats.header.elements import put
+from cxr_sr.formats.header.rules import RULES
 from cxr_sr.radiograph import Derivation, Geometry, PixelFormat
 
 UNKNOWN = (

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from cxr_sr.formats.dicom import DicomHeader
 from cxr_sr.formats.guard import quiet
-from cxr_sr.formats.header_elements import items, text
+from cxr_sr.formats.header.elements import items, text
 from cxr_sr.radiograph import Header
 
 OLDEST_YEARS = 130

@@ -16,7 +16,7 @@ from cxr_sr.errors import CxrSrError, UnreadableError
 from cxr_sr.formats import read
 from cxr_sr.formats.dicom import DicomHeader
 from cxr_sr.formats.guard import readable
-from cxr_sr.formats.header_elements import text
+from cxr_sr.formats.header.elements import text
 from cxr_sr.gallery.packing import picture
 from cxr_sr.gallery.region import Region, busiest
 from cxr_sr.radiograph import Radiograph

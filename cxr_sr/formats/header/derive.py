@@ -12,9 +12,9 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.header_change import Change, HeaderOptions, Rule
-from cxr_sr.formats.header_identity import local_time
-from cxr_sr.formats.header_rules import RULES
+from cxr_sr.formats.header.change import Change, HeaderOptions, Rule
+from cxr_sr.formats.header.identity import local_time
+from cxr_sr.formats.header.rules import RULES
 from cxr_sr.radiograph import Derivation
 
 __all__ = ["RULES", "HeaderOptions", "Rule", "derive", "describe_rules"]

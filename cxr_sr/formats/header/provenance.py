@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from cxr_sr.formats.header_change import TOOL, Change, each, tool_version
-from cxr_sr.formats.header_elements import (
+from cxr_sr.formats.header.change import TOOL, Change, each, tool_version
+from cxr_sr.formats.header.elements import (
     append,
     items,
     new_item,
@@ -16,7 +16,7 @@ from cxr_sr.formats.header_elements import (
     uid,
     undecoded,
 )
-from cxr_sr.formats.header_identity import (
+from cxr_sr.formats.header.identity import (
     derivation_text,
     model_name,
     weights_uid,

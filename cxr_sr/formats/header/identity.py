@@ -20,8 +20,8 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import STR_VR
 
-from cxr_sr.formats.header_change import TOOL, Action, Change, each, tool_version
-from cxr_sr.formats.header_elements import INTEGER_STRING, cut, numbers, put, text, uid
+from cxr_sr.formats.header.change import TOOL, Action, Change, each, tool_version
+from cxr_sr.formats.header.elements import INTEGER_STRING, cut, numbers, put, text, uid
 from cxr_sr.radiograph import Derivation
 
 DX_IMAGE = {

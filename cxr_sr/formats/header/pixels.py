@@ -8,8 +8,8 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from cxr_sr.formats.header_change import Change, drop
-from cxr_sr.formats.header_elements import items, numbers, put, remove_tags, undecoded
+from cxr_sr.formats.header.change import Change, drop
+from cxr_sr.formats.header.elements import items, numbers, put, remove_tags, undecoded
 
 
 def set_size(result: Dataset, attributes: tuple[str, ...], change: Change) -> None:

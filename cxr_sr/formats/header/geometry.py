@@ -13,8 +13,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
-from cxr_sr.formats.header_change import Change, each
-from cxr_sr.formats.header_elements import INTEGER_STRING, numbers, put
+from cxr_sr.formats.header.change import Change, each
+from cxr_sr.formats.header.elements import INTEGER_STRING, numbers, put
 
 ROW, COLUMN = 0, 1
 """Index of each direction in shapes, factors and spacings."""

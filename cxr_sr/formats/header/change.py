@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydicom.dataset import Dataset
 
-from cxr_sr.formats.header_elements import numbers, remove
+from cxr_sr.formats.header.elements import numbers, remove
 from cxr_sr.radiograph import Derivation
 
 TOOL = "cxr-sr"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from cxr_sr.formats.header_change import Change
-from cxr_sr.formats.header_elements import (
+from cxr_sr.formats.header.change import Change
+from cxr_sr.formats.header.elements import (
     INTEGER_STRING,
     numbers,
     put,

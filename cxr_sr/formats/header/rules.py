@@ -6,12 +6,8 @@ name is copied unchanged. Clauses are of DICOM PS3.3 unless another part is name
 
 from __future__ import annotations
 
-from cxr_sr.formats import header_geometry as geometry
-from cxr_sr.formats import header_identity as identity
-from cxr_sr.formats import header_overlays as overlays
-from cxr_sr.formats import header_pixels as pixels
-from cxr_sr.formats import header_provenance as provenance
-from cxr_sr.formats.header_change import Rule, drop, keep
+from cxr_sr.formats.header import geometry, identity, overlays, pixels, provenance
+from cxr_sr.formats.header.change import Rule, drop, keep
 
 RULES: tuple[Rule, ...] = (
     # --- which image this is

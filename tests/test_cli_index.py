@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cxr_sr.cli import output
 from cxr_sr.cli.main import app
-from cxr_sr.formats.dicom_parse import parse_header
+from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.header.elements import text
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.training import pacs_facts

@@ -26,9 +26,9 @@ from pydicom.uid import (
 
 import cxr_sr
 from cxr_sr.errors import NotARadiographError
+from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.formats.header.derive import HeaderOptions, derive
 from cxr_sr.formats.header.elements import text
-from cxr_sr.formats.secondary_capture import secondary_capture
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 from tests.header_builders import (
     add_overlay,

@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 
 from cxr_sr.formats import read
-from cxr_sr.formats.dicom import DicomHeader
+from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.header.elements import text
 from cxr_sr.radiograph import Radiograph
 from tests.builders import noise, pixel_format

@@ -16,7 +16,10 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
-from cxr_sr.formats import dicom_parse, dicom_pixels, header_bound, read
+from cxr_sr.formats import read
+from cxr_sr.formats.dicom import limits as header_bound
+from cxr_sr.formats.dicom import parse as dicom_parse
+from cxr_sr.formats.dicom import pixels as dicom_pixels
 from tests.dicom_files import (
     ENCODED_HERE,
     RAMP,

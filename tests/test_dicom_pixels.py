@@ -24,10 +24,11 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats import dicom_pixels, read
-from cxr_sr.formats.dicom import DicomHeader
-from cxr_sr.formats.dicom_codecs import Decoded
-from cxr_sr.formats.dicom_layout import PixelLayout
+from cxr_sr.formats import read
+from cxr_sr.formats.dicom import pixels as dicom_pixels
+from cxr_sr.formats.dicom.codecs import Decoded
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.radiograph import PixelFormat, Radiograph
 from tests.builders import noise, pixel_format
 from tests.dicom_files import (

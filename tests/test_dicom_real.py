@@ -18,7 +18,7 @@ from pydicom.uid import (
 
 from cxr_sr.errors import NotARadiographError
 from cxr_sr.formats import read
-from cxr_sr.formats.dicom import DicomHeader
+from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.header.elements import text
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 from tests.builders import pixel_format

@@ -18,7 +18,7 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windo
 from cxr_sr.display.render import render
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats import read
-from cxr_sr.formats.dicom import DicomHeader
+from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.radiograph import PixelFormat, Radiograph
 from tests.builders import FORMATS, noise, pixel_format, radiograph
 from tests.dicom_files import described, dicom_file

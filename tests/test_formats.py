@@ -15,8 +15,8 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from cxr_sr import formats
 from cxr_sr.errors import NotARadiographError, OutputError
 from cxr_sr.formats import read, write
-from cxr_sr.formats.dicom import DicomHeader
-from cxr_sr.formats.dicom_write import Compression
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.write import Compression
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.raster import RasterHeader
 from cxr_sr.formats.sniff import Kind

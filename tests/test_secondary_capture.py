@@ -10,7 +10,7 @@ from highdicom._standard_utils import check_required_attributes, get_iod_module_
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from cxr_sr.formats.secondary_capture import secondary_capture
+from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.radiograph import Geometry, PixelFormat
 from tests.header_builders import make_derivation
 

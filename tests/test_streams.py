@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydicom.pixels.encoders.native import _encode_row
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.jpeg_stream import JpegStream, parse_jpeg, with_standard_scan
-from cxr_sr.formats.rle_stream import decode_rle
+from cxr_sr.formats.dicom.jpeg import JpegStream, parse_jpeg, with_standard_scan
+from cxr_sr.formats.dicom.rle import decode_rle
 from tests.dicom_files import JPEG_EXTENDED_FRAME, JPEG_LOSSLESS_FRAME
 
 

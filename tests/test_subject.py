@@ -4,9 +4,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from cxr_sr.formats import read
-from cxr_sr.formats.dicom import DicomHeader
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.subject import Subject, code, sex
 from cxr_sr.formats.raster import RasterHeader
-from cxr_sr.formats.subject import Subject, code, sex
 from tests.header_builders import make_code, make_header, raw_element
 
 

@@ -18,7 +18,7 @@ from cxr_sr.batch.overlap import Stage
 from cxr_sr.batch.runner import Job
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.formats import check_storable, inspect, read, write
-from cxr_sr.formats.dicom_write import Compression
+from cxr_sr.formats.dicom.write import Compression
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspect import Inspection
 from cxr_sr.formats.raster import SUFFIXES, RasterHeader

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.formats.dicom import DicomHeader
-from cxr_sr.formats.dicom_read import linear_rescale
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.read import linear_rescale
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import items, numbers, text, undecoded
 from cxr_sr.radiograph import Radiograph

@@ -18,14 +18,14 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from cxr_sr.errors import OutputError
-from cxr_sr.formats.dicom import DicomHeader
-from cxr_sr.formats.dicom_read import read_dicom
-from cxr_sr.formats.dicom_write import Compression, check_storable, write_dicom
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.read import read_dicom
+from cxr_sr.formats.dicom.secondary_capture import secondary_capture
+from cxr_sr.formats.dicom.write import Compression, check_storable, write_dicom
 from cxr_sr.formats.discover import Candidate, Skipped, discover
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspect import Inspection, inspect
 from cxr_sr.formats.raster import SUFFIXES, RasterHeader, read_raster, write_raster
-from cxr_sr.formats.secondary_capture import secondary_capture
 from cxr_sr.formats.sniff import recognise
 from cxr_sr.radiograph import Radiograph
 

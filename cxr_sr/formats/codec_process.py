@@ -29,8 +29,8 @@ from pydicom.uid import UID
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats import codec_service
-from cxr_sr.formats.dicom_codecs import Decoded
-from cxr_sr.formats.dicom_layout import PixelLayout
+from cxr_sr.formats.dicom.codecs import Decoded
+from cxr_sr.formats.dicom.layout import PixelLayout
 
 # Not multiprocessing: its daemons, which --jobs and DataLoader work in, may not start
 # processes, and its spawning would run a user's script a second time.

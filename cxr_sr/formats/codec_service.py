@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 from pydicom.uid import UID
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom_codecs import DECODERS, Decoded
-from cxr_sr.formats.dicom_layout import PixelLayout
+from cxr_sr.formats.dicom.codecs import DECODERS, Decoded
+from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.raster_scan import scan_here, simple_itk
 from cxr_sr.formats.sniff import Kind

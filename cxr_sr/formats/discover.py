@@ -11,7 +11,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.files import PREFIX
-from cxr_sr.formats.dicom_parse import parse_header
+from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import items, text
 from cxr_sr.formats.sniff import Kind

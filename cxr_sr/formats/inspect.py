@@ -9,11 +9,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from cxr_sr.errors import InputError
-from cxr_sr.formats.dicom_layout import check_radiograph, pixel_layout
-from cxr_sr.formats.dicom_parse import ParsedDicom, parse_header
-from cxr_sr.formats.dicom_pixels import check_pixels
-from cxr_sr.formats.dicom_read import spacing, stored_window
-from cxr_sr.formats.findings import findings
+from cxr_sr.formats.dicom.findings import findings
+from cxr_sr.formats.dicom.layout import check_radiograph, pixel_layout
+from cxr_sr.formats.dicom.parse import ParsedDicom, parse_header
+from cxr_sr.formats.dicom.pixels import check_pixels
+from cxr_sr.formats.dicom.read import spacing, stored_window
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import numbers, text
 from cxr_sr.formats.raster import read_grid

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cxr_sr.errors import NotARadiographError, UnreadableError
-from cxr_sr.formats.dicom_parse import MAX_PIXELS
+from cxr_sr.formats.dicom.parse import MAX_PIXELS
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.raster_scan import scan
 from cxr_sr.formats.sniff import Kind

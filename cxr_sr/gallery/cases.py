@@ -14,7 +14,7 @@ from cxr_sr.display.picture import View, picture_of, pixel_size
 from cxr_sr.display.render import render
 from cxr_sr.errors import CxrSrError, UnreadableError
 from cxr_sr.formats import read
-from cxr_sr.formats.dicom import DicomHeader
+from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header.elements import text
 from cxr_sr.gallery.packing import picture

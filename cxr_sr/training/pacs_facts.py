@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cxr_sr.formats import read
-from cxr_sr.formats.subject import Subject
+from cxr_sr.formats.dicom.subject import Subject
 from cxr_sr.training.pacs_split import Salt
 
 OLDEST_TOLD = 90

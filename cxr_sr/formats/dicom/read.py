@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from cxr_sr.formats.dicom import DicomHeader
-from cxr_sr.formats.dicom_layout import PixelLayout, check_radiograph, pixel_layout
-from cxr_sr.formats.dicom_parse import parse
-from cxr_sr.formats.dicom_pixels import decode
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.layout import PixelLayout, check_radiograph, pixel_layout
+from cxr_sr.formats.dicom.parse import parse
+from cxr_sr.formats.dicom.pixels import decode
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.header.elements import items, numbers, put, remove_tags, text

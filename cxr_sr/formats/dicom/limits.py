@@ -18,7 +18,7 @@ from pydicom.filereader import read_dataset, read_sequence
 from pydicom.tag import BaseTag
 
 from cxr_sr.errors import NotARadiographError
-from cxr_sr.formats.dicom_encoding import implicit_vr
+from cxr_sr.formats.dicom.encoding import implicit_vr
 from cxr_sr.formats.header.elements import UNDECODABLE
 
 MAX_HEADS = 100_000

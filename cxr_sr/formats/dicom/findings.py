@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from cxr_sr.formats.dicom_layout import named
-from cxr_sr.formats.dicom_parse import ParsedDicom
-from cxr_sr.formats.dicom_pixels import LOSSY
-from cxr_sr.formats.dicom_read import SPACINGS
+from cxr_sr.formats.dicom.layout import named
+from cxr_sr.formats.dicom.parse import ParsedDicom
+from cxr_sr.formats.dicom.pixels import LOSSY
+from cxr_sr.formats.dicom.read import SPACINGS
 from cxr_sr.formats.header.change import TOOL
 from cxr_sr.formats.header.elements import items, numbers, text
 from cxr_sr.formats.sniff import Kind

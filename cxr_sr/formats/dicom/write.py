@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from cxr_sr.errors import OutputError
 from cxr_sr.files import replacing
-from cxr_sr.formats.dicom_encoding import holds_encapsulated
+from cxr_sr.formats.dicom.encoding import holds_encapsulated
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet
 from cxr_sr.formats.header.change import tool_version
 from cxr_sr.formats.header.elements import numbers, put, remove_tags, text

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydicom.dataset import Dataset
 
-from cxr_sr.formats.dicom import DicomHeader
+from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import items, text
 from cxr_sr.radiograph import Header

@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import NotARadiographError, UnreadableError
-from cxr_sr.formats.dicom_parse import MAX_PIXELS, ParsedDicom, PixelElement
+from cxr_sr.formats.dicom.parse import MAX_PIXELS, ParsedDicom, PixelElement
 from cxr_sr.formats.header.elements import numbers, text
 from cxr_sr.radiograph import Photometric, PixelFormat
 

@@ -21,9 +21,9 @@ from pydicom.uid import (
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.codec_process import decode_apart
-from cxr_sr.formats.dicom_codecs import DECODERS, Decoded, as_image, wrong_length
-from cxr_sr.formats.dicom_layout import PixelLayout
-from cxr_sr.formats.dicom_parse import ParsedDicom, PixelElement
+from cxr_sr.formats.dicom.codecs import DECODERS, Decoded, as_image, wrong_length
+from cxr_sr.formats.dicom.layout import PixelLayout
+from cxr_sr.formats.dicom.parse import ParsedDicom, PixelElement
 from cxr_sr.formats.guard import readable
 
 MAX_EXPANSION = 2000

@@ -22,10 +22,10 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom_encoding import encoding_of, to_explicit_little_endian
+from cxr_sr.formats.dicom.encoding import encoding_of, to_explicit_little_endian
+from cxr_sr.formats.dicom.limits import check_sequences, read_bounded
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet, readable
 from cxr_sr.formats.header.elements import remove_tags, text
-from cxr_sr.formats.header_bound import check_sequences, read_bounded
 from cxr_sr.formats.sniff import Kind
 
 MAX_PIXELS = 2**28

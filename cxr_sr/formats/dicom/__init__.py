@@ -1,0 +1,1 @@
+"""DICOM files: their parts, read and written."""

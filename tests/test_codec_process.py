@@ -19,7 +19,7 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats import codec_process, codec_service, read
 from cxr_sr.formats.codec_process import CodecProcess
 from cxr_sr.formats.dicom.layout import PixelLayout
-from cxr_sr.formats.raster_scan import scan
+from cxr_sr.formats.raster.scan import scan
 from cxr_sr.formats.sniff import Kind
 from tests.builders import pixel_format, write_png
 from tests.dicom_files import JPEG_LOSSLESS_FRAME, RAMP, dicom_file

@@ -18,7 +18,7 @@ from cxr_sr.formats import read, write
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.write import Compression
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.raster import RasterHeader
+from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Geometry, Radiograph
 from tests.builders import NOON, noise, pixel_format, radiograph, write_png

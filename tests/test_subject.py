@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset
 from cxr_sr.formats import read
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.subject import Subject, code, sex
-from cxr_sr.formats.raster import RasterHeader
+from cxr_sr.formats.raster.files import RasterHeader
 from tests.header_builders import make_code, make_header, raw_element
 
 

@@ -21,7 +21,7 @@ from cxr_sr.formats import check_storable, inspect, read, write
 from cxr_sr.formats.dicom.write import Compression
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspect import Inspection
-from cxr_sr.formats.raster import SUFFIXES, RasterHeader
+from cxr_sr.formats.raster.files import SUFFIXES, RasterHeader
 from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target, plan_size

@@ -25,7 +25,12 @@ from cxr_sr.formats.dicom.write import Compression, check_storable, write_dicom
 from cxr_sr.formats.discover import Candidate, Skipped, discover
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspect import Inspection, inspect
-from cxr_sr.formats.raster import SUFFIXES, RasterHeader, read_raster, write_raster
+from cxr_sr.formats.raster.files import (
+    SUFFIXES,
+    RasterHeader,
+    read_raster,
+    write_raster,
+)
 from cxr_sr.formats.sniff import recognise
 from cxr_sr.radiograph import Radiograph
 

@@ -22,7 +22,7 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom.codecs import DECODERS, Decoded
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.guard import readable
-from cxr_sr.formats.raster_scan import scan_here, simple_itk
+from cxr_sr.formats.raster.scan import scan_here, simple_itk
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import PixelFormat
 

@@ -16,8 +16,8 @@ from cxr_sr.formats.dicom.pixels import check_pixels
 from cxr_sr.formats.dicom.read import spacing, stored_window
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import numbers, text
-from cxr_sr.formats.raster import read_grid
-from cxr_sr.formats.raster_probe import check_raster, probe
+from cxr_sr.formats.raster.files import read_grid
+from cxr_sr.formats.raster.probe import check_raster, probe
 from cxr_sr.formats.sniff import Kind, recognise
 
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.files import replacing
-from cxr_sr.formats.raster_probe import (
+from cxr_sr.formats.raster.probe import (
     check_raster,
     probe,
     tiff_directory,
 )
-from cxr_sr.formats.raster_scan import Scan, Vector, has_text_name, scan, simple_itk
+from cxr_sr.formats.raster.scan import Scan, Vector, has_text_name, scan, simple_itk
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Derivation, Geometry, Radiograph
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats.dicom.parse import MAX_PIXELS
 from cxr_sr.formats.guard import readable
-from cxr_sr.formats.raster_scan import scan
+from cxr_sr.formats.raster.scan import scan
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Photometric, PixelFormat
 

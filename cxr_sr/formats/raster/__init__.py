@@ -1,0 +1,1 @@
+"""PNG, TIFF, MetaImage and NRRD files, read and written by SimpleITK."""

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     )
     from cxr_sr.formats import read, write
     from cxr_sr.radiograph import Radiograph
+    from cxr_sr.superres.models.zoo import load_model
     from cxr_sr.superres.settings import Settings
     from cxr_sr.superres.target import LongSide, Scale, Spacing
     from cxr_sr.superres.upscale import upscale
-    from cxr_sr.superres.zoo import load_model
 
     __version__: str
 

@@ -46,8 +46,8 @@ from cxr_sr.evaluation.speed import (
 )
 from cxr_sr.superres.engines import EngineName, open_engine
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.models.zoo import MODELS, Model
 from cxr_sr.superres.upscale import super_resolve
-from cxr_sr.superres.zoo import MODELS, Model
 
 Row = dict[str, Any]
 

@@ -20,9 +20,9 @@ from cxr_sr import read
 from cxr_sr.evaluation.cases import Case, find_cases
 from cxr_sr.evaluation.evaluate import BASELINE, Contender, Measurement, Plan, evaluate
 from cxr_sr.evaluation.protocol import Condition, Score, degraded, score
-from cxr_sr.superres.networks import SCALES, Network, load_network
+from cxr_sr.superres.models.networks import SCALES, Network, load_network
+from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
-from cxr_sr.superres.zoo import Model, load_model
 from cxr_sr.training.dataset import Sampling
 from cxr_sr.training.fit import Run, fit
 from cxr_sr.training.learner import Recipe, enlarge, reconstruct

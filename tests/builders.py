@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cxr_sr.radiograph import Derivation, Geometry, PixelFormat, Radiograph
-from cxr_sr.superres.spec import ModelSpec
-from cxr_sr.superres.zoo import Model
+from cxr_sr.superres.models.spec import ModelSpec
+from cxr_sr.superres.models.zoo import Model
 
 if TYPE_CHECKING:
-    from cxr_sr.superres.networks import Network
+    from cxr_sr.superres.models.networks import Network
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -91,7 +91,7 @@ def tiny_network(name: str = "trunk", channels: int = 1, seed: int = 0) -> Netwo
     """
     import torch  # noqa: PLC0415 - most tests need none
 
-    from cxr_sr.superres.networks import build  # noqa: PLC0415
+    from cxr_sr.superres.models.networks import build  # noqa: PLC0415
 
     torch.manual_seed(seed)
     network = build(tiny_spec(name, channels)).eval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cxr_sr.training.pacs_facts import Examined, Facts
+from cxr_sr.index.facts import Examined, Facts
 
 
 def some_facts(**changes: Any) -> Facts:

@@ -9,7 +9,7 @@ import pytest
 from cxr_sr.batch.manifest import History, Report, fingerprint
 from cxr_sr.batch.runner import Job, Outcome
 from cxr_sr.errors import ReportError
-from cxr_sr.superres.zoo import sha256_of
+from cxr_sr.superres.models.zoo import sha256_of
 
 CLOCK = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SAME = "a" * 64

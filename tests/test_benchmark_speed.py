@@ -23,8 +23,8 @@ import cxr_sr
 from cxr_sr.evaluation import figures, speed
 from cxr_sr.evaluation.speed import Runner, judge, multiply_adds, product_rates
 from cxr_sr.superres import engines
-from cxr_sr.superres.spec import ModelSpec
-from cxr_sr.superres.zoo import MODELS, Model
+from cxr_sr.superres.models.spec import ModelSpec
+from cxr_sr.superres.models.zoo import MODELS, Model
 from tests.builders import pixel_format, radiograph, structure
 from tests.files import a_dicom
 

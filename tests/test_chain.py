@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from cxr_sr.errors import EngineError, SettingsError
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.consistency import project
+from cxr_sr.superres.models.shipped import INTERPOLATORS
+from cxr_sr.superres.models.spec import ModelSpec
+from cxr_sr.superres.models.zoo import MODELS, Model, load_model
 from cxr_sr.superres.resample import KERNELS, box_down, upsample
-from cxr_sr.superres.shipped import INTERPOLATORS
-from cxr_sr.superres.spec import ModelSpec
 from cxr_sr.superres.tiling import plan
-from cxr_sr.superres.zoo import MODELS, Model, load_model
 from tests.builders import structure, tiny_model, tiny_network, tiny_spec
 
 SCALES = [2, 3, 4, 8]

@@ -17,8 +17,8 @@ from cxr_sr.cli.main import app
 from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.header.elements import text
 from cxr_sr.formats.sniff import Kind
-from cxr_sr.training import pacs_facts
-from cxr_sr.training.index import read_entries
+from cxr_sr.index import facts
+from cxr_sr.training.images import read_entries
 from tests.builders import noise, pixel_format, write_png
 from tests.pacs_export import (
     ANNA,
@@ -38,7 +38,7 @@ KILLED_AT = 7
 KILLING = """
 import os, signal, sys
 from cxr_sr.training import pacs_facts
-examine, left = pacs_facts.examine, [{count}]
+examine, left = facts.examine, [{count}]
 
 def deadly(*arguments):
     if not left[0]:
@@ -46,7 +46,7 @@ def deadly(*arguments):
     left[0] -= 1
     return examine(*arguments)
 
-pacs_facts.examine = deadly
+facts.examine = deadly
 sys.argv = ["cxr-sr", *{arguments!r}]
 from cxr_sr.cli.main import main
 main()
@@ -331,7 +331,7 @@ class Deadly:
     def __call__(self, salt, job):
         if job.name == self.name:
             os.kill(os.getpid(), 9)
-        return dataclasses.asdict(pacs_facts.examine(job.source, salt))
+        return dataclasses.asdict(facts.examine(job.source, salt))
 
 
 class TestMoreFiles:

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
-from cxr_sr.superres import zoo
-from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.models import zoo
+from cxr_sr.superres.models.spec import ModelSpec
 
 SPEC = ModelSpec(
     "tiny",

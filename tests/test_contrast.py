@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.superres.canvas import STRIP_ROWS
-from cxr_sr.superres.contrast import USUAL_CONTRAST, contrast_of, gain_of
+from cxr_sr.superres.int8.gain import USUAL_CONTRAST, contrast_of, gain_of
 
 
 def test_contrast_is_the_mean_step_between_neighbours():

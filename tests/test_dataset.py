@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.index import Entry
+from cxr_sr.index.table import Entry
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.dataset import (
     Batch,
@@ -29,7 +29,7 @@ from cxr_sr.training.dataset import (
     detail,
     laplacian,
 )
-from cxr_sr.training.index import Image, load, read_entries
+from cxr_sr.training.images import Image, load, read_entries
 from cxr_sr.training.provenance import data_hash, provenance
 from tests.builders import noise, pixel_format, write_png
 

@@ -15,9 +15,9 @@ from cxr_sr.superres.engines import (
     OpenVinoEngine,
     open_engine,
 )
+from cxr_sr.superres.models.shipped import TRAINED
+from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.superres.settings import Settings, threads_of
-from cxr_sr.superres.shipped import TRAINED
-from cxr_sr.superres.zoo import load_model
 from tests.builders import structure, tiny_model, tiny_network, tiny_spec
 
 SCALES = [2, 3, 4, 8]
@@ -119,7 +119,7 @@ class TestAgreement:
         script = (
             "import sys, threading, numpy as np\n"
             "from cxr_sr.superres.engines import open_engine\n"
-            "from cxr_sr.superres.zoo import load_model\n"
+            "from cxr_sr.superres.models.zoo import load_model\n"
             "engine = open_engine(load_model(sys.argv[1]), 2, sys.argv[2], 'fp32')\n"
             "together = threading.Barrier(4)\n"
             "def work():\n"

@@ -26,8 +26,8 @@ from cxr_sr.evaluation.protocol import Condition, Score, degraded, measure
 from cxr_sr.evaluation.report import markdown, write_results
 from cxr_sr.evaluation.summary import interval, summarise
 from cxr_sr.formats import read
+from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.superres.resample import upsample
-from cxr_sr.superres.zoo import load_model
 from tests.builders import noise, pixel_format, radiograph, structure, tiny_model
 
 X2 = Condition(2)

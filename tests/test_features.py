@@ -5,8 +5,8 @@ import torch
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.superres.features import features
-from cxr_sr.superres.networks import Hydra, Trunk, load_network
-from cxr_sr.superres.zoo import load_model
+from cxr_sr.superres.models.networks import Hydra, Trunk, load_network
+from cxr_sr.superres.models.zoo import load_model
 from tests.builders import noise, pixel_format, radiograph
 
 

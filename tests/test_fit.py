@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from cxr_sr.cli.train import Options, run_of
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres import resample
-from cxr_sr.superres.networks import Hydra, Trunk, build, load_network
-from cxr_sr.superres.zoo import Model, load_model
+from cxr_sr.superres.models.networks import Hydra, Trunk, build, load_network
+from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.training.dataset import Batch, Sampling
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.export import export

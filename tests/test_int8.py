@@ -15,10 +15,10 @@ from cxr_sr.cli.main import app
 from cxr_sr.errors import EngineError, ModelError, SettingsError
 from cxr_sr.superres import engines
 from cxr_sr.superres.engines import choose, open_engine
-from cxr_sr.superres.saturation import LESS
+from cxr_sr.superres.int8.saturation import LESS
+from cxr_sr.superres.models.zoo import Model, load_model, sha256_of, verify
 from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.upscale import super_resolve, upscale
-from cxr_sr.superres.zoo import Model, load_model, sha256_of, verify
 from tests.builders import radiograph, structure, tiny_model, tiny_spec, write_png
 
 torch = pytest.importorskip("torch")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cxr_sr.superres.networks import Hydra, Network, Trunk, Vdsr
+from cxr_sr.superres.models.networks import Hydra, Network, Trunk, Vdsr
 from cxr_sr.training.muon import Muon, orthogonal
 
 

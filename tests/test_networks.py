@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from cxr_sr.errors import ModelError, SettingsError
-from cxr_sr.superres.layers import FixedBatchNorm
-from cxr_sr.superres.networks import (
+from cxr_sr.superres.models.layers import FixedBatchNorm
+from cxr_sr.superres.models.networks import (
     NETWORKS,
     Hydra,
     Network,

@@ -16,8 +16,8 @@ from pydicom.uid import (
 
 from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats import read, write
-from cxr_sr.training.pacs_facts import age, examine
-from cxr_sr.training.pacs_split import Salt
+from cxr_sr.index.facts import age, examine
+from cxr_sr.index.split import Salt
 from tests.builders import noise, pixel_format, write_png
 from tests.pacs_export import ANNA, BERT, NOBODY, SECRETS, image
 

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.evaluation.cases import find_cases
-from cxr_sr.training.index import read_entries
-from cxr_sr.training.pacs_facts import Examined
-from cxr_sr.training.pacs_index import (
+from cxr_sr.index.build import (
     Index,
     Row,
     Rules,
@@ -20,8 +18,10 @@ from cxr_sr.training.pacs_index import (
     write_index,
     write_skipped,
 )
-from cxr_sr.training.pacs_manifest import Manifest
-from cxr_sr.training.pacs_split import Salt, Shares
+from cxr_sr.index.facts import Examined
+from cxr_sr.index.given import Manifest
+from cxr_sr.index.split import Salt, Shares
+from cxr_sr.training.images import read_entries
 from tests.pacs_builders import some_image
 from tests.pacs_export import KEPT, LEFT_OUT, messy_export
 

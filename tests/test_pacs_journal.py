@@ -7,9 +7,9 @@ import os
 import pytest
 
 from cxr_sr.formats.discover import Candidate, discover
-from cxr_sr.training.pacs_facts import Examined, Facts
-from cxr_sr.training.pacs_journal import Journal
-from cxr_sr.training.pacs_split import Salt
+from cxr_sr.index.facts import Examined, Facts
+from cxr_sr.index.journal import Journal
+from cxr_sr.index.split import Salt
 from tests.builders import write_png
 from tests.pacs_builders import some_facts
 

@@ -3,8 +3,8 @@
 import pytest
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.training.pacs_manifest import Manifest
-from cxr_sr.training.pacs_split import Salt
+from cxr_sr.index.given import Manifest
+from cxr_sr.index.split import Salt
 
 SALT = Salt.of("a secret of sixteen")
 

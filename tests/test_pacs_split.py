@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_sr.errors import OutputError, SettingsError
-from cxr_sr.training.pacs_split import SPLITS, Salt, Shares
+from cxr_sr.index.split import SPLITS, Salt, Shares
 from tests.builders import noise, pixel_format
 
 SALT = Salt.of("a secret of sixteen")

@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from cxr_sr.formats import inspect
-from cxr_sr.training.pacs_facts import Examined
-from cxr_sr.training.pacs_figure import SHOWN, figure, write_figure
-from cxr_sr.training.pacs_index import LeftOut, Rules, assemble
-from cxr_sr.training.pacs_manifest import Manifest
-from cxr_sr.training.pacs_split import Salt, Shares
-from cxr_sr.training.pacs_summary import Summary, cause, shortened
+from cxr_sr.index.build import LeftOut, Rules, assemble
+from cxr_sr.index.facts import Examined
+from cxr_sr.index.figure import SHOWN, figure, write_figure
+from cxr_sr.index.given import Manifest
+from cxr_sr.index.split import Salt, Shares
+from cxr_sr.index.summary import Summary, cause, shortened
 from tests.pacs_builders import some_image
 
 RULES = Rules(Salt.of("a secret of sixteen"), Shares({"train": 1.0}), Manifest())

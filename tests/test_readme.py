@@ -21,7 +21,7 @@ from cxr_sr.cli import models
 from cxr_sr.cli.errors import MEANINGS
 from cxr_sr.cli.main import app
 from cxr_sr.formats.header.derive import describe_rules
-from cxr_sr.superres.zoo import MODELS
+from cxr_sr.superres.models.zoo import MODELS
 from tests.files import a_dicom
 
 ROOT = Path(__file__).parents[1]

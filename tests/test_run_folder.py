@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.training import history, samples
 from cxr_sr.training.card import model_card
 from cxr_sr.training.dataset import Batch

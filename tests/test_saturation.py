@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cxr_sr.superres.saturation import (
+from cxr_sr.superres.int8.saturation import (
     LESS,
     SPREAD_PX,
     without_saturation,

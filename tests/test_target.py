@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Geometry
-from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.models.spec import ModelSpec
+from cxr_sr.superres.models.zoo import MODELS
 from cxr_sr.superres.target import LongSide, Scale, Size, Spacing, plan_size
-from cxr_sr.superres.zoo import MODELS
 from tests.builders import radiograph
 
 LEARNED = ModelSpec("ours", "", network="trunk", scales=(2, 3, 4, 8))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.superres.shipped import INTERPOLATORS
+from cxr_sr.superres.models.shipped import INTERPOLATORS
+from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.superres.upscale import super_resolve, upscale
-from cxr_sr.superres.zoo import load_model
 from tests.builders import (
     FORMATS,
     noise,

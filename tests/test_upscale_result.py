@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.radiograph import Geometry
 from cxr_sr.superres import tiling
+from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.superres.settings import LARGEST_TILE_PX, SMALLEST_TILE_PX
 from cxr_sr.superres.target import LongSide, Scale, Spacing
 from cxr_sr.superres.upscale import upscale
-from cxr_sr.superres.zoo import load_model
 from tests.builders import NOON, FakeHeader, noise, pixel_format, radiograph, tiny_model
 from tests.upscale_builders import KINDS, QUICK, SCALES, calm, derivation_of, upscaled
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cxr_sr
-from cxr_sr.superres.zoo import MODELS, WEIGHTS, sha256_of
+from cxr_sr.superres.models.zoo import MODELS, WEIGHTS, sha256_of
 
 ROOT = Path(__file__).parents[1]
 EXPECT_INSTALLED = os.environ.get("CXR_SR_EXPECT_INSTALLED") == "1"
@@ -55,7 +55,7 @@ def test_the_wheel_has_nothing_but_the_package_and_its_metadata(wheel):
 def test_the_weights_in_the_wheel_are_those_of_the_checkout(wheel):
     shipped = {n for n in wheel.namelist() if "/weights/" in n}
     assert shipped == {
-        f"cxr_sr/superres/weights/{path.name}" for path in WEIGHTS.iterdir()
+        f"cxr_sr/superres/models/weights/{path.name}" for path in WEIGHTS.iterdir()
     }
     for name in shipped:
         assert wheel.read(name) == (ROOT / name).read_bytes()

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.errors import ModelError
-from cxr_sr.superres.resample import KERNELS
-from cxr_sr.superres.shipped import INTERPOLATORS
-from cxr_sr.superres.spec import METADATA_KEY, ModelSpec
-from cxr_sr.superres.zoo import (
+from cxr_sr.superres.models.shipped import INTERPOLATORS
+from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
+from cxr_sr.superres.models.zoo import (
     MODELS,
     Model,
     load_model,
     sha256_of,
     verify,
 )
+from cxr_sr.superres.resample import KERNELS
 from tests.builders import tiny_model
 
 TRAINING = {"data": "NIH ChestX-ray8", "steps": 100, "scales": [2, 4], "loss": 0.6}
@@ -237,7 +237,7 @@ def shipped(tmp_path, monkeypatch):
     hashes = [sha256_of(path.with_suffix(s)) for s in (".onnx", ".safetensors")]
     spec = spec_of(sha256=hashes[0], safetensors_sha256=hashes[1])
     monkeypatch.setitem(MODELS, "ours", spec)
-    monkeypatch.setattr("cxr_sr.superres.zoo.WEIGHTS", tmp_path)
+    monkeypatch.setattr("cxr_sr.superres.models.zoo.WEIGHTS", tmp_path)
     return Model(spec, path)
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from cxr_sr.radiograph import Consistency, Derivation, Radiograph
 from cxr_sr.superres.consistency import reduce
+from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.resample import box_down
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target
 from cxr_sr.superres.upscale import upscale
-from cxr_sr.superres.zoo import Model, load_model
 from tests.builders import NOON, radiograph, structure
 
 KINDS = st.sampled_from(["nearest", "bicubic", "lanczos"])

@@ -6,7 +6,7 @@ from cxr_sr.batch.manifest import Entry
 from cxr_sr.batch.runner import Job
 from cxr_sr.display.picture import View, picture_of
 from cxr_sr.formats import read, write
-from cxr_sr.superres.zoo import sha256_of
+from cxr_sr.superres.models.zoo import sha256_of
 
 
 class Exporting:

@@ -27,7 +27,7 @@ from typing import Any, Self
 
 from cxr_sr.batch.runner import Job, Outcome
 from cxr_sr.errors import OutputError, ReportError
-from cxr_sr.superres.zoo import sha256_of
+from cxr_sr.superres.models.zoo import sha256_of
 
 VERSION = 1
 """Raised when a key changes its meaning or goes away."""

@@ -23,10 +23,10 @@ from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspect import Inspection
 from cxr_sr.formats.raster.files import SUFFIXES, RasterHeader
 from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
+from cxr_sr.superres.models.zoo import Model, sha256_of
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target, plan_size
 from cxr_sr.superres.upscale import upscale
-from cxr_sr.superres.zoo import Model, sha256_of
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,8 @@ def _plan(options: Options) -> "Plan":
     """Return what to measure, defaults filled in from the zoo."""
     from cxr_sr.evaluation.evaluate import plan
     from cxr_sr.evaluation.protocol import SCALES, Condition
+    from cxr_sr.superres.models.zoo import MODELS
     from cxr_sr.superres.settings import Settings
-    from cxr_sr.superres.zoo import MODELS
 
     networks = [spec.name for spec in MODELS.values() if spec.learned]
     conditions = [

@@ -15,11 +15,11 @@ from cxr_sr.cli.index_options import ENDINGS, Options
 
 if TYPE_CHECKING:
     from cxr_sr.formats.discover import Candidate
-    from cxr_sr.training.pacs_facts import Examined
-    from cxr_sr.training.pacs_index import Index, Rules
-    from cxr_sr.training.pacs_journal import Journal
-    from cxr_sr.training.pacs_split import Salt
-    from cxr_sr.training.pacs_summary import Summary
+    from cxr_sr.index.build import Index, Rules
+    from cxr_sr.index.facts import Examined
+    from cxr_sr.index.journal import Journal
+    from cxr_sr.index.split import Salt
+    from cxr_sr.index.summary import Summary
 
 
 def index(options: Options) -> int:
@@ -33,7 +33,7 @@ def index(options: Options) -> int:
     A killed run goes on with the same command.
     """
     from cxr_sr.cli.index_request import rules_of, with_found
-    from cxr_sr.training.pacs_index import assemble, survey
+    from cxr_sr.index.build import assemble, survey
 
     rules = rules_of(options)
     candidates, others = survey(options.data, _is_ours(options))
@@ -54,7 +54,7 @@ def _examine(
 ) -> "list[Examined]":
     """Return what is in the files, reading those that no earlier run has read."""
     from cxr_sr import __version__
-    from cxr_sr.training.pacs_journal import Journal
+    from cxr_sr.index.journal import Journal
 
     with Journal(options.beside(".journal.jsonl"), salt, __version__) as journal:
         known, todo = journal.sift(candidates)
@@ -94,13 +94,13 @@ def _executor(jobs: int) -> Executor:
 
 def _look(salt: "Salt", job: Job) -> dict[str, Any]:
     """Read one file, in whatever process."""
-    from cxr_sr.training.pacs_facts import examine
+    from cxr_sr.index.facts import examine
 
     return dataclasses.asdict(examine(job.source, salt))
 
 
 def _examined(outcome: Outcome) -> "Examined":
-    from cxr_sr.training.pacs_facts import Examined, Facts
+    from cxr_sr.index.facts import Examined, Facts
 
     name, reason = outcome.job.name, outcome.reason
     if outcome.status == "done":
@@ -113,8 +113,8 @@ def _examined(outcome: Outcome) -> "Examined":
 def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
     """Write what was made, the index last; say what it is, also as an exit code."""
     from cxr_sr.cli.index_report import doubts, show
-    from cxr_sr.training.pacs_index import write_index, write_skipped
-    from cxr_sr.training.pacs_summary import Summary
+    from cxr_sr.index.build import write_index, write_skipped
+    from cxr_sr.index.summary import Summary
 
     summary = Summary.of(made)
     write_skipped(made, options.beside(".skipped.csv"))
@@ -133,7 +133,7 @@ def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
 
 def _draw(options: Options, summary: "Summary") -> None:
     from cxr_sr.evaluation.figures import available
-    from cxr_sr.training.pacs_figure import write_figure
+    from cxr_sr.index.figure import write_figure
 
     if available():
         write_figure(summary, options.beside(".png"))

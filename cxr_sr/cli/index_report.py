@@ -4,8 +4,8 @@ from collections import Counter
 
 from cxr_sr.cli import output
 from cxr_sr.cli.index_options import Options
-from cxr_sr.training.pacs_index import Rules
-from cxr_sr.training.pacs_summary import Counts, Summary, shortened
+from cxr_sr.index.build import Rules
+from cxr_sr.index.summary import Counts, Summary, shortened
 
 SHOWN = 12
 """Values of an attribute, or reasons, that get a line of their own."""

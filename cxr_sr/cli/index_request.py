@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from cxr_sr.cli import output
 from cxr_sr.cli.index_options import Options
 from cxr_sr.errors import OutputError, SettingsError
-from cxr_sr.training.pacs_index import Rules
-from cxr_sr.training.pacs_manifest import COLUMNS, NAME, Manifest
-from cxr_sr.training.pacs_split import Salt, Shares
+from cxr_sr.index.build import Rules
+from cxr_sr.index.given import COLUMNS, NAME, Manifest
+from cxr_sr.index.split import Salt, Shares
 
 
 def rules_of(options: Options) -> Rules:

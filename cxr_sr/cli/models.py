@@ -12,8 +12,8 @@ from cxr_sr.cli import output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, SOME_FAILED, guarded
 from cxr_sr.cli.options import Json
 from cxr_sr.errors import ModelError, OutputError
-from cxr_sr.superres import zoo
-from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.models import zoo
+from cxr_sr.superres.models.spec import ModelSpec
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="A listed model, or a weights file.")

@@ -10,10 +10,10 @@ from cxr_sr.cli.options import paths
 from cxr_sr.cli.upscale_options import Options
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header.derive import HeaderOptions
+from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.target import LongSide, Scale, Spacing, Target
 from cxr_sr.superres.upscale import open_chain
-from cxr_sr.superres.zoo import Model, load_model
 
 DEFAULT_SCALE = 2
 WORKER_THREADS = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.index import Entry, find_index, read_index, split_folder
+from cxr_sr.index.table import Entry, find_index, read_index, split_folder
 
 
 @dataclass(frozen=True)

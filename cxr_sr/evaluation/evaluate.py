@@ -19,9 +19,9 @@ from cxr_sr.evaluation.protocol import Condition, Score, Trial, degraded, score
 from cxr_sr.formats import read
 from cxr_sr.radiograph import Consistency, Radiograph
 from cxr_sr.superres.engines import Precision
+from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.upscale import super_resolve
-from cxr_sr.superres.zoo import Model, load_model
 
 BASELINE = "bicubic"
 """What every model is held against: the plain interpolator of that name."""

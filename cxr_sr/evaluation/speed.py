@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cxr_sr.evaluation.protocol import Condition, measure
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.superres.zoo import Model
+from cxr_sr.superres.models.zoo import Model
 
 Array = NDArray[np.floating[Any]]
 

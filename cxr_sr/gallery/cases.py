@@ -21,8 +21,8 @@ from cxr_sr.gallery.packing import picture
 from cxr_sr.gallery.region import Region, busiest
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.results import below
+from cxr_sr.superres.models.zoo import sha256_of
 from cxr_sr.superres.target import LongSide
-from cxr_sr.superres.zoo import sha256_of
 
 Entry = dict[str, Any]
 

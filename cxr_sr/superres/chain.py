@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Consistency
 from cxr_sr.superres.consistency import RADIUS_PX, project
-from cxr_sr.superres.contrast import contrast_of, gain_of
 from cxr_sr.superres.engines import Engine, EngineName, Precision, open_engine
+from cxr_sr.superres.int8.gain import contrast_of, gain_of
+from cxr_sr.superres.int8.saturation import SPREAD_PX, first_gain, without_saturation
+from cxr_sr.superres.models.spec import ModelSpec
+from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
-from cxr_sr.superres.saturation import SPREAD_PX, first_gain, without_saturation
-from cxr_sr.superres.spec import ModelSpec
-from cxr_sr.superres.zoo import Model
 
 BASE: Interpolation = "bicubic"
 """What every network adds its residual to; computed here, never in the network, so

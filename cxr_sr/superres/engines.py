@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import EngineError, SettingsError
-from cxr_sr.superres.zoo import Model
+from cxr_sr.superres.models.zoo import Model
 
 log = logging.getLogger(__name__)
 
@@ -251,7 +251,7 @@ class TorchEngine:
     precision = "fp32"
 
     def __init__(self, model: Model, scale: int) -> None:
-        from cxr_sr.superres.networks import load_network
+        from cxr_sr.superres.models.networks import load_network
 
         self._network = load_network(model)
         self._scale = scale

@@ -9,7 +9,7 @@ from torch import Tensor
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.superres.networks import Network, Trunk
+from cxr_sr.superres.models.networks import Network, Trunk
 
 
 def features(radiograph: Radiograph, network: Network) -> Tensor:

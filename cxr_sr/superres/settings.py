@@ -12,7 +12,7 @@ from cxr_sr.radiograph import Consistency
 from cxr_sr.superres import tiling
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.engines import EngineName, Precision, choose
-from cxr_sr.superres.zoo import Model
+from cxr_sr.superres.models.zoo import Model
 
 BASELINE_MB = 300
 """What the process itself takes: interpreter, libraries, weights, the input."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Radiograph
-from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.models.spec import ModelSpec
 
 
 @dataclass(frozen=True)

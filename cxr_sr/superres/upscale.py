@@ -23,11 +23,11 @@ from cxr_sr.superres import tiling
 from cxr_sr.superres.canvas import STRIP_ROWS, canvas
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
 from cxr_sr.superres.resize import resize
 from cxr_sr.superres.settings import Settings, threads_of, tiles_of
 from cxr_sr.superres.target import Scale, Target, plan_size
-from cxr_sr.superres.zoo import Model
 
 
 def upscale(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.models.spec import ModelSpec
 
 Row = dict[str, str]
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.superres.contrast import contrast_of
-from cxr_sr.superres.spec import Grid
-from cxr_sr.training.index import MULTIPLE, Image
+from cxr_sr.superres.int8.gain import contrast_of
+from cxr_sr.superres.models.spec import Grid
+from cxr_sr.training.images import MULTIPLE, Image
 from cxr_sr.training.markers import draw_markers
 
 DETAILED_SHARE = 0.6

@@ -29,16 +29,16 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.superres.networks import Network, build, network_class
-from cxr_sr.superres.spec import ModelSpec
-from cxr_sr.superres.zoo import Model
+from cxr_sr.superres.models.networks import Network, build, network_class
+from cxr_sr.superres.models.spec import ModelSpec
+from cxr_sr.superres.models.zoo import Model
 from cxr_sr.training.bar import Bar
 from cxr_sr.training.card import model_card
 from cxr_sr.training.checkpoints import WholeCheckpoints, leading, start_of
 from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
 from cxr_sr.training.export import export, export_int8
 from cxr_sr.training.history import History
-from cxr_sr.training.index import MULTIPLE, Image, load, read_entries
+from cxr_sr.training.images import MULTIPLE, Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
 from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
 from cxr_sr.training.provenance import check_same, provenance, versions

@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
 from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.superres.networks import SCALES, Network
+from cxr_sr.superres.models.networks import SCALES, Network
 from cxr_sr.training.dataset import Batch
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.losses import LOSSES

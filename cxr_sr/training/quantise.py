@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cxr_sr.errors import ModelError, SettingsError
-from cxr_sr.superres.contrast import USUAL_CONTRAST, gain_of
-from cxr_sr.superres.networks import Network, Trunk
-from cxr_sr.superres.saturation import LESS
+from cxr_sr.superres.int8.gain import USUAL_CONTRAST, gain_of
+from cxr_sr.superres.int8.saturation import LESS
+from cxr_sr.superres.models.networks import Network, Trunk
 
 if TYPE_CHECKING:
     import onnx

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cxr_sr.superres.networks import Network
+from cxr_sr.superres.models.networks import Network
 from cxr_sr.training.dataset import Batch
 from cxr_sr.training.degrade import Degradation, degrade
 from cxr_sr.training.learner import enlarge, psnr, restored

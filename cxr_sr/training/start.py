@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from cxr_sr.errors import TrainingError
-from cxr_sr.superres.layers import FixedBatchNorm, Pair
-from cxr_sr.superres.networks import Network, load_network
-from cxr_sr.superres.zoo import load_model
-from cxr_sr.training.index import Image
+from cxr_sr.superres.models.layers import FixedBatchNorm, Pair
+from cxr_sr.superres.models.networks import Network, load_network
+from cxr_sr.superres.models.zoo import load_model
+from cxr_sr.training.images import Image
 
 
 def settle_normalisation(network: Network, images: Sequence[Image]) -> None:

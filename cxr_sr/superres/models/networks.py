@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from cxr_sr.errors import ModelError, SettingsError
-from cxr_sr.superres.layers import (
+from cxr_sr.superres.models.layers import (
     FixedBatchNorm,
     FullPrecision,
     Pair,
@@ -24,8 +24,8 @@ from cxr_sr.superres.layers import (
     tail,
     unbiased,
 )
-from cxr_sr.superres.spec import Grid, ModelSpec
-from cxr_sr.superres.zoo import Model
+from cxr_sr.superres.models.spec import Grid, ModelSpec
+from cxr_sr.superres.models.zoo import Model
 
 SCALES = (2, 3, 4, 8)
 

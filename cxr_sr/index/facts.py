@@ -9,7 +9,7 @@ from typing import Literal
 
 from cxr_sr.formats import read
 from cxr_sr.formats.dicom.subject import Subject
-from cxr_sr.training.pacs_split import Salt
+from cxr_sr.index.split import Salt
 
 OLDEST_TOLD = 90
 """Years from which ages are told together: so old, an age and little else identify."""

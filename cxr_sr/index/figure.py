@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_sr.files import replacing
-from cxr_sr.training.pacs_summary import Counts, Summary, shortened
+from cxr_sr.index.summary import Counts, Summary, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

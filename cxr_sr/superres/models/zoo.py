@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import ModelError
-from cxr_sr.superres.shipped import INTERPOLATORS, TRAINED
-from cxr_sr.superres.spec import METADATA_KEY, ModelSpec
+from cxr_sr.superres.models.shipped import INTERPOLATORS, TRAINED
+from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
 
 WEIGHTS = Path(__file__).parent / "weights"
 INT8_SUFFIX = ".int8.onnx"

@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from cxr_sr.formats.discover import Candidate
-from cxr_sr.training.pacs_facts import Examined, Facts
-from cxr_sr.training.pacs_split import Salt
+from cxr_sr.index.facts import Examined, Facts
+from cxr_sr.index.split import Salt
 
 VERSION = 1
 """Raised when a line changes its meaning."""

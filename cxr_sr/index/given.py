@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.index import read_table
-from cxr_sr.training.pacs_split import SPLITS, Salt
+from cxr_sr.index.split import SPLITS, Salt
+from cxr_sr.index.table import read_table
 
 NAME = "manifest.csv"
 """Looked for in the data's folder and in all below it."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_sr.training.pacs_index import Index, LeftOut, Row
-from cxr_sr.training.pacs_split import SPLITS
+from cxr_sr.index.build import Index, LeftOut, Row
+from cxr_sr.index.split import SPLITS
 
 NOT_STATED = "not stated"
 SIDES_PX = (512, 1024, 2048, 3072, 4096)

@@ -25,9 +25,9 @@ from pathlib import Path
 from cxr_sr.files import replacing
 from cxr_sr.formats.dicom.subject import code, sex
 from cxr_sr.formats.discover import Candidate, discover
-from cxr_sr.training.pacs_facts import Examined, Facts, Kind, age
-from cxr_sr.training.pacs_manifest import Manifest
-from cxr_sr.training.pacs_split import Salt, Shares
+from cxr_sr.index.facts import Examined, Facts, Kind, age
+from cxr_sr.index.given import Manifest
+from cxr_sr.index.split import Salt, Shares
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, TrainingError
 from cxr_sr.formats import read
-from cxr_sr.index import COLUMNS, Entry, find_index, read_index, split_folder
+from cxr_sr.index.table import COLUMNS, Entry, find_index, read_index, split_folder
 from cxr_sr.superres.intensity import Scaling
 
 MULTIPLE = 24

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxr_sr.superres.spec import ModelSpec
+from cxr_sr.superres.models.spec import ModelSpec
 
 INTERPOLATORS = {
     "nearest": "Pixel repetition; at x1 the identity.",

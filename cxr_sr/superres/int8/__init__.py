@@ -1,0 +1,1 @@
+"""For int8 only: more gain where contrast is low, less where it saturates."""

@@ -16,10 +16,12 @@ import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats import codec_process, codec_service, read
-from cxr_sr.formats.codec_process import CodecProcess
+from cxr_sr.formats import read, sandbox
+from cxr_sr.formats.dicom.apart import decode_apart
 from cxr_sr.formats.dicom.layout import PixelLayout
+from cxr_sr.formats.raster import scan as raster_scan
 from cxr_sr.formats.raster.scan import scan
+from cxr_sr.formats.sandbox import Sandbox
 from cxr_sr.formats.sniff import Kind
 from tests.builders import pixel_format, write_png
 from tests.dicom_files import JPEG_LOSSLESS_FRAME, RAMP, dicom_file
@@ -28,14 +30,14 @@ LAYOUT = PixelLayout(16, 16, pixel_format(), 11, 0)
 HOSTILE = """
 import sys; sys.path[:] = sys.argv[1:]
 import ctypes, os, time
-from cxr_sr.formats import codec_service
-true = codec_service.DECODERS["1.2.840.10008.1.2.4.70"]
+from cxr_sr.formats import sandbox_child
+true = sandbox_child.DECODERS["1.2.840.10008.1.2.4.70"]
 def hostile(stream, layout):
     if stream.startswith(b"bad"):
         {harm}
     return true(stream, layout)
-codec_service.DECODERS = dict.fromkeys(codec_service.DECODERS, hostile)
-codec_service.serve()
+sandbox_child.DECODERS = dict.fromkeys(sandbox_child.DECODERS, hostile)
+sandbox_child.serve()
 """
 
 
@@ -43,18 +45,18 @@ codec_service.serve()
 def harmed_by(monkeypatch):
     """A process whose decoder does this harm to streams that begin with `bad`."""
 
-    def make(harm: str) -> CodecProcess:
-        monkeypatch.setattr(codec_process, "_START", HOSTILE.format(harm=harm))
-        return CodecProcess()
+    def make(harm: str) -> Sandbox:
+        monkeypatch.setattr(sandbox, "_START", HOSTILE.format(harm=harm))
+        return Sandbox()
 
     return make
 
 
-def decoded(process: CodecProcess, stream: bytes = JPEG_LOSSLESS_FRAME):
-    return process.decode(stream, JPEGLosslessSV1, LAYOUT)
+def decoded(process: Sandbox, stream: bytes = JPEG_LOSSLESS_FRAME):
+    return decode_apart(stream, JPEGLosslessSV1, LAYOUT, process)
 
 
-def pid_of(process: CodecProcess) -> int:
+def pid_of(process: Sandbox) -> int:
     assert process._child is not None
     return process._child._process.pid
 
@@ -89,7 +91,7 @@ def test_harm_is_a_refusal_and_the_next_image_is_read(harmed_by, harm, said):
 
 @pytest.mark.parametrize("harm", ["time.sleep(60)", "sum(range(10**12))"])
 def test_an_endless_decoder_is_ended(harmed_by, monkeypatch, harm):
-    monkeypatch.setattr(codec_service, "DEADLINE_S", 1)
+    monkeypatch.setattr(sandbox, "DEADLINE_S", 1)
     process = harmed_by(harm)
     begun = time.monotonic()
     with pytest.raises(UnreadableError, match="not decoded within 1 s"):
@@ -124,7 +126,7 @@ def test_a_decoder_that_was_taken_over_can_give_no_more_than_an_image(
 
 
 def test_one_that_died_between_images_is_replaced():
-    process = CodecProcess()
+    process = Sandbox()
     decoded(process)
     first = pid_of(process)
     os.kill(first, signal.SIGKILL)
@@ -134,7 +136,7 @@ def test_one_that_died_between_images_is_replaced():
 
 
 def test_one_process_serves_all_images_and_threads():
-    process = CodecProcess()
+    process = Sandbox()
     with ThreadPoolExecutor(4) as pool:
         images = list(pool.map(lambda _: decoded(process).samples, range(40)))
     assert all((image == RAMP).all() for image in images)
@@ -154,7 +156,7 @@ def test_after_an_interruption_no_answer_is_taken_for_another(harmed_by):
 
 
 def test_the_process_ends_with_the_one_that_reads():
-    process = CodecProcess()
+    process = Sandbox()
     decoded(process)
     pid = pid_of(process)
     del process
@@ -164,8 +166,8 @@ def test_the_process_ends_with_the_one_that_reads():
 
 READER = """
 import os, time
-from tests.test_codec_process import CodecProcess, decoded, pid_of
-process = CodecProcess()
+from tests.test_codec_process import Sandbox, decoded, pid_of
+process = Sandbox()
 decoded(process)
 print(pid_of(process), flush=True)
 time.sleep(60)
@@ -202,22 +204,22 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_fork_does_not_share_its_parents_process():
-    own = codec_process._codec_process(os.getpid())
-    assert codec_process._codec_process(os.getpid()) is own
-    assert codec_process._codec_process(os.getpid() + 1) is not own
+    own = sandbox._own_sandbox(os.getpid())
+    assert sandbox._own_sandbox(os.getpid()) is own
+    assert sandbox._own_sandbox(os.getpid() + 1) is not own
 
 
 RASTER = """
 import sys; sys.path[:] = sys.argv[1:]
 import ctypes, os, time
-from cxr_sr.formats import codec_service
-true = codec_service.scan_here
+from cxr_sr.formats import sandbox_child
+true = sandbox_child.scan_here
 def hostile(path, kind, *, samples):
     if "bad" in path:
         {harm}
     return true(path, kind, samples=samples)
-codec_service.scan_here = hostile
-codec_service.serve()
+sandbox_child.scan_here = hostile
+sandbox_child.serve()
 """
 
 
@@ -232,10 +234,10 @@ codec_service.serve()
     ],
 )
 def test_readers_of_raster_files_may_die_of_them_too(monkeypatch, tmp_path, harm, said):
-    monkeypatch.setattr(codec_process, "_START", RASTER.format(harm=harm))
-    monkeypatch.setattr(codec_service, "DEADLINE_S", 2)
-    process = CodecProcess()
-    monkeypatch.setattr(codec_process, "codec_process", lambda: process)
+    monkeypatch.setattr(sandbox, "_START", RASTER.format(harm=harm))
+    monkeypatch.setattr(sandbox, "DEADLINE_S", 2)
+    process = Sandbox()
+    monkeypatch.setattr(raster_scan, "own_sandbox", lambda: process)
     pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
     good, bad = (write_png(tmp_path / f"{n}.png", pixels) for n in ("good", "bad"))
     for _ in range(2):

@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.codec_process import decode_apart
+from cxr_sr.formats.dicom.apart import decode_apart
 from cxr_sr.formats.dicom.codecs import DECODERS, Decoded, as_image, wrong_length
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.dicom.parse import ParsedDicom, PixelElement

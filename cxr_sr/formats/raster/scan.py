@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.sandbox import own_sandbox
 from cxr_sr.formats.sniff import Kind
 
 READERS = {
@@ -67,8 +68,6 @@ def scan(
         If the file is damaged, its reader dies of it, takes too long or too much
         memory, or there are other samples than stated; or if its name is no text.
     """
-    from cxr_sr.formats.codec_process import codec_process
-
     if not has_text_name(path):
         raise UnreadableError(
             "the file's name, or a folder's, is no valid UTF-8, which the reader of "
@@ -86,7 +85,7 @@ def scan(
         samples = np.frombuffer(bytearray(data), found.dtype or np.uint8)
         return found, samples.reshape(found.shape if samples.size else 0)
 
-    return codec_process().ask(
+    return own_sandbox().ask(
         request, b"", f"the {kind.value} image", lambda _: sample_bytes or 0, shaped
     )
 

@@ -1,12 +1,12 @@
-"""Decoding compressed pixels in a process that may die of them.
+"""A second process that decodes, for a damaged file may crash its decoder.
 
 ::
 
-    decode_apart(stream, syntax, layout)    # like DECODERS[syntax](stream, layout)
+    own_sandbox().ask(request, payload, what, size, shaped)
 
-One process for each that reads, started with the first compressed image and kept for
-the next; one that crashed, hung or took too much memory is replaced. It costs an image
-a copy through two pipes.
+Each process that reads starts one with its first compressed image and keeps it for the
+next. A sandbox that crashed, hung or took too much memory is replaced. An image is
+copied through two pipes. This module knows no format; `sandbox_child` does the work.
 """
 
 from __future__ import annotations
@@ -21,76 +21,41 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import IO, Any, TypeVar
 
-import numpy as np
-from pydicom.uid import UID
-
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats import codec_service
-from cxr_sr.formats.dicom.codecs import Decoded
-from cxr_sr.formats.dicom.layout import PixelLayout
 
 # Not multiprocessing: its daemons, which --jobs and DataLoader work in, may not start
 # processes, and its spawning would run a user's script a second time.
 _START = (
     "import sys; sys.path[:] = sys.argv[1:]; "
-    "from cxr_sr.formats.codec_service import serve; serve()"
+    "from cxr_sr.formats.sandbox_child import serve; serve()"
 )
+DEADLINE_S = 25
+"""Seconds an image gets, so that a file with its header takes less than 30."""
 Facts = dict[str, Any]
 Answer = TypeVar("Answer")
 _LONGEST_ANSWER = 10_000
 """Bytes of the line before the samples."""
 
 
-def decode_apart(stream: bytes, syntax: UID, layout: PixelLayout) -> Decoded:
-    """Decode a code stream in another process.
-
-    Raises
-    ------
-    UnreadableError
-        If the decoder refuses the stream, dies of it, takes longer than `DEADLINE_S`,
-        or asks for more memory than an image of this size may take.
-    """
-    return codec_process().decode(stream, syntax, layout)
-
-
-def codec_process() -> CodecProcess:
+def own_sandbox() -> Sandbox:
     """Return the process that decodes for this one."""
-    return _codec_process(os.getpid())
+    return _own_sandbox(os.getpid())
 
 
 @functools.cache
-def _codec_process(_pid: int) -> CodecProcess:
+def _own_sandbox(_pid: int) -> Sandbox:
     """Return this process's own: a fork must not share its parent's pipes."""
-    return CodecProcess()
+    return Sandbox()
 
 
-class CodecProcess:
+class Sandbox:
     """A process that decodes, started when it is first needed."""
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
         self._child: _Child | None = None
-
-    def decode(self, stream: bytes, syntax: UID, layout: PixelLayout) -> Decoded:
-        """Decode a code stream; see `decode_apart`."""
-        request = {
-            "syntax": syntax,
-            "layout": asdict(layout),
-            "bytes": len(stream),
-        }
-
-        def size(facts: Facts) -> int:
-            return layout.samples * int(facts["width"])
-
-        def shaped(facts: Facts, data: bytes) -> Decoded:
-            samples = np.frombuffer(data, f"<u{int(facts['width'])}")
-            shape = layout.rows, layout.columns
-            return Decoded(samples.reshape(shape), int(facts["precision"]))
-
-        return self.ask(request, stream, f"the {syntax.name} image", size, shaped)
 
     def ask(
         self,
@@ -111,9 +76,10 @@ class CodecProcess:
         Raises
         ------
         UnreadableError
-            As `decode_apart`.
+            If the decoder refuses the payload, dies of it, takes longer than
+            `DEADLINE_S`, or asks for more memory than an image of this size may take.
         """
-        request = request | {"seconds": codec_service.DEADLINE_S}
+        request = request | {"seconds": DEADLINE_S}
         with self._one_at_a_time:
             if self._child is None or self._child.is_dead:
                 self._child = _Child()
@@ -191,7 +157,7 @@ def _refusal(code: int, what: str) -> UnreadableError:
     if sys.platform != "win32" and number == signal.SIGALRM:
         return UnreadableError(
             f"{what} was not decoded within "
-            f"{codec_service.DEADLINE_S} s; the file is damaged or hostile: export it "
+            f"{DEADLINE_S} s; the file is damaged or hostile: export it "
             "anew, uncompressed if you can"
         )
     cause = signal.Signals(number).name if number else f"exit code {code}"

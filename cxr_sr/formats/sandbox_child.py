@@ -26,8 +26,6 @@ from cxr_sr.formats.raster.scan import scan_here, simple_itk
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import PixelFormat
 
-DEADLINE_S = 25
-"""Seconds an image gets, so that a file with its header takes less than 30."""
 BASE_BYTES = 2**28
 """What any image may take, for codecs are loaded with the first that needs them."""
 BYTES_PER_PIXEL = 32

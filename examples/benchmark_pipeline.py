@@ -23,9 +23,10 @@ from pydicom.data import get_testdata_file
 
 import cxr_sr
 from cxr_sr.batch.overlap import Overlapped
-from cxr_sr.batch.runner import Job, run
+from cxr_sr.batch.runner import run
 from cxr_sr.batch.upscaling import Recipe, Upscaling
 from cxr_sr.formats.header.derive import HeaderOptions
+from cxr_sr.report.outcome import Job
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Scale
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cxr_sr.batch.manifest import History, Report, fingerprint
-from cxr_sr.batch.runner import Job, Outcome
 from cxr_sr.errors import ReportError
+from cxr_sr.report.outcome import Job, Outcome
+from cxr_sr.report.writer import History, Report, fingerprint
 from cxr_sr.superres.models.zoo import sha256_of
 
 CLOCK = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -14,9 +14,9 @@ from cxr_sr.batch.plan import (
     gather,
     output_name,
 )
-from cxr_sr.batch.runner import Job
 from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.files import PREFIX
+from cxr_sr.report.outcome import Job
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=40

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cxr_sr.batch import runner
-from cxr_sr.batch.runner import Job, Outcome, Processes, Serial, run
+from cxr_sr.batch.runner import Processes, Serial, run
 from cxr_sr.errors import NotARadiographError, UnreadableError
+from cxr_sr.report.outcome import Job, Outcome
 
 EXECUTORS = [
     pytest.param(Serial, id="serial"),

@@ -24,7 +24,7 @@ from cxr_sr.gallery.cases import Places, case_of, display_of, facts, in_words
 from cxr_sr.gallery.packing import packed, picture
 from cxr_sr.gallery.page import MOST_LISTED, Limits, spread, write_page
 from cxr_sr.gallery.region import CELL_PX, Region, busiest
-from cxr_sr.results import Results
+from cxr_sr.report.results import Results
 from tests.builders import noise, pixel_format, radiograph, write_png
 from tests.files import a_dicom, an_export, damage, tree, upscale
 

@@ -23,7 +23,7 @@ from pydicom.uid import (
 from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
 from cxr_sr.formats import inspect, read, write
 from cxr_sr.formats.dicom import pixels as dicom_pixels
-from cxr_sr.formats.inspect import Inspection
+from cxr_sr.formats.inspection import Inspection
 from cxr_sr.radiograph import Geometry
 from tests.builders import noise, pixel_format, radiograph, write_png
 from tests.dicom_files import (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cxr_sr.batch.runner import Outcome
 from cxr_sr.cli import interrupt
 from cxr_sr.cli.batch import follow
+from cxr_sr.report.outcome import Outcome
 from tests.test_batch_runner import a_job
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.results import Results, below
+from cxr_sr.report.results import Results, below
 from tests.files import a_dicom, damage, upscale
 
 RUN = {"type": "run", "version": 1, "settings": {"model": "bicubic"}}

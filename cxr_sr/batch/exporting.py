@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cxr_sr.batch.manifest import Entry
-from cxr_sr.batch.runner import Job
 from cxr_sr.display.picture import View, picture_of
 from cxr_sr.formats import read, write
+from cxr_sr.report.outcome import Job
+from cxr_sr.report.writer import Entry
 from cxr_sr.superres.models.zoo import sha256_of
 
 

@@ -17,7 +17,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol, Self
 
-from cxr_sr.batch.runner import GRACE_S, Job, Outcome, attempt
+from cxr_sr.batch.runner import GRACE_S, attempt
+from cxr_sr.report.outcome import Job, Outcome
 
 Stage = Callable[[Job, Any], Any]
 """(job, what the stage before returned, None for the first) -> what the next gets; the

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal, Self
 
-from cxr_sr.batch.runner import Job, Outcome, Status
 from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.files import PREFIX
 from cxr_sr.formats.discover import Candidate, Found, discover
+from cxr_sr.report.outcome import Job, Outcome, Status
 
 OutputFormat = Literal["same", "dicom", "png", "tiff", "npy"]
 

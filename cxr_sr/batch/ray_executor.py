@@ -24,15 +24,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from cxr_sr.batch.runner import (
-    GRACE_S,
-    Executor,
-    Job,
-    Outcome,
-    Work,
-    attempt,
-)
+from cxr_sr.batch.runner import GRACE_S, Executor, Work, attempt
 from cxr_sr.errors import EngineError, SettingsError
+from cxr_sr.report.outcome import Job, Outcome
 
 ATTEMPTS = 3
 """How many workers a file may cost: one may be the machine's fault, three are the

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from cxr_sr.batch.manifest import Entry, fingerprint
 from cxr_sr.batch.overlap import Stage
-from cxr_sr.batch.runner import Job
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.formats import check_storable, inspect, read, write
 from cxr_sr.formats.dicom.write import Compression
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.inspect import Inspection
+from cxr_sr.formats.inspection import Inspection
 from cxr_sr.formats.raster.files import SUFFIXES, RasterHeader
 from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
+from cxr_sr.report.outcome import Job
+from cxr_sr.report.writer import Entry, fingerprint
 from cxr_sr.superres.models.zoo import Model, sha256_of
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target, plan_size

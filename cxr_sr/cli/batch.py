@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from cxr_sr.batch.manifest import Entry
-from cxr_sr.batch.runner import Executor, Outcome, Processes, Serial
+from cxr_sr.batch.runner import Executor, Processes, Serial
 from cxr_sr.cli import interrupt, output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.report.outcome import Outcome
+from cxr_sr.report.writer import Entry
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
-from cxr_sr.batch.manifest import entry
-from cxr_sr.batch.runner import Outcome, run
+from cxr_sr.batch.runner import run
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import (
     code_of,
@@ -24,6 +23,8 @@ from cxr_sr.cli.batch import (
 from cxr_sr.cli.errors import NOTHING
 from cxr_sr.cli.options import Debug, Inputs, Json, Quiet, paths
 from cxr_sr.errors import SettingsError
+from cxr_sr.report.outcome import Outcome
+from cxr_sr.report.writer import entry
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch

@@ -71,7 +71,7 @@ def gallery(options: Options) -> int:
     """
     from cxr_sr.gallery.cases import Places
     from cxr_sr.gallery.page import Limits, write_page
-    from cxr_sr.results import Results
+    from cxr_sr.report.results import Results
 
     results = Results.read(options.report)
     _check(options)
@@ -90,7 +90,7 @@ def gallery(options: Options) -> int:
 def _check(options: Options) -> None:
     """Refuse folders that are not there, and a page within the input."""
     from cxr_sr.batch.plan import check_places
-    from cxr_sr.batch.runner import Job
+    from cxr_sr.report.outcome import Job
 
     for folder in options.inputs:
         if not folder.is_dir():

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_sr.batch.runner import Executor, Job, Outcome, Processes, Serial, run
+from cxr_sr.batch.runner import Executor, Processes, Serial, run
 from cxr_sr.cli import output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
 from cxr_sr.cli.index_options import ENDINGS, Options
+from cxr_sr.report.outcome import Job, Outcome
 
 if TYPE_CHECKING:
     from cxr_sr.formats.discover import Candidate

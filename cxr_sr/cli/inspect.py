@@ -14,7 +14,7 @@ from cxr_sr.errors import CxrSrError
 
 if TYPE_CHECKING:
     from cxr_sr.formats.discover import Found
-    from cxr_sr.formats.inspect import Inspection
+    from cxr_sr.formats.inspection import Inspection
 
 COLUMNS = ["file", "kind", "size", "bits", "photometric", "spacing mm", "pixels"]
 UNKNOWN = "-"

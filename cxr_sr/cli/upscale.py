@@ -7,9 +7,8 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from cxr_sr.batch.manifest import History, Report, entry
 from cxr_sr.batch.overlap import Overlapped
-from cxr_sr.batch.runner import Crew, Outcome, Serial, run
+from cxr_sr.batch.runner import Crew, Serial, run
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import (
     code_of,
@@ -22,6 +21,8 @@ from cxr_sr.cli.batch import (
 )
 from cxr_sr.cli.errors import DONE, NOTHING
 from cxr_sr.cli.upscale_options import Options
+from cxr_sr.report.outcome import Outcome
+from cxr_sr.report.writer import History, Report, entry
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch

@@ -24,7 +24,7 @@ from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.formats.dicom.write import Compression, check_storable, write_dicom
 from cxr_sr.formats.discover import Candidate, Skipped, discover
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.inspect import Inspection, inspect
+from cxr_sr.formats.inspection import Inspection, inspect
 from cxr_sr.formats.raster.files import (
     SUFFIXES,
     RasterHeader,

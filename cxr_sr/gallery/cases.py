@@ -20,7 +20,7 @@ from cxr_sr.formats.header.elements import text
 from cxr_sr.gallery.packing import picture
 from cxr_sr.gallery.region import Region, busiest
 from cxr_sr.radiograph import Radiograph
-from cxr_sr.results import below
+from cxr_sr.report.results import below
 from cxr_sr.superres.models.zoo import sha256_of
 from cxr_sr.superres.target import LongSide
 

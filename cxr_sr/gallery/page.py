@@ -16,7 +16,7 @@ import numpy as np
 
 from cxr_sr.files import replacing
 from cxr_sr.gallery.cases import Places, case_of, facts
-from cxr_sr.results import Results
+from cxr_sr.report.results import Results
 
 Entry = dict[str, Any]
 

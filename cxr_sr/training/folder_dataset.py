@@ -32,7 +32,7 @@ from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.formats import inspect, read
 from cxr_sr.formats.discover import Candidate, discover
 from cxr_sr.radiograph import Radiograph
-from cxr_sr.results import Results, below
+from cxr_sr.report.results import Results, below
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Brightness of red, green and blue (ITU-R BT.601)."""

@@ -25,8 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cxr_sr.batch.runner import Job, Outcome
 from cxr_sr.errors import OutputError, ReportError
+from cxr_sr.report.outcome import Job, Outcome
 from cxr_sr.superres.models.zoo import sha256_of
 
 VERSION = 1

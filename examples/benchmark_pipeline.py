@@ -22,7 +22,7 @@ from pathlib import Path
 from pydicom.data import get_testdata_file
 
 import cxr_sr
-from cxr_sr.batch.overlap import Overlapped
+from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.batch.runner import run
 from cxr_sr.batch.upscaling import Recipe, Upscaling
 from cxr_sr.formats.header.derive import HeaderOptions

@@ -23,7 +23,7 @@ from cxr_sr.evaluation.protocol import Condition, Score, degraded, score
 from cxr_sr.superres.models.networks import SCALES, Network, load_network
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
-from cxr_sr.training.dataset import Sampling
+from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.fit import Run, fit
 from cxr_sr.training.learner import Recipe, enlarge, reconstruct
 

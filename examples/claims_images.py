@@ -16,7 +16,7 @@ from torch.nn import functional
 from cxr_sr import read
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.training.images import read_entries
+from cxr_sr.training.data.images import read_entries
 
 SIDE_PX = 240
 """Of the images trained on and measured: a multiple of 24 near the paper's 256, and

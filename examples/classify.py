@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from cxr_sr.errors import InputError
-from cxr_sr.training.folder_dataset import XRAYVISION, RadiographDataset
+from cxr_sr.torch_data import XRAYVISION, RadiographDataset
 
 SIZE = 224
 PRETRAINED = "densenet121-res224-all"

@@ -18,7 +18,7 @@ from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.header.elements import text
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.index import facts
-from cxr_sr.training.images import read_entries
+from cxr_sr.training.data.images import read_entries
 from tests.builders import noise, pixel_format, write_png
 from tests.pacs_export import (
     ANNA,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.index.table import Entry
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.training.dataset import (
+from cxr_sr.training.data.dataset import (
     Batch,
     Batches,
     Codes,
@@ -29,8 +29,8 @@ from cxr_sr.training.dataset import (
     detail,
     laplacian,
 )
-from cxr_sr.training.images import Image, load, read_entries
-from cxr_sr.training.provenance import data_hash, provenance
+from cxr_sr.training.data.images import Image, load, read_entries
+from cxr_sr.training.run_folder.provenance import data_hash, provenance
 from tests.builders import noise, pixel_format, write_png
 
 PLAIN = Sampling(crop_px=24, altered_share=0.0)

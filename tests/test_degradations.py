@@ -52,7 +52,7 @@ class TestEqualToTraining:
     @pytest.fixture
     def degrade(self):
         pytest.importorskip("torch")
-        return pytest.importorskip("cxr_sr.training.degrade")
+        return pytest.importorskip("cxr_sr.training.data.degrade")
 
     @pytest.mark.parametrize("scale", SCALES)
     @pytest.mark.parametrize(

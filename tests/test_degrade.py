@@ -18,7 +18,7 @@ from cxr_sr.evaluation.degradations import NOMINAL, Coding, expose
 from cxr_sr.evaluation.degradations import bicubic as evaluated
 from cxr_sr.superres import resample
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.training.degrade import (
+from cxr_sr.training.data.degrade import (
     DEGRADATIONS,
     Degradation,
     bicubic,

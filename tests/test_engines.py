@@ -233,7 +233,7 @@ class TestWeights:
         assert one is other
 
     def test_but_anew_where_the_file_holds_others(self, tmp_path, engine_name):
-        export = pytest.importorskip("cxr_sr.training.export").export
+        export = pytest.importorskip("cxr_sr.training.onnx").export
         before, image = tiny_model(tmp_path), an_image()
         old = open_engine(before, 2, engine_name, "fp32")(image)
         spec = tiny_spec("trunk")

@@ -26,9 +26,8 @@ from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres import resample
 from cxr_sr.superres.models.networks import Hydra, Trunk, build, load_network
 from cxr_sr.superres.models.zoo import Model, load_model
-from cxr_sr.training.dataset import Batch, Sampling
-from cxr_sr.training.degrade import Degradation, degrade
-from cxr_sr.training.export import export
+from cxr_sr.training.data.dataset import Batch, Sampling
+from cxr_sr.training.data.degrade import Degradation, degrade
 from cxr_sr.training.fit import Run, fit
 from cxr_sr.training.learner import (
     Learner,
@@ -39,6 +38,7 @@ from cxr_sr.training.learner import (
     reconstruct,
 )
 from cxr_sr.training.losses import LOSSES
+from cxr_sr.training.onnx import export
 from cxr_sr.training.start import start_from, teacher_for
 from tests.builders import (
     noise,

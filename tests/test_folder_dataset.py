@@ -21,7 +21,7 @@ from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.formats import read
 from cxr_sr.radiograph import Geometry
 from cxr_sr.superres.target import LongSide
-from cxr_sr.training.folder_dataset import (
+from cxr_sr.torch_data import (
     IMAGENET,
     UNIT,
     XRAYVISION,

@@ -7,7 +7,7 @@ import pytest
 from cxr_sr.errors import SettingsError
 from cxr_sr.evaluation.cases import find_cases
 from cxr_sr.index.table import find_index, read_index, read_table
-from cxr_sr.training.images import read_entries
+from cxr_sr.training.data.images import read_entries
 
 
 @pytest.fixture

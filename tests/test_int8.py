@@ -24,7 +24,7 @@ from tests.builders import radiograph, structure, tiny_model, tiny_spec, write_p
 torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
-from cxr_sr.training.export import export_int8  # noqa: E402
+from cxr_sr.training.onnx import export_int8  # noqa: E402
 from cxr_sr.training.quantise import (  # noqa: E402
     gains,
     quantised,

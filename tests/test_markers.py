@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cxr_sr.training.dataset import Crops, Sampling
-from cxr_sr.training.markers import CROP_PX, draw_markers
+from cxr_sr.training.data.dataset import Crops, Sampling
+from cxr_sr.training.data.markers import CROP_PX, draw_markers
 from tests.test_dataset import image
 
 Plane = NDArray[np.float32]

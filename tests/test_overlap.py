@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cxr_sr.batch.overlap import THREAD_NAME, Overlapped
+from cxr_sr.batch.pipeline import THREAD_NAME, Overlapped
 from cxr_sr.batch.runner import Serial, run
 from tests.test_batch_runner import ENDS, a_job, jobs
 

@@ -21,7 +21,7 @@ from cxr_sr.index.build import (
 from cxr_sr.index.facts import Examined
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
-from cxr_sr.training.images import read_entries
+from cxr_sr.training.data.images import read_entries
 from tests.pacs_builders import some_image
 from tests.pacs_export import KEPT, LEFT_OUT, messy_export
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cxr_sr.batch.ray_executor import ATTEMPTS, connected
+from cxr_sr.batch.ray import ATTEMPTS, connected
 from cxr_sr.batch.runner import run
 from cxr_sr.errors import SettingsError
 from tests.files import COMMAND, Entry, a_png, an_export, report_of, upscale

@@ -8,11 +8,11 @@ import torch
 from matplotlib.image import imread
 
 from cxr_sr.superres.models.spec import ModelSpec
-from cxr_sr.training import history, samples
-from cxr_sr.training.card import model_card
-from cxr_sr.training.dataset import Batch
-from cxr_sr.training.degrade import Degradation
+from cxr_sr.training.data.dataset import Batch
+from cxr_sr.training.data.degrade import Degradation
 from cxr_sr.training.learner import enlarge
+from cxr_sr.training.run_folder import history, samples
+from cxr_sr.training.run_folder.card import model_card
 from tests.builders import structure, tiny_network
 
 

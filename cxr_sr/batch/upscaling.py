@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cxr_sr.batch.overlap import Stage
+from cxr_sr.batch.pipeline import Stage
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.formats import check_storable, inspect, read, write
 from cxr_sr.formats.dicom.write import Compression

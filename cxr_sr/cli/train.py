@@ -209,8 +209,8 @@ def run_of(options: Options) -> "Run":
     SettingsError
         If an option is not what it should be, or no budget is given.
     """
-    from cxr_sr.training.dataset import Sampling
-    from cxr_sr.training.degrade import Degradation
+    from cxr_sr.training.data.dataset import Sampling
+    from cxr_sr.training.data.degrade import Degradation
     from cxr_sr.training.fit import Run
     from cxr_sr.training.learner import Recipe
 

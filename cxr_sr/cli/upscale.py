@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from cxr_sr.batch.overlap import Overlapped
+from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.batch.runner import Crew, Serial, run
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import (
@@ -89,7 +89,7 @@ def _hands(
         # Several processes overlap one another's stages already.
         alone = options.jobs == 1
         return nullcontext(Overlapped if alone else executor(options.jobs))
-    from cxr_sr.batch.ray_executor import connected
+    from cxr_sr.batch.ray import connected
 
     return connected(options.cluster, recipe.settings.threads)
 

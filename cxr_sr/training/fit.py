@@ -32,19 +32,19 @@ from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.models.networks import Network, build, network_class
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.training.bar import Bar
-from cxr_sr.training.card import model_card
-from cxr_sr.training.checkpoints import WholeCheckpoints, leading, start_of
-from cxr_sr.training.dataset import Batches, Crops, Regions, Sampling
-from cxr_sr.training.export import export, export_int8
-from cxr_sr.training.history import History
-from cxr_sr.training.images import MULTIPLE, Image, load, read_entries
+from cxr_sr.training.data.dataset import Batches, Crops, Regions, Sampling
+from cxr_sr.training.data.images import MULTIPLE, Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
 from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
-from cxr_sr.training.provenance import check_same, provenance, versions
+from cxr_sr.training.onnx import export, export_int8
 from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
 from cxr_sr.training.quiet import quiet_lightning
-from cxr_sr.training.samples import draw_samples
+from cxr_sr.training.run_folder.bar import Bar
+from cxr_sr.training.run_folder.card import model_card
+from cxr_sr.training.run_folder.checkpoints import WholeCheckpoints, leading, start_of
+from cxr_sr.training.run_folder.history import History
+from cxr_sr.training.run_folder.provenance import check_same, provenance, versions
+from cxr_sr.training.run_folder.samples import draw_samples
 from cxr_sr.training.start import settle_normalisation, start_from, teacher_for
 
 REGION_PX = 264

@@ -17,8 +17,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.models.networks import SCALES, Network
-from cxr_sr.training.dataset import Batch
-from cxr_sr.training.degrade import Degradation, degrade
+from cxr_sr.training.data.dataset import Batch
+from cxr_sr.training.data.degrade import Degradation, degrade
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.muon import Muon
 from cxr_sr.training.quantise import QuantisedTrunk, gains

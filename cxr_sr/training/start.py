@@ -12,7 +12,7 @@ from cxr_sr.errors import TrainingError
 from cxr_sr.superres.models.layers import FixedBatchNorm, Pair
 from cxr_sr.superres.models.networks import Network, load_network
 from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.training.images import Image
+from cxr_sr.training.data.images import Image
 
 
 def settle_normalisation(network: Network, images: Sequence[Image]) -> None:

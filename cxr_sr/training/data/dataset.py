@@ -17,8 +17,8 @@ from torch.utils.data import default_collate
 from cxr_sr.errors import SettingsError
 from cxr_sr.superres.int8.gain import contrast_of
 from cxr_sr.superres.models.spec import Grid
-from cxr_sr.training.images import MULTIPLE, Image
-from cxr_sr.training.markers import draw_markers
+from cxr_sr.training.data.images import MULTIPLE, Image
+from cxr_sr.training.data.markers import draw_markers
 
 DETAILED_SHARE = 0.6
 """Share of crops around a block drawn in proportion to its detail. Markers and

@@ -197,7 +197,7 @@ def _operation(node: fx.Node, whole: nn.Module) -> _Operation:
         return _Operation(FUNCTIONS[node.target])
     raise ModelError(
         f"the network's {node.target} has no ONNX form; add it to LAYERS or FUNCTIONS "
-        "of cxr_sr.training.export"
+        "of cxr_sr.training.onnx"
     )
 
 

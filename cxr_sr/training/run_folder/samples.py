@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_sr.superres.models.networks import Network
-from cxr_sr.training.dataset import Batch
-from cxr_sr.training.degrade import Degradation, degrade
+from cxr_sr.training.data.dataset import Batch
+from cxr_sr.training.data.degrade import Degradation, degrade
 from cxr_sr.training.learner import enlarge, psnr, restored
 
 

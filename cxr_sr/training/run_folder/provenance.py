@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cxr_sr.errors import TrainingError
-from cxr_sr.training.images import Image
+from cxr_sr.training.data.images import Image
 
 PACKAGES = ("torch", "lightning", "numpy")
 

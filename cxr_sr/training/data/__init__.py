@@ -1,0 +1,1 @@
+"""Images for training: chosen, decoded, cut into crops and degraded."""

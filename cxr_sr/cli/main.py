@@ -11,11 +11,11 @@ from cxr_sr.cli.errors import guarded
 from cxr_sr.cli.evaluate import evaluate
 from cxr_sr.cli.export import export
 from cxr_sr.cli.gallery import gallery
-from cxr_sr.cli.index import index
+from cxr_sr.cli.index.command import index
 from cxr_sr.cli.inspect import inspect
 from cxr_sr.cli.options import spread
 from cxr_sr.cli.train import train
-from cxr_sr.cli.upscale import upscale
+from cxr_sr.cli.upscale.command import upscale
 
 app = typer.Typer(
     name="cxr-sr",

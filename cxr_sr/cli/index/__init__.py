@@ -1,0 +1,1 @@
+"""`cxr-sr index`: the command, its options, and the rules and tables made of them."""

@@ -1,0 +1,144 @@
+"""`cxr-sr index`: a PACS export in, a training index out, nothing identifying in it."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxr_sr.batch.runner import Executor, Processes, Serial, run
+from cxr_sr.cli import output
+from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.cli.index.options import ENDINGS, Options
+from cxr_sr.report.outcome import Job, Outcome
+
+if TYPE_CHECKING:
+    from cxr_sr.formats.discover import Candidate
+    from cxr_sr.index.build import Index, Rules
+    from cxr_sr.index.facts import Examined
+    from cxr_sr.index.journal import Journal
+    from cxr_sr.index.split import Salt
+    from cxr_sr.index.summary import Summary
+
+
+def index(options: Options) -> int:
+    """Find the radiographs of a PACS export; print the path of their index.
+
+    Duplicates are left out by their pixels, and patients are split: never one image
+    here and another there. Every file left out is listed with the reason. Patients
+    appear as salted hashes only; delete INDEX.key before you hand the index on, and
+    mind that its column file repeats the names of your folders and files.
+
+    A killed run goes on with the same command.
+    """
+    from cxr_sr.cli.index.request import rules_of, with_found
+    from cxr_sr.index.build import assemble, survey
+
+    rules = rules_of(options)
+    candidates, others = survey(options.data, _is_ours(options))
+    rules = with_found(rules, options, (other.name for other in others))
+    examined = _examine(options, rules.salt, candidates)
+    return _conclude(options, rules, assemble([*examined, *others], rules))
+
+
+def _is_ours(options: Options) -> Callable[[Path], bool]:
+    """Return what tells the files that this command writes."""
+    ours = {options.beside(ending).resolve() for ending in ENDINGS}
+    names = {path.name for path in ours}
+    return lambda path: path.name in names and path.resolve() in ours
+
+
+def _examine(
+    options: Options, salt: "Salt", candidates: "list[Candidate]"
+) -> "list[Examined]":
+    """Return what is in the files, reading those that no earlier run has read."""
+    from cxr_sr import __version__
+    from cxr_sr.index.journal import Journal
+
+    with Journal(options.beside(".journal.jsonl"), salt, __version__) as journal:
+        known, todo = journal.sift(candidates)
+        if known and not options.quiet:
+            output.say(f"{len(known)} files are known from an earlier run")
+        return known + _read(options, salt, todo, journal)
+
+
+def _read(
+    options: Options, salt: "Salt", todo: "list[Candidate]", journal: "Journal"
+) -> "list[Examined]":
+    """Read files, each found noted before the next is waited for."""
+    jobs = (
+        Job(c.relative.as_posix(), c.path, "", options.output, asked=False)
+        for c in todo
+    )
+    examined: list[Examined] = []
+    failed = 0
+    with (
+        output.progress(len(todo), quiet=options.quiet, plain=True) as finished_one,
+        closing(run(partial(_look, salt), jobs, _executor(options.jobs))) as outcomes,
+    ):
+        for outcome in outcomes:
+            examined.append(_examined(outcome))
+            journal.add(examined[-1])
+            failed += outcome.status == "failed"
+            finished_one(failed)
+    return examined
+
+
+def _executor(jobs: int) -> Executor:
+    # A process of its own even for one core: a decoder that crashes costs one file.
+    return (
+        Serial if jobs == 1 else partial(Processes, count=jobs or os.cpu_count() or 1)
+    )
+
+
+def _look(salt: "Salt", job: Job) -> dict[str, Any]:
+    """Read one file, in whatever process."""
+    from cxr_sr.index.facts import examine
+
+    return dataclasses.asdict(examine(job.source, salt))
+
+
+def _examined(outcome: Outcome) -> "Examined":
+    from cxr_sr.index.facts import Examined, Facts
+
+    name, reason = outcome.job.name, outcome.reason
+    if outcome.status == "done":
+        return Examined(name, Facts(**outcome.facts))
+    if outcome.status == "skipped":
+        return Examined(name, None, "no radiograph", reason)
+    return Examined(name, None, "unreadable", reason)
+
+
+def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
+    """Write what was made, the index last; say what it is, also as an exit code."""
+    from cxr_sr.cli.index.report import doubts, show
+    from cxr_sr.index.build import write_index, write_skipped
+    from cxr_sr.index.summary import Summary
+
+    summary = Summary.of(made)
+    write_skipped(made, options.beside(".skipped.csv"))
+    if made.rows:
+        _draw(options, summary)
+        write_index(made, options.output)
+    show(options, summary)
+    for doubt in doubts(summary, rules):
+        output.complain(doubt)
+    unreadable = "unreadable" in summary.left_out
+    if not made.rows:
+        output.complain("nothing to index: no radiograph in the data")
+        return ALL_FAILED if unreadable else NOTHING
+    return SOME_FAILED if unreadable else DONE
+
+
+def _draw(options: Options, summary: "Summary") -> None:
+    from cxr_sr.evaluation.figures import available
+    from cxr_sr.index.figure import write_figure
+
+    if available():
+        write_figure(summary, options.beside(".png"))
+    elif not options.quiet:
+        output.say(
+            "no picture: it needs matplotlib; run: pip install 'cxr-sr[figures]'"
+        )

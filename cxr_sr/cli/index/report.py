@@ -1,0 +1,74 @@
+"""What `cxr-sr index` tells of an index: tables for people, an object for machines."""
+
+from collections import Counter
+
+from cxr_sr.cli import output
+from cxr_sr.cli.index.options import Options
+from cxr_sr.index.build import Rules
+from cxr_sr.index.summary import Counts, Summary, shortened
+
+SHOWN = 12
+"""Values of an attribute, or reasons, that get a line of their own."""
+
+
+def show(options: Options, summary: Summary) -> None:
+    """Print the index's path or, as JSON, all counts; tell the counts."""
+    if not options.quiet:
+        if summary.images:
+            _tell_images(summary)
+        _tell_left_out(options, summary)
+    if options.as_json:
+        written = {"index": str(options.output)} if summary.images else {}
+        output.record(written | summary.as_json())
+    elif summary.images:
+        output.data(str(options.output))
+
+
+def doubts(summary: Summary, rules: Rules) -> list[str]:
+    """Return what a user should know before trusting the splits."""
+    found = []
+    if summary.unnamed:
+        found.append(
+            f"{summary.unnamed} images name no patient: those of a study, else of a "
+            "subfolder, count as one patient, others each as its own; a manifest.csv "
+            "with the columns file and patient would tell"
+        )
+    wanted = [side for side, share in rules.shares.parts.items() if share > 0]
+    empty = [side for side in wanted if side not in summary.splits]
+    if empty and summary.images and not rules.manifest.sides:
+        found.append(
+            f"no image falls to {' or '.join(empty)}: chance decides, and there "
+            f"are only {summary.patients} patients; add some, or try another --seed or "
+            "--split"
+        )
+    return found
+
+
+def _tell_images(summary: Summary) -> None:
+    sides = list(summary.splits)
+    rows = [
+        ["", what, *(str(n[what]) for n in summary.splits.values()), str(total)]
+        for what, total in (("images", summary.images), ("patients", summary.patients))
+    ]
+    for attribute, counts in summary.counts.items():
+        rows += _lines(attribute, shortened(counts, SHOWN), sides)
+    output.table(["", "", *sides, "all"], rows, talk=True)
+
+
+def _lines(attribute: str, counts: Counts, sides: list[str]) -> list[list[str]]:
+    """Return the lines of one attribute; its name stands before the first."""
+    names = [attribute, *[""] * (len(counts) - 1)]
+    return [
+        [name, value, *(str(count[side]) for side in sides), str(count.total())]
+        for name, (value, count) in zip(names, counts.items(), strict=True)
+    ]
+
+
+def _tell_left_out(options: Options, summary: Summary) -> None:
+    total = sum(summary.left_out.values())
+    if not total:
+        return
+    output.say(f"{total} files left out, see {options.beside('.skipped.csv').name}:")
+    causes = {why: Counter({"": n}) for why, n in summary.reasons.items()}
+    rows = [[str(n.total()), why] for why, n in shortened(causes, SHOWN).items()]
+    output.table(["files", "why"], rows, talk=True)

@@ -1,0 +1,133 @@
+"""`cxr-sr upscale`: files in, finer files out, and a report of every one."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from cxr_sr.batch.pipeline import Overlapped
+from cxr_sr.batch.runner import Crew, Serial, run
+from cxr_sr.cli import output
+from cxr_sr.cli.batch import (
+    code_of,
+    executor,
+    follow,
+    is_empty,
+    summary,
+    tell,
+    tell_nothing,
+)
+from cxr_sr.cli.errors import DONE, NOTHING
+from cxr_sr.cli.upscale.options import Options
+from cxr_sr.report.outcome import Outcome
+from cxr_sr.report.writer import History, Report, entry
+
+if TYPE_CHECKING:
+    from cxr_sr.batch.plan import Batch
+    from cxr_sr.batch.upscaling import Recipe, Upscaling
+
+
+def upscale(options: Options) -> int:
+    """Super-resolve radiographs; print the paths that were written.
+
+    The folders of INPUT are mirrored under --output, and nothing is written into the
+    input. A report of every file is kept beside the results.
+    """
+    output.say(output.NOTICE)
+    from cxr_sr.cli.upscale.request import batch_of, recipe_of
+    from cxr_sr.files import sweep
+
+    recipe = recipe_of(options)
+    batch = batch_of(options)
+    if is_empty(batch):
+        tell_nothing(batch)
+        # Of a divided input, a part may well be empty.
+        return NOTHING if options.shard is None else DONE
+    if options.dry_run:
+        return _rehearse(options, recipe, batch)
+    folders = {job.target.parent for job in batch.jobs}
+    if options.resume:
+        sweep(folders)
+    try:
+        with _hands(options, recipe) as hands:
+            return _perform(options, recipe, batch, hands)
+    finally:
+        sweep(folders)  # workers may have died of their file
+
+
+def _rehearse(options: Options, recipe: "Recipe", batch: "Batch") -> int:
+    """Tell what would be done, from the headers alone."""
+    from cxr_sr.batch.upscaling import rehearse
+
+    counts = Counter[str]()
+    rehearsed = run(partial(rehearse, recipe), batch.jobs, Serial)
+    for outcome in chain(batch.left_out, rehearsed):
+        counts[outcome.status] += 1
+        plan = entry(outcome)
+        if options.as_json or outcome.status == "failed":
+            tell(options, outcome, plan)
+        elif outcome.status == "done":
+            sizes = f"{_px(plan['input_size'])} -> {_px(plan['output_size'])}"
+            output.data(f"{outcome.job.name} -> {outcome.job.target}: {sizes}")
+    return code_of(counts)
+
+
+def _px(size: tuple[int, int]) -> str:
+    return f"{size[1]} x {size[0]} px"
+
+
+def _hands(
+    options: Options, recipe: "Recipe"
+) -> AbstractContextManager[Callable[["Upscaling"], Crew]]:
+    """Return who does the work, here or on a cluster; told before anything is written.
+
+    A cluster that is not there is thus as if nothing had been asked for.
+    """
+    if options.cluster is None:
+        # Several processes overlap one another's stages already.
+        alone = options.jobs == 1
+        return nullcontext(Overlapped if alone else executor(options.jobs))
+    from cxr_sr.batch.ray import connected
+
+    return connected(options.cluster, recipe.settings.threads)
+
+
+def _perform(
+    options: Options,
+    recipe: "Recipe",
+    batch: "Batch",
+    hands: Callable[["Upscaling"], Crew],
+) -> int:
+    """Do the jobs and report them, file by file."""
+    from cxr_sr.batch.upscaling import Upscaling, clock
+
+    history = History()
+    if options.resume:
+        history = History.read(options.report_path, recipe.sha256)
+    recipe = recipe.at(clock(history.clock))
+    total = len(batch.jobs) + len(batch.left_out)
+    with (
+        Report(options.report_path) as report,
+        output.progress(total, quiet=options.quiet) as finished_one,
+    ):
+        report.begin({"notice": output.NOTICE} | recipe.announce())
+
+        def note(outcome: Outcome) -> None:
+            tell(options, outcome, report.add(outcome))
+            finished_one(report.counts["failed"])
+
+        for outcome in batch.left_out:
+            note(outcome)
+        todo = history.sift(batch.jobs, note)
+        with closing(run(Upscaling(recipe), todo, hands)) as outcomes:
+            follow(outcomes, note, stop=options.on_error == "stop")
+    return _conclude(options, report.counts)
+
+
+def _conclude(options: Options, counts: Mapping[str, int]) -> int:
+    """Say how it went, in words and as an exit code."""
+    if not options.quiet:
+        output.say(f"{summary(counts)}; report: {options.report_path}")
+    return code_of(counts)

@@ -1,0 +1,132 @@
+"""From the options of `cxr-sr upscale` to recipe and jobs, checked before any work."""
+
+import dataclasses
+import os
+from importlib.metadata import version
+
+from cxr_sr.batch.plan import Batch, Shard, check_absent, check_places, gather
+from cxr_sr.batch.upscaling import Recipe
+from cxr_sr.cli.options import paths
+from cxr_sr.cli.upscale.options import Options
+from cxr_sr.errors import SettingsError
+from cxr_sr.formats.header.derive import HeaderOptions
+from cxr_sr.superres.models.zoo import Model, load_model
+from cxr_sr.superres.settings import Settings, resolved
+from cxr_sr.superres.target import LongSide, Scale, Spacing, Target
+from cxr_sr.superres.upscale import open_chain
+
+DEFAULT_SCALE = 2
+WORKER_THREADS = 1
+"""Of a cluster's worker: many files are done faster by many workers."""
+
+
+def recipe_of(options: Options) -> Recipe:
+    """Return how the files are to be made.
+
+    Raises
+    ------
+    SettingsError, ModelError, EngineError
+        If options contradict each other, or the model or the engine.
+    """
+    _refuse_contradictions(options)
+    model = _model(options)
+    settings = Settings(
+        engine=options.engine,
+        precision=options.precision,
+        consistency=options.consistency,
+        threads=options.threads or _share(options),
+        tile_px=options.tile,
+        max_memory_mb=options.max_memory,
+    )
+    recipe = Recipe(
+        model,
+        _target(options),
+        # The report says what was used, and a machine that lacks it does not resume.
+        resolved(settings, model),
+        HeaderOptions(options.equipment, options.private, options.overlays),
+        options.compress,
+        options.format,
+        version("cxr-sr"),
+    )
+    _try_engine(recipe)
+    return recipe
+
+
+def batch_of(options: Options) -> Batch:
+    """Return what there is to do, every output's place checked.
+
+    Raises
+    ------
+    SettingsError
+        If an input is not there, or --shard is no part.
+    OutputError
+        If an output would have no place of its own, or exists.
+    """
+    part = Shard(1, 1) if options.shard is None else Shard.parse(options.shard)
+    inputs = paths(options.inputs)
+    batch = gather(inputs, options.output, options.format, part)
+    check_places(batch.jobs, options.report_path, inputs)
+    if not (options.resume or options.overwrite or options.dry_run):
+        check_absent(batch.jobs)
+    return batch
+
+
+def _model(options: Options) -> Model:
+    """Return the model, its weights where another process finds them, too."""
+    model = load_model(options.model)
+    return dataclasses.replace(model, onnx=model.onnx.absolute())
+
+
+def _share(options: Options) -> int:
+    """Return the threads of one process among several, so that all cores have work."""
+    if options.cluster is not None:
+        return WORKER_THREADS
+    jobs = options.jobs
+    return max((os.cpu_count() or 1) // jobs, 1) if jobs > 1 else 0
+
+
+def _refuse_contradictions(options: Options) -> None:
+    if options.resume and options.overwrite:
+        raise SettingsError(
+            "--resume keeps what is done and --overwrite replaces it; give one of them"
+        )
+    if options.cluster is not None and options.jobs > 1:
+        raise SettingsError(
+            f"--jobs {options.jobs} is for processes of this machine; how many work on "
+            "a cluster, its processors decide; give --cluster or --jobs"
+        )
+    if options.compress != "none" and options.format not in ("same", "dicom"):
+        raise SettingsError(
+            f"--compress {options.compress} is for DICOM, not for {options.format}; "
+            "leave it out"
+        )
+    if options.device not in ("auto", "cpu"):
+        raise SettingsError(
+            f"--device {options.device}: the engines of this version run on the cpu; "
+            "leave it out"
+        )
+
+
+def _target(options: Options) -> Target:
+    given: dict[str, Target] = {}
+    if options.scale is not None:
+        given[f"--scale {options.scale}"] = Scale(options.scale)
+    if options.spacing is not None:
+        given[f"--spacing {options.spacing}"] = Spacing(options.spacing)
+    if options.long_side is not None:
+        given[f"--long-side {options.long_side}"] = LongSide(options.long_side)
+    if len(given) > 1:
+        raise SettingsError(f"{' and '.join(given)} exclude each other; give one")
+    for name, target in given.items():
+        (number,) = dataclasses.astuple(target)
+        if not number > 0:
+            raise SettingsError(f"{name}: expected more than 0")
+        return target
+    return Scale(DEFAULT_SCALE)
+
+
+def _try_engine(recipe: Recipe) -> None:
+    """Open once what every file will need, so that it fails here if it does."""
+    target, spec = recipe.target, recipe.model.spec
+    scale = target.factor if isinstance(target, Scale) else max(spec.scales)
+    open_chain(recipe.model, scale, recipe.settings, (spec.channels,))

@@ -1,0 +1,68 @@
+"""An interruption ends a command wherever it comes."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from cxr_sr.cli import interrupt
+from cxr_sr.cli.batch import follow
+from cxr_sr.report.outcome import Outcome
+from tests.batch.test_runner import a_job
+
+
+class Tidy:
+    """Is interrupted while it is destroyed."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self.number)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Leave the signals of the tests' own process as they were."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    hook = sys.unraisablehook
+    interrupt.listen()
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+    sys.unraisablehook = hook
+    interrupt._came.clear()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_that_a_destructor_swallows_is_remembered(number: int, capfd):
+    interrupt.check()
+    thing = Tidy(number)
+    del thing
+    with pytest.raises(KeyboardInterrupt):
+        interrupt.check()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_run_ends_after_the_file_in_hand():
+    def outcomes() -> Iterator[Outcome]:
+        thing = Tidy(signal.SIGINT)
+        yield Outcome(a_job("1"), "done")
+        del thing
+        yield Outcome(a_job("2"), "done")
+        yield Outcome(a_job("3"), "done")
+
+    noted: list[Outcome] = []
+    with pytest.raises(KeyboardInterrupt):
+        follow(outcomes(), noted.append, stop=False)
+    assert [outcome.job.name for outcome in noted] == ["1", "2"]
+
+
+def test_what_is_to_be_ignored_stays_so():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt.listen()
+    os.kill(os.getpid(), signal.SIGINT)
+    interrupt.check()

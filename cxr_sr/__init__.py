@@ -42,7 +42,7 @@ _HOMES = {
     "read": "formats",
     "write": "formats",
     "Radiograph": "radiograph",
-    "load_model": "superres.zoo",
+    "load_model": "superres.models.zoo",
     "upscale": "superres.upscale",
     "Settings": "superres.settings",
     "Scale": "superres.target",

@@ -37,7 +37,7 @@ KILLED_AT = 7
 
 KILLING = """
 import os, signal, sys
-from cxr_sr.training import pacs_facts
+from cxr_sr.index import facts
 examine, left = facts.examine, [{count}]
 
 def deadly(*arguments):

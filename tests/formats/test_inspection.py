@@ -92,7 +92,7 @@ def test_the_encoding_changes_nothing_but_its_name(tmp_path: Path, syntax: UID):
 FINDINGS: dict[str, tuple[dict[str, Any], str]] = {
     "zero spacing": (
         {"PixelSpacing": [0, 0]},
-        "PixelSpacing (0028,0030) is no valid spacing; it stays as it is.",
+        "PixelSpacing (0028,0030) is no valid spacing; results do not repeat it.",
     ),
     "no spacing": (
         {"ImagerPixelSpacing": None},

@@ -13,6 +13,7 @@ from cxr_sr.formats.dicom.pixels import LOSSY
 from cxr_sr.formats.dicom.read import SPACINGS
 from cxr_sr.formats.header.change import TOOL
 from cxr_sr.formats.header.elements import items, numbers, text
+from cxr_sr.formats.header.own import is_own
 from cxr_sr.formats.sniff import Kind
 
 
@@ -33,7 +34,7 @@ def _spacing(header: Dataset) -> Iterator[str]:
     stated = {k: numbers(header, k) for k in SPACINGS if k in header}
     valid = {k: v for k, v in stated.items() if len(v) == 2 and min(v) > 0}
     for keyword in stated.keys() - valid.keys():
-        yield f"{named(keyword)} is no valid spacing; it stays as it is."
+        yield f"{named(keyword)} is no valid spacing; results do not repeat it."
     if not valid:
         yield "No pixel spacing is stated: sizes in mm are unknown."
     pixel, imager = valid.get("PixelSpacing"), valid.get("ImagerPixelSpacing")
@@ -57,7 +58,7 @@ def _history(header: Dataset) -> Iterator[str]:
             "It was compressed with loss once: artefacts of that are enlarged like "
             "everything else."
         )
-    if TOOL in text(header, "DerivationDescription"):
+    if is_own(header):
         yield f"It is itself a result of {TOOL}."
     if text(header, "PresentationIntentType") == "FOR PROCESSING":
         yield (

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from cxr_sr.formats.header.change import Change, each
-from cxr_sr.formats.header.elements import INTEGER_STRING, numbers, put
+from cxr_sr.formats.header.elements import INTEGER_STRING, numbers, put, remove
 
 ROW, COLUMN = 0, 1
 """Index of each direction in shapes, factors and spacings."""
@@ -26,21 +26,32 @@ pixels by less than this can tell."""
 
 @each
 def divide(result: Dataset, keyword: str, change: Change) -> None:
-    """Divide a (row, column) pair by the factors; zero or junk is left alone.
+    """Divide a (row, column) pair by the factors; remove one that says nothing.
 
-    16 characters hold 14 digits of a spacing (DS, PS3.5 6.2).
+    Zero, a negative number or junk would pass for a distance in the result. 16
+    characters hold 14 digits of a spacing (DS, PS3.5 6.2).
     """
-    pair = numbers(change.source, keyword)
-    if len(pair) == 2 and min(pair) > 0:
-        finer = [v / f for v, f in zip(pair, change.derivation.factors, strict=True)]
-        put(result, keyword, [format_number_as_ds(v) for v in finer])
+    pair = _positive_pair(change.source, keyword)
+    if pair is None:
+        remove(result, keyword)
+        return
+    finer = [v / f for v, f in zip(pair, change.derivation.factors, strict=True)]
+    put(result, keyword, [_decimal_string(v) for v in finer])
+
+
+@each
+def drop_lost_calibration(result: Dataset, keyword: str, change: Change) -> None:
+    """Remove how a spacing was calibrated where the spacing itself was invalid."""
+    stated = "PixelSpacing" in change.source
+    if stated and _positive_pair(change.source, "PixelSpacing") is None:
+        remove(result, keyword)
 
 
 @each
 def adjust_aspect(result: Dataset, keyword: str, change: Change) -> None:
     """Adjust vertical:horizontal where rows and columns grew by different factors."""
-    pair = numbers(change.source, keyword)
-    if len(pair) != 2 or min(pair) <= 0:
+    pair = _positive_pair(change.source, keyword)
+    if pair is None:
         return
     before = Fraction(pair[0]) / Fraction(pair[1])
     down, across = change.derivation.factors
@@ -94,8 +105,8 @@ def shift_position(result: Dataset, keyword: str, change: Change) -> None:
     """
     position = numbers(change.source, keyword)
     directions = numbers(change.source, "ImageOrientationPatient")
-    spacing = numbers(change.source, "PixelSpacing")
-    if (len(position), len(directions), len(spacing)) != (3, 6, 2):
+    spacing = _positive_pair(change.source, "PixelSpacing")
+    if (len(position), len(directions)) != (3, 6) or spacing is None:
         return
     down, across = (
         0.5 * (1 / f - 1) * mm
@@ -103,7 +114,18 @@ def shift_position(result: Dataset, keyword: str, change: Change) -> None:
     )
     along_row, along_column = np.array(directions).reshape(2, 3)
     moved = np.array(position) + across * along_row + down * along_column
-    put(result, keyword, [format_number_as_ds(float(v)) for v in moved])
+    put(result, keyword, [_decimal_string(float(v)) for v in moved])
+
+
+def _positive_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Return a (row, column) pair that can be a distance; None for all else."""
+    pair = numbers(header, keyword)
+    return (pair[0], pair[1]) if len(pair) == 2 and min(pair) > 0 else None
+
+
+def _decimal_string(value: float) -> str:
+    """Return a DS without the noise of floating point: 0.07, not 0.07000000000000."""
+    return format_number_as_ds(float(f"{value:.14g}"))
 
 
 def _axis_of_edge(keyword: str) -> int:

@@ -22,6 +22,7 @@ from pydicom.valuerep import STR_VR
 
 from cxr_sr.formats.header.change import TOOL, Action, Change, each, tool_version
 from cxr_sr.formats.header.elements import INTEGER_STRING, cut, numbers, put, text, uid
+from cxr_sr.formats.header.own import NOTICE
 from cxr_sr.radiograph import Derivation
 
 DX_IMAGE = {
@@ -122,21 +123,34 @@ def stamp(result: Dataset, keyword: str, change: Change) -> None:
 
 
 def image_type(change: Change) -> list[str]:
-    """Return DERIVED, the source's second and third value, RESAMPLED, and its rest."""
+    """Return DERIVED, then the source's values in their places, then RESAMPLED.
+
+    The place of a value says its meaning, so nothing is inserted before one. The first
+    three places belong to the standard; RESAMPLED comes after them.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.1.1.2, C.8.11.3.1.1
+    """
     sop_class = text(change.source, "SOPClassUID")
-    values = [v.strip() for v in text(change.source, "ImageType").split("\\")]
+    stated = text(change.source, "ImageType").rstrip("\\ ")
+    values = [value.strip() for value in stated.split("\\")]
     _, second, third, *rest = [*values, "", ""][: max(3, len(values))]
     if not second:
         second = "SECONDARY" if sop_class == SecondaryCaptureImageStorage else "PRIMARY"
     if sop_class in DX_IMAGE:
         third = ""
-    rest = [v for v in rest if v != "RESAMPLED"]
-    return ["DERIVED", second, third, "RESAMPLED", *rest]
+    appended = [] if "RESAMPLED" in rest else ["RESAMPLED"]
+    return ["DERIVED", second, third, *rest, *appended]
 
 
 def series_description(change: Change) -> str:
-    """Return the notice first, for viewers cut long texts, then the source's words."""
+    """Return the notice first, for viewers cut long texts, then the source's words.
+
+    The notice of an earlier run makes room for that of this one.
+    """
     source = NOT_IN_A_LABEL.sub(" ", text(change.source, "SeriesDescription")).strip()
+    source = NOTICE.sub("", source)
     notice = f"RESEARCH ONLY ({TOOL} {scale_label(change.derivation.factors)})"
     said = f"{notice}: {source}" if source else notice
     return cut(change.source, said, LONGEST_LABEL)

@@ -106,10 +106,12 @@ def move_equipment(
     """
     if change.options.equipment == "keep":
         return
+    # A result names its equipment in both places already.
+    listed = _is_listed(change.source)
     item = new_item(result)
     for tag in map(Tag, attributes):
         element = undecoded(result, tag)
-        if element is not None and element.value:
+        if element is not None and element.value and not listed:
             item[tag] = element
         remove(result, tag)
     if len(item) > 0:
@@ -141,6 +143,16 @@ def declare_synthetic(result: Dataset, keyword: str, change: Change) -> None:
     """Say YES for a network's pixels; what the source says of itself is inherited."""
     if change.derivation.learned and change.options.synthetic:
         put(result, keyword, "YES")
+
+
+def _is_listed(source: Dataset) -> bool:
+    """Tell whether the source lists its General Equipment as a contribution too."""
+    names = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions")
+    ours = [text(source, name) for name in names]
+    listed = items(source, "ContributingEquipmentSequence") or ()
+    return ours[0] == TOOL and any(
+        [text(item, name) for name in names] == ours for item in listed
+    )
 
 
 def _own_equipment(change: Change) -> dict[str, str]:

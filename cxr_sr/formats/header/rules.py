@@ -52,8 +52,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "ImageType",
         identity.always(identity.image_type),
-        "DERIVED; the second and third value stay (the third is empty in DX); "
-        "RESAMPLED as the fourth",
+        "DERIVED is the first value; the others stay in their places (the third is "
+        "empty in DX); RESAMPLED comes after them, fourth or later",
         "C.7.6.1.1.2, C.8.11.3.1.1",
     ),
     # --- where it comes from
@@ -141,9 +141,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing DetectorBinning",
         geometry.divide,
-        "divided by the factors, all alike (a binning below 1 is legal); zero, "
-        "negative or unreadable values stay",
-        "10.7.1.1, C.8.6.2, C.8.11.4.1.1",
+        "divided by the factors, all alike (a binning below 1 is legal); removed if "
+        "zero, negative or unreadable",
+        "10.7.1.1, 10.7.1.3, C.8.6.2, C.8.11.4.1.1",
+    ),
+    Rule(
+        "PixelSpacingCalibrationType PixelSpacingCalibrationDescription",
+        geometry.drop_lost_calibration,
+        "kept; removed if PixelSpacing is invalid and thus removed",
+        "10.7.1.1",
     ),
     Rule(
         "PixelAspectRatio",
@@ -215,15 +221,10 @@ RULES: tuple[Rule, ...] = (
         "C.7.3.1, C.11.5, C.7.6.1.1.6",
     ),
     Rule(
-        "ReferencedPerformedProcedureStepSequence PerformedStationAETitle "
-        "PerformedStationName PerformedLocation PerformedProcedureStepStartDate "
-        "PerformedProcedureStepStartTime PerformedProcedureStepEndDate "
-        "PerformedProcedureStepEndTime PerformedProcedureStepStatus "
-        "PerformedProcedureStepID PerformedProcedureStepDescription "
-        "PerformedProcedureTypeDescription PerformedProtocolCodeSequence "
-        "CommentsOnThePerformedProcedureStep",
+        "ReferencedPerformedProcedureStepSequence PerformedProcedureStepID",
         drop,
-        "removed: no modality's procedure step made this series",
+        "removed: the procedure step that they name made the source's series, not "
+        "this one",
         "10.13, C.7.3.1",
     ),
     Rule(
@@ -263,6 +264,15 @@ RULES: tuple[Rule, ...] = (
         "our choice",
     ),
     Rule(
+        "PerformedProcedureStepDescription PerformedProcedureTypeDescription "
+        "PerformedProtocolCodeSequence PerformedProcedureStepStartDate "
+        "PerformedProcedureStepStartTime PerformedProcedureStepEndDate "
+        "PerformedProcedureStepEndTime CommentsOnThePerformedProcedureStep",
+        keep,
+        "kept: they describe the exposure",
+        "10.13",
+    ),
+    Rule(
         "BitsAllocated BitsStored PhotometricInterpretation WindowCenter WindowWidth "
         "VOILUTSequence ModalityLUTSequence RescaleIntercept RescaleSlope "
         "PresentationLUTShape PixelIntensityRelationship",
@@ -279,7 +289,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "FieldOfViewDimensions FieldOfViewOrigin DetectorElementSpacing "
         "DetectorElementPhysicalSize DetectorActiveDimensions SpatialResolution "
-        "EstimatedRadiographicMagnificationFactor PixelSpacingCalibrationType",
+        "EstimatedRadiographicMagnificationFactor",
         keep,
         "kept: in millimetres, or of the detector and not of the image",
         "C.8.11.4, C.8.11.4.1.1",

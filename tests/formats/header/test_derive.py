@@ -230,6 +230,29 @@ def test_series_description_takes_several_values_and_controls_as_spaces() -> Non
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "RESEARCH ONLY (cxr-sr x4): Chest PA",
+        "RESEARCH ONLY (cxr-sr x2.37x2.41): Chest PA",
+        "RESEARCH ONLY (cxr-sr x2): RESEARCH ONLY (cxr-sr x2): Chest PA",
+    ],
+)
+def test_series_description_never_grows_a_second_notice(source: str) -> None:
+    result = derived(make_header(SeriesDescription=source))
+    assert result.SeriesDescription == "RESEARCH ONLY (cxr-sr x2): Chest PA"
+
+
+def test_a_notice_alone_stays_alone() -> None:
+    once = derived(make_header(SeriesDescription=None))
+    assert derived(once).SeriesDescription == "RESEARCH ONLY (cxr-sr x2)"
+
+
+def test_words_that_only_look_like_the_notice_stay() -> None:
+    result = derived(make_header(SeriesDescription="RESEARCH ONLY: Chest"))
+    assert result.SeriesDescription.endswith(": RESEARCH ONLY: Chest")
+
+
+@pytest.mark.parametrize(
     ("charset", "encoded"),
     [
         pytest.param("ISO_IR 192", "胸部 正面".encode(), id="UTF-8"),
@@ -349,8 +372,26 @@ def test_a_contribution_states_its_time_zone() -> None:
         pytest.param(
             ["ORIGINAL", "PRIMARY", "TOMO_PROJ", "LEFT"],
             DigitalMammographyXRayImageStorageForPresentation,
-            ["DERIVED", "PRIMARY", "TOMO_PROJ", "RESAMPLED", "LEFT"],
-            id="the rest moves on",
+            ["DERIVED", "PRIMARY", "TOMO_PROJ", "LEFT", "RESAMPLED"],
+            id="the fourth value keeps its place",
+        ),
+        pytest.param(
+            ["ORIGINAL", "PRIMARY", "", "", "MAKERS_OWN"],
+            DigitalXRayImageStorageForProcessing,
+            ["DERIVED", "PRIMARY", "", "", "MAKERS_OWN", "RESAMPLED"],
+            id="an empty fourth keeps its place",
+        ),
+        pytest.param(
+            ["ORIGINAL", "PRIMARY", "", "", ""],
+            ComputedRadiographyImageStorage,
+            ["DERIVED", "PRIMARY", "", "RESAMPLED"],
+            id="empty places at the end are none",
+        ),
+        pytest.param(
+            ["DERIVED", "PRIMARY", "", "RESAMPLED", "LEFT"],
+            ComputedRadiographyImageStorage,
+            ["DERIVED", "PRIMARY", "", "RESAMPLED", "LEFT"],
+            id="twice, before another's value",
         ),
         pytest.param(
             ["DERIVED", "PRIMARY", "", "RESAMPLED"],

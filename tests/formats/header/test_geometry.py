@@ -111,11 +111,46 @@ def test_a_field_of_view_still_is_spacing_times_size() -> None:
     ],
 )
 @pytest.mark.parametrize("keyword", PAIRS)
-def test_what_is_no_spacing_is_left_as_it_is(keyword: str, value: bytes) -> None:
+def test_what_is_no_spacing_is_not_carried_on(keyword: str, value: bytes) -> None:
+    """A reader of the result would take it for a distance (PS3.3 10.7.1.3)."""
     header = make_header()
     header[Tag(keyword)] = raw_element(keyword, value, "DS")
     result = derive(header, make_derivation(), (80, 60), NOW)
-    assert result.get_item(Tag(keyword)).value == value
+    assert keyword not in result
+
+
+@pytest.mark.parametrize(
+    ("spacing", "kept"), [(b"0\\0 ", False), (b"0.1\\0.1 ", True), (None, True)]
+)
+def test_a_calibration_goes_with_its_invalid_spacing(
+    spacing: bytes | None, *, kept: bool
+) -> None:
+    header = make_header(
+        PixelSpacingCalibrationType="FIDUCIAL",
+        PixelSpacingCalibrationDescription="A coin",
+    )
+    if spacing is not None:
+        header[Tag("PixelSpacing")] = raw_element("PixelSpacing", spacing, "DS")
+    result = derive(header, make_derivation(), (80, 60), NOW)
+    assert ("PixelSpacingCalibrationType" in result) is kept
+    assert ("PixelSpacingCalibrationDescription" in result) is kept
+
+
+@pytest.mark.parametrize(
+    ("spacing", "factor", "expected"),
+    [
+        ("0.1", 0.1 / 0.07, "0.07"),
+        ("0.143", 2, "0.0715"),
+        ("0.143", 0.143 / 0.1, "0.1"),
+    ],
+)
+def test_a_spacing_is_written_without_the_noise_of_floating_point(
+    spacing: str, factor: float, expected: str
+) -> None:
+    header = make_header(PixelSpacing=[spacing, spacing])
+    derivation = make_derivation(factors=(factor, factor))
+    result = derive(header, derivation, (round(40 * factor), round(30 * factor)), NOW)
+    assert [mm.original_string for mm in result.PixelSpacing] == [expected] * 2
 
 
 def test_an_overlong_spacing_is_read_and_shortened() -> None:

@@ -205,6 +205,20 @@ def test_the_sources_role_is_that_of_its_image(
     assert roles(result) == [role, "Processing Equipment"]
 
 
+def test_a_result_of_a_result_lists_each_run_once() -> None:
+    once = derived()
+    twice = derived(once)
+    makers = [i.Manufacturer for i in twice.ContributingEquipmentSequence]
+    assert makers == ["Maker", "cxr-sr", "cxr-sr"]
+
+
+def test_a_picture_written_as_dicom_keeps_its_writer() -> None:
+    """Its General Equipment is this tool, which no contribution has named yet."""
+    header = make_header(Manufacturer="cxr-sr", ImageType=["DERIVED", "SECONDARY"])
+    made = [i.Manufacturer for i in derived(header).ContributingEquipmentSequence]
+    assert made == ["cxr-sr", "cxr-sr"]
+
+
 def test_earlier_contributions_stay_first() -> None:
     gateway = make_item(
         Manufacturer="Gateway",

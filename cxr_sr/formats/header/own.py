@@ -1,0 +1,32 @@
+"""Whether an image is a result of this package, so that nobody takes it for a source.
+
+A network that is trained, measured or run on its own results repeats its own faults.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pydicom.dataset import Dataset
+
+from cxr_sr.formats.header.change import TOOL
+from cxr_sr.formats.header.elements import items, text
+
+NOTICE = re.compile(rf"(RESEARCH ONLY \({TOOL} [^)]*\)(: *|$))+")
+"""Begins the SeriesDescription of every result."""
+SENTENCE = re.compile(rf"(^|; ){TOOL} [^ ;]+: ")
+"""Begins what a result adds to its source's DerivationDescription."""
+
+
+def is_own(header: Dataset) -> bool:
+    """Return whether a header is that of an image which `upscale` made.
+
+    Any one trace is enough, for archives and de-identification remove some:
+    ContributingEquipmentSequence, DerivationDescription or SeriesDescription.
+    """
+    equipment = items(header, "ContributingEquipmentSequence") or ()
+    return (
+        any(text(item, "Manufacturer") == TOOL for item in equipment)
+        or SENTENCE.search(text(header, "DerivationDescription")) is not None
+        or NOTICE.match(text(header, "SeriesDescription")) is not None
+    )

@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files of lines that survive a kill."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import secrets
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cxr_sr.errors import OutputError
 
@@ -76,6 +78,42 @@ def sweep(folders: Iterable[Path]) -> int:
                     path.unlink()
                     count += 1
     return count
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of a file, one a line; pass over all other lines.
+
+    A kill leaves a torn line; a file that is none of ours has lines of any kind.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for text in file:
+            try:
+                line = json.loads(text)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(line, dict):
+                yield line
+
+
+def ends_torn(path: Path) -> bool:
+    """Tell whether the last line of a file lacks its end; False if there is no file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:  # not there, or empty
+        return False
 
 
 def _abandoned(path: Path) -> bool:

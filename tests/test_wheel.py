@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import cxr_sr
-from cxr_sr.superres.models.zoo import MODELS, WEIGHTS, sha256_of
+from cxr_sr.files import sha256_of
+from cxr_sr.superres.models.zoo import MODELS, WEIGHTS
 
 ROOT = Path(__file__).parents[1]
 EXPECT_INSTALLED = os.environ.get("CXR_SR_EXPECT_INSTALLED") == "1"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cxr_sr.display.picture import View, picture_of
+from cxr_sr.files import sha256_of
 from cxr_sr.formats import read, write
+from cxr_sr.report.entries import FileFacts
 from cxr_sr.report.outcome import Job
-from cxr_sr.report.writer import Entry
-from cxr_sr.superres.models.zoo import sha256_of
 
 
 class Exporting:
@@ -15,7 +15,7 @@ class Exporting:
     def __init__(self, view: View) -> None:
         self._view = view
 
-    def __call__(self, job: Job) -> Entry:
+    def __call__(self, job: Job) -> FileFacts:
         """Make one picture.
 
         Raises

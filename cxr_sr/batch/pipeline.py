@@ -11,7 +11,7 @@ folder goes at the pace of its slowest stage, as far as there are processors.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
@@ -36,7 +36,7 @@ class StagedWork(Protocol):
         """At least two; only the last one writes."""
         ...
 
-    def __call__(self, job: Job) -> dict[str, Any]:
+    def __call__(self, job: Job) -> Mapping[str, Any]:
         """Do a job in one go."""
         ...
 
@@ -97,8 +97,8 @@ class Overlapped:
         elif product is not None:
             yield product
 
-    def _finish(self, product: _Product, job: Job) -> dict[str, Any]:
-        facts: dict[str, Any] = self._last(job, product.value)
+    def _finish(self, product: _Product, job: Job) -> Mapping[str, Any]:
+        facts: Mapping[str, Any] = self._last(job, product.value)
         return facts
 
     def _serve(self, stage: Stage, inbox: _Queue, outbox: _Queue) -> None:

@@ -15,7 +15,7 @@ import multiprocessing
 import signal
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from types import FrameType
@@ -27,7 +27,7 @@ from cxr_sr.report.outcome import Job, Outcome
 GRACE_S = 10
 """Seconds a process gets to clean up when the run is broken off."""
 
-Work = Callable[[Job], dict[str, Any]]
+Work = Callable[[Job], Mapping[str, Any]]
 """Does one job and returns its facts; raises where it cannot. It is pickled once for
 each process and may keep there what is expensive to load."""
 

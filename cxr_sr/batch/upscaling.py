@@ -9,21 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from cxr_sr.batch.pipeline import Stage
 from cxr_sr.errors import NotARadiographError, SettingsError
+from cxr_sr.files import sha256_of
 from cxr_sr.formats import check_storable, inspect, read, write
 from cxr_sr.formats.dicom.write import Compression
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspection import Inspection
 from cxr_sr.formats.raster.files import SUFFIXES, RasterHeader
 from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
+from cxr_sr.report.earlier import fingerprint
+from cxr_sr.report.entries import FileFacts, RunEntry
 from cxr_sr.report.outcome import Job
-from cxr_sr.report.writer import Entry, fingerprint
-from cxr_sr.superres.models.zoo import Model, sha256_of
+from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target, plan_size
 from cxr_sr.superres.upscale import upscale
@@ -43,7 +45,7 @@ class Recipe:
     version: str
     """Of cxr-sr: another may compute otherwise, and says so in the header."""
 
-    def describe(self) -> Entry:
+    def describe(self) -> dict[str, Any]:
         """Return everything as it goes into a report."""
         settings = dataclasses.asdict(self.settings)
         # Neither is a reason to do a file again: not when, nor by how many at a time.
@@ -59,12 +61,12 @@ class Recipe:
             **settings,
         }
 
-    def announce(self) -> Entry:
+    def announce(self) -> RunEntry:
         """Return the first line of a run's report; the recipe must have its time."""
         now = self.settings.now
         return {
             "cxr_sr": self.version,
-            "clock": now and now.isoformat(),
+            "clock": now.isoformat() if now else None,
             "settings_sha256": self.sha256,
             "settings": self.describe(),
         }
@@ -126,7 +128,7 @@ class Upscaling:
         self._recipe = recipe
         self._settings_sha256 = fingerprint(recipe.describe())
 
-    def __call__(self, job: Job) -> Entry:
+    def __call__(self, job: Job) -> FileFacts:
         """Make one output.
 
         Raises
@@ -157,25 +159,32 @@ class Upscaling:
             )
         return _Upscaled(before, finer)
 
-    def _write(self, job: Job, made: _Upscaled) -> Entry:
+    def _write(self, job: Job, made: _Upscaled) -> FileFacts:
         before, finer, seconds = made.before, made.finer, made.before.seconds
         with _timed(seconds, "write"):
             job.target.parent.mkdir(parents=True, exist_ok=True)
             write(finer, job.target, compression=self._coding(job), overwrite=True)
         with _timed(seconds, "hash"):
             output_sha256 = sha256_of(job.target)
-        hashes = {"input_sha256": before.sha256, "output_sha256": output_sha256}
-        settings = {"settings_sha256": self._settings_sha256, "seconds": seconds}
-        sizes = _sizes(before.radiograph, finer)
-        facts = hashes | sizes | _derivation(finer) | settings
-        return {"output": job.output} | facts
+        return {
+            "output": job.output,
+            "input_sha256": before.sha256,
+            "output_sha256": output_sha256,
+            "input_size": before.radiograph.shape,
+            "output_size": finer.shape,
+            "input_spacing_mm": before.radiograph.geometry.spacing_mm,
+            "output_spacing_mm": finer.geometry.spacing_mm,
+            **_derivation(finer),
+            "settings_sha256": self._settings_sha256,
+            "seconds": seconds,
+        }
 
     def _coding(self, job: Job) -> Compression:
         raster = job.target.suffix.lower() in SUFFIXES
         return "none" if raster else self._recipe.compression
 
 
-def rehearse(recipe: Recipe, job: Job) -> Entry:
+def rehearse(recipe: Recipe, job: Job) -> FileFacts:
     """Tell what `Upscaling` would make of a file, from its header alone.
 
     Raises
@@ -216,15 +225,7 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] = round(seconds.get(stage, 0.0) + spent, 3)
 
 
-def _sizes(before: Radiograph, after: Radiograph) -> dict[str, Any]:
-    return {
-        "input_size": before.shape,
-        "output_size": after.shape,
-        "input_spacing_mm": before.geometry.spacing_mm,
-        "output_spacing_mm": after.geometry.spacing_mm,
-    }
-
-
-def _derivation(finer: Radiograph) -> dict[str, Any]:
+def _derivation(finer: Radiograph) -> FileFacts:
     """Return what was done, in the words of `Derivation`."""
-    return dataclasses.asdict(finer.derivation) if finer.derivation else {}
+    facts = dataclasses.asdict(finer.derivation) if finer.derivation else {}
+    return cast("FileFacts", facts)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from cxr_sr.batch.runner import Executor, Processes, Serial
 from cxr_sr.cli import interrupt, output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.report.entries import WRITTEN, FileEntry
 from cxr_sr.report.outcome import Outcome
-from cxr_sr.report.writer import Entry
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
@@ -65,11 +65,12 @@ def follow(
             return
 
 
-def tell(wishes: Wishes, outcome: Outcome, entry: Entry) -> None:
+def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:
     """Print a written file as data, a failure as talk."""
-    written = outcome.status in ("done", "kept")
+    written = outcome.status in WRITTEN
     if wishes.as_json:
-        output.record(entry | ({"path": str(outcome.job.target)} if written else {}))
+        path = {"path": str(outcome.job.target)} if written else {}
+        output.record({**entry, **path})
     elif written:
         output.data(str(outcome.job.target))
     if outcome.status == "failed":

@@ -23,8 +23,8 @@ from cxr_sr.cli.batch import (
 from cxr_sr.cli.errors import NOTHING
 from cxr_sr.cli.options import Debug, Inputs, Json, Quiet, paths
 from cxr_sr.errors import SettingsError
+from cxr_sr.report.entries import entry
 from cxr_sr.report.outcome import Outcome
-from cxr_sr.report.writer import entry
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch

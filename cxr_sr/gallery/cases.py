@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cxr_sr.display.picture import View, picture_of, pixel_size
 from cxr_sr.display.render import render
 from cxr_sr.errors import CxrSrError, UnreadableError
+from cxr_sr.files import sha256_of
 from cxr_sr.formats import read
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.guard import readable
@@ -21,7 +22,6 @@ from cxr_sr.gallery.packing import picture
 from cxr_sr.gallery.region import Region, busiest
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.report.results import below
-from cxr_sr.superres.models.zoo import sha256_of
 from cxr_sr.superres.target import LongSide
 
 Entry = dict[str, Any]

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cxr_sr.files import replacing
 from cxr_sr.gallery.cases import Places, case_of, facts
+from cxr_sr.report.entries import RunEntry
 from cxr_sr.report.results import Results
 
 Entry = dict[str, Any]
+Item = TypeVar("Item")
 
 MOST_LISTED = 1000
 """Files without a result that are listed; the report has them all."""
@@ -94,7 +96,7 @@ def write_page(
     return Shown(len(index) - len(problems), problems)
 
 
-def spread(entries: list[Entry], count: int) -> list[Entry]:
+def spread(entries: list[Item], count: int) -> list[Item]:
     """Return `count` of the entries, evenly spaced from the first to the last."""
     if len(entries) <= count:
         return entries
@@ -126,9 +128,8 @@ def _index(results: Results, cases: list[Entry]) -> Entry:
     }
 
 
-def _settings(run: Entry) -> list[list[str]]:
-    settings = run.get("settings")
-    return facts(settings, SETTINGS) if isinstance(settings, dict) else []
+def _settings(run: RunEntry) -> list[list[str]]:
+    return facts(run.get("settings", {}), SETTINGS)
 
 
 def _data(name: str, value: Entry) -> str:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cxr_sr.files import read_json_lines
 from cxr_sr.formats.discover import Candidate
 from cxr_sr.index.facts import Examined, Facts
 from cxr_sr.index.split import Salt
@@ -59,7 +60,7 @@ class Journal:
         self._states: dict[str, State | None] = {}
 
     def __enter__(self) -> Self:
-        lines = _lines(self._path)
+        lines = read_json_lines(self._path) if self._path.is_file() else iter(())
         goes_on = next(lines, None) == self._head
         for line in lines if goes_on else ():
             self._learn(line)
@@ -118,16 +119,3 @@ class Journal:
         except (KeyError, TypeError):  # not a line of ours
             return
         self._known[found.name] = state, found
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.is_file():
-        return
-    with path.open(encoding="ascii", errors="replace") as file:
-        for text in file:
-            try:
-                line = json.loads(text)
-            except ValueError:  # torn by a kill, or empty
-                continue
-            if isinstance(line, dict):
-                yield line

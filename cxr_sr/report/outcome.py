@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +32,7 @@ class Outcome:
 
     job: Job
     status: Status
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     """What the work found out, ready for JSON."""
     reason: str = ""
     """Why it was not done: one line, without paths or values of the header."""

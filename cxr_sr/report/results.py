@@ -1,30 +1,24 @@
-"""What a finished run left: its report, read back, and the files it tells of."""
+"""A report read back: its runs, and what became of each file."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import Self
 
 from cxr_sr.errors import SettingsError
-
-Entry = dict[str, Any]
-
-WRITTEN = ("done", "kept")
+from cxr_sr.report.entries import VERSION, WRITTEN, FileEntry, RunEntry, read_entries
 
 
 @dataclass(frozen=True)
 class Results:
     """A report of `cxr-sr upscale`, or of several runs that went on with one another.
 
-    What the last line about a file says holds.
+    The last line about a file holds.
     """
 
-    run: Entry = field(default_factory=dict)
-    """The settings of the last run."""
-    files: list[Entry] = field(default_factory=list)
+    runs: list[RunEntry] = field(default_factory=list)
+    files: list[FileEntry] = field(default_factory=list)
     """The last entry of each file, in the order in which files were first met."""
 
     @classmethod
@@ -34,46 +28,46 @@ class Results:
         Raises
         ------
         SettingsError
-            If it cannot be read, or holds no line of such a report.
+            If it cannot be read, holds no line of such a report, or is of a later
+            version.
         """
+        runs: list[RunEntry] = []
+        files: dict[str, FileEntry] = {}
         try:
-            text = report.read_text(encoding="utf-8", errors="replace")
+            for line in read_entries(report):
+                if line["type"] == "run":
+                    runs.append(line)
+                else:
+                    files[line["file"]] = line
         except OSError as error:
             raise SettingsError(
                 f"the report {report.name} cannot be read: {error.strerror}"
             ) from error
-        lines = list(_lines(text.splitlines()))
-        run: Entry = {}
-        files: dict[str, Entry] = {}
-        for line in lines:
-            if line.get("type") == "run":
-                run = line
-            elif line.get("type") == "file" and isinstance(line.get("file"), str):
-                files[line["file"]] = line
-        if not run and not files:
-            raise SettingsError(
-                f"{report.name} is no report of cxr-sr: expected JSON lines as `cxr-sr "
-                "upscale` writes them to cxr-sr-report.jsonl"
-            )
-        return cls(run, list(files.values()))
+        _check(report.name, runs, files)
+        return cls(runs, list(files.values()))
 
     @property
-    def written(self) -> list[Entry]:
+    def run(self) -> RunEntry:
+        """What the last run was asked for."""
+        return self.runs[-1] if self.runs else {}
+
+    @property
+    def written(self) -> list[FileEntry]:
         """The entries of files that stand in the output folder."""
-        return [entry for entry in self.files if entry.get("status") in WRITTEN]
+        return [entry for entry in self.files if entry["status"] in WRITTEN]
 
     @property
-    def missing(self) -> list[Entry]:
+    def missing(self) -> list[FileEntry]:
         """The others: those that failed, then those that were skipped."""
-        others = [entry for entry in self.files if entry.get("status") not in WRITTEN]
-        return sorted(others, key=lambda entry: entry.get("status") != "failed")
+        others = [entry for entry in self.files if entry["status"] not in WRITTEN]
+        return sorted(others, key=lambda entry: entry["status"] != "failed")
 
 
 def below(folder: Path, name: object) -> Path | None:
     """Return the file that a report calls `name`; None if that leads elsewhere.
 
-    A report is a file like any other: what it says must not open what lies outside of
-    the folder that the user named.
+    A report is a file like any other: it must not open a file outside of the folder
+    that the user named.
     """
     if not isinstance(name, str) or "\0" in name:
         return None
@@ -82,11 +76,16 @@ def below(folder: Path, name: object) -> Path | None:
     return folder / path if plain and path.parts else None
 
 
-def _lines(texts: Iterable[str]) -> Iterator[Entry]:
-    for text in texts:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict):
-            yield line
+def _check(name: str, runs: list[RunEntry], files: dict[str, FileEntry]) -> None:
+    """Refuse a file that is no report, and a report of a later version."""
+    if not runs and not files:
+        raise SettingsError(
+            f"{name} is no report of cxr-sr: expected JSON lines as `cxr-sr upscale` "
+            "writes them to cxr-sr-report.jsonl"
+        )
+    version = max((run.get("version", VERSION) for run in runs), default=VERSION)
+    if version > VERSION:
+        raise SettingsError(
+            f"{name} is a report of version {version}; expected at most {VERSION}: "
+            "update cxr-sr"
+        )

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from cxr_sr.errors import ModelError
+from cxr_sr.files import sha256_of
 from cxr_sr.superres.models.layers import (
     FixedBatchNorm,
     FullPrecision,
@@ -25,7 +26,7 @@ from cxr_sr.superres.models.layers import (
 )
 from cxr_sr.superres.models.networks import Network, Trunk
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
-from cxr_sr.superres.models.zoo import Model, sha256_of
+from cxr_sr.superres.models.zoo import Model
 from cxr_sr.training.quantise import QuantisedTrunk, write_int8
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
+from cxr_sr.files import sha256_of
 from cxr_sr.superres.models import zoo
 from cxr_sr.superres.models.spec import ModelSpec
 
@@ -33,8 +34,8 @@ def shipped(tmp_path: Path, monkeypatch) -> Path:
         (weights / f"tiny.{suffix}").write_text(f"weights as {suffix}")
     spec = dataclasses.replace(
         SPEC,
-        sha256=zoo.sha256_of(weights / "tiny.onnx"),
-        safetensors_sha256=zoo.sha256_of(weights / "tiny.safetensors"),
+        sha256=sha256_of(weights / "tiny.onnx"),
+        safetensors_sha256=sha256_of(weights / "tiny.safetensors"),
     )
     monkeypatch.setattr(zoo, "WEIGHTS", weights)
     monkeypatch.setattr(zoo, "MODELS", {"tiny": spec, **zoo.MODELS})
@@ -98,7 +99,7 @@ def test_export_copies_both_files_and_prints_where(shipped):
 def test_export_copies_the_int8_graph_where_there_is_one(shipped, monkeypatch):
     rounded = shipped / "tiny.int8.onnx"
     rounded.write_bytes(b"rounded")
-    sha256 = zoo.sha256_of(rounded)
+    sha256 = sha256_of(rounded)
     spec = dataclasses.replace(zoo.MODELS["tiny"], int8_sha256=sha256)
     monkeypatch.setitem(zoo.MODELS, "tiny", spec)
     result = models("export", "tiny", "-o", "copies")

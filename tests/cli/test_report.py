@@ -8,7 +8,7 @@ import pydicom
 import pytest
 
 from cxr_sr import __version__
-from cxr_sr.superres.models.zoo import sha256_of
+from cxr_sr.files import sha256_of
 from tests.files import (
     EVERY,
     NOTICE,

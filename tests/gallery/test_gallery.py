@@ -268,8 +268,8 @@ class TestCase:
     def test_a_report_cannot_lead_out_of_the_folders(self, key):
         shutil.copy("in/a/chest.dcm", "outside.dcm")
         entry = {e["file"]: e for e in Results.read(REPORT).files}["a/chest.dcm"]
-        entry |= {key: "../outside.dcm", "output_sha256": entry["input_sha256"]}
-        about = case_of(entry, Places((Path("in"),), Path("out")), 768)
+        lies = {key: "../outside.dcm", "output_sha256": entry["input_sha256"]}
+        about = case_of({**entry, **lies}, Places((Path("in"),), Path("out")), 768)
         assert "put folder" in about["problem"]
 
     def test_text_that_is_burned_in_is_not_passed_on(self):

@@ -28,14 +28,26 @@ def names(entries):
 
 
 def test_the_last_line_about_a_file_holds(tmp_path):
-    lines = [RUN, about("a", "failed"), about("b"), RUN, about("a", seconds=2)]
+    lines = [
+        RUN,
+        about("a", "failed"),
+        about("b"),
+        RUN,
+        about("a", seconds={"read": 2}),
+    ]
     results = Results.read(a_report(tmp_path, *lines))
-    assert results.files == [about("a", seconds=2), about("b")]
+    assert results.files == [about("a", seconds={"read": 2}), about("b")]
 
 
 def test_the_settings_are_those_of_the_last_run(tmp_path):
     later = RUN | {"settings": {"model": "hydra"}}
     assert Results.read(a_report(tmp_path, RUN, later)).run == later
+
+
+def test_a_report_of_a_later_version_is_refused(tmp_path):
+    report = a_report(tmp_path, RUN | {"version": 2}, about("a"))
+    with pytest.raises(SettingsError, match=r"is a report of version 2; expected .* 1"):
+        Results.read(report)
 
 
 def test_files_kept_by_a_resumed_run_count_as_written(tmp_path):

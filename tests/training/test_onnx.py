@@ -14,9 +14,10 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from cxr_sr.errors import ModelError
+from cxr_sr.files import sha256_of
 from cxr_sr.superres.models.networks import NETWORKS, Hydra, build, load_network
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
-from cxr_sr.superres.models.zoo import load_model, sha256_of
+from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.training import onnx as exporting
 from cxr_sr.training.onnx import export
 from tests.builders import tiny_model, tiny_network, tiny_spec

@@ -21,8 +21,10 @@ from cxr_sr.cli.batch import (
 )
 from cxr_sr.cli.errors import DONE, NOTHING
 from cxr_sr.cli.upscale.options import Options
+from cxr_sr.report.earlier import EarlierRuns
+from cxr_sr.report.entries import entry
 from cxr_sr.report.outcome import Outcome
-from cxr_sr.report.writer import History, Report, entry
+from cxr_sr.report.writer import Report
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
@@ -103,16 +105,16 @@ def _perform(
     """Do the jobs and report them, file by file."""
     from cxr_sr.batch.upscaling import Upscaling, clock
 
-    history = History()
+    earlier = EarlierRuns()
     if options.resume:
-        history = History.read(options.report_path, recipe.sha256)
-    recipe = recipe.at(clock(history.clock))
+        earlier = EarlierRuns.read(options.report_path, recipe.sha256)
+    recipe = recipe.at(clock(earlier.clock))
     total = len(batch.jobs) + len(batch.left_out)
     with (
         Report(options.report_path) as report,
         output.progress(total, quiet=options.quiet) as finished_one,
     ):
-        report.begin({"notice": output.NOTICE} | recipe.announce())
+        report.begin({"notice": output.NOTICE, **recipe.announce()})
 
         def note(outcome: Outcome) -> None:
             tell(options, outcome, report.add(outcome))
@@ -120,7 +122,7 @@ def _perform(
 
         for outcome in batch.left_out:
             note(outcome)
-        todo = history.sift(batch.jobs, note)
+        todo = earlier.sift(batch.jobs, note)
         with closing(run(Upscaling(recipe), todo, hands)) as outcomes:
             follow(outcomes, note, stop=options.on_error == "stop")
     return _conclude(options, report.counts)

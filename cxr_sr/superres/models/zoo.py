@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import ModelError
+from cxr_sr.files import sha256_of
 from cxr_sr.superres.models.shipped import INTERPOLATORS, TRAINED
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
 
@@ -18,12 +18,6 @@ MODELS: dict[str, ModelSpec] = {
     name: ModelSpec(name, summary, scales=tuple(range(1, 9)))
     for name, summary in INTERPOLATORS.items()
 } | {spec.name: spec for spec in TRAINED}
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)

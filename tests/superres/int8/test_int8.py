@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
 from cxr_sr.errors import EngineError, ModelError, SettingsError
+from cxr_sr.files import sha256_of
 from cxr_sr.superres import engines
 from cxr_sr.superres.engines import choose, open_engine
 from cxr_sr.superres.int8.saturation import LESS
-from cxr_sr.superres.models.zoo import Model, load_model, sha256_of, verify
+from cxr_sr.superres.models.zoo import Model, load_model, verify
 from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.upscale import super_resolve, upscale
 from tests.builders import radiograph, structure, tiny_model, tiny_spec, write_png

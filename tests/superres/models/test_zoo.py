@@ -10,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.errors import ModelError
+from cxr_sr.files import sha256_of
 from cxr_sr.superres.models.shipped import INTERPOLATORS
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
-from cxr_sr.superres.models.zoo import (
-    MODELS,
-    Model,
-    load_model,
-    sha256_of,
-    verify,
-)
+from cxr_sr.superres.models.zoo import MODELS, Model, load_model, verify
 from cxr_sr.superres.resample import KERNELS
 from tests.builders import tiny_model
 

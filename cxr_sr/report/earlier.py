@@ -1,0 +1,83 @@
+"""What earlier runs wrote, and which of it need not be done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from cxr_sr.errors import SettingsError
+from cxr_sr.files import sha256_of
+from cxr_sr.report.entries import FileEntry
+from cxr_sr.report.outcome import Job, Outcome
+from cxr_sr.report.results import Results
+
+
+def fingerprint(settings: dict[str, Any]) -> str:
+    """Return the SHA-256 of all settings that decide an output's bytes."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class EarlierRuns:
+    """What the runs before this one reported, with the same settings."""
+
+    clock: datetime | None = None
+    """The time that the last run wrote into its files."""
+    written: dict[str, FileEntry] = field(default_factory=dict)
+    """By file name, where the last line about the file says that it was written."""
+
+    @classmethod
+    def read(cls, report: Path, settings_sha256: str) -> Self:
+        """Read a report; none, or one that is no report, has nothing to tell."""
+        try:
+            results = Results.read(report)
+        except SettingsError:
+            return cls()
+        clocks = [
+            run.get("clock")
+            for run in results.runs
+            if run.get("settings_sha256") == settings_sha256
+        ]
+        written = {
+            entry["file"]: entry
+            for entry in results.written
+            if entry.get("settings_sha256") == settings_sha256
+        }
+        return cls(_time(clocks[-1]) if clocks else None, written)
+
+    def sift(
+        self, jobs: Iterable[Job], note: Callable[[Outcome], None]
+    ) -> Iterator[Job]:
+        """Yield the jobs still to do; tell `note` of each that need not be done."""
+        for job in jobs:
+            if self._holds(job):
+                note(Outcome(job, "kept", self.written[job.name]))
+            else:
+                yield job
+
+    def _holds(self, job: Job) -> bool:
+        """Whether the output stands as it was reported, made of the same input.
+
+        Hashes decide, not that a file exists: of the input as it is now, of the
+        output as it is now, and of weights and settings (in `read`).
+        """
+        known = self.written.get(job.name)
+        if known is None:
+            return False
+        hashes = known.get("input_sha256"), known.get("output_sha256")
+        try:
+            return hashes == (sha256_of(job.source), sha256_of(job.target))
+        except OSError:  # gone, or not to be read: the work will say
+            return False
+
+
+def _time(clock: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(clock or "")
+    except ValueError:
+        return None

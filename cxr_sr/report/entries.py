@@ -1,0 +1,159 @@
+"""The lines of a report, and the one reader of them.
+
+::
+
+    {"type": "run", "version": 1, "cxr_sr": ..., "notice": ..., "settings": ..., ...}
+    {"type": "file", "file": "a/1.dcm", "status": "done", "input_sha256": ..., ...}
+    ...
+    {"type": "summary", "finished": true, "done": 41, "kept": 0, "skipped": 2, ...}
+
+Files are named relative to the input and the output folder. Nothing in a report comes
+from the patient, study or place in a header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import (
+    Any,
+    Literal,
+    TypedDict,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from cxr_sr.files import read_json_lines
+from cxr_sr.report.outcome import Outcome, Status
+
+VERSION = 1
+"""Raised when a key changes its meaning or goes away."""
+WRITTEN: tuple[Status, ...] = ("done", "kept")
+"""The output stands in the output folder."""
+
+
+class RunEntry(TypedDict, total=False):
+    """The first line of a run: what was asked for."""
+
+    type: Literal["run"]
+    version: int
+    """Of this format."""
+    cxr_sr: str
+    """The version of cxr-sr."""
+    notice: str
+    clock: str | None
+    """ISO 8601; the one time that the run writes into its files."""
+    settings_sha256: str
+    settings: dict[str, Any]
+    """All that decides an output's bytes, besides its input and the clock."""
+
+
+class FileFacts(TypedDict, total=False):
+    """What the work found out about a file; sizes are rows x columns."""
+
+    output: str
+    """Path below the output folder, with forward slashes."""
+    input_sha256: str
+    output_sha256: str
+    settings_sha256: str
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    input_spacing_mm: tuple[float, float] | None
+    output_spacing_mm: tuple[float, float] | None
+    reason: str
+    """Why the file was not written."""
+    seconds: dict[str, float]
+    """Wall time of each stage."""
+    scale: int
+    """Of a dry run: the network's factor."""
+    bits: int
+    """Of a picture: 8 or 16."""
+    # As `Derivation` has them:
+    factors: tuple[float, float]
+    model: str
+    weights_sha256: str
+    engine: str
+    precision: str
+    consistency: str
+    consistency_max: float
+    consistency_rms: float
+    minimum: int
+    maximum: int
+    padding_kept: bool
+
+
+class FileEntry(FileFacts):
+    """The line about one file."""
+
+    type: Literal["file"]
+    file: str
+    """Path below the input folder, with forward slashes."""
+    status: Status
+
+
+class SummaryEntry(TypedDict):
+    """The last line of a run: how many files came to which end."""
+
+    type: Literal["summary"]
+    finished: bool
+    """False if the run was broken off."""
+    done: int
+    kept: int
+    skipped: int
+    failed: int
+
+
+Entry = RunEntry | FileEntry | SummaryEntry
+
+
+def entry(outcome: Outcome) -> FileEntry:
+    """Return the line about one file."""
+    about = {"type": "file", "file": outcome.job.name}
+    reason = {"reason": outcome.reason} if outcome.reason else {}
+    line = about | dict(outcome.facts) | {"status": outcome.status} | reason
+    return cast("FileEntry", line)
+
+
+def read_entries(path: Path) -> Iterator[RunEntry | FileEntry]:
+    """Yield the lines about runs and files, in their order.
+
+    Other lines are passed over: those torn by a kill, those of another kind, and those
+    with a text where a number belongs.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    for line in read_json_lines(path):
+        kind = line.get("type")
+        if kind == "run" and _is_typed(line, RunEntry):
+            yield cast("RunEntry", line)
+        elif kind == "file" and _is_typed(line, FileEntry):
+            yield cast("FileEntry", line)
+
+
+def _is_typed(line: dict[str, Any], schema: type) -> bool:
+    """Whether `line` has every key that `schema` requires, and values of its types."""
+    hints = get_type_hints(schema)
+    known = line.keys() & hints.keys()
+    required: frozenset[str] = schema.__required_keys__  # type: ignore[attr-defined]
+    return required <= known and all(_fits(line[key], hints[key]) for key in known)
+
+
+def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any type there is
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in parts
+    if origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is tuple:
+        pair = isinstance(value, list) and len(value) == len(parts)
+        return pair and all(map(_fits, cast("list[object]", value), parts))
+    if hint is float:
+        return isinstance(value, (int, float))
+    return isinstance(value, origin or hint)

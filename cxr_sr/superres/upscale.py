@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from cxr_sr.formats import check_storable
 from cxr_sr.radiograph import Derivation, Radiograph
 from cxr_sr.superres import consistency as projection
 from cxr_sr.superres import tiling
+from cxr_sr.superres.arguments import check_radiograph, model_of, target_of
 from cxr_sr.superres.canvas import STRIP_ROWS, canvas
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.intensity import Scaling
@@ -27,12 +29,12 @@ from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
 from cxr_sr.superres.resize import resize
 from cxr_sr.superres.settings import Settings, threads_of, tiles_of
-from cxr_sr.superres.target import Scale, Target, plan_size
+from cxr_sr.superres.target import Target, plan_size
 
 
 def upscale(
     radiograph: Radiograph,
-    model: Model,
+    model: Model | str | Path,
     target: Target | int = 2,
     settings: Settings | None = None,
 ) -> Radiograph:
@@ -40,8 +42,8 @@ def upscale(
 
     Parameters
     ----------
-    radiograph : as `read` returned it
-    model : as `load_model` returned it
+    radiograph : as `read`, `from_array` or `from_dataset` returned it
+    model : a name or a weights file as `load_model` takes them, or what it returned
     target : a scale (2, 3, 4, 8), or `Scale`, `Spacing` or `LongSide`
 
     Returns
@@ -52,15 +54,18 @@ def upscale(
     Raises
     ------
     SettingsError
-        If model and target do not go together, or the input states no spacing.
+        If an argument is of another type, if model and target do not go together, or
+        the input states no spacing.
+    ModelError
+        If there is no such model, or its weights are missing or altered.
     OutputError
         If the result could not be stored (Rows > 65535, PixelData >= 4 GiB).
     EngineError
         If the engine is not installed.
     """
     settings = settings or Settings()
-    wanted = Scale(target) if isinstance(target, int) else target
-    size = plan_size(radiograph, wanted, model.spec)
+    radiograph, model = check_radiograph(radiograph), model_of(model)
+    size = plan_size(radiograph, target_of(target), model.spec)
     check_storable((*size.shape, *radiograph.pixels.shape[2:]), radiograph.format)
     chain = open_chain(model, size.scale, settings, radiograph.pixels.shape[2:])
     fine, tally = _compute(radiograph, chain, settings)

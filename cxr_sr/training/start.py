@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cxr_sr.errors import TrainingError
 from cxr_sr.superres.models.layers import FixedBatchNorm, Pair
 from cxr_sr.superres.models.networks import Network, load_network
-from cxr_sr.superres.models.zoo import load_model
+from cxr_sr.superres.models.zoo import load_model, refuse_pickle
 from cxr_sr.training.data.images import Image
 
 
@@ -41,6 +41,8 @@ def start_from(network: Network, weights: Path) -> None:
     ------
     TrainingError
         If the file is unreadable, or none of its weights fits.
+    ModelError
+        If it is a pickle.
 
     References
     ----------
@@ -51,6 +53,7 @@ def start_from(network: Network, weights: Path) -> None:
     from safetensors.torch import load_file
 
     own = network.state_dict()
+    refuse_pickle(weights)
     try:
         given = load_file(weights)
     except (OSError, SafetensorError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cxr_sr.errors import ModelError
 from cxr_sr.files import sha256_of
+from cxr_sr.hints import did_you_mean
 from cxr_sr.superres.models.shipped import INTERPOLATORS, TRAINED
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
 
@@ -95,12 +96,8 @@ def _load_file(path: Path) -> Model:
     elif _is_int8(path):
         onnx = path.with_name(path.name.removesuffix(INT8_SUFFIX))
     onnx = onnx.with_suffix(".onnx")
-    if onnx.suffix != path.suffix and not onnx.is_file():
-        raise ModelError(
-            f"no model is called {path.name!r}, and there is no such weights file; "
-            f"expected one of {', '.join(MODELS)}, or a .onnx file or run folder of "
-            "`cxr-sr train`"
-        )
+    if not onnx.is_file():
+        raise _missing(path, onnx)
     sha256 = _sha256_or_complain(onnx)
     # What is known of a copy of shipped weights may be newer than what it says itself.
     spec = next((spec for spec in MODELS.values() if spec.sha256 == sha256), None)
@@ -110,6 +107,48 @@ def _load_file(path: Path) -> Model:
     return Model(
         dataclasses.replace(spec, sha256=sha256, int8_sha256=int8_sha256), onnx
     )
+
+
+def _missing(path: Path, onnx: Path) -> ModelError:
+    """Return what to say of a path that leads to no ONNX file."""
+    refuse_pickle(path)
+    if path.is_dir():
+        return ModelError(
+            f"the folder {path.name} holds no .onnx file; give the run folder of a "
+            "training that `cxr-sr train` finished"
+        )
+    if path.exists():
+        return ModelError(
+            f"{path.name} is there, but inference needs {onnx.name} beside it; give "
+            "the .onnx file that `cxr-sr train` wrote, or its run folder"
+        )
+    return ModelError(
+        f"no model is called {path.name!r}, and there is no such file;"
+        f"{did_you_mean(path.name, MODELS)} expected one of {', '.join(MODELS)}, or a "
+        ".onnx file or run folder of `cxr-sr train`"
+    )
+
+
+def refuse_pickle(path: Path) -> None:
+    """Refuse weights that PyTorch pickled (.pth, .pt, .ckpt), whatever their name.
+
+    Raises
+    ------
+    ModelError
+        If the file begins as a pickle does, or as the archive that torch puts it into.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(9)
+    # A safetensors file may begin with the same bytes, of a length, but "{" follows.
+    bare = head[:2] in {b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"} and head[8:] != b"{"
+    if bare or head.startswith(b"PK\3\4"):
+        raise ModelError(
+            f"{path.name} is a pickle, as PyTorch saves it. Pickles are never loaded: "
+            "loading one runs any code that is in it. Give the .onnx or .safetensors "
+            "file that `cxr-sr train` wrote"
+        )
 
 
 def _is_int8(path: Path) -> bool:

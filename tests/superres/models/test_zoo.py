@@ -13,7 +13,13 @@ from cxr_sr.errors import ModelError
 from cxr_sr.files import sha256_of
 from cxr_sr.superres.models.shipped import INTERPOLATORS
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
-from cxr_sr.superres.models.zoo import MODELS, Model, load_model, verify
+from cxr_sr.superres.models.zoo import (
+    MODELS,
+    Model,
+    load_model,
+    refuse_pickle,
+    verify,
+)
 from cxr_sr.superres.resample import KERNELS
 from tests.builders import tiny_model
 
@@ -181,14 +187,14 @@ class TestByFile:
             load_model("best")
 
     def test_an_empty_folder_holds_no_model(self, tmp_path):
-        with pytest.raises(ModelError, match="no such weights file"):
+        with pytest.raises(ModelError, match=r"holds no \.onnx file"):
             load_model(tmp_path)
 
     @pytest.mark.parametrize("suffix", [".safetensors", ".pt", ""])
     def test_without_its_onnx_file_there_is_no_model(self, tmp_path, suffix):
         path = tmp_path / f"ours{suffix}"
         path.write_bytes(b"weights")
-        with pytest.raises(ModelError, match="no such weights file"):
+        with pytest.raises(ModelError, match=r"needs ours\.onnx beside it"):
             load_model(path)
 
     @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04pickle", b"\0" * 99])
@@ -261,3 +267,34 @@ def test_the_hash_is_sha256_of_the_bytes(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert sha256_of(path).startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+class TestOtherFiles:
+    """What lies where weights were expected is named for what it is."""
+
+    @pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt", ".bin", ".safetensors"])
+    @pytest.mark.parametrize("zipped", [True, False])
+    def test_a_pickle_is_told_that_pickles_are_never_loaded(
+        self, tmp_path, suffix, zipped
+    ):
+        torch = pytest.importorskip("torch")
+        path = tmp_path / f"net{suffix}"
+        state = {"weight": torch.zeros(2)}
+        torch.save(state, path, _use_new_zipfile_serialization=zipped)
+        with pytest.raises(ModelError, match=r"is a pickle.*never loaded"):
+            load_model(path)
+
+    def test_safetensors_whose_length_begins_as_a_pickle_does_are_none(self, tmp_path):
+        path = tmp_path / "net.safetensors"
+        path.write_bytes((640).to_bytes(8, "little") + b"{" + b" " * 639)
+        refuse_pickle(path)
+
+    def test_a_file_without_the_graph_beside_it_is_told_so(self, tmp_path):
+        path = tmp_path / "net.safetensors"
+        path.write_bytes(bytes(100))
+        with pytest.raises(ModelError, match=r"is there, but .* needs net\.onnx"):
+            load_model(path)
+
+    def test_a_near_miss_is_told_the_name(self):
+        with pytest.raises(ModelError, match="did you mean 'hydra'"):
+            load_model("hidra")

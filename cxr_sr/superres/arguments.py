@@ -64,7 +64,7 @@ def _shipped(name: str) -> Model:
     return load_model(name)
 
 
-def target_of(given: Target | int) -> Target:
+def target_of(given: object) -> Target:
     """Return the target; a whole number is a scale.
 
     Raises

@@ -10,11 +10,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 from pydicom.dataset import Dataset
 
 from cxr_sr.errors import OutputError
@@ -53,7 +51,7 @@ def read(path: Path | str, *, header: HeaderOptions | None = None) -> Radiograph
 
     Parameters
     ----------
-    header : what DICOM headers derived from this one should say
+    header : what DICOM headers made from this file should say
 
     Returns
     -------
@@ -70,7 +68,7 @@ def read(path: Path | str, *, header: HeaderOptions | None = None) -> Radiograph
     kind = recognise(path)
     if kind.is_dicom:
         return read_dicom(path, kind, header)
-    return read_raster(path, kind)
+    return read_raster(path, kind, header)
 
 
 def write(
@@ -118,13 +116,7 @@ def _dicom_header(radiograph: Radiograph, suffix: str) -> Dataset:
             f"no format is known by the suffix {suffix!r}; use .dcm, "
             f"{', '.join(SUFFIXES)}"
         )
-    made = header.made if isinstance(header, RasterHeader) else None
-    digest = hashlib.sha256(np.ascontiguousarray(radiograph.pixels).data).hexdigest()
-    return secondary_capture(
-        radiograph.format,
-        radiograph.pixels.shape,
-        radiograph.geometry,
-        made or datetime.now().astimezone(),
-        digest,
-        radiograph.derivation,
-    )
+    made, options = None, HeaderOptions()
+    if isinstance(header, RasterHeader):
+        made, options = header.made, header.options
+    return secondary_capture(radiograph, made or datetime.now().astimezone(), options)

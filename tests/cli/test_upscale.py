@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -50,6 +51,63 @@ def test_standard_output_is_the_paths_and_nothing_else(export):
     assert sorted(result.stdout.splitlines()) == [f"out/{name}" for name in EVERY]
     assert result.stderr.startswith(NOTICE)
     assert "4 done; report: out/cxr-sr-report.jsonl" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "number"), [([], 9007), (["+100"], 107), (["12"], 12), (["0"], 0)]
+)
+def test_the_series_number_can_be_set(tmp_path, given, number):
+    a_dicom(tmp_path / "in" / "a.dcm", SeriesNumber=7)
+    chosen = ["--series-number", *given] if given else []
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out", *chosen).exit_code == 0
+    assert pydicom.dcmread(tmp_path / "out" / "a.dcm").SeriesNumber == number
+
+
+@pytest.mark.parametrize("given", ["-1", "one", "1.5", "+", "2147483648", "\u0665"])
+def test_an_impossible_series_number_is_refused(export, given):
+    result = upscale(export, "-o", "out", f"--series-number={given}")
+    assert result.exit_code == 2
+    assert "--series-number" in result.stderr
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [([], "YES"), (["yes"], "YES"), (["no"], None)]
+)
+def test_synthetic_data_can_be_left_out(export, given, said):
+    chosen = ["--synthetic-data", *given] if given else []
+    upscale(export, "-o", "out", "--format", "dicom", "--model", "fast", *chosen)
+    for name in ("a/chest.dcm", "b/picture.dcm"):
+        assert pydicom.dcmread(Path("out") / name).get("SyntheticData") == said
+
+
+def dates(path: Path) -> set[str]:
+    """Every date that a file holds, at any depth."""
+    found = [e for e in pydicom.dcmread(path).iterall() if e.VR in {"DA", "DT"}]
+    return {str(e.value)[:8] for e in found if e.value}
+
+
+@pytest.mark.parametrize(
+    ("given", "deidentified", "others"),
+    [
+        ("auto", {"21800304"}, {"21800304", "20010909"}),
+        ("now", {"21800304", "20010909"}, {"21800304", "20010909"}),
+        ("source", {"21800304"}, {"21800304"}),
+        ("none", {"21800304"}, {"21800304"}),
+    ],
+)
+def test_a_deidentified_file_does_not_get_todays_date(
+    tmp_path, monkeypatch, given, deidentified, others
+):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(10**9))
+    shifted: Any = {"StudyDate": "21800304", "ContentDate": "21800304"}
+    a_dicom(tmp_path / "in" / "a.dcm", **shifted, PatientIdentityRemoved="YES")
+    a_dicom(tmp_path / "in" / "b.dcm", **shifted, seed=1)
+    upscale(tmp_path / "in", "-o", tmp_path / "out", "--dates", given)
+    assert dates(tmp_path / "out" / "a.dcm") == deidentified
+    assert dates(tmp_path / "out" / "b.dcm") == others
+    content = pydicom.dcmread(tmp_path / "out" / "a.dcm").get("ContentDate")
+    assert (content is None) is (given == "none")
 
 
 def test_dicom_stays_dicom_twice_as_fine(export):

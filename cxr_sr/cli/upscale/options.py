@@ -107,6 +107,33 @@ class Options:
         Literal["scale", "drop"], Option(help="Overlay planes.", rich_help_panel=WHAT)
     ] = "scale"
 
+    dates: Annotated[
+        Literal["auto", "now", "source", "none"],
+        Option(
+            help="Dates of series, content and instance: of the run, of the source, or "
+            "none. auto: of the source if its header says that the patient's identity "
+            "was removed or its dates were changed, else of the run.",
+            rich_help_panel=WHAT,
+        ),
+    ] = "auto"
+    series_number: Annotated[
+        str | None,
+        Option(
+            metavar="N|+N",
+            help="SeriesNumber of the results, as 9001; or, with a plus, a number to "
+            "add to the source's [default: +9000].",
+            show_default=False,
+            rich_help_panel=WHAT,
+        ),
+    ] = None
+    synthetic_data: Annotated[
+        Literal["yes", "no"],
+        Option(
+            help="yes: SyntheticData (0008,001C) is YES in the results of a network.",
+            rich_help_panel=WHAT,
+        ),
+    ] = "yes"
+
     jobs: Annotated[int, Option(min=1, help="Processes.", rich_help_panel=BATCH)] = 1
     cluster: Annotated[
         str | None,

@@ -10,6 +10,7 @@ from cxr_sr.cli.options import paths
 from cxr_sr.cli.upscale.options import Options
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header.derive import HeaderOptions
+from cxr_sr.formats.header.elements import INTEGER_STRING
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.target import LongSide, Scale, Spacing, Target
@@ -43,7 +44,7 @@ def recipe_of(options: Options) -> Recipe:
         _target(options),
         # The report says what was used, and a machine that lacks it does not resume.
         resolved(settings, model),
-        HeaderOptions(options.equipment, options.private, options.overlays),
+        _header(options),
         options.compress,
         options.format,
         version("cxr-sr"),
@@ -69,6 +70,31 @@ def batch_of(options: Options) -> Batch:
     if not (options.resume or options.overwrite or options.dry_run):
         check_absent(batch.jobs)
     return batch
+
+
+def _header(options: Options) -> HeaderOptions:
+    """Return what the results' DICOM headers are to say."""
+    return HeaderOptions(
+        equipment=options.equipment,
+        private=options.private,
+        overlays=options.overlays,
+        synthetic=options.synthetic_data == "yes",
+        dates=options.dates,
+        **_series_number(options.series_number),
+    )
+
+
+def _series_number(given: str | None) -> dict[str, int]:
+    """Return N as the number itself, +N as what is added to the source's."""
+    if given is None:
+        return {}
+    digits = given.removeprefix("+")
+    if not (digits.isascii() and digits.isdecimal() and int(digits) in INTEGER_STRING):
+        raise SettingsError(
+            f"--series-number {given}: expected a whole number up to "
+            f"{INTEGER_STRING[-1]}, as 9001, or one to add, as +9000"
+        )
+    return {"series_offset" if given != digits else "series_number": int(digits)}
 
 
 def _model(options: Options) -> Model:

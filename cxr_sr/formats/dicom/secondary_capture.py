@@ -6,17 +6,23 @@ unknown is empty, and nothing is invented.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
-from cxr_sr.formats.header.change import TOOL, Change, tool_version
+from cxr_sr.formats.header.change import TOOL, Change, HeaderOptions, tool_version
+from cxr_sr.formats.header.dates import Dates
 from cxr_sr.formats.header.elements import put
 from cxr_sr.formats.header.rules import RULES
-from cxr_sr.radiograph import Derivation, Geometry, PixelFormat
+from cxr_sr.radiograph import Radiograph
+
+DEFAULT_OPTIONS = HeaderOptions()
 
 UNKNOWN = (
     "PatientName",
@@ -47,21 +53,19 @@ SAID_OF_A_RESULT = {
 
 
 def secondary_capture(
-    pixel_format: PixelFormat,
-    shape: tuple[int, ...],
-    geometry: Geometry,
+    radiograph: Radiograph,
     now: datetime,
-    pixel_sha256: str,
-    derivation: Derivation | None = None,
+    options: HeaderOptions = DEFAULT_OPTIONS,
 ) -> Dataset:
-    """Return a Secondary Capture header for pixels from a raster format.
+    """Return a Secondary Capture header for pixels that came without a header.
+
+    The UIDs come from pixels and options, so that the same file is the same instance.
+    If `upscale` made the image, the header says how.
 
     Parameters
     ----------
-    shape : (rows, columns) or (rows, columns, 3)
-    pixel_sha256 : of the stored samples, in hexadecimal; the UIDs come from it alone,
-        so that the same pixels are the same instance
-    derivation : how the pixels were made, if `upscale` made them
+    now : when the file is made
+    options : of these, `dates`, `series_number` and `synthetic` apply
 
     Returns
     -------
@@ -74,47 +78,53 @@ def secondary_capture(
     header = Dataset()
     for keyword in UNKNOWN:
         put(header, keyword, "")
-    for keyword, value in {
-        **_identity(now, pixel_sha256),
-        **_pixels(pixel_format, shape),
-    }.items():
+    for keyword, value in (
+        _identity(radiograph.pixels, options) | _pixels(radiograph)
+    ).items():
         put(header, keyword, value)
-    if geometry.spacing_mm is not None:
-        spacing = [format_number_as_ds(float(mm)) for mm in geometry.spacing_mm]
+    if radiograph.geometry.spacing_mm is not None:
+        spacing = [format_number_as_ds(mm) for mm in radiograph.geometry.spacing_mm]
         put(header, "PixelSpacing", spacing)
-    if derivation is not None:
-        _say_how(header, Change(header[:], derivation, (shape[0], shape[1]), now))
+    if Dates.chosen(header, options.dates).of == "now":
+        _date(header, now)
+    if radiograph.derivation is not None:
+        how, shape = radiograph.derivation, radiograph.shape
+        _say_how(header, Change(header[:], how, shape, now, options))
     return header
 
 
-def _identity(now: datetime, pixel_sha256: str) -> dict[str, Any]:
-    date, time = now.strftime("%Y%m%d"), now.strftime("%H%M%S.%f")
+def _identity(
+    pixels: NDArray[np.integer[Any]], options: HeaderOptions
+) -> dict[str, Any]:
+    digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
+    number, chosen = options.series_number, repr(options)
     return {
         "SOPClassUID": SecondaryCaptureImageStorage,
-        "SOPInstanceUID": generate_uid(entropy_srcs=["capture", pixel_sha256]),
-        "SeriesInstanceUID": generate_uid(entropy_srcs=["series", pixel_sha256]),
-        "StudyInstanceUID": generate_uid(entropy_srcs=["study", pixel_sha256]),
+        "SOPInstanceUID": generate_uid(entropy_srcs=["capture", digest, chosen]),
+        "SeriesInstanceUID": generate_uid(entropy_srcs=["series", digest, chosen]),
+        "StudyInstanceUID": generate_uid(entropy_srcs=["study", digest]),
         "Modality": "OT",
         "ConversionType": "WSD",  # workstation
         "ImageType": ["DERIVED", "SECONDARY"],
-        "SeriesNumber": 1,
+        "SeriesNumber": 1 if number is None else number,
         "InstanceNumber": 1,
-        "SeriesDate": date,
-        "SeriesTime": time,
-        "ContentDate": date,
-        "ContentTime": time,
-        "InstanceCreationDate": date,
-        "InstanceCreationTime": time,
         "Manufacturer": TOOL,
         "SoftwareVersions": f"{TOOL} {tool_version()}",
     }
 
 
-def _pixels(pixel_format: PixelFormat, shape: tuple[int, ...]) -> dict[str, Any]:
+def _date(header: Dataset, now: datetime) -> None:
+    for what in ("Series", "Content", "InstanceCreation"):
+        put(header, f"{what}Date", now.strftime("%Y%m%d"))
+        put(header, f"{what}Time", now.strftime("%H%M%S.%f"))
+
+
+def _pixels(radiograph: Radiograph) -> dict[str, Any]:
+    pixel_format, (rows, columns) = radiograph.format, radiograph.shape
     colour = pixel_format.photometric == "RGB"
     return {
-        "Rows": shape[0],
-        "Columns": shape[1],
+        "Rows": rows,
+        "Columns": columns,
         "SamplesPerPixel": 3 if colour else 1,
         "PhotometricInterpretation": pixel_format.photometric,
         "BitsAllocated": pixel_format.bits_allocated,

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydicom.dataset import Dataset
 
+from cxr_sr.formats.header.dates import Dates, DatesOption
 from cxr_sr.formats.header.elements import numbers, remove
 from cxr_sr.radiograph import Derivation
 
@@ -42,6 +43,12 @@ class HeaderOptions:
     """Declare the pixels of a trained network as SyntheticData."""
     series_offset: int = 9000
     """Added to SeriesNumber, so that results sort behind their sources."""
+    series_number: int | None = None
+    """SeriesNumber of every result, in place of the source's and the offset."""
+    dates: DatesOption = "auto"
+    """now: series, content and instance get the time of the run; source: they keep
+    their dates; none: they have none; auto: source where PatientIdentityRemoved is YES
+    or LongitudinalTemporalInformationModified is MODIFIED or REMOVED, else now."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +63,11 @@ class Change:
     now: datetime
     """When the result is made, in the header's own time zone."""
     options: HeaderOptions = field(default_factory=HeaderOptions)
+
+    @functools.cached_property
+    def dates(self) -> Dates:
+        """Where series, content and instance take their dates from."""
+        return Dates.chosen(self.source, self.options.dates)
 
     @functools.cached_property
     def source_shape(self) -> tuple[int, int]:

@@ -21,7 +21,15 @@ from pydicom.uid import (
 from pydicom.valuerep import STR_VR
 
 from cxr_sr.formats.header.change import TOOL, Action, Change, each, tool_version
-from cxr_sr.formats.header.elements import INTEGER_STRING, cut, numbers, put, text, uid
+from cxr_sr.formats.header.elements import (
+    INTEGER_STRING,
+    cut,
+    numbers,
+    put,
+    remove,
+    text,
+    uid,
+)
 from cxr_sr.formats.header.own import NOTICE
 from cxr_sr.radiograph import Derivation
 
@@ -72,8 +80,10 @@ def instance_uid(change: Change) -> str:
 def series_uid(change: Change) -> str:
     """Return a UID that all images of one source series share after one treatment.
 
-    The factors enter as rounded in the label: images of slightly different sizes
-    brought to one spacing differ by a rounding of their rows, and belong together.
+    The options are part of the treatment: some change what is said of a series as a
+    whole (its number, dates and equipment), and one series has one of each. The
+    factors enter as rounded in the label: images of slightly different sizes brought
+    to one spacing differ by a rounding of their rows, and belong together.
 
     References
     ----------
@@ -82,7 +92,8 @@ def series_uid(change: Change) -> str:
     source = text(change.source, "SeriesInstanceUID") or _fingerprint(change.source)
     kind = [text(change.source, k) for k in ("SOPClassUID", "PresentationIntentType")]
     label = scale_label(change.derivation.factors)
-    return _uid("series", source, *kind, label, *_settings(change.derivation))
+    settings = [*_settings(change.derivation), repr(change.options)]
+    return _uid("series", source, *kind, label, *settings)
 
 
 def weights_uid(derivation: Derivation) -> str:
@@ -91,7 +102,9 @@ def weights_uid(derivation: Derivation) -> str:
 
 
 def series_number(change: Change) -> int:
-    """Return the source's number, moved out of the way of the originals."""
+    """Return the number asked for, or the source's moved behind the originals."""
+    if change.options.series_number is not None:
+        return change.options.series_number
     source = numbers(change.source, "SeriesNumber") or (0,)
     number = int(source[0]) + change.options.series_offset
     return number if number in INTEGER_STRING else change.options.series_offset
@@ -117,7 +130,11 @@ def local_time(header: Dataset, now: datetime) -> datetime:
 
 @each
 def stamp(result: Dataset, keyword: str, change: Change) -> None:
-    """Set a DA or a TM to now."""
+    """Set a DA or a TM to now, keep it, or remove it, as the options say."""
+    if change.dates.of == "none":
+        remove(result, keyword)
+    if change.dates.of != "now":
+        return
     layout = "%Y%m%d" if keyword.endswith("Date") else "%H%M%S.%f"
     put(result, keyword, change.now.strftime(layout))
 

@@ -127,13 +127,15 @@ def move_equipment(
 @each
 def add_own_equipment(result: Dataset, keyword: str, change: Change) -> None:
     """Append this tool and its model as processing equipment."""
-    zone = change.now.strftime("%z")[:5]
     item = new_item(
         result,
         **_own_equipment(change),
-        ContributionDateTime=change.now.strftime("%Y%m%d%H%M%S.%f") + zone,
         ContributionDescription=derivation_text(change.derivation),
     )
+    if change.dates.of == "now":
+        zone = change.now.strftime("%z")[:5]
+        now = change.now.strftime("%Y%m%d%H%M%S.%f") + zone
+        put(item, "ContributionDateTime", now)
     put(item, "PurposeOfReferenceCodeSequence", [_coded(PROCESSING_EQUIPMENT)])
     append(result, keyword, item)
 

@@ -26,7 +26,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SeriesNumber",
         identity.always(identity.series_number),
-        "the source's plus 9000 (can be set)",
+        "the source's plus 9000, or --series-number",
         "our choice",
     ),
     Rule(
@@ -40,8 +40,10 @@ RULES: tuple[Rule, ...] = (
         "SeriesDate SeriesTime ContentDate ContentTime InstanceCreationDate "
         "InstanceCreationTime",
         identity.stamp,
-        "now, in the time zone of TimezoneOffsetFromUTC",
-        "C.7.3.1, C.7.6.1, C.12.1",
+        "now, in the time zone of TimezoneOffsetFromUTC; the source's if "
+        "PatientIdentityRemoved is YES or LongitudinalTemporalInformationModified is "
+        "MODIFIED or REMOVED, for its dates may be shifted; or as --dates says",
+        "C.7.1.1, C.7.3.1, C.7.6.1, C.12.1",
     ),
     Rule(
         "InstanceCreatorUID",
@@ -101,14 +103,14 @@ RULES: tuple[Rule, ...] = (
         "Equipment; 109102 DCM Processing Equipment if the source was itself "
         "derived); Manufacturer, ManufacturerModelName, SoftwareVersions and "
         "DeviceUID then name cxr-sr, the model, the version and the weights. All stay "
-        "where they are if the equipment is to be kept",
+        "where they are with --equipment keep",
         "C.7.5.1, C.12.1.1.5",
     ),
     Rule(
         "ContributingEquipmentSequence",
         provenance.add_own_equipment,
         "an item for cxr-sr and the model is appended (109102 DCM Processing "
-        "Equipment)",
+        "Equipment); it states the time only where the dates above are now",
         "C.12.1.1.5",
     ),
     Rule(
@@ -120,7 +122,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SyntheticData",
         provenance.declare_synthetic,
-        "YES for a trained network (can be left out); an interpolator leaves it alone",
+        "YES for a trained network, unless --synthetic-data no; an interpolator leaves "
+        "it alone",
         "C.12.1",
     ),
     # --- its pixels
@@ -202,8 +205,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "(odd,eeee)",
         pixels.drop_private,
-        "removed at every depth (can be kept): they may hold coordinates, LUTs or "
-        "names",
+        "removed at every depth, unless --private keep: they may hold coordinates, "
+        "LUTs or names",
         "our choice",
     ),
     Rule(

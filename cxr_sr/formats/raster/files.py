@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.files import replacing
+from cxr_sr.formats.header.change import HeaderOptions
 from cxr_sr.formats.raster.probe import (
     check_raster,
     probe,
@@ -69,6 +71,8 @@ class RasterHeader:
     """None where the file states no spacing."""
     made: datetime | None = None
     """When a derived image was made; a DICOM file written of it says so."""
+    options: HeaderOptions = field(default_factory=HeaderOptions)
+    """What the user chose for a DICOM header made of this one."""
 
     def derived(
         self,
@@ -77,15 +81,23 @@ class RasterHeader:
         now: datetime,
     ) -> RasterHeader:
         """Return the header of the upscaled image, made at `now`."""
-        return RasterHeader(self.grid and self.grid.finer(derivation.factors), now)
+        grid = self.grid and self.grid.finer(derivation.factors)
+        return dataclasses.replace(self, grid=grid, made=now)
 
 
-def read_raster(path: Path, kind: Kind) -> Radiograph:
+def read_raster(
+    path: Path, kind: Kind, options: HeaderOptions | None = None
+) -> Radiograph:
     """Read a raster file: samples as they are, in all the bits of their type.
 
     Gray and RGB with 8 or 16 bits; a TIFF that is WhiteIsZero becomes MONOCHROME1.
     Spacing comes from what SimpleITK reads: not from the pHYs of a PNG, which is meant
     for printers, but from its sCAL; from a TIFF's resolution; from any MHA and NRRD.
+
+    Parameters
+    ----------
+    kind : the format, from the content
+    options : what a DICOM header made of this file should say
 
     Raises
     ------
@@ -110,7 +122,7 @@ def read_raster(path: Path, kind: Kind) -> Radiograph:
         pixels=pixels.reshape(shape),
         format=fmt,
         geometry=grid.geometry if grid else Geometry(),
-        header=RasterHeader(grid),
+        header=RasterHeader(grid, options=options or HeaderOptions()),
     )
 
 

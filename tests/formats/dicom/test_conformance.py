@@ -30,6 +30,7 @@ from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.formats.header.derive import HeaderOptions, derive
 from cxr_sr.formats.header.elements import text
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
+from tests.builders import radiograph
 from tests.header_builders import (
     add_overlay,
     make_derivation,
@@ -106,8 +107,13 @@ def test_a_result_has_no_error_that_its_source_has_not(
 
 @pytest.mark.parametrize(
     "options",
-    [HeaderOptions(), HeaderOptions("keep", "keep", "drop", synthetic=False)],
-    ids=["defaults", "the other choices"],
+    [
+        HeaderOptions(),
+        HeaderOptions("keep", "keep", "drop", synthetic=False),
+        HeaderOptions(dates="source", series_number=1),
+        HeaderOptions(dates="none"),
+    ],
+    ids=["defaults", "the other choices", "dates of the source", "no dates"],
 )
 def test_a_network_and_any_option_make_no_error_either(
     real: tuple[Path, Radiograph], options: HeaderOptions, tmp_path: Path
@@ -236,6 +242,11 @@ def test_a_secondary_capture_is_valid(
     spacing: tuple[float, float] | None,
     tmp_path: Path,
 ) -> None:
-    geometry = Geometry(spacing)
-    header = secondary_capture(fmt, shape, geometry, NOW, "ab" * 32, derivation)
+    image = radiograph(
+        np.zeros(shape, fmt.dtype),
+        fmt,
+        geometry=Geometry(spacing),
+        derivation=derivation,
+    )
+    header = secondary_capture(image, NOW)
     assert new_errors(written(header, tmp_path / "out.dcm"), set()) == []

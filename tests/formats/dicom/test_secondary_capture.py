@@ -5,29 +5,32 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from highdicom._standard_utils import check_required_attributes, get_iod_module_map
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from cxr_sr.formats.dicom.secondary_capture import secondary_capture
+from cxr_sr.formats.header.change import HeaderOptions
 from cxr_sr.radiograph import Geometry, PixelFormat
+from tests.builders import radiograph
 from tests.header_builders import make_derivation
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GRAY12 = PixelFormat(16, 12, signed=False, photometric="MONOCHROME2")
-SHA = "ab" * 32
 
 
-def capture(**overrides: Any) -> Dataset:
-    arguments: dict[str, Any] = {
-        "pixel_format": GRAY12,
-        "shape": (8, 10),
-        "geometry": Geometry(),
-        "now": NOW,
-        "pixel_sha256": SHA,
-    }
-    return secondary_capture(**arguments | overrides)
+def capture(
+    fmt: PixelFormat = GRAY12,
+    shape: tuple[int, ...] = (8, 10),
+    now: datetime = NOW,
+    options: HeaderOptions = HeaderOptions(),  # noqa: B008 - frozen
+    **changes: Any,
+) -> Dataset:
+    pixels = np.full(shape, changes.pop("value", 7), fmt.dtype)
+    image = radiograph(pixels, fmt, **({"geometry": Geometry()} | changes))
+    return secondary_capture(image, now, options)
 
 
 FORMATS = {
@@ -41,7 +44,7 @@ FORMATS = {
 
 @pytest.mark.parametrize(("fmt", "shape"), FORMATS.values(), ids=FORMATS)
 def test_the_pixels_are_described(fmt: PixelFormat, shape: tuple[int, ...]) -> None:
-    header = capture(pixel_format=fmt, shape=shape)
+    header = capture(fmt, shape)
     assert (header.Rows, header.Columns) == shape[:2]
     assert header.SamplesPerPixel == (3 if len(shape) == 3 else 1)
     assert header.PhotometricInterpretation == fmt.photometric
@@ -69,10 +72,10 @@ def test_all_required_attributes_are_there(derivation: Any) -> None:
             check_required_attributes(header, module["key"])
 
 
-def test_uids_come_from_the_pixels_alone() -> None:
+def test_uids_come_from_the_pixels_and_not_from_the_clock() -> None:
     keywords = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
     later = capture(now=datetime(2027, 1, 1, tzinfo=UTC))
-    other = capture(pixel_sha256="cd" * 32)
+    other = capture(value=8)
     for keyword in keywords:
         assert capture()[keyword].value.is_valid
         assert capture()[keyword].value == later[keyword].value
@@ -119,3 +122,20 @@ def test_dates_are_the_callers() -> None:
     header = capture()
     assert (header.ContentDate, header.ContentTime) == ("20260102", "030405.000000")
     assert header.StudyDate == ""
+
+
+@pytest.mark.parametrize("dates", ["source", "none"])
+def test_dates_can_be_left_out(dates: Any) -> None:
+    """A picture has no dates of its own to keep."""
+    header = capture(options=HeaderOptions(dates=dates), derivation=make_derivation())
+    assert not [e.tag for e in header.iterall() if e.VR in {"DA", "DT"} and e.value]
+
+
+def test_the_options_apply_to_a_picture_too() -> None:
+    options = HeaderOptions(series_number=77, synthetic=False)
+    header = capture(options=options, derivation=make_derivation())
+    assert header.SeriesNumber == 77
+    assert "SyntheticData" not in header
+    plain = capture(derivation=make_derivation())
+    assert header.SOPInstanceUID != plain.SOPInstanceUID
+    assert header.StudyInstanceUID == plain.StudyInstanceUID

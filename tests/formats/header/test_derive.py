@@ -6,6 +6,7 @@ import copy
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -205,6 +206,23 @@ def test_series_number(source: object, offset: int, expected: int) -> None:
     assert result.SeriesNumber == expected
 
 
+@pytest.mark.parametrize("source", [1, None])
+def test_series_number_can_be_any(source: int | None) -> None:
+    result = derived(make_header(SeriesNumber=source), series_number=0)
+    assert result.SeriesNumber == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"series_number": 5}, {"dates": "none"}, {"equipment": "keep"}],
+    ids=str,
+)
+def test_what_is_said_of_a_series_makes_another_series(
+    options: dict[str, Any],
+) -> None:
+    assert derived(**options).SeriesInstanceUID != derived().SeriesInstanceUID
+
+
 def test_series_description_puts_the_notice_before_the_sources_words() -> None:
     assert derived().SeriesDescription == "RESEARCH ONLY (cxr-sr x2): Chest PA"
 
@@ -343,6 +361,71 @@ def test_a_contribution_states_its_time_zone() -> None:
     result = derive(make_header(), make_derivation(), SHAPE, tokyo)
     own = result.ContributingEquipmentSequence[-1]
     assert own.ContributionDateTime == "20260102120405.000600+0900"
+
+
+STAMPED = [
+    f"{what}{kind}"
+    for what in ("Series", "Content", "InstanceCreation")
+    for kind in ("Date", "Time")
+]
+
+
+def dated(**values: object) -> Dataset:
+    """Return a header whose dates were shifted by a century and a half."""
+    days = {"SeriesDate": "21800102", "ContentDate": "21800102"}
+    return make_header(**({"StudyDate": "21800102"} | days | values))
+
+
+@pytest.mark.parametrize(
+    ("values", "of"),
+    [
+        ({}, "now"),
+        ({"PatientIdentityRemoved": "YES"}, "source"),
+        ({"PatientIdentityRemoved": "NO"}, "now"),
+        ({"PatientIdentityRemoved": ""}, "now"),
+        ({"LongitudinalTemporalInformationModified": "MODIFIED"}, "source"),
+        ({"LongitudinalTemporalInformationModified": "REMOVED"}, "source"),
+        ({"LongitudinalTemporalInformationModified": "UNMODIFIED"}, "now"),
+        ({"LongitudinalTemporalInformationModified": "MODIFIED "}, "source"),
+        (
+            {
+                "PatientIdentityRemoved": "YES",
+                "LongitudinalTemporalInformationModified": "UNMODIFIED",
+            },
+            "source",
+        ),
+    ],
+)
+def test_a_deidentified_study_keeps_its_own_dates(
+    values: dict[str, str], of: str
+) -> None:
+    header = dated(**values)
+    result = derived(header)
+    kept = {k: header.get(k) for k in STAMPED} == {k: result.get(k) for k in STAMPED}
+    assert kept is (of == "source")
+    today = [e.tag for e in result.iterall() if str(e.value).startswith("202601")]
+    assert bool(today) is (of == "now")
+
+
+def test_dates_can_be_those_of_the_source() -> None:
+    header = dated(InstanceCreationDate=None, SeriesTime=None)
+    result = derived(header, dates="source")
+    assert result.SeriesDate == "21800102"
+    for absent in ("InstanceCreationDate", "SeriesTime"):
+        assert absent not in result
+    assert "ContributionDateTime" not in result.ContributingEquipmentSequence[-1]
+
+
+def test_dates_can_be_left_out() -> None:
+    result = derived(dated(), dates="none")
+    assert not set(STAMPED) & {e.keyword for e in result}
+    assert (result.StudyDate, result.AcquisitionDate) == ("21800102", "20200102")
+    assert "ContributionDateTime" not in result.ContributingEquipmentSequence[-1]
+
+
+def test_dates_can_be_todays_all_the_same() -> None:
+    result = derived(dated(PatientIdentityRemoved="YES"), dates="now")
+    assert result.SeriesDate == result.ContentDate == "20260102"
 
 
 # --- ImageType

@@ -1,0 +1,47 @@
+"""Which dates a result gets: today's, those of its source, or none.
+
+A de-identified cohort often has its dates shifted, by a century in some. Beside them
+the day of the run would put a series long before or after its own study.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydicom.dataset import Dataset
+
+from cxr_sr.formats.header.elements import text
+
+DatesOption = Literal["auto", "now", "source", "none"]
+"""auto: now, but source where the header says that its dates may be shifted."""
+
+SHIFTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("PatientIdentityRemoved", "(0012,0062)", ("YES",)),
+    (
+        "LongitudinalTemporalInformationModified",
+        "(0028,0303)",
+        ("MODIFIED", "REMOVED"),
+    ),
+)
+"""Attributes and the values by which a header says so, PS3.3 C.7.1.1 and C.12.1."""
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Where the dates of one result come from, and why."""
+
+    of: Literal["now", "source", "none"]
+    because: str = ""
+    """What the header says, if that decided."""
+
+    @classmethod
+    def chosen(cls, header: Dataset, option: DatesOption) -> Dates:
+        """Return what an option means for one header."""
+        if option != "auto":
+            return cls(option)
+        for keyword, tag, values in SHIFTED:
+            value = text(header, keyword).upper()
+            if value in values:
+                return cls("source", f"{keyword} {tag} is {value}")
+        return cls("now")

@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     add("--engine", default="auto")
     add("--scale", type=int, default=4)
     add("--megapixels", type=float, nargs="+", default=SIZES, help="of the input")
-    add("--threads", type=int, default=0, help="0: one a core")
+    add("--threads", type=int, default=0, help="0: one for each processor")
     usual = cxr_sr.Settings().max_memory_mb
     add("--max-memory", type=int, default=usual, metavar="MB")
     return parser.parse_args()

@@ -13,7 +13,6 @@ are busy.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from pydicom.data import get_testdata_file
 
 import cxr_sr
+from cxr_sr import processors
 from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.batch.runner import run
 from cxr_sr.batch.upscaling import Recipe, Upscaling
@@ -109,7 +109,7 @@ def tell(
     alone: dict[str, float], processor_s: float, together: float, files: int
 ) -> None:
     """Print the paces and how near the pipeline comes to what is possible."""
-    cores = len(os.sched_getaffinity(0))
+    cores = processors.allowed()
     for name, seconds in alone.items():
         print(f"{name:22} {seconds / files:7.3f} s a file")
     print(f"{'one after the other':22} {sum(alone.values()) / files:7.3f} s a file")

@@ -32,6 +32,7 @@ import numpy as np
 from pydicom.data import get_testdata_file
 
 import cxr_sr
+from cxr_sr import processors
 from cxr_sr.evaluation import figures
 from cxr_sr.evaluation.protocol import SCALES
 from cxr_sr.evaluation.speed import (
@@ -118,7 +119,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("image", nargs="?", type=Path, help="gray; without it, the sample's")
     add("--scale", type=int, action="append", choices=SCALES, help="repeat for several")
-    add("--threads", type=int, default=os.cpu_count() or 1)
+    add("--threads", type=int, default=processors.allowed())
     add("--repeats", type=int, default=5, metavar="N", help="rounds at each scale")
     add("--side", type=int, default=256, metavar="PX", help="of the part of the image")
     add("--judged", type=int, default=1024, metavar="PX", help="of that for quality")

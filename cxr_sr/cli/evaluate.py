@@ -75,7 +75,9 @@ class Options:
             help="Of the networks; repeat to compare [default: auto].",
         ),
     ] = None
-    threads: Annotated[int, Option(min=0, help="0: one a core.")] = 0
+    threads: Annotated[
+        int, Option(min=0, help="0: one for each processor that may be used.")
+    ] = 0
     output: Annotated[
         Path | None,
         Option(

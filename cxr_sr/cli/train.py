@@ -185,7 +185,12 @@ class Options:
         int, Option(min=1, help="Processes.", rich_help_panel=COURSE)
     ] = 1
     threads: Annotated[
-        int, Option(min=0, help="A process; 0: as torch likes.", rich_help_panel=COURSE)
+        int,
+        Option(
+            min=0,
+            help="Threads of each process; 0: as many as it may use.",
+            rich_help_panel=COURSE,
+        ),
     ] = 0
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr import processors
 from cxr_sr.errors import EngineError, SettingsError
 from cxr_sr.superres.models.zoo import Model
 
@@ -251,8 +252,12 @@ class TorchEngine:
     precision = "fp32"
 
     def __init__(self, model: Model, scale: int) -> None:
+        import torch
+
         from cxr_sr.superres.models.networks import load_network
 
+        # torch would start a thread for each processor of the machine.
+        torch.set_num_threads(min(torch.get_num_threads(), processors.available()))
         self._network = load_network(model)
         self._scale = scale
 

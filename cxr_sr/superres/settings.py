@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from cxr_sr import processors
 from cxr_sr.radiograph import Consistency
 from cxr_sr.superres import tiling
 from cxr_sr.superres.chain import Chain
@@ -41,7 +41,8 @@ class Settings:
     consistency: Consistency = "box"
     """The projection onto the measured pixels."""
     threads: int = 0
-    """Tiles computed at a time; 0: one for each core this process may use."""
+    """Tiles computed at a time; 0: one for each processor that this process may use
+    (affinity, container quota, SLURM), which processes of `multiprocessing` divide."""
     tile_px: int = 0
     """Side of a tile in input pixels, halo left out; 0: as `max_memory_mb` allows."""
     max_memory_mb: int = 800
@@ -66,11 +67,7 @@ def resolved(settings: Settings, model: Model) -> Settings:
 
 def threads_of(settings: Settings) -> int:
     """Return how many tiles are computed at a time."""
-    if settings.threads:
-        return settings.threads
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return settings.threads or processors.available()
 
 
 def tiles_of(

@@ -28,6 +28,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
+from cxr_sr import processors
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.models.networks import Network, build, network_class
 from cxr_sr.superres.models.spec import ModelSpec
@@ -79,7 +80,8 @@ class Run:
     devices: int = 1
     """Processes that share the work."""
     threads: int = 0
-    """Threads of torch in each process; 0 leaves its own choice."""
+    """Threads of torch in each process; 0: its share of the processors that may be
+    used, or fewer where torch finds that better."""
     quantise: bool = False
     """Train a trunk to be rounded to int8, and write that as well."""
     init: Path | None = None
@@ -192,8 +194,7 @@ def _images(data: Path, split: str, run: Run) -> list[Image]:
 
 
 def _network(images: list[Image], run: Run) -> Network:
-    if run.threads:
-        torch.set_num_threads(run.threads)
+    torch.set_num_threads(_threads(run))
     torch.manual_seed(run.recipe.seed)
     network = build(_spec(run, images[0].channels))
     settle_normalisation(network, images)
@@ -202,6 +203,12 @@ def _network(images: list[Image], run: Run) -> Network:
     if run.quantise:
         network = quantised(network)
     return _laid_out(network)
+
+
+def _threads(run: Run) -> int:
+    """Return the threads of one process: torch itself knows no quota."""
+    share = max(processors.allowed() // run.devices, 1)
+    return run.threads or min(torch.get_num_threads(), share)
 
 
 def _teacher(network: Network, run: Run) -> Network | None:

@@ -1,13 +1,13 @@
 """`cxr-sr index`: a PACS export in, a training index out, nothing identifying in it."""
 
 import dataclasses
-import os
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxr_sr import processors
 from cxr_sr.batch.runner import Executor, Processes, Serial, run
 from cxr_sr.cli import output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
@@ -89,7 +89,7 @@ def _read(
 def _executor(jobs: int) -> Executor:
     # A process of its own even for one core: a decoder that crashes costs one file.
     return (
-        Serial if jobs == 1 else partial(Processes, count=jobs or os.cpu_count() or 1)
+        Serial if jobs == 1 else partial(Processes, count=jobs or processors.allowed())
     )
 
 

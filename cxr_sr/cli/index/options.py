@@ -58,7 +58,10 @@ class Options:
             "called manifest.csv].",
         ),
     ] = None
-    jobs: Annotated[int, Option(min=0, help="Processes; 0: one a core.")] = 0
+    jobs: Annotated[
+        int,
+        Option(min=0, help="Processes; 0: one for each processor that may be used."),
+    ] = 0
     overwrite: Annotated[
         bool,
         Option("--overwrite", help="Replace the index; only new files are read."),

@@ -68,7 +68,12 @@ class Options:
         ),
     ] = "auto"
     threads: Annotated[
-        int, Option(min=0, help="A process; 0: one a core.", rich_help_panel=HOW)
+        int,
+        Option(
+            min=0,
+            help="Threads of each process; 0: one for each processor it may use.",
+            rich_help_panel=HOW,
+        ),
     ] = 0
     tile: Annotated[
         int,

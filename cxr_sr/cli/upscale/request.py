@@ -1,9 +1,9 @@
 """From the options of `cxr-sr upscale` to recipe and jobs, checked before any work."""
 
 import dataclasses
-import os
 from importlib.metadata import version
 
+from cxr_sr import processors
 from cxr_sr.batch.plan import Batch, Shard, check_absent, check_places, gather
 from cxr_sr.batch.upscaling import Recipe
 from cxr_sr.cli.options import paths
@@ -108,7 +108,7 @@ def _share(options: Options) -> int:
     if options.cluster is not None:
         return WORKER_THREADS
     jobs = options.jobs
-    return max((os.cpu_count() or 1) // jobs, 1) if jobs > 1 else 0
+    return max(processors.allowed() // jobs, 1) if jobs > 1 else 0
 
 
 def _refuse_contradictions(options: Options) -> None:

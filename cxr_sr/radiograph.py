@@ -10,8 +10,9 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr.names import Consistency
+
 Photometric = Literal["MONOCHROME1", "MONOCHROME2", "RGB"]
-Consistency = Literal["box", "bicubic", "off"]
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ from pydicom.data import get_testdata_file
 import cxr_sr
 from cxr_sr import processors
 from cxr_sr.evaluation import figures
-from cxr_sr.evaluation.protocol import SCALES
 from cxr_sr.evaluation.speed import (
     BASELINE,
     QUALITY_PX,
@@ -45,7 +44,8 @@ from cxr_sr.evaluation.speed import (
     product_rates,
     take_turns,
 )
-from cxr_sr.superres.engines import EngineName, open_engine
+from cxr_sr.names import SCALES, EngineName
+from cxr_sr.superres.engines import open_engine
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import MODELS, Model
 from cxr_sr.superres.upscale import super_resolve

@@ -36,7 +36,7 @@ from cxr_sr.evaluation import paired, report
 from cxr_sr.evaluation.evaluate import BASELINE, Measurement
 from cxr_sr.evaluation.paired import Difference
 from cxr_sr.evaluation.summary import summarise
-from cxr_sr.superres.models.networks import SCALES
+from cxr_sr.names import SCALES
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,7 +19,8 @@ from cxr_sr import read
 from cxr_sr.evaluation.cases import Case, find_cases
 from cxr_sr.evaluation.evaluate import BASELINE, Contender, Measurement, Plan, evaluate
 from cxr_sr.evaluation.protocol import Condition, Score, degraded, score
-from cxr_sr.superres.models.networks import SCALES, Network, load_network
+from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
+from cxr_sr.superres.models.networks import Network, load_network
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.training.data.dataset import Sampling
@@ -35,7 +35,7 @@ class Arm:
     name: str
     network: str = ""
     """What --model says, if none is given."""
-    loss: str = "mae+ms-ssim"
+    loss: LossName = "mae+ms-ssim"
     crop_px: int | None = None
     """None: the whole image."""
     batch: int = 1
@@ -58,8 +58,8 @@ class Budget:
     validation: int
     """Images to measure on."""
     scales: tuple[int, ...] = SCALES
-    optimiser: Literal["adam", "muon"] = "adam"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    optimiser: Optimiser = "adam"
+    precision: TrainingPrecision = "fp32"
     """Of the inner layers."""
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from cxr_sr.errors import InputError, NotARadiographError
 from cxr_sr.formats import inspect, read
-from tests.mutations import mutant
+from tests.formats.dicom.mutations import mutant
 
 SECONDS_A_FILE = 30
 MEMORY_BYTES = 2**30

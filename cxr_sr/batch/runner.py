@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any, Protocol, Self, TypeVar
 
 from cxr_sr.errors import CxrSrError, NotARadiographError
+from cxr_sr.processes import cause_of
 from cxr_sr.report.outcome import Job, Outcome
 
 GRACE_S = 10
@@ -192,10 +193,8 @@ class _Worker:
 
 
 def _epitaph(code: int | None) -> str:
-    number = -code if code is not None and code < 0 else 0
-    cause = signal.Signals(number).name if number else f"exit code {code}"
     return (
-        f"the process that worked on it died ({cause}): memory ran out (lower "
+        f"the process that worked on it died ({cause_of(code)}): memory ran out (lower "
         "--max-memory or --jobs), or a decoder crashed on damaged data"
     )
 

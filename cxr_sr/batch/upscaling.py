@@ -17,10 +17,10 @@ from cxr_sr.batch.pipeline import Stage
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.files import sha256_of
 from cxr_sr.formats import check_storable, inspect, read, write
-from cxr_sr.formats.dicom.write import Compression
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspection import Inspection
 from cxr_sr.formats.raster.files import SUFFIXES, RasterHeader
+from cxr_sr.names import Compression
 from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
 from cxr_sr.report.earlier import fingerprint
 from cxr_sr.report.entries import FileFacts, RunEntry

@@ -2,21 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 from typer import Argument, Option
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
-from cxr_sr.cli.options import Json, Quiet
+from cxr_sr.cli.options import SCALE, Json, Quiet
 from cxr_sr.errors import NotARadiographError, SettingsError
+from cxr_sr.names import EngineName, Matching
 
 if TYPE_CHECKING:
     from cxr_sr.evaluation.cases import Case
     from cxr_sr.evaluation.evaluate import Measurement, Plan
     from cxr_sr.evaluation.summary import Summary
-    from cxr_sr.superres.engines import Precision
+    from cxr_sr.names import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Options:
     ] = None
     scale: Annotated[
         list[int] | None,
-        Option(metavar="2|3|4|8", help="Repeat for several [default: all]."),
+        Option(metavar=SCALE, help="Repeat for several [default: all]."),
     ] = None
     degradation: Annotated[
         list[str] | None,
@@ -60,14 +61,14 @@ class Options:
         ),
     ] = None
     consistency: Annotated[
-        Literal["auto", "box", "bicubic", "off"],
+        Matching,
         Option(
             help="auto: of networks, the projection that undoes the degradation; "
             "interpolators are left as they are."
         ),
     ] = "auto"
     limit: Annotated[int | None, Option(min=1, help="Measure the first N only.")] = None
-    engine: Annotated[Literal["auto", "onnx", "openvino", "torch"], Option()] = "auto"
+    engine: Annotated[EngineName, Option()] = "auto"
     precision: Annotated[
         list[str] | None,
         Option(
@@ -115,7 +116,8 @@ def evaluate(options: Options) -> int:
 def _plan(options: Options) -> "Plan":
     """Return what to measure, defaults filled in from the zoo."""
     from cxr_sr.evaluation.evaluate import plan
-    from cxr_sr.evaluation.protocol import SCALES, Condition
+    from cxr_sr.evaluation.protocol import Condition
+    from cxr_sr.names import SCALES
     from cxr_sr.superres.models.zoo import MODELS
     from cxr_sr.superres.settings import Settings
 
@@ -136,7 +138,7 @@ def _plan(options: Options) -> "Plan":
 
 
 def _precision(given: str) -> "Precision":
-    from cxr_sr.superres.engines import Precision
+    from cxr_sr.names import Precision
 
     for known in get_args(Precision):
         if given == known:

@@ -21,7 +21,7 @@ from cxr_sr.cli.batch import (
     tell_nothing,
 )
 from cxr_sr.cli.errors import NOTHING
-from cxr_sr.cli.options import Debug, Inputs, Json, Quiet, paths
+from cxr_sr.cli.options import Debug, Inputs, Json, OnError, Quiet, paths
 from cxr_sr.errors import SettingsError
 from cxr_sr.report.entries import entry
 from cxr_sr.report.outcome import Outcome
@@ -69,9 +69,7 @@ class Options:
     overwrite: Annotated[
         bool, Option("--overwrite", help="Replace pictures that exist.")
     ] = False
-    on_error: Annotated[
-        Literal["continue", "stop"], Option(help="After a file that failed.")
-    ] = "continue"
+    on_error: OnError = "continue"
     quiet: Quiet = False
     as_json: Json = False
     debug: Debug = False

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.names import SCALES
 
 Inputs = Annotated[
     list[str],
@@ -35,6 +36,12 @@ ModelName = Annotated[
     ),
 ]
 
+SCALE = "|".join(map(str, SCALES))
+"""How --help shows a scale."""
+
+OnError = Annotated[
+    Literal["continue", "stop"], typer.Option(help="What to do when a file fails.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 Parameters = list[inspect.Parameter]

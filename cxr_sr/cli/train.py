@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from cxr_sr.cli import output
 from cxr_sr.errors import SettingsError
+from cxr_sr.names import LossName, NetworkName, Optimiser, TrainingPrecision
 
 if TYPE_CHECKING:
     from cxr_sr.training.fit import Run
@@ -29,9 +30,7 @@ class Options:
         Path, Option(metavar="DIR", help="Everything about the run is kept here.")
     ]
 
-    model: Annotated[
-        Literal["hydra", "vdsr", "trunk"], Option(rich_help_panel=NETWORK)
-    ] = "trunk"
+    model: Annotated[NetworkName, Option(rich_help_panel=NETWORK)] = "trunk"
     name: Annotated[
         str,
         Option(help="Of the weights; the network's, if none.", rich_help_panel=NETWORK),
@@ -118,7 +117,7 @@ class Options:
     ] = 0.25
 
     loss: Annotated[
-        Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"],
+        LossName,
         Option(rich_help_panel=COURSE),
     ] = "mae+ms-ssim"
     lr: Annotated[
@@ -132,14 +131,14 @@ class Options:
         ),
     ] = None
     optimiser: Annotated[
-        Literal["adam", "muon"],
+        Optimiser,
         Option(
             help="muon learns more in a step; inner layers take 5 times --lr.",
             rich_help_panel=COURSE,
         ),
     ] = "adam"
     precision: Annotated[
-        Literal["fp32", "bf16"],
+        TrainingPrecision,
         Option(
             help="Of the inner layers; bf16 is twice as fast with AVX512-BF16.",
             rich_help_panel=COURSE,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxr_sr.radiograph import Consistency, PixelFormat
+from cxr_sr.names import Consistency
+from cxr_sr.radiograph import PixelFormat
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.resample import Image, box_down, coarser
 

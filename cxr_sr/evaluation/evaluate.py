@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,14 @@ from cxr_sr.evaluation.cases import Case
 from cxr_sr.evaluation.degradations import MATCHING
 from cxr_sr.evaluation.protocol import Condition, Score, Trial, degraded, score
 from cxr_sr.formats import read
-from cxr_sr.radiograph import Consistency, Radiograph
-from cxr_sr.superres.engines import Precision
+from cxr_sr.names import Consistency, Matching, Precision
+from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.upscale import super_resolve
 
 BASELINE = "bicubic"
 """What every model is held against: the plain interpolator of that name."""
-
-Matching = Literal["auto"] | Consistency
 
 
 @dataclass(frozen=True)
@@ -209,9 +207,9 @@ def _in_precisions(
 
 def _check_scales(contender: Contender, scales: set[int]) -> None:
     if scales.isdisjoint(contender.model.spec.scales):
-        made_for = ", ".join(f"x{s}" for s in contender.model.spec.scales)
         wanted = ", ".join(f"x{s}" for s in sorted(scales))
         raise SettingsError(
-            f"model {contender.name!r} was made for {made_for}, not for {wanted}; "
-            "choose another --scale or another --model"
+            f"model {contender.name!r} was made for "
+            f"{contender.model.spec.made_for}, not for {wanted}; choose another "
+            "--scale or another --model"
         )

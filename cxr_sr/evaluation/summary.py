@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxr_sr.evaluation.evaluate import BASELINE, Measurement
 from cxr_sr.evaluation.protocol import Condition
-from cxr_sr.radiograph import Consistency
+from cxr_sr.names import Consistency
 
 RESAMPLES = 2000
 SEED = 0

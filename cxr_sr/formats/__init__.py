@@ -19,7 +19,7 @@ from cxr_sr.errors import OutputError
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.read import read_dicom
 from cxr_sr.formats.dicom.secondary_capture import secondary_capture
-from cxr_sr.formats.dicom.write import Compression, check_storable, write_dicom
+from cxr_sr.formats.dicom.write import check_storable, write_dicom
 from cxr_sr.formats.discover import Candidate, Skipped, discover
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspection import Inspection, inspect
@@ -30,6 +30,7 @@ from cxr_sr.formats.raster.files import (
     write_raster,
 )
 from cxr_sr.formats.sniff import recognise
+from cxr_sr.names import Compression
 from cxr_sr.radiograph import Radiograph
 
 __all__ = [

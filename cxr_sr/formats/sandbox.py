@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
 from cxr_sr.errors import UnreadableError
+from cxr_sr.processes import cause_of
 
 # Not multiprocessing: its daemons, which --jobs and DataLoader work in, may not start
 # processes, and its spawning would run a user's script a second time.
@@ -153,15 +154,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _refusal(code: int, what: str) -> UnreadableError:
-    number = -code if code < 0 else 0
-    if sys.platform != "win32" and number == signal.SIGALRM:
+    if sys.platform != "win32" and code == -signal.SIGALRM:
         return UnreadableError(
             f"{what} was not decoded within "
             f"{DEADLINE_S} s; the file is damaged or hostile: export it "
             "anew, uncompressed if you can"
         )
-    cause = signal.Signals(number).name if number else f"exit code {code}"
     return UnreadableError(
-        f"the decoder of {what} crashed ({cause}): the file is "
+        f"the decoder of {what} crashed ({cause_of(code)}): the file is "
         "damaged or hostile, or memory ran out; export it anew, uncompressed if you can"
     )

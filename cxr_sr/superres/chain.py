@@ -8,10 +8,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_sr.errors import SettingsError
-from cxr_sr.radiograph import Consistency
+from cxr_sr.names import Consistency, EngineName, Precision
 from cxr_sr.superres.consistency import RADIUS_PX, project
-from cxr_sr.superres.engines import Engine, EngineName, Precision, open_engine
+from cxr_sr.superres.engines import Engine, open_engine
 from cxr_sr.superres.int8.gain import contrast_of, gain_of
 from cxr_sr.superres.int8.saturation import SPREAD_PX, first_gain, without_saturation
 from cxr_sr.superres.models.spec import ModelSpec
@@ -52,12 +51,8 @@ class Chain:
         SettingsError
             If the model does not do `scale` or the precision.
         """
-        if scale not in model.spec.scales:
-            made_for = ", ".join(f"x{s}" for s in model.spec.scales)
-            raise SettingsError(
-                f"model {model.spec.name!r} was not made for x{scale}; expected one "
-                f"of {made_for}"
-            )
+        model.spec.check_scale(scale)
+        model.spec.check_precision(precision)
         opened = None
         if model.spec.learned:
             opened = open_engine(model, scale, engine, precision, threads)

@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_sr.radiograph import Consistency
+from cxr_sr.names import Consistency
 from cxr_sr.superres.resample import Image, bicubic_down, box_down, finer, upsample
 
 BICUBIC_STEPS = 6

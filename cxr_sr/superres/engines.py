@@ -13,20 +13,19 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr import processors
 from cxr_sr.errors import EngineError, SettingsError
+from cxr_sr.names import EngineName, Precision
 from cxr_sr.superres.models.zoo import Model
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.floating[Any]]
-EngineName = Literal["auto", "onnx", "openvino", "torch"]
-Precision = Literal["auto", "fp32", "int8"]
 
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
 EXTRAS = {"onnx": "", "openvino": "[openvino]", "torch": "[train]"}
@@ -100,11 +99,7 @@ def choose(
 
 
 def _int8(model: Model, engine: EngineName) -> tuple[EngineName, Precision]:
-    if not model.spec.int8_sha256:
-        raise SettingsError(
-            f"model {model.spec.name!r} has no int8 weights; use the precision fp32 or "
-            "auto"
-        )
+    model.spec.check_precision("int8")
     if engine not in ("auto", "openvino"):
         raise SettingsError(
             f"the engine {engine!r} does not run int8; use the engine openvino, or the "

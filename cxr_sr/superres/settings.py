@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cxr_sr import processors
-from cxr_sr.radiograph import Consistency
+from cxr_sr.names import Consistency, EngineName, Precision
 from cxr_sr.superres import tiling
 from cxr_sr.superres.chain import Chain
-from cxr_sr.superres.engines import EngineName, Precision, choose
+from cxr_sr.superres.engines import choose
 from cxr_sr.superres.models.zoo import Model
 
 BASELINE_MB = 300

@@ -62,12 +62,12 @@ def plan_size(radiograph: Radiograph, target: Target, spec: ModelSpec) -> Size:
     )
     scale = min(enough, default=None)
     if isinstance(target, Scale):
-        scale = target.factor if target.factor in spec.scales else None
+        spec.check_scale(target.factor)
+        scale = target.factor
     if scale is None:
-        made_for = ", ".join(f"x{s}" for s in spec.scales)
         raise SettingsError(
             f"model {spec.name!r} cannot enlarge by {max(factors):g}; "
-            f"it does {made_for}"
+            f"it does {spec.made_for}"
         )
     if min(factors) < 1:
         raise SettingsError(

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_sr.errors import SettingsError
 from cxr_sr.formats import check_storable
 from cxr_sr.radiograph import Derivation, Radiograph
 from cxr_sr.superres import consistency as projection
@@ -110,16 +108,7 @@ def open_chain(
     SettingsError
         If the model does not do the scale, the precision or the planes.
     """
-    spec = model.spec
-    if settings.precision == "int8" and not spec.learned:
-        raise SettingsError(
-            f"model {spec.name!r} has no int8 weights; use the precision fp32 or auto"
-        )
-    if spec.channels not in {1, *planes}:
-        raise SettingsError(
-            f"model {spec.name!r} takes {spec.channels} planes together, but the image "
-            f"has {math.prod(planes)}; use a model that takes one"
-        )
+    model.spec.check_planes(planes)
     return Chain.open(
         model,
         scale,

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from lightning import LightningModule
@@ -16,7 +16,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
 from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.superres.models.networks import SCALES, Network
+from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
+from cxr_sr.superres.models.networks import Network
 from cxr_sr.training.data.dataset import Batch
 from cxr_sr.training.data.degrade import Degradation, degrade
 from cxr_sr.training.losses import LOSSES
@@ -41,11 +42,10 @@ class Recipe:
     """They take turns step by step, in this order; one named twice is trained twice as
     often."""
     degradation: Degradation = field(default_factory=Degradation)
-    loss: str = "mae+ms-ssim"
-    """A key of `losses.LOSSES`."""
+    loss: LossName = "mae+ms-ssim"
     lr: float = 1e-3
     """Peak learning rate of Adam; Muon's is MUON_RATE times that."""
-    optimiser: Literal["adam", "muon"] = "adam"
+    optimiser: Optimiser = "adam"
     """`muon` leaves to Adam what is not one of the trunk's inner convolutions."""
     max_steps: int | None = None
     max_seconds: float | None = None
@@ -55,7 +55,7 @@ class Recipe:
     times the usual one."""
     ema: float = 0.999
     """Decay a step of the averaged weights, which are what is validated and kept."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: TrainingPrecision = "fp32"
     """Of the network's inner layers in training; weights, base and loss stay in
     float32. bf16 halves the time of a step where the processor has AVX512-BF16."""
     seed: int = 0

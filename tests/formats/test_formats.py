@@ -16,10 +16,10 @@ from cxr_sr import formats
 from cxr_sr.errors import NotARadiographError, OutputError
 from cxr_sr.formats import read, write
 from cxr_sr.formats.dicom.header import DicomHeader
-from cxr_sr.formats.dicom.write import Compression
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.sniff import Kind
+from cxr_sr.names import Compression
 from cxr_sr.radiograph import Geometry, Radiograph
 from tests.builders import NOON, noise, pixel_format, radiograph, write_png
 from tests.dicom_files import dicom_file

@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cxr_sr.radiograph import Consistency, Derivation, Radiograph
+from cxr_sr.names import Consistency
+from cxr_sr.radiograph import Derivation, Radiograph
 from cxr_sr.superres.consistency import reduce
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.resample import box_down

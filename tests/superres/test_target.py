@@ -30,7 +30,8 @@ class TestScale:
 
     @pytest.mark.parametrize("factor", [-1, 0, 1, 5, 16])
     def test_any_other_names_those_it_has(self, factor):
-        with pytest.raises(SettingsError, match=f"by {factor}; it does x2, x3, x4, x8"):
+        message = f"not made for x{factor}; expected one of x2, x3, x4, x8"
+        with pytest.raises(SettingsError, match=message):
             plan_size(image(), Scale(factor), LEARNED)
 
     def test_interpolators_do_also_one_and_five(self):

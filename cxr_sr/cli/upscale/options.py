@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from cxr_sr.cli.options import Debug, Inputs, Json, ModelName, Quiet
+from cxr_sr.cli.options import SCALE, Debug, Inputs, Json, ModelName, OnError, Quiet
+from cxr_sr.names import (
+    Compression,
+    Consistency,
+    EngineName,
+    Equipment,
+    OverlayPlanes,
+    Precision,
+    PrivateElements,
+)
 
 SIZE = "How fine"
 HOW = "How to compute"
@@ -27,7 +36,7 @@ class Options:
     scale: Annotated[
         int | None,
         Option(
-            metavar="2|3|4|8",
+            metavar=SCALE,
             help="A factor that the model was made for (2 if nothing is said).",
             rich_help_panel=SIZE,
         ),
@@ -46,15 +55,13 @@ class Options:
     ] = None
 
     model: ModelName = "fine"
-    engine: Annotated[
-        Literal["auto", "onnx", "openvino", "torch"], Option(rich_help_panel=HOW)
-    ] = "auto"
+    engine: Annotated[EngineName, Option(rich_help_panel=HOW)] = "auto"
     precision: Annotated[
-        Literal["auto", "fp32", "int8"],
+        Precision,
         Option(help="Of the network; its base is fp32.", rich_help_panel=HOW),
     ] = "auto"
     consistency: Annotated[
-        Literal["box", "bicubic", "off"],
+        Consistency,
         Option(
             help="Reduced this way, the output equals the input.", rich_help_panel=HOW
         ),
@@ -93,11 +100,11 @@ class Options:
         Literal["same", "dicom", "png", "tiff", "npy"], Option(rich_help_panel=WHAT)
     ] = "same"
     compress: Annotated[
-        Literal["none", "jpegls", "j2k", "rle"],
+        Compression,
         Option(help="Lossless, of DICOM.", rich_help_panel=WHAT),
     ] = "none"
     equipment: Annotated[
-        Literal["standard", "keep"],
+        Equipment,
         Option(
             help="standard: General Equipment names cxr-sr, the source's moves to "
             "ContributingEquipmentSequence (PS3.3 C.12.1.1.5).",
@@ -105,11 +112,11 @@ class Options:
         ),
     ] = "standard"
     private: Annotated[
-        Literal["drop", "keep"],
+        PrivateElements,
         Option(help="Private attributes.", rich_help_panel=WHAT),
     ] = "drop"
     overlays: Annotated[
-        Literal["scale", "drop"], Option(help="Overlay planes.", rich_help_panel=WHAT)
+        OverlayPlanes, Option(help="Overlay planes.", rich_help_panel=WHAT)
     ] = "scale"
 
     dates: Annotated[
@@ -169,10 +176,7 @@ class Options:
         bool,
         Option("--overwrite", help="Replace outputs.", rich_help_panel=BATCH),
     ] = False
-    on_error: Annotated[
-        Literal["continue", "stop"],
-        Option(help="After a file that failed.", rich_help_panel=BATCH),
-    ] = "continue"
+    on_error: OnError = "continue"
     report: Annotated[
         Path | None,
         Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,8 @@ from cxr_sr.formats.dicom.encoding import holds_encapsulated
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet
 from cxr_sr.formats.header.change import tool_version
 from cxr_sr.formats.header.elements import numbers, put, remove_tags, text
+from cxr_sr.names import Compression
 from cxr_sr.radiograph import PixelFormat, Radiograph
-
-Compression = Literal["none", "jpegls", "j2k", "rle"]
 
 SYNTAXES: dict[Compression, UID] = {
     "none": ExplicitVRLittleEndian,

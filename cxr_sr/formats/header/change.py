@@ -7,12 +7,12 @@ import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 from pydicom.dataset import Dataset
 
 from cxr_sr.formats.header.dates import Dates, DatesOption
 from cxr_sr.formats.header.elements import numbers, remove
+from cxr_sr.names import Equipment, OverlayPlanes, PrivateElements
 from cxr_sr.radiograph import Derivation
 
 TOOL = "cxr-sr"
@@ -31,13 +31,13 @@ def tool_version() -> str:
 class HeaderOptions:
     """The choices a user has in what a derived header says."""
 
-    equipment: Literal["standard", "keep"] = "standard"
+    equipment: Equipment = "standard"
     """standard: General Equipment names this tool and the source's moves to
     ContributingEquipmentSequence; keep: Manufacturer and its like stay, for studies
     that group images by them."""
-    private: Literal["drop", "keep"] = "drop"
+    private: PrivateElements = "drop"
     """Private elements may hold pixel coordinates, LUTs or a patient's name."""
-    overlays: Literal["scale", "drop"] = "scale"
+    overlays: OverlayPlanes = "scale"
     """Overlay planes follow the image, or go."""
     synthetic: bool = True
     """Declare the pixels of a trained network as SyntheticData."""

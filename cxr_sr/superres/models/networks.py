@@ -12,6 +12,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from cxr_sr.errors import ModelError, SettingsError
+from cxr_sr.names import SCALES, NetworkName
 from cxr_sr.superres.models.layers import (
     FixedBatchNorm,
     FullPrecision,
@@ -26,8 +27,6 @@ from cxr_sr.superres.models.layers import (
 )
 from cxr_sr.superres.models.spec import Grid, ModelSpec
 from cxr_sr.superres.models.zoo import Model
-
-SCALES = (2, 3, 4, 8)
 
 
 class Network(nn.Module):
@@ -170,7 +169,11 @@ class Trunk(Network):
         return residual
 
 
-NETWORKS: dict[str, type[Network]] = {"hydra": Hydra, "vdsr": Vdsr, "trunk": Trunk}
+NETWORKS: dict[NetworkName, type[Network]] = {
+    "hydra": Hydra,
+    "vdsr": Vdsr,
+    "trunk": Trunk,
+}
 
 
 def network_class(name: str) -> type[Network]:
@@ -181,11 +184,12 @@ def network_class(name: str) -> type[Network]:
     SettingsError
         If there is no such network.
     """
-    if name not in NETWORKS:
-        raise SettingsError(
-            f"no network is called {name!r}; expected one of {', '.join(NETWORKS)}"
-        )
-    return NETWORKS[name]
+    for known, network in NETWORKS.items():
+        if name == known:
+            return network
+    raise SettingsError(
+        f"no network is called {name!r}; expected one of {', '.join(NETWORKS)}"
+    )
 
 
 def build(spec: ModelSpec) -> Network:

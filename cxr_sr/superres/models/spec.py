@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from cxr_sr.errors import ModelError
+from cxr_sr.errors import ModelError, SettingsError
+from cxr_sr.names import SCALES, Precision
 
 METADATA_KEY = "cxr_sr"
 """Where a weights file (.safetensors, .onnx) keeps its specification, as JSON."""
@@ -28,7 +30,7 @@ class ModelSpec:
     """Key in `networks.NETWORKS`; "" for an interpolator, which has no weights."""
     settings: dict[str, int] = field(default_factory=dict)
     """Keyword arguments of the network's constructor: width, depth."""
-    scales: tuple[int, ...] = (2, 3, 4, 8)
+    scales: tuple[int, ...] = SCALES
     """The factors it was made for."""
     channels: int = 1
     """Planes it takes together; a gray network sees an RGB image plane by plane."""
@@ -55,6 +57,54 @@ class ModelSpec:
     def weights_sha256(self, precision: str) -> str:
         """Return the hash of the graph that runs in a precision (fp32, int8)."""
         return self.int8_sha256 if precision == "int8" else self.sha256
+
+    @property
+    def made_for(self) -> str:
+        """Its scales, for messages: "x2, x3"."""
+        return ", ".join(f"x{scale}" for scale in self.scales)
+
+    def check_scale(self, scale: int) -> None:
+        """Refuse a scale that the model was not made for.
+
+        Raises
+        ------
+        SettingsError
+        """
+        if scale not in self.scales:
+            raise SettingsError(
+                f"model {self.name!r} was not made for x{scale}; expected one of "
+                f"{self.made_for}"
+            )
+
+    def check_precision(self, precision: Precision) -> None:
+        """Refuse int8 of a model that has no int8 weights.
+
+        Raises
+        ------
+        SettingsError
+        """
+        if precision == "int8" and not self.int8_sha256:
+            raise SettingsError(
+                f"model {self.name!r} has no int8 weights; use the precision fp32 or "
+                "auto"
+            )
+
+    def check_planes(self, planes: tuple[int, ...]) -> None:
+        """Refuse an image of another number of colour planes than the model takes.
+
+        Parameters
+        ----------
+        planes : what follows (H, W) in the image's shape: () for gray, (3,) for RGB
+
+        Raises
+        ------
+        SettingsError
+        """
+        if self.channels not in {1, *planes}:
+            raise SettingsError(
+                f"model {self.name!r} takes {self.channels} planes together, but the "
+                f"image has {math.prod(planes)}; use a model that takes one"
+            )
 
     @property
     def learned(self) -> bool:

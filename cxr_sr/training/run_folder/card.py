@@ -57,7 +57,7 @@ def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
 
 
 def _what(spec: ModelSpec) -> str:
-    scales = ", ".join(f"x{scale}" for scale in spec.scales)
+    scales = spec.made_for
     size = ", ".join(f"{name} {value}" for name, value in spec.settings.items())
     return (
         f"Super-resolution of {'gray' if spec.channels == 1 else 'RGB'} radiographs by "

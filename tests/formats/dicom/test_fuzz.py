@@ -8,8 +8,8 @@ import pytest
 
 from cxr_sr.formats import read
 from tests import fuzz_dicom
+from tests.formats.dicom.mutations import MUTATIONS, mutant, seeds
 from tests.fuzz_dicom import fuzz
-from tests.mutations import MUTATIONS, mutant, seeds
 
 COUNT = 400
 

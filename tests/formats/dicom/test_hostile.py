@@ -26,7 +26,7 @@ from tests.dicom_files import (
     dicom_file,
     frame_for,
 )
-from tests.mutations import data_set_of
+from tests.formats.dicom.mutations import data_set_of
 
 
 def test_a_deflate_bomb_is_not_inflated(

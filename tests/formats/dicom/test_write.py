@@ -33,7 +33,8 @@ from cxr_sr.files import PREFIX
 from cxr_sr.formats import check_storable, read, write
 from cxr_sr.formats.dicom import write as dicom_write
 from cxr_sr.formats.dicom.header import DicomHeader
-from cxr_sr.formats.dicom.write import IMPLEMENTATION_CLASS_UID, Compression
+from cxr_sr.formats.dicom.write import IMPLEMENTATION_CLASS_UID
+from cxr_sr.names import Compression
 from cxr_sr.radiograph import PixelFormat, Radiograph
 from tests.builders import noise, pixel_format, radiograph
 from tests.dicom_files import described, dicom_file, frame_for, saved

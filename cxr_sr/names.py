@@ -1,0 +1,30 @@
+"""The words that options, settings and reports have in common, each set once.
+
+The command line imports this module at its start: it must import nothing itself.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+SCALES = (2, 3, 4, 8)
+"""The factors that networks are trained and measured for."""
+
+EngineName = Literal["auto", "onnx", "openvino", "torch"]
+Precision = Literal["auto", "fp32", "int8"]
+"""Of a network's arithmetic."""
+Consistency = Literal["box", "bicubic", "off"]
+"""The projection onto the input: the reduction by which the output equals it."""
+Matching = Literal["auto", Consistency]
+"""auto: the projection that undoes the degradation."""
+Compression = Literal["none", "jpegls", "j2k", "rle"]
+"""Lossless, of the pixels in a DICOM file."""
+Equipment = Literal["standard", "keep"]
+PrivateElements = Literal["drop", "keep"]
+OverlayPlanes = Literal["scale", "drop"]
+
+NetworkName = Literal["hydra", "vdsr", "trunk"]
+LossName = Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"]
+Optimiser = Literal["adam", "muon"]
+TrainingPrecision = Literal["fp32", "bf16"]
+"""Of a network's inner layers while it is trained."""

@@ -1,0 +1,20 @@
+"""How a process ended."""
+
+from __future__ import annotations
+
+import signal
+
+
+def cause_of(code: int | None) -> str:
+    """Return the name of the signal that ended a process, or its exit code, as text.
+
+    Parameters
+    ----------
+    code : as `subprocess` and `multiprocessing` have it: minus the number of a signal
+    """
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # a real-time signal
+        return f"signal {-code}"

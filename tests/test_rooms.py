@@ -19,7 +19,8 @@ def folders(top: Path) -> list[Path]:
 
 
 def modules(folder: Path) -> list[str]:
-    return [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
+    found = {path.stem for path in folder.glob("*.py")}
+    return sorted(found - {"__init__", "conftest"})
 
 
 @pytest.mark.parametrize("top", [PACKAGE, ROOT / "tests", ROOT / "examples"])

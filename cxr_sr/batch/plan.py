@@ -151,13 +151,32 @@ def check_places(
         the output's file system ignores it), or an output or the report lies in an
         input folder or is an input.
     """
-    jobs = list(jobs)
+    jobs, inputs = list(jobs), list(inputs)
     _refuse_collisions(jobs)
-    folders = [path for path in inputs if path.is_dir()]
     places = {job.name: job.target for job in jobs}
     if report is not None:
         places["the report"] = report
-    _refuse_inputs(places, {os.path.realpath(job.source) for job in jobs}, folders)
+    sources = {os.path.realpath(job.source) for job in jobs}
+    _refuse_inputs(places, sources, inputs)
+
+
+def check_place(
+    name: str, place: Path, sources: Iterable[Path], inputs: Iterable[Path]
+) -> None:
+    """Make sure that one file is written outside the input.
+
+    Parameters
+    ----------
+    name : the file's, for messages
+    sources : files that must not be replaced
+    inputs : a file or a folder that nothing must be written into
+
+    Raises
+    ------
+    OutputError
+        If it lies in an input folder, or is a source.
+    """
+    _refuse_inputs({name: place}, {os.path.realpath(path) for path in sources}, inputs)
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:
@@ -202,8 +221,9 @@ def _ignores_spelling(folder: Path) -> bool:
 
 
 def _refuse_inputs(
-    places: dict[str, Path], sources: set[str], folders: list[Path]
+    places: dict[str, Path], sources: set[str], inputs: Iterable[Path]
 ) -> None:
+    folders = [path for path in inputs if path.is_dir()]
     inside = tuple(os.path.join(os.path.realpath(f), "") for f in folders)  # noqa: PTH118
     for name, place in places.items():
         target = os.path.realpath(place)

@@ -36,6 +36,13 @@ MISTAKES = (SettingsError, ModelError, EngineError, OutputError)
 files are being worked on, these are outcomes of single files."""
 
 
+def exit_code(done: int, failed: int) -> int:
+    """Return the exit code for so many files done, and so many failed."""
+    if failed:
+        return SOME_FAILED if done else ALL_FAILED
+    return DONE if done else NOTHING
+
+
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     """Give a command `--debug`, and let whatever it raises end in text and a code.
 

@@ -8,7 +8,8 @@ from typer import Argument, Option
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
-from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.cli.batch import loop
+from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.options import SCALE, Json, Quiet
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.names import EngineName, Matching
@@ -105,12 +106,12 @@ def evaluate(options: Options) -> int:
     measurements, failed = _measure(options, cases, plan)
     if not measurements:
         output.complain("nothing was measured: no usable image in the data")
-        return ALL_FAILED if failed else NOTHING
+        return exit_code(0, failed)
     summaries = summarise(measurements)
     _show(options, summaries)
     if options.output is not None:
         _write(options.output, plan, measurements, summaries)
-    return SOME_FAILED if failed else DONE
+    return exit_code(len(measurements), failed)
 
 
 def _plan(options: Options) -> "Plan":
@@ -152,19 +153,21 @@ def _measure(
     options: Options, cases: "list[Case]", plan: "Plan"
 ) -> "tuple[list[Measurement], int]":
     """Return all measurements, and how many images could not be read."""
-    from cxr_sr.evaluation.evaluate import evaluate
+    from cxr_sr.evaluation.evaluate import Examined, evaluate
 
     measurements: list[Measurement] = []
-    failed = 0
-    with output.progress(len(cases), quiet=options.quiet) as finished_one:
-        for examined in evaluate(cases, plan):
-            measurements += examined.measurements
-            if examined.problem is not None:
-                reason = explain(examined.problem)
-                output.complain(f"{examined.case.name}: left out: {reason}")
-                failed += not isinstance(examined.problem, NotARadiographError)
-            finished_one(failed)
-    return measurements, failed
+
+    def note(examined: Examined) -> bool:
+        measurements.extend(examined.measurements)
+        if examined.problem is None:
+            return False
+        reason = explain(examined.problem)
+        output.complain(f"{examined.case.name}: left out: {reason}")
+        return not isinstance(examined.problem, NotARadiographError)
+
+    with loop(note, len(cases), quiet=options.quiet) as each:
+        each.follow(evaluate(cases, plan))
+    return measurements, each.failed
 
 
 def _show(options: Options, summaries: "list[Summary]") -> None:

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,16 +13,15 @@ from cxr_sr.cli import output
 from cxr_sr.cli.batch import (
     code_of,
     executor,
-    follow,
     is_empty,
+    perform,
     summary,
-    tell,
     tell_nothing,
 )
 from cxr_sr.cli.errors import NOTHING
 from cxr_sr.cli.options import Debug, Inputs, Json, OnError, Quiet, paths
 from cxr_sr.errors import SettingsError
-from cxr_sr.report.entries import entry
+from cxr_sr.report.entries import FileEntry, entry
 from cxr_sr.report.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -147,19 +145,13 @@ def _perform(options: Options, view: "View", batch: "Batch") -> int:
     from cxr_sr.batch.exporting import Exporting
 
     counts = Counter[str]()
-    total = len(batch.jobs) + len(batch.left_out)
-    with output.progress(total, quiet=options.quiet) as finished_one:
 
-        def note(outcome: Outcome) -> None:
-            counts[outcome.status] += 1
-            tell(options, outcome, entry(outcome))
-            finished_one(counts["failed"])
+    def add(outcome: Outcome) -> FileEntry:
+        counts[outcome.status] += 1
+        return entry(outcome)
 
-        for outcome in batch.left_out:
-            note(outcome)
-        outcomes = run(Exporting(view), batch.jobs, executor(options.jobs))
-        with closing(outcomes):
-            follow(outcomes, note, stop=options.on_error == "stop")
+    hands = executor(options.jobs)
+    perform(options, batch, add, lambda _: run(Exporting(view), batch.jobs, hands))
     if not options.quiet:
         output.say(summary(counts))
     return code_of(counts)

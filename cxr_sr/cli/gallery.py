@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from cxr_sr.cli import output
-from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.cli.errors import DONE, NOTHING, exit_code
 from cxr_sr.cli.options import Quiet
 from cxr_sr.errors import SettingsError
 
@@ -89,15 +89,13 @@ def gallery(options: Options) -> int:
 
 def _check(options: Options) -> None:
     """Refuse folders that are not there, and a page within the input."""
-    from cxr_sr.batch.plan import check_places
-    from cxr_sr.report.outcome import Job
+    from cxr_sr.batch.plan import check_place
 
     for folder in options.inputs:
         if not folder.is_dir():
             raise SettingsError(f"--inputs {folder} is no folder")
     name = options.output.name
-    page = Job(name, options.report, name, options.output)
-    check_places([page], None, options.inputs)
+    check_place(name, options.output, [options.report], options.inputs)
 
 
 def _tell(options: Options, shown: "Shown") -> None:
@@ -110,6 +108,4 @@ def _tell(options: Options, shown: "Shown") -> None:
 
 def _code(shown: "Shown") -> int:
     """Count the results that could not be shown; a run of failures has its page."""
-    if not shown.problems:
-        return DONE
-    return SOME_FAILED if shown.pairs else ALL_FAILED
+    return exit_code(shown.pairs, len(shown.problems)) if shown.problems else DONE

@@ -1,14 +1,13 @@
 """`cxr-sr inspect`: what is there, from the headers alone."""
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
-from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.options import Inputs, Json, paths
 from cxr_sr.errors import CxrSrError
 
@@ -44,9 +43,12 @@ def inspect(inputs: Inputs, *, as_json: Json = False) -> int:
             output.record(_record(description))
     if not as_json:
         _show(described)
-    for missed in (d for d in described if d.problem and d.asked):
-        output.complain(f"{missed.name}: {missed.problem}")
-    return _code(described)
+    missed = [d for d in described if d.problem and d.asked]
+    for each in missed:
+        output.complain(f"{each.name}: {each.problem}")
+    return exit_code(
+        len(described) - sum(bool(d.problem) for d in described), len(missed)
+    )
 
 
 def _describe(inputs: list[str]) -> Iterator[Description]:
@@ -97,10 +99,3 @@ def _cells(about: "Inspection") -> list[str]:
         " x ".join(f"{mm:.4g}" for mm in spacing) if spacing else UNKNOWN,
         about.transfer_syntax or UNKNOWN,
     ]
-
-
-def _code(described: list[Description]) -> int:
-    ends = Counter("seen" if d.about else d.asked for d in described)
-    if ends[True]:
-        return SOME_FAILED if ends["seen"] else ALL_FAILED
-    return DONE if ends["seen"] else NOTHING

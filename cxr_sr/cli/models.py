@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cxr_sr.cli import output
-from cxr_sr.cli.errors import ALL_FAILED, DONE, SOME_FAILED, guarded
+from cxr_sr.cli.errors import DONE, exit_code, guarded
 from cxr_sr.cli.options import Json
 from cxr_sr.errors import ModelError, OutputError
 from cxr_sr.superres.models import zoo
@@ -67,9 +67,7 @@ def verify(names: Names = None) -> int:
     """Check the weights against the hashes this version was released with."""
     chosen = names or [spec.name for spec in zoo.MODELS.values() if spec.learned]
     failed = [name for name in chosen if not _sound(name)]
-    if not failed:
-        return DONE
-    return ALL_FAILED if len(failed) == len(chosen) else SOME_FAILED
+    return exit_code(len(chosen) - len(failed), len(failed))
 
 
 def _sound(name: str) -> bool:

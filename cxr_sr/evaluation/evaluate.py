@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Examined:
     """Why there are no measurements."""
 
 
-def evaluate(cases: Iterable[Case], plan: Plan) -> Iterator[Examined]:
+def evaluate(cases: Iterable[Case], plan: Plan) -> Generator[Examined]:
     """Yield every case with what was measured on it, as it is finished.
 
     A file that cannot be used is yielded with its problem; the others go on. Each

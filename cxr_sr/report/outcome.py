@@ -19,9 +19,10 @@ class Job:
     name: str
     """Path below the input root, with forward slashes: what reports call the file."""
     source: Path
-    output: str
-    """Path below the output folder, likewise."""
-    target: Path
+    output: str = ""
+    """Path below the output folder, likewise; "" if the file is only read."""
+    target: Path = Path()
+    """The output itself."""
     asked: bool = True
     """The user named this very file; False for one that a walk of a folder found."""
 

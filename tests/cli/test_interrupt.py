@@ -3,12 +3,12 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from cxr_sr.cli import interrupt
-from cxr_sr.cli.batch import follow
+from cxr_sr.cli.batch import loop
 from cxr_sr.report.outcome import Outcome
 from tests.batch.test_runner import a_job
 
@@ -48,17 +48,22 @@ def test_one_that_a_destructor_swallows_is_remembered(number: int, capfd):
 
 
 def test_a_run_ends_after_the_file_in_hand():
-    def outcomes() -> Iterator[Outcome]:
+    def outcomes() -> Generator[Outcome]:
         thing = Tidy(signal.SIGINT)
         yield Outcome(a_job("1"), "done")
         del thing
         yield Outcome(a_job("2"), "done")
         yield Outcome(a_job("3"), "done")
 
-    noted: list[Outcome] = []
-    with pytest.raises(KeyboardInterrupt):
-        follow(outcomes(), noted.append, stop=False)
-    assert [outcome.job.name for outcome in noted] == ["1", "2"]
+    noted: list[str] = []
+
+    def note(outcome: Outcome) -> bool:
+        noted.append(outcome.job.name)
+        return False
+
+    with pytest.raises(KeyboardInterrupt), loop(note, 3, quiet=True) as each:
+        each.follow(outcomes())
+    assert noted == ["1", "2"]
 
 
 def test_what_is_to_be_ignored_stays_so():

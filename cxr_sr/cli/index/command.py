@@ -2,15 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_sr import processors
-from cxr_sr.batch.runner import Executor, Processes, Serial, run
+from cxr_sr.batch.runner import run
 from cxr_sr.cli import output
-from cxr_sr.cli.errors import ALL_FAILED, DONE, NOTHING, SOME_FAILED
+from cxr_sr.cli.batch import executor, loop
+from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.index.options import ENDINGS, Options
 from cxr_sr.report.outcome import Job, Outcome
 
@@ -68,29 +67,18 @@ def _read(
     options: Options, salt: "Salt", todo: "list[Candidate]", journal: "Journal"
 ) -> "list[Examined]":
     """Read files, each found noted before the next is waited for."""
-    jobs = (
-        Job(c.relative.as_posix(), c.path, "", options.output, asked=False)
-        for c in todo
-    )
     examined: list[Examined] = []
-    failed = 0
-    with (
-        output.progress(len(todo), quiet=options.quiet, plain=True) as finished_one,
-        closing(run(partial(_look, salt), jobs, _executor(options.jobs))) as outcomes,
-    ):
-        for outcome in outcomes:
-            examined.append(_examined(outcome))
-            journal.add(examined[-1])
-            failed += outcome.status == "failed"
-            finished_one(failed)
+
+    def note(outcome: Outcome) -> bool:
+        examined.append(_examined(outcome))
+        journal.add(examined[-1])
+        return outcome.status == "failed"
+
+    jobs = (Job(c.relative.as_posix(), c.path, asked=False) for c in todo)
+    outcomes = run(partial(_look, salt), jobs, executor(options.jobs))
+    with loop(note, len(todo), quiet=options.quiet, plain=True) as each:
+        each.follow(outcomes)
     return examined
-
-
-def _executor(jobs: int) -> Executor:
-    # A process of its own even for one core: a decoder that crashes costs one file.
-    return (
-        Serial if jobs == 1 else partial(Processes, count=jobs or processors.allowed())
-    )
 
 
 def _look(salt: "Salt", job: Job) -> dict[str, Any]:
@@ -125,11 +113,10 @@ def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
     show(options, summary)
     for doubt in doubts(summary, rules):
         output.complain(doubt)
-    unreadable = "unreadable" in summary.left_out
+    unreadable = summary.left_out.get("unreadable", 0)
     if not made.rows:
         output.complain("nothing to index: no radiograph in the data")
-        return ALL_FAILED if unreadable else NOTHING
-    return SOME_FAILED if unreadable else DONE
+    return exit_code(len(made.rows), failed=unreadable)
 
 
 def _draw(options: Options, summary: "Summary") -> None:

@@ -1,8 +1,8 @@
 """`cxr-sr upscale`: files in, finer files out, and a report of every one."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -13,8 +13,8 @@ from cxr_sr.cli import output
 from cxr_sr.cli.batch import (
     code_of,
     executor,
-    follow,
     is_empty,
+    perform,
     summary,
     tell,
     tell_nothing,
@@ -109,22 +109,13 @@ def _perform(
     if options.resume:
         earlier = EarlierRuns.read(options.report_path, recipe.sha256)
     recipe = recipe.at(clock(earlier.clock))
-    total = len(batch.jobs) + len(batch.left_out)
-    with (
-        Report(options.report_path) as report,
-        output.progress(total, quiet=options.quiet) as finished_one,
-    ):
+    with Report(options.report_path) as report:
         report.begin({"notice": output.NOTICE, **recipe.announce()})
 
-        def note(outcome: Outcome) -> None:
-            tell(options, outcome, report.add(outcome))
-            finished_one(report.counts["failed"])
+        def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
+            return run(Upscaling(recipe), earlier.sift(batch.jobs, kept), hands)
 
-        for outcome in batch.left_out:
-            note(outcome)
-        todo = earlier.sift(batch.jobs, note)
-        with closing(run(Upscaling(recipe), todo, hands)) as outcomes:
-            follow(outcomes, note, stop=options.on_error == "stop")
+        perform(options, batch, report.add, work)
     return _conclude(options, report.counts)
 
 

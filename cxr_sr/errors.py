@@ -6,6 +6,7 @@
     ├── InputError               this file cannot be used; the rest of a batch goes on
     │   ├── UnreadableError      damaged, truncated, or in a coding no decoder reads
     │   └── NotARadiographError  read well enough, but not one grayscale radiograph
+    │       └── OwnResultError   a radiograph that this package made finer already
     ├── OutputError              the result cannot be stored where or as asked
     ├── ReportError              a run can no longer be recorded, and so must end
     ├── ModelError               unknown model; missing, damaged or altered weights
@@ -31,6 +32,10 @@ class UnreadableError(InputError):
 
 class NotARadiographError(InputError):
     """The file was understood, but it is not a single-frame projection radiograph."""
+
+
+class OwnResultError(NotARadiographError):
+    """The file is a result of this package, and not to be worked on once more."""
 
 
 class OutputError(CxrSrError):

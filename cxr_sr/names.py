@@ -22,6 +22,9 @@ Compression = Literal["none", "jpegls", "j2k", "rle"]
 Equipment = Literal["standard", "keep"]
 PrivateElements = Literal["drop", "keep"]
 OverlayPlanes = Literal["scale", "drop"]
+Dates = Literal["auto", "now", "source", "none"]
+"""Of series, content and instance. auto: now, but those of the source where its header
+says that they may be shifted."""
 
 NetworkName = Literal["hydra", "vdsr", "trunk"]
 LossName = Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"]

@@ -14,9 +14,15 @@ from typing import Any, cast
 import numpy as np
 
 from cxr_sr.batch.pipeline import Stage
-from cxr_sr.errors import NotARadiographError, SettingsError
+from cxr_sr.errors import NotARadiographError, OwnResultError, SettingsError
 from cxr_sr.files import sha256_of
-from cxr_sr.formats import check_storable, inspect, read, write
+from cxr_sr.formats import (
+    OWN_RESULT,
+    check_storable,
+    inspect,
+    read_original,
+    write,
+)
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspection import Inspection
 from cxr_sr.formats.raster.files import SUFFIXES, RasterHeader
@@ -44,6 +50,8 @@ class Recipe:
     format: str
     version: str
     """Of cxr-sr: another may compute otherwise, and says so in the header."""
+    again: bool = False
+    """Take results of this package as input, too."""
 
     def describe(self) -> dict[str, Any]:
         """Return everything as it goes into a report."""
@@ -146,7 +154,9 @@ class Upscaling:
     def _read(self, job: Job) -> _Read:
         seconds: dict[str, float] = {}
         with _timed(seconds, "read"):
-            radiograph = read(job.source, header=self._recipe.header)
+            radiograph = read_original(
+                job.source, again=self._recipe.again, header=self._recipe.header
+            )
         with _timed(seconds, "hash"):
             sha256 = sha256_of(job.source)
         return _Read(radiograph, sha256, seconds)
@@ -195,6 +205,8 @@ def rehearse(recipe: Recipe, job: Job) -> FileFacts:
     found = inspect(job.source)
     if found.refusal is not None:
         raise NotARadiographError(found.refusal)
+    if found.own_result and not recipe.again:
+        raise OwnResultError(OWN_RESULT)
     outline = _outline(found)
     size = plan_size(outline, recipe.target, recipe.model.spec)
     check_storable(size.shape, outline.format)

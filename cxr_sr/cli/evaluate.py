@@ -1,5 +1,6 @@
 """`cxr-sr evaluate`: degrade, upscale, measure, against bicubic."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -10,7 +11,7 @@ from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import loop
 from cxr_sr.cli.errors import exit_code
-from cxr_sr.cli.options import SCALE, Json, Quiet
+from cxr_sr.cli.options import SCALE, Again, Json, Quiet
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.names import EngineName, Matching
 
@@ -89,6 +90,7 @@ class Options:
             help="Also write results.json, results.md and figures there.",
         ),
     ] = None
+    again: Again = False
     quiet: Quiet = False
     as_json: Json = False
 
@@ -129,13 +131,14 @@ def _plan(options: Options) -> "Plan":
         for scale in options.scale or SCALES
     ]
     settings = Settings(engine=options.engine, threads=options.threads)
-    return plan(
+    planned = plan(
         options.model or networks,
         conditions,
         options.consistency,
         settings,
         [_precision(given) for given in options.precision or ["auto"]],
     )
+    return dataclasses.replace(planned, again=options.again)
 
 
 def _precision(given: str) -> "Precision":

@@ -28,6 +28,13 @@ Json = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
 ]
+Again = Annotated[
+    bool,
+    typer.Option(
+        "--again",
+        help="Also take images that are results of cxr-sr; else they are left out.",
+    ),
+]
 ModelName = Annotated[
     str,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from cxr_sr.cli import output
+from cxr_sr.cli.options import Again
 from cxr_sr.errors import SettingsError
 from cxr_sr.names import LossName, NetworkName, Optimiser, TrainingPrecision
 
@@ -191,6 +192,7 @@ class Options:
             rich_help_panel=COURSE,
         ),
     ] = 0
+    again: Again = False
 
 
 def train(options: Options) -> None:
@@ -253,6 +255,7 @@ def run_of(options: Options) -> "Run":
         quantise=options.quantise,
         init=options.init,
         teacher=options.teacher,
+        again=options.again,
     )
 
 

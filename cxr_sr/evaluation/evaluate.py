@@ -16,7 +16,7 @@ from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.evaluation.cases import Case
 from cxr_sr.evaluation.degradations import MATCHING
 from cxr_sr.evaluation.protocol import Condition, Score, Trial, degraded, score
-from cxr_sr.formats import read
+from cxr_sr.formats import read_original
 from cxr_sr.names import Consistency, Matching, Precision
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.models.zoo import Model, load_model
@@ -54,6 +54,8 @@ class Plan:
     """The first is the plain bicubic baseline."""
     conditions: tuple[Condition, ...]
     settings: Settings
+    again: bool = False
+    """Measure on results of this package, too."""
 
     def contenders_at(self, condition: Condition) -> tuple[Contender, ...]:
         """Return those that were made for a condition's scale."""
@@ -97,7 +99,8 @@ def evaluate(cases: Iterable[Case], plan: Plan) -> Generator[Examined]:
     """
     for case in cases:
         try:
-            measured = tuple(_measurements(read(case.path), case, plan))
+            radiograph = read_original(case.path, again=plan.again)
+            measured = tuple(_measurements(radiograph, case, plan))
         except (InputError, OSError) as problem:
             yield Examined(case, problem=problem)
         else:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from cxr_sr.errors import OutputError
+from cxr_sr.errors import OutputError, OwnResultError
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.read import read_dicom
 from cxr_sr.formats.dicom.secondary_capture import secondary_capture
@@ -40,10 +40,16 @@ __all__ = [
     "check_storable",
     "discover",
     "inspect",
+    "is_own_result",
     "read",
+    "read_original",
     "write",
 ]
 
+OWN_RESULT = (
+    "the image is itself a result of cxr-sr; expected an original, as a network would "
+    "otherwise work on what a network has made: give --again to take it all the same"
+)
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
@@ -70,6 +76,34 @@ def read(path: Path | str, *, header: HeaderOptions | None = None) -> Radiograph
     if kind.is_dicom:
         return read_dicom(path, kind, header)
     return read_raster(path, kind, header)
+
+
+def read_original(
+    path: Path | str, *, again: bool = False, header: HeaderOptions | None = None
+) -> Radiograph:
+    """Read one radiograph to work on, as `read` does, but no result of this package.
+
+    Parameters
+    ----------
+    again : take results all the same
+
+    Raises
+    ------
+    OwnResultError
+        If the image was made by `upscale`.
+    UnreadableError, NotARadiographError
+        As `read` does.
+    """
+    radiograph = read(path, header=header)
+    if is_own_result(radiograph) and not again:
+        raise OwnResultError(OWN_RESULT)
+    return radiograph
+
+
+def is_own_result(radiograph: Radiograph) -> bool:
+    """Return whether this package made the image finer already."""
+    header = radiograph.header
+    return isinstance(header, DicomHeader | RasterHeader) and header.own
 
 
 def write(

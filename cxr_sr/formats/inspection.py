@@ -16,7 +16,9 @@ from cxr_sr.formats.dicom.pixels import check_pixels
 from cxr_sr.formats.dicom.read import spacing, stored_window
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import numbers, text
+from cxr_sr.formats.header.own import OWN_RESULT, is_own
 from cxr_sr.formats.raster.files import read_grid
+from cxr_sr.formats.raster.mark import is_marked
 from cxr_sr.formats.raster.probe import check_raster, probe
 from cxr_sr.formats.sniff import Kind, recognise
 
@@ -47,6 +49,8 @@ class Inspection:
     """(low, high) stored values of the first window."""
     findings: tuple[str, ...] = ()
     """A sentence for each thing a user should know before trusting the image."""
+    own_result: bool = False
+    """Whether this package made the image finer already."""
     refusal: str | None = None
     """Why `read` would refuse the file, as far as its header tells."""
 
@@ -88,6 +92,7 @@ def _dicom(path: Path, kind: Kind) -> Inspection:
             transfer_syntax=_name(parsed.transfer_syntax),
             window=stored_window(header),
             findings=findings(parsed, kind),
+            own_result=is_own(header),
             refusal=_dicom_refusal(parsed),
         )
 
@@ -109,8 +114,11 @@ def _raster(path: Path, kind: Kind) -> Inspection:
         grid = read_grid(path, kind)
     except InputError as error:
         refusal = str(error)
+    own = is_marked(path)
     return Inspection(
         kind=kind.value,
+        findings=(OWN_RESULT,) if own else (),
+        own_result=own,
         rows=facts.rows,
         columns=facts.columns,
         frames=facts.frames,

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.files import replacing
+from cxr_sr.formats import OWN_RESULT
 from cxr_sr.formats.dicom.subject import code, sex
 from cxr_sr.formats.discover import Candidate, discover
 from cxr_sr.index.facts import Examined, Facts, Kind, age
@@ -87,6 +88,8 @@ class Rules:
     manifest: Manifest
     folder: str = ""
     """The data's folder as seen from the index's, with forward slashes."""
+    again: bool = False
+    """Take results of this package, too."""
 
     def place(self, name: str) -> str:
         """Return a file's path relative to the index."""
@@ -123,7 +126,7 @@ def survey(
 
 def assemble(examined: Iterable[Examined], rules: Rules) -> Index:
     """Make an index of all that was examined; the same for any order of it."""
-    ordered = sorted(examined, key=lambda e: e.name)
+    ordered = [_judged(e, rules) for e in sorted(examined, key=lambda e: e.name)]
     images = {e.name: e.facts for e in ordered if e.facts}
     firsts = _firsts(images, rules)
     duplicates = [
@@ -138,6 +141,14 @@ def assemble(examined: Iterable[Examined], rules: Rules) -> Index:
         left_out=sorted([*refused, *duplicates], key=lambda left: left.file),
         unnamed=sum(not _named(name, images[name], rules) for name in unique),
     )
+
+
+def _judged(examined: Examined, rules: Rules) -> Examined:
+    """Leave out an image that is a result of this package, unless it is wanted."""
+    facts = examined.facts
+    if facts is None or not facts.result_of or rules.again:
+        return examined
+    return Examined(examined.name, None, "own result", OWN_RESULT)
 
 
 def write_index(index: Index, path: Path) -> None:
@@ -209,7 +220,7 @@ def _group(name: str, facts: Facts, salt: Salt) -> str:
 def _row(name: str, facts: Facts, rules: Rules) -> Row:
     patient = _named(name, facts, rules) or _group(name, facts, rules.salt)
     known = dataclasses.asdict(_completed(name, facts, rules.manifest))
-    del known["study"]
+    del known["study"], known["result_of"]
     ours = {
         "file": rules.place(name),
         "split": rules.manifest.sides.get(patient) or rules.shares.side(patient),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cxr_sr.formats import read
+from cxr_sr.formats import is_own_result, read
 from cxr_sr.formats.dicom.subject import Subject
+from cxr_sr.formats.header.change import TOOL
 from cxr_sr.index.split import Salt
 
 OLDEST_TOLD = 90
@@ -17,7 +18,7 @@ OLDEST_TOLD = 90
 SPACING_DIGITS = 6
 """Nanometres: what a DS of 16 characters holds and no floating-point noise."""
 
-Kind = Literal["duplicate", "no image", "no radiograph", "unreadable"]
+Kind = Literal["duplicate", "no image", "no radiograph", "own result", "unreadable"]
 """Why a file is left out, in two words."""
 
 
@@ -46,6 +47,8 @@ class Facts:
     column_spacing_mm: float | None
     pixel_hash: str
     """Salted hash of decoded stored values: the same however the file codes them."""
+    result_of: str = ""
+    """This package, if it made the image finer already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ def examine(path: Path, salt: Salt) -> Facts:
         row_spacing_mm=row_mm,
         column_spacing_mm=column_mm,
         pixel_hash=salt.name_pixels(radiograph.pixels),
+        result_of=TOOL if is_own_result(radiograph) else "",
     )
 
 

@@ -23,7 +23,7 @@ from cxr_sr.formats.discover import Candidate
 from cxr_sr.index.facts import Examined, Facts
 from cxr_sr.index.split import Salt
 
-VERSION = 1
+VERSION = 2
 """Raised when a line changes its meaning."""
 
 

@@ -88,6 +88,8 @@ class Run:
     """Weights to start from: those layers that fit, tails for other scales aside."""
     teacher: str | None = None
     """Name or weights of a model whose results count for half of the truth."""
+    again: bool = False
+    """Train on results of this package, too."""
 
     def __post_init__(self) -> None:
         self.sampling.sides(network_class(self.model).grid, self.recipe.scales)
@@ -183,7 +185,7 @@ def _images(data: Path, split: str, run: Run) -> list[Image]:
             "needs those of two at least, some in train and some in val"
         )
     count = len(entries) if split == "train" else run.validation_images
-    images = load(entries, run.least_px, count)
+    images = load(entries, run.least_px, count, again=run.again)
     if not images:
         raise TrainingError(
             f"none of the {len(entries)} image(s) of the split {split!r} can be used "

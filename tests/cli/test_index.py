@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import cxr_sr
 from cxr_sr.cli import output
 from cxr_sr.cli.main import app
 from cxr_sr.formats.dicom.parse import parse_header
@@ -269,6 +270,39 @@ def identities(path: Path) -> set[str]:
 def outputs_below(folder: Path) -> list[tuple[str, bytes]]:
     found = (p for p in folder.rglob("*") if p.is_file())
     return [(p.relative_to(folder).as_posix(), p.read_bytes()) for p in found]
+
+
+class TestResults:
+    @pytest.fixture
+    def mixed(self, tmp_path, monkeypatch) -> Path:
+        """Two originals, and results of both in a subfolder."""
+        monkeypatch.chdir(tmp_path)
+        data = tmp_path / "data"
+        image(data / "a.dcm", 1, ANNA)
+        write_png(data / "b.png")
+        model = cxr_sr.load_model("bicubic")
+        (data / "finer").mkdir()
+        for name in ("a.dcm", "b.png"):
+            finer = cxr_sr.upscale(cxr_sr.read(data / name), model, 2)
+            cxr_sr.write(finer, data / "finer" / name)
+        return Path("data")
+
+    def test_they_are_left_out_with_a_reason(self, mixed):
+        result = index(mixed, "-o", "index.csv", SALT)
+        assert result.exit_code == 0, result.stderr
+        assert [row["file"] for row in rows()] == ["data/a.dcm", "data/b.png"]
+        left = rows("index.skipped.csv")
+        assert {row["kind"] for row in left} == {"own result"}
+        assert [row["file"] for row in left] == ["finer/a.dcm", "finer/b.png"]
+        assert "result of cxr-sr" in left[0]["reason"]
+        assert "result of cxr-sr" in result.stderr
+
+    def test_they_can_be_taken_all_the_same(self, mixed):
+        index(mixed, "-o", "index.csv", SALT)
+        index(mixed, "-o", "index.csv", SALT, "--overwrite", "--again")
+        assert len(rows()) == 4
+        index(mixed, "-o", "index.csv", SALT, "--overwrite")
+        assert len(rows()) == 2
 
 
 class TestKilled:

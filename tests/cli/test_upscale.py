@@ -110,6 +110,38 @@ def test_a_deidentified_file_does_not_get_todays_date(
     assert (content is None) is (given == "none")
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_results_are_left_out_unless_wanted(export, dry):
+    upscale(export, "-o", "out")
+    again = upscale("out", "-o", "more", *dry)
+    assert again.exit_code == 3
+    assert not list(Path().glob("more/*/*"))
+    if not dry:
+        entries = [
+            e for e in report_of("more") if e["type"] == "file" and "reason" in e
+        ]
+        mine = [e for e in entries if "result of cxr-sr" in e["reason"]]
+        assert {(e["file"], e["status"]) for e in mine} == {
+            (name, "skipped") for name in EVERY
+        }
+    assert upscale("out", "-o", "more", "--overwrite", "--again", *dry).exit_code == 0
+
+
+def test_a_result_that_was_asked_for_by_name_is_missed(export):
+    upscale(export, "-o", "out")
+    again = upscale("out/a/chest.dcm", "-o", "more")
+    assert again.exit_code == 5
+    assert "chest.dcm: the image is itself a result of cxr-sr" in again.stderr
+    assert "--again" in again.stderr
+
+
+def test_a_result_of_a_result_has_one_notice(export):
+    upscale(export, "-o", "out")
+    upscale("out", "-o", "more", "--again")
+    description = pydicom.dcmread("more/a/chest.dcm").SeriesDescription
+    assert description.count("RESEARCH ONLY") == 1
+
+
 def test_dicom_stays_dicom_twice_as_fine(export):
     upscale(export, "-o", "out", "--scale", 2)
     for name in EVERY[:3]:

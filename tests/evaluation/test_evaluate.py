@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import cxr_sr
 from cxr_sr.cli.errors import guarded
 from cxr_sr.cli.evaluate import evaluate as command
 from cxr_sr.cli.options import spread
@@ -25,7 +26,7 @@ from cxr_sr.evaluation.evaluate import Measurement, evaluate, plan
 from cxr_sr.evaluation.protocol import Condition, Score, degraded, measure
 from cxr_sr.evaluation.report import markdown, write_results
 from cxr_sr.evaluation.summary import interval, summarise
-from cxr_sr.formats import read
+from cxr_sr.formats import read, write
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.superres.resample import upsample
 from tests.builders import noise, pixel_format, radiograph, structure, tiny_model
@@ -570,6 +571,19 @@ class TestCommand:
         result = run(tmp_path, "--model", "bicubic", "--scale", 2, "--json")
         assert result.exit_code == 0
         assert "notes.txt: left out: the content is neither DICOM" in result.stderr
+
+    def test_a_result_is_no_evidence_unless_wanted(self, tmp_path):
+        original = radiograph(noise((60, 50), pixel_format(8)), pixel_format(8))
+        write(original, tmp_path / "a.png")
+        made = cxr_sr.upscale(read(tmp_path / "a.png"), "bicubic", 2)
+        write(made, tmp_path / "finer.png")
+        asked = (tmp_path, "--model", "bicubic", "--scale", 2, "--json")
+        left = run(*asked)
+        assert left.exit_code == 0
+        assert json.loads(left.stdout)["n"] == 1
+        assert "finer.png: left out: the image is itself a result" in left.stderr
+        taken = run(*asked, "--again")
+        assert json.loads(taken.stdout)["n"] == 2
 
     def test_all_broken_is_a_failure(self, tmp_path):
         index = export(tmp_path, images=1, broken=[0])

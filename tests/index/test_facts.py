@@ -14,6 +14,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+import cxr_sr
 from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats import read, write
 from cxr_sr.index.facts import age, examine
@@ -114,6 +115,14 @@ def test_a_picture_says_only_what_its_pixels_are(tmp_path):
     assert found.photometric == "RGB"
     said = {k for k, v in dataclasses.asdict(found).items() if v not in ("", None)}
     assert said == {"bits", "photometric", "rows", "columns", "pixel_hash"}
+
+
+def test_a_result_is_told_from_an_original(tmp_path):
+    original = image(tmp_path / "a", 1, ANNA)
+    finer = cxr_sr.upscale(read(original), cxr_sr.load_model("bicubic"), 2)
+    write(finer, tmp_path / "finer.dcm")
+    assert examine(original, SALT).result_of == ""
+    assert examine(tmp_path / "finer.dcm", SALT).result_of == "cxr-sr"
 
 
 def test_spacing_is_free_of_floating_point_noise(tmp_path):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from cxr_sr.cli.options import Json, Quiet
+from cxr_sr.cli.options import Again, Json, Quiet
 
 ENDINGS = (".csv", ".skipped.csv", ".key", ".journal.jsonl", ".png")
 """Of the files that the command writes."""
@@ -66,6 +66,7 @@ class Options:
         bool,
         Option("--overwrite", help="Replace the index; only new files are read."),
     ] = False
+    again: Again = False
     quiet: Quiet = False
     as_json: Json = False
 

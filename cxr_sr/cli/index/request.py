@@ -28,7 +28,7 @@ def rules_of(options: Options) -> Rules:
     folder = os.path.relpath(options.folder.resolve(), options.output.parent.resolve())
     given = [] if options.manifest is None else [options.manifest]
     manifest = Manifest.read(given, options.folder, salt)
-    return Rules(salt, shares, manifest, Path(folder).as_posix())
+    return Rules(salt, shares, manifest, Path(folder).as_posix(), options.again)
 
 
 def with_found(rules: Rules, options: Options, names: Iterable[str]) -> Rules:

@@ -6,10 +6,20 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from cxr_sr.cli.options import SCALE, Debug, Inputs, Json, ModelName, OnError, Quiet
+from cxr_sr.cli.options import (
+    SCALE,
+    Again,
+    Debug,
+    Inputs,
+    Json,
+    ModelName,
+    OnError,
+    Quiet,
+)
 from cxr_sr.names import (
     Compression,
     Consistency,
+    Dates,
     EngineName,
     Equipment,
     OverlayPlanes,
@@ -120,7 +130,7 @@ class Options:
     ] = "scale"
 
     dates: Annotated[
-        Literal["auto", "now", "source", "none"],
+        Dates,
         Option(
             help="Dates of series, content and instance: of the run, of the source, or "
             "none. auto: of the source if its header says that the patient's identity "
@@ -185,6 +195,7 @@ class Options:
             rich_help_panel=BATCH,
         ),
     ] = None
+    again: Again = False
     dry_run: Annotated[
         bool,
         Option("--dry-run", help="Only list what would be done."),

@@ -48,6 +48,7 @@ def recipe_of(options: Options) -> Recipe:
         options.compress,
         options.format,
         version("cxr-sr"),
+        options.again,
     )
     _try_engine(recipe)
     return recipe

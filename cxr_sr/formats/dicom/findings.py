@@ -11,9 +11,8 @@ from cxr_sr.formats.dicom.layout import named
 from cxr_sr.formats.dicom.parse import ParsedDicom
 from cxr_sr.formats.dicom.pixels import LOSSY
 from cxr_sr.formats.dicom.read import SPACINGS
-from cxr_sr.formats.header.change import TOOL
 from cxr_sr.formats.header.elements import items, numbers, text
-from cxr_sr.formats.header.own import is_own
+from cxr_sr.formats.header.own import OWN_RESULT, is_own
 from cxr_sr.formats.sniff import Kind
 
 
@@ -59,7 +58,7 @@ def _history(header: Dataset) -> Iterator[str]:
             "everything else."
         )
     if is_own(header):
-        yield f"It is itself a result of {TOOL}."
+        yield OWN_RESULT
     if text(header, "PresentationIntentType") == "FOR PROCESSING":
         yield (
             "FOR PROCESSING: raw detector values, which look unlike a display image."

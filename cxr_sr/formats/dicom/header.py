@@ -10,6 +10,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.derive import HeaderOptions, derive
+from cxr_sr.formats.header.own import is_own
 from cxr_sr.radiograph import Derivation
 
 
@@ -23,6 +24,12 @@ class DicomHeader:
     """How the file was coded that this was read from."""
     options: HeaderOptions = field(default_factory=HeaderOptions)
     """What the user chose for headers derived from this one."""
+
+    @property
+    def own(self) -> bool:
+        """Whether this package made the image finer already."""
+        with quiet():
+            return is_own(self.dataset)
 
     def derived(
         self, derivation: Derivation, shape: tuple[int, ...], now: datetime

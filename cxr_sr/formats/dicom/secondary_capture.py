@@ -17,7 +17,7 @@ from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from cxr_sr.formats.header.change import TOOL, Change, HeaderOptions, tool_version
-from cxr_sr.formats.header.dates import Dates
+from cxr_sr.formats.header.dates import ChosenDates
 from cxr_sr.formats.header.elements import put
 from cxr_sr.formats.header.rules import RULES
 from cxr_sr.radiograph import Radiograph
@@ -85,7 +85,7 @@ def secondary_capture(
     if radiograph.geometry.spacing_mm is not None:
         spacing = [format_number_as_ds(mm) for mm in radiograph.geometry.spacing_mm]
         put(header, "PixelSpacing", spacing)
-    if Dates.chosen(header, options.dates).of == "now":
+    if ChosenDates.by(header, options.dates).which == "now":
         _date(header, now)
     if radiograph.derivation is not None:
         how, shape = radiograph.derivation, radiograph.shape

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from pydicom.dataset import Dataset
 
-from cxr_sr.formats.header.dates import Dates, DatesOption
+from cxr_sr.formats.header.dates import ChosenDates
 from cxr_sr.formats.header.elements import numbers, remove
-from cxr_sr.names import Equipment, OverlayPlanes, PrivateElements
+from cxr_sr.names import Dates, Equipment, OverlayPlanes, PrivateElements
 from cxr_sr.radiograph import Derivation
 
 TOOL = "cxr-sr"
@@ -45,7 +45,7 @@ class HeaderOptions:
     """Added to SeriesNumber, so that results sort behind their sources."""
     series_number: int | None = None
     """SeriesNumber of every result, in place of the source's and the offset."""
-    dates: DatesOption = "auto"
+    dates: Dates = "auto"
     """now: series, content and instance get the time of the run; source: they keep
     their dates; none: they have none; auto: source where PatientIdentityRemoved is YES
     or LongitudinalTemporalInformationModified is MODIFIED or REMOVED, else now."""
@@ -65,9 +65,9 @@ class Change:
     options: HeaderOptions = field(default_factory=HeaderOptions)
 
     @functools.cached_property
-    def dates(self) -> Dates:
+    def dates(self) -> ChosenDates:
         """Where series, content and instance take their dates from."""
-        return Dates.chosen(self.source, self.options.dates)
+        return ChosenDates.by(self.source, self.options.dates)
 
     @functools.cached_property
     def source_shape(self) -> tuple[int, int]:

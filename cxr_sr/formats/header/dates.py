@@ -12,9 +12,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 
 from cxr_sr.formats.header.elements import text
-
-DatesOption = Literal["auto", "now", "source", "none"]
-"""auto: now, but source where the header says that its dates may be shifted."""
+from cxr_sr.names import Dates
 
 SHIFTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("PatientIdentityRemoved", "(0012,0062)", ("YES",)),
@@ -28,15 +26,15 @@ SHIFTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 @dataclass(frozen=True)
-class Dates:
+class ChosenDates:
     """Where the dates of one result come from, and why."""
 
-    of: Literal["now", "source", "none"]
+    which: Literal["now", "source", "none"]
     because: str = ""
     """What the header says, if that decided."""
 
     @classmethod
-    def chosen(cls, header: Dataset, option: DatesOption) -> Dates:
+    def by(cls, header: Dataset, option: Dates) -> ChosenDates:
         """Return what an option means for one header."""
         if option != "auto":
             return cls(option)

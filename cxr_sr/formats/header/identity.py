@@ -131,9 +131,9 @@ def local_time(header: Dataset, now: datetime) -> datetime:
 @each
 def stamp(result: Dataset, keyword: str, change: Change) -> None:
     """Set a DA or a TM to now, keep it, or remove it, as the options say."""
-    if change.dates.of == "none":
+    if change.dates.which == "none":
         remove(result, keyword)
-    if change.dates.of != "now":
+    if change.dates.which != "now":
         return
     layout = "%Y%m%d" if keyword.endswith("Date") else "%H%M%S.%f"
     put(result, keyword, change.now.strftime(layout))
@@ -168,9 +168,13 @@ def series_description(change: Change) -> str:
     """
     source = NOT_IN_A_LABEL.sub(" ", text(change.source, "SeriesDescription")).strip()
     source = NOTICE.sub("", source)
-    notice = f"RESEARCH ONLY ({TOOL} {scale_label(change.derivation.factors)})"
-    said = f"{notice}: {source}" if source else notice
+    said = notice(change.derivation) + (f": {source}" if source else "")
     return cut(change.source, said, LONGEST_LABEL)
+
+
+def notice(derivation: Derivation) -> str:
+    """Return what every result says of itself first; `own.NOTICE` knows it again."""
+    return f"RESEARCH ONLY ({TOOL} {scale_label(derivation.factors)})"
 
 
 def derivation_description(change: Change) -> str:

@@ -12,8 +12,12 @@ from pydicom.dataset import Dataset
 from cxr_sr.formats.header.change import TOOL
 from cxr_sr.formats.header.elements import items, text
 
+OWN_RESULT = f"It is itself a result of {TOOL}."
+"""What `inspect` says of it."""
 NOTICE = re.compile(rf"(RESEARCH ONLY \({TOOL} [^)]*\)(: *|$))+")
 """Begins the SeriesDescription of every result."""
+NOTICE_BYTES = re.compile(rb"RESEARCH ONLY \(" + TOOL.encode() + rb" x[0-9.x]+\): ")
+"""The same, as a raster file holds it."""
 SENTENCE = re.compile(rf"(^|; ){TOOL} [^ ;]+: ")
 """Begins what a result adds to its source's DerivationDescription."""
 

@@ -132,7 +132,7 @@ def add_own_equipment(result: Dataset, keyword: str, change: Change) -> None:
         **_own_equipment(change),
         ContributionDescription=derivation_text(change.derivation),
     )
-    if change.dates.of == "now":
+    if change.dates.which == "now":
         zone = change.now.strftime("%z")[:5]
         now = change.now.strftime("%Y%m%d%H%M%S.%f") + zone
         put(item, "ContributionDateTime", now)

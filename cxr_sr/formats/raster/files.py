@@ -12,6 +12,7 @@ import numpy as np
 from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.files import replacing
 from cxr_sr.formats.header.change import HeaderOptions
+from cxr_sr.formats.raster.mark import KEY, is_marked, mark, words_of
 from cxr_sr.formats.raster.probe import (
     check_raster,
     probe,
@@ -23,6 +24,8 @@ from cxr_sr.radiograph import Derivation, Geometry, Radiograph
 
 SUFFIXES = (".png", ".tif", ".tiff", ".mha", ".nrrd", ".npy")
 """What `write_raster` writes, by suffix."""
+TEXTLESS = (".png", ".tif", ".tiff")
+"""Formats in which SimpleITK writes no words."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class RasterHeader:
     """When a derived image was made; a DICOM file written of it says so."""
     options: HeaderOptions = field(default_factory=HeaderOptions)
     """What the user chose for a DICOM header made of this one."""
+    own: bool = False
+    """Whether this package made the image finer already."""
 
     def derived(
         self,
@@ -82,7 +87,7 @@ class RasterHeader:
     ) -> RasterHeader:
         """Return the header of the upscaled image, made at `now`."""
         grid = self.grid and self.grid.finer(derivation.factors)
-        return dataclasses.replace(self, grid=grid, made=now)
+        return dataclasses.replace(self, grid=grid, made=now, own=True)
 
 
 def read_raster(
@@ -122,7 +127,9 @@ def read_raster(
         pixels=pixels.reshape(shape),
         format=fmt,
         geometry=grid.geometry if grid else Geometry(),
-        header=RasterHeader(grid, options=options or HeaderOptions()),
+        header=RasterHeader(
+            grid, options=options or HeaderOptions(), own=is_marked(path)
+        ),
     )
 
 
@@ -142,7 +149,8 @@ def write_raster(
 ) -> None:
     """Write the stored values as they are; the file appears whole or not at all.
 
-    A TIFF says WhiteIsZero of MONOCHROME1. The other formats have no word for it: such
+    A result says how it was made in all but NPY, which has no place for words. A TIFF
+    says WhiteIsZero of MONOCHROME1. The other formats have no word for it: such
     an image looks like a negative in them, since nothing stored is ever inverted.
 
     Parameters
@@ -162,12 +170,15 @@ def write_raster(
             with temporary.open("xb") as file:
                 np.save(file, radiograph.pixels, allow_pickle=False)
             return
-        _write_image(radiograph, temporary)
+        words = words_of(radiograph.derivation) if radiograph.derivation else ""
+        _write_image(radiograph, temporary, words)
+        if words and suffix in TEXTLESS:
+            mark(temporary, words)
         if suffix.startswith(".tif") and radiograph.format.photometric == "MONOCHROME1":
             _declare_white_is_zero(temporary)
 
 
-def _write_image(radiograph: Radiograph, path: Path) -> None:
+def _write_image(radiograph: Radiograph, path: Path, words: str) -> None:
     itk = simple_itk()
     header, pixels = radiograph.header, radiograph.pixels
     grid = Grid.of(radiograph.geometry)
@@ -186,6 +197,8 @@ def _write_image(radiograph: Radiograph, path: Path) -> None:
         image.SetSpacing(grid.spacing_mm)
         image.SetOrigin(grid.origin_mm)
         image.SetDirection(grid.direction)
+    if words:
+        image.SetMetaData(KEY, words)
     try:
         itk.WriteImage(image, str(path))
     except RuntimeError as error:  # its text names the path

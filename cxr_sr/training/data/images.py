@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, TrainingError
-from cxr_sr.formats import read
+from cxr_sr.formats import read_original
 from cxr_sr.index.table import COLUMNS, Entry, find_index, read_index, split_folder
 from cxr_sr.superres.intensity import Scaling
 
@@ -94,7 +94,9 @@ def read_entries(data: Path) -> list[Entry]:
     return entries
 
 
-def load(entries: Iterable[Entry], least_px: int, count: int) -> list[Image]:
+def load(
+    entries: Iterable[Entry], least_px: int, count: int, *, again: bool = False
+) -> list[Image]:
     """Decode the first `count` usable images, reporting each one left out.
 
     Parameters
@@ -102,13 +104,14 @@ def load(entries: Iterable[Entry], least_px: int, count: int) -> list[Image]:
     entries : what to read
     least_px : the shortest side an image must have
     count : how many are wanted
+    again : take results of this package, too
     """
     images: list[Image] = []
     for entry in entries:
         if len(images) == count:
             break
         try:
-            image = _decode(entry)
+            image = _decode(entry, again=again)
         except InputError as error:
             log.warning("%s is left out: %s", entry.name, error)
             continue
@@ -121,8 +124,8 @@ def load(entries: Iterable[Entry], least_px: int, count: int) -> list[Image]:
     return images
 
 
-def _decode(entry: Entry) -> Image:
-    radiograph = read(entry.path)
+def _decode(entry: Entry, *, again: bool) -> Image:
+    radiograph = read_original(entry.path, again=again)
     fmt = radiograph.format
     ends = fmt.minimum, fmt.maximum
     return Image(radiograph.pixels, Scaling.of(radiograph), ends, entry)

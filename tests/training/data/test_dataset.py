@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import cxr_sr
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.index.table import Entry
 from cxr_sr.superres.intensity import Scaling
@@ -152,6 +153,18 @@ class TestLoading:
         images = load(read_entries(path), 24, 9)
         assert [i.channels for i in images] == [1]
         assert "rgb.png is left out: gray and RGB do not mix" in caplog.text
+
+    def test_a_result_is_left_out_unless_wanted(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        write_png(tmp_path / "a.png")
+        finer = cxr_sr.upscale(cxr_sr.read(tmp_path / "a.png"), "bicubic", 2)
+        cxr_sr.write(finer, tmp_path / "finer.png")
+        rows = ["a.png,train,p1", "finer.png,train,p1"]
+        entries = read_entries(write_index(tmp_path, rows))
+        assert [i.entry.name for i in load(entries, 24, 9)] == ["a.png"]
+        assert "finer.png is left out: the image is itself a result" in caplog.text
+        assert len(load(entries, 24, 9, again=True)) == 2
 
     def test_no_more_is_decoded_than_wanted(self, tmp_path: Path):
         write_png(tmp_path / "a.png")

@@ -1,0 +1,73 @@
+"""The words that a raster file carries of how its image was made.
+
+A DICOM header says that an image is a result, for research only; so do these files,
+each in the place that its format has for words.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import IO, Literal
+
+from cxr_sr.formats.header.identity import derivation_text, notice
+from cxr_sr.formats.header.own import NOTICE_BYTES
+from cxr_sr.formats.raster.probe import tiff_directory
+from cxr_sr.radiograph import Derivation
+
+KEY = "Description"
+"""Of the words in PNG (W3C PNG 11.3.3.2), MetaImage and NRRD."""
+SOFTWARE = 305
+"""The TIFF tag (TIFF 6.0 section 8) that SimpleITK writes and we write anew."""
+END_BYTES = 2**16
+"""So much of the beginning and of the end of a file may hold the words."""
+
+
+def words_of(derivation: Derivation) -> str:
+    """Return one line of ASCII: the notice, then how the image was made."""
+    return f"{notice(derivation)}: {derivation_text(derivation)}"
+
+
+def mark(path: Path, words: str) -> None:
+    """Write words into a PNG or TIFF file that SimpleITK has written."""
+    with path.open("rb+") as file:
+        if path.suffix.lower() == ".png":
+            _mark_png(file, words)
+        else:
+            _mark_tiff(file, words)
+
+
+def is_marked(path: Path) -> bool:
+    """Return whether a raster file, of whatever format, says that it is a result."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        for start in {0, max(0, size - END_BYTES)}:
+            file.seek(start)
+            if NOTICE_BYTES.search(file.read(END_BYTES)):
+                return True
+    return False
+
+
+def _mark_png(file: IO[bytes], words: str) -> None:
+    """Put a tEXt chunk before the last one, IEND."""
+    chunk = b"tEXt" + f"{KEY}\0{words}".encode("ascii")
+    file.seek(-12, 2)
+    last = file.read(12)
+    file.seek(-12, 2)
+    file.write((len(chunk) - 4).to_bytes(4, "big") + chunk)
+    file.write(zlib.crc32(chunk).to_bytes(4, "big") + last)
+
+
+def _mark_tiff(file: IO[bytes], words: str) -> None:
+    """Append the words, and let the tag Software point to them."""
+    tags, _ = tiff_directory(file)
+    file.seek(0)
+    head = file.read(4)
+    order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+    width = 8 if int.from_bytes(head[2:4], order) == 43 else 4
+    text = words.encode("ascii") + b"\0"
+    end = file.seek(0, 2)
+    begin = end + end % 2  # on a word boundary, TIFF 6.0 section 2
+    file.write(b"\0" * (begin - end) + text)
+    file.seek(tags[SOFTWARE][1] - width)
+    file.write(len(text).to_bytes(width, order) + begin.to_bytes(width, order))

@@ -1,14 +1,17 @@
 """The words that options, settings and reports have in common, each set once.
 
-The command line imports this module at its start: it must import nothing itself.
+The command line imports this module at its start, so it imports nothing slow.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 SCALES = (2, 3, 4, 8)
 """The factors that networks are trained and measured for."""
+MULTIPLE = math.lcm(*SCALES)
+"""24: sides of an image that every scale divides, so that all see the same pixels."""
 
 EngineName = Literal["auto", "onnx", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "int8"]

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cxr_sr.display.picture import pixel_size, resampled
-from cxr_sr.display.render import Choice, render
+from cxr_sr.display.render import WHITE, Choice, render
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.formats import inspect, read
 from cxr_sr.formats.discover import Candidate, discover
@@ -36,8 +36,6 @@ from cxr_sr.report.results import Results, below
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Brightness of red, green and blue (ITU-R BT.601)."""
-WHITE = 65535
-"""In the 16 bits of `render`."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import cxr_sr
 from cxr_sr import processors
 from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.batch.runner import run
-from cxr_sr.batch.upscaling import Recipe, Upscaling
+from cxr_sr.batch.upscaling import Upscaling, UpscalingRecipe
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.report.outcome import Job
 from cxr_sr.superres.settings import Settings
@@ -74,9 +74,9 @@ def sample(folder: Path, copies: int) -> Path:
     return folder
 
 
-def recipe_of(options: argparse.Namespace) -> Recipe:
+def recipe_of(options: argparse.Namespace) -> UpscalingRecipe:
     """Return the work that is timed."""
-    return Recipe(
+    return UpscalingRecipe(
         model=cxr_sr.load_model(options.model),
         target=Scale(options.scale),
         settings=Settings(threads=options.threads),

@@ -38,7 +38,7 @@ from cxr_sr.superres.upscale import upscale
 
 
 @dataclass(frozen=True)
-class Recipe:
+class UpscalingRecipe:
     """All that decides an output's bytes, besides its input and the clock."""
 
     model: Model
@@ -84,7 +84,7 @@ class Recipe:
         """The hash by which a later run knows that this is what it would do."""
         return fingerprint(self.describe())
 
-    def at(self, now: datetime) -> Recipe:
+    def at(self, now: datetime) -> UpscalingRecipe:
         """Return the recipe with the time that goes into the files."""
         settings = dataclasses.replace(self.settings, now=now)
         return dataclasses.replace(self, settings=settings)
@@ -132,7 +132,7 @@ class _Upscaled:
 class Upscaling:
     """The work: read, upscale, write, and say what came of it."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: UpscalingRecipe) -> None:
         self._recipe = recipe
         self._settings_sha256 = fingerprint(recipe.describe())
 
@@ -194,7 +194,7 @@ class Upscaling:
         return "none" if raster else self._recipe.compression
 
 
-def rehearse(recipe: Recipe, job: Job) -> FileFacts:
+def rehearse(recipe: UpscalingRecipe, job: Job) -> FileFacts:
     """Tell what `Upscaling` would make of a file, from its header alone.
 
     Raises

@@ -26,7 +26,7 @@ from cxr_sr.report.outcome import Outcome
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
-    from cxr_sr.display.picture import Size, View
+    from cxr_sr.display.picture import PictureSize, View
     from cxr_sr.display.render import Choice
 
 
@@ -114,7 +114,7 @@ def _window(text: str | None) -> "Choice":
     return center, width
 
 
-def _size(options: Options) -> "Size":
+def _size(options: Options) -> "PictureSize":
     from cxr_sr.superres.target import LongSide, Spacing
 
     if options.spacing is not None and options.long_side is not None:

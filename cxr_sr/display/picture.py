@@ -18,7 +18,7 @@ from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 from cxr_sr.superres.resize import resize
 from cxr_sr.superres.target import LongSide, Spacing
 
-Size = Spacing | LongSide | None
+PictureSize = Spacing | LongSide | None
 """None: as it is, except that pixels which are not square become so."""
 Gray = NDArray[np.unsignedinteger[Any]]
 
@@ -33,7 +33,7 @@ class View:
     bits: Literal[8, 16] = 8
     window: Choice = None
     """What is shown as gray, see `render`."""
-    size: Size = None
+    size: PictureSize = None
 
 
 def picture_of(radiograph: Radiograph, view: View) -> Radiograph:
@@ -75,7 +75,7 @@ def pixel_size(radiograph: Radiograph) -> tuple[float, float]:
     return (1.0, 1.0) if spacing is None or min(spacing) <= 0 else spacing
 
 
-def _shape(radiograph: Radiograph, size: Size) -> tuple[int, int]:
+def _shape(radiograph: Radiograph, size: PictureSize) -> tuple[int, int]:
     """Return (rows, columns) of square pixels over the extent of the image."""
     extent = [
         n * mm for n, mm in zip(radiograph.shape, pixel_size(radiograph), strict=True)
@@ -90,7 +90,7 @@ def _shape(radiograph: Radiograph, size: Size) -> tuple[int, int]:
     return rows, columns
 
 
-def _side(radiograph: Radiograph, longer_mm: float, size: Size) -> float:
+def _side(radiograph: Radiograph, longer_mm: float, size: PictureSize) -> float:
     """Return the side of a square pixel, in the units of `pixel_size`."""
     match size:
         case LongSide(px):

@@ -28,6 +28,8 @@ Choice = int | Window | Literal["full"] | None
 """Index among the file's windows; a window; the range of the image; or, as None, what
 the file says: its VOI LUT, else its first window."""
 
+WHITE = 2**16 - 1
+"""White in 16 bits."""
 BLOCK_ROWS = 256
 
 

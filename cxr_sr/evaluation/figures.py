@@ -18,9 +18,10 @@ from cxr_sr.evaluation.evaluate import (
     Plan,
     restore,
 )
-from cxr_sr.evaluation.protocol import MULTIPLE, Condition, Trial, degraded
+from cxr_sr.evaluation.protocol import Condition, Trial, degraded
 from cxr_sr.evaluation.summary import Summary
 from cxr_sr.formats import read
+from cxr_sr.names import MULTIPLE
 from cxr_sr.superres.resample import box_down
 
 if TYPE_CHECKING:

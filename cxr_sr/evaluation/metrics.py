@@ -96,7 +96,9 @@ def _strip_sums(
     """Return the sums over one strip of SSIM and of its contrast-structure factor."""
     x = np.multiply(reference, 1 / data_range, dtype=np.float64)
     y = np.multiply(image, 1 / data_range, dtype=np.float64)
-    mean_x, mean_y, squares, product = _windowed(np.stack([x, y, x * x + y * y, x * y]))
+    mean_x, mean_y, squares, product = _gaussian_means(
+        np.stack([x, y, x * x + y * y, x * y])
+    )
     means, mean_squares = mean_x * mean_y, mean_x**2 + mean_y**2
     # Both variances enter as their sum only, so four windowed maps are enough.
     contrast = (2 * (product - means) + K2**2) / (squares - mean_squares + K2**2)
@@ -104,7 +106,7 @@ def _strip_sums(
     return np.array([(luminance * contrast).sum(), contrast.sum()])
 
 
-def _windowed(maps: NDArray[np.float64]) -> NDArray[np.float64]:
+def _gaussian_means(maps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the Gaussian means of `maps` (N, H, W) where the window fits."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     taps = np.exp(-0.5 * (offsets / SIGMA_PX) ** 2)

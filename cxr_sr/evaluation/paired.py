@@ -16,7 +16,7 @@ from cxr_sr.evaluation.summary import Interval, interval
 
 Metric = Literal["psnr", "ssim", "ms_ssim"]
 METRICS: tuple[Metric, ...] = ("psnr", "ssim", "ms_ssim")
-Outcome = Literal["better", "worse", "tie"]
+Verdict = Literal["better", "worse", "tie"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Difference:
     """95 % confidence interval over patients; NaN for fewer than two."""
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Verdict:
         """What can be said of the model: a tie where the interval holds zero."""
         low, high = self.ci
         if low > 0:

@@ -38,15 +38,12 @@ from cxr_sr.evaluation.metrics import (
     ssim,
     ssim_and_ms_ssim,
 )
-from cxr_sr.names import SCALES, Consistency
+from cxr_sr.names import MULTIPLE, SCALES, Consistency
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.consistency import reduce
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.padding import fill, padding_mask
 from cxr_sr.superres.resample import Image, box_down
-
-MULTIPLE = math.lcm(*SCALES)
-"""24: one crop serves all scales, so that their numbers are of the same pixels."""
 
 Upscale = Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]]
 """(h, w) units to (s*h, s*w) units."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.display.picture import View, picture_of, pixel_size
-from cxr_sr.display.render import render
+from cxr_sr.display.render import WHITE, render
 from cxr_sr.errors import CxrSrError, UnreadableError
 from cxr_sr.files import sha256_of
 from cxr_sr.formats import read
@@ -24,10 +24,8 @@ from cxr_sr.radiograph import Radiograph
 from cxr_sr.report.results import below
 from cxr_sr.superres.target import LongSide
 
-Entry = dict[str, Any]
+PageData = dict[str, Any]
 
-WHITE = 65535
-"""In the 16 bits of `render`."""
 THUMBNAIL_PX = 144
 """Longer side of the picture of the whole."""
 
@@ -81,7 +79,7 @@ def in_words(value: object) -> str:
             return str(value)
 
 
-def case_of(entry: Mapping[str, Any], places: Places, side_px: int) -> Entry:
+def case_of(entry: Mapping[str, Any], places: Places, side_px: int) -> PageData:
     """Return all that the page needs of a file, ready for JSON.
 
     Where there can be no pictures, `problem` says why.
@@ -90,7 +88,7 @@ def case_of(entry: Mapping[str, Any], places: Places, side_px: int) -> Entry:
     ----------
     side_px : longest side of the part of the result that is shown
     """
-    about: Entry = {"file": entry["file"], "facts": facts(entry, FACTS)}
+    about: PageData = {"file": entry["file"], "facts": facts(entry, FACTS)}
     try:
         before, after = _pair(entry, places)
         return about | _pictures(before, after, side_px)
@@ -136,7 +134,7 @@ def _refuse_burned_in(radiograph: Radiograph) -> None:
         )
 
 
-def _pictures(before: Radiograph, after: Radiograph, side_px: int) -> Entry:
+def _pictures(before: Radiograph, after: Radiograph, side_px: int) -> PageData:
     """Return the same part of both, and a small picture of the whole."""
     factors = (after.shape[0] / before.shape[0], after.shape[1] / before.shape[1])
     size = [max(1, int(side_px / factor)) for factor in factors]
@@ -157,7 +155,7 @@ def _pictures(before: Radiograph, after: Radiograph, side_px: int) -> Entry:
     }
 
 
-def _part(radiograph: Radiograph, part: Region) -> Entry:
+def _part(radiograph: Radiograph, part: Region) -> PageData:
     place = {"row": part.row, "column": part.column}
     return place | picture(part.of(radiograph.pixels), radiograph.format)
 

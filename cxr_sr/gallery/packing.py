@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from cxr_sr.radiograph import PixelFormat
 
-Entry = dict[str, Any]
+PageData = dict[str, Any]
 
 ZERO = np.uint16(0)
 """What lies to the left of an image, and above it."""
 
 
-def picture(stored: NDArray[np.integer[Any]], fmt: PixelFormat) -> Entry:
+def picture(stored: NDArray[np.integer[Any]], fmt: PixelFormat) -> PageData:
     """Return stored values (H, W[, C]) and their shape, ready for JSON.
 
     What the format's smallest value is, is 0 in the data: samples are unsigned there.

@@ -19,7 +19,7 @@ from cxr_sr.gallery.cases import Places, case_of, facts
 from cxr_sr.report.entries import RunEntry
 from cxr_sr.report.results import Results
 
-Entry = dict[str, Any]
+PageData = dict[str, Any]
 Item = TypeVar("Item")
 
 MOST_LISTED = 1000
@@ -81,7 +81,7 @@ def write_page(
         If the page exists, or the disk refuses.
     """
     chosen = spread(results.written, limits.pairs)
-    index: list[Entry] = []
+    index: list[PageData] = []
     with replacing(path, overwrite=overwrite) as temporary:
         head, between, tail = _template()
         with temporary.open("x", encoding="utf-8") as page:
@@ -104,13 +104,13 @@ def spread(entries: list[Item], count: int) -> list[Item]:
     return [entries[number] for number in numbers]
 
 
-def _taken_out(case: Entry, name: str) -> Entry:
+def _taken_out(case: PageData, name: str) -> PageData:
     """Take the pictures out of a case, leaving the name under which they are found."""
     case["pictures"] = name
     return {key: case.pop(key) for key in ("before", "after") if key in case}
 
 
-def _index(results: Results, cases: list[Entry]) -> Entry:
+def _index(results: Results, cases: list[PageData]) -> PageData:
     """Return what the page knows from the start: all but the large pictures."""
     missing = results.missing
     listed = [
@@ -132,7 +132,7 @@ def _settings(run: RunEntry) -> list[list[str]]:
     return facts(run.get("settings", {}), SETTINGS)
 
 
-def _data(name: str, value: Entry) -> str:
+def _data(name: str, value: PageData) -> str:
     """Return a block of data; no text in it can end the block or begin another."""
     text = json.dumps(value, allow_nan=False).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>\n'

@@ -54,7 +54,7 @@ def busiest(stored: Stored, size: tuple[int, int]) -> Region:
     inside = (stored.shape[0] - rows, stored.shape[1] - columns)
     if not any(inside) or min(stored.shape[:2]) < CELL_PX:
         return Region(inside[0] // 2, inside[1] // 2, rows, columns)
-    counts = _windowed(_steps(stored), (rows // CELL_PX, columns // CELL_PX))
+    counts = _counts(_steps(stored), (rows // CELL_PX, columns // CELL_PX))
     corners = np.argwhere(counts == counts.max()) * CELL_PX
     middle = np.array(inside) / 2
     row, column = min(corners.tolist(), key=lambda c: abs(c - middle).sum())
@@ -76,7 +76,7 @@ def _steps(stored: Stored) -> NDArray[np.bool_]:
     return found
 
 
-def _windowed(found: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.intp]:
+def _counts(found: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.intp]:
     """Count in every window of `size`: (H - rows + 1, W - columns + 1)."""
     rows, columns = size
     sums = np.pad(found.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))

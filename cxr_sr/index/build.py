@@ -26,7 +26,7 @@ from cxr_sr.files import replacing
 from cxr_sr.formats import OWN_RESULT
 from cxr_sr.formats.dicom.subject import code, sex
 from cxr_sr.formats.discover import Candidate, discover
-from cxr_sr.index.facts import Examined, Facts, Kind, age
+from cxr_sr.index.facts import Facts, Finding, LeftOutKind, age
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
 
@@ -65,7 +65,7 @@ class LeftOut:
 
     file: str
     """Relative to the data's folder."""
-    kind: Kind
+    kind: LeftOutKind
     reason: str
 
 
@@ -98,7 +98,7 @@ class Rules:
 
 def survey(
     data: Path, is_ours: Callable[[Path], bool]
-) -> tuple[list[Candidate], list[Examined]]:
+) -> tuple[list[Candidate], list[Finding]]:
     """Return the files that may be images, and what is known of all others.
 
     Parameters
@@ -107,7 +107,7 @@ def survey(
     is_ours : tells the files that `index` itself writes
     """
     candidates: list[Candidate] = []
-    others: list[Examined] = []
+    others: list[Finding] = []
     for found in discover([data]):
         name = found.relative.as_posix()
         if is_ours(found.path):
@@ -115,16 +115,16 @@ def survey(
         if not _is_text(name):
             reason = "its name is not UTF-8, which an index cannot hold; rename it"
             legible = name.encode(errors="backslashreplace").decode()
-            others.append(Examined(legible, None, "unreadable", reason))
+            others.append(Finding(legible, None, "unreadable", reason))
         elif isinstance(found, Candidate):
             candidates.append(found)
         else:
-            kind: Kind = "unreadable" if found.asked else "no image"
-            others.append(Examined(name, None, kind, found.reason))
+            kind: LeftOutKind = "unreadable" if found.asked else "no image"
+            others.append(Finding(name, None, kind, found.reason))
     return candidates, others
 
 
-def assemble(examined: Iterable[Examined], rules: Rules) -> Index:
+def assemble(examined: Iterable[Finding], rules: Rules) -> Index:
     """Make an index of all that was examined; the same for any order of it."""
     ordered = [_judged(e, rules) for e in sorted(examined, key=lambda e: e.name)]
     images = {e.name: e.facts for e in ordered if e.facts}
@@ -143,12 +143,12 @@ def assemble(examined: Iterable[Examined], rules: Rules) -> Index:
     )
 
 
-def _judged(examined: Examined, rules: Rules) -> Examined:
+def _judged(examined: Finding, rules: Rules) -> Finding:
     """Leave out an image that is a result of this package, unless it is wanted."""
     facts = examined.facts
     if facts is None or not facts.result_of or rules.again:
         return examined
-    return Examined(examined.name, None, "own result", OWN_RESULT)
+    return Finding(examined.name, None, "own result", OWN_RESULT)
 
 
 def write_index(index: Index, path: Path) -> None:

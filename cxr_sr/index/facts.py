@@ -18,7 +18,9 @@ OLDEST_TOLD = 90
 SPACING_DIGITS = 6
 """Nanometres: what a DS of 16 characters holds and no floating-point noise."""
 
-Kind = Literal["duplicate", "no image", "no radiograph", "own result", "unreadable"]
+LeftOutKind = Literal[
+    "duplicate", "no image", "no radiograph", "own result", "unreadable"
+]
 """Why a file is left out, in two words."""
 
 
@@ -52,13 +54,13 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class Finding:
     """What became of one file."""
 
     name: str
     """Below the data's folder, with forward slashes."""
     facts: Facts | None = None
-    kind: Kind | Literal[""] = ""
+    kind: LeftOutKind | Literal[""] = ""
     """Why it is left out, "" for a radiograph."""
     reason: str = ""
     """The same in a sentence without paths."""

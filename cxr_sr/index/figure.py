@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_sr.files import replacing
-from cxr_sr.index.summary import Counts, Summary, shortened
+from cxr_sr.index.summary import Counts, IndexSummary, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ LABEL_CHARACTERS = 24
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
 
 
-def write_figure(summary: Summary, path: Path) -> None:
+def write_figure(summary: IndexSummary, path: Path) -> None:
     """Draw the counts as bars, a panel an attribute, a colour a split, into a PNG.
 
     Raises
@@ -33,7 +33,7 @@ def write_figure(summary: Summary, path: Path) -> None:
         figure(summary).savefig(temporary, dpi=120)
 
 
-def figure(summary: Summary) -> Figure:
+def figure(summary: IndexSummary) -> Figure:
     """Draw the counts."""
     from matplotlib.figure import Figure
 

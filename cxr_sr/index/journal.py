@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from cxr_sr.files import read_json_lines
 from cxr_sr.formats.discover import Candidate
-from cxr_sr.index.facts import Examined, Facts
+from cxr_sr.index.facts import Facts, Finding
 from cxr_sr.index.split import Salt
 
 VERSION = 2
@@ -56,7 +56,7 @@ class Journal:
             "tool": tool,
             "salt": salt.name("journal"),
         }
-        self._known: dict[str, tuple[State, Examined]] = {}
+        self._known: dict[str, tuple[State, Finding]] = {}
         self._states: dict[str, State | None] = {}
 
     def __enter__(self) -> Self:
@@ -79,12 +79,12 @@ class Journal:
 
     def sift(
         self, candidates: Iterable[Candidate]
-    ) -> tuple[list[Examined], list[Candidate]]:
+    ) -> tuple[list[Finding], list[Candidate]]:
         """Return what is known of the files, and those that are to be read.
 
         What could not be read is read again: the fault may have been the disk's.
         """
-        known: list[Examined] = []
+        known: list[Finding] = []
         todo: list[Candidate] = []
         for candidate in candidates:
             name = candidate.relative.as_posix()
@@ -96,7 +96,7 @@ class Journal:
                 todo.append(candidate)
         return known, todo
 
-    def add(self, examined: Examined) -> None:
+    def add(self, examined: Finding) -> None:
         """Keep what was found in a file; it is on its way to the disk on return."""
         state = self._states[examined.name]
         if state is None or examined.kind == "unreadable":
@@ -115,7 +115,7 @@ class Journal:
         try:
             state = State(line["size"], line["mtime_ns"])
             facts = line["facts"] and Facts(**line["facts"])
-            found = Examined(line["file"], facts, line["kind"], line["reason"])
+            found = Finding(line["file"], facts, line["kind"], line["reason"])
         except (KeyError, TypeError):  # not a line of ours
             return
         self._known[found.name] = state, found

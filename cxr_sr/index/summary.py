@@ -24,7 +24,7 @@ Counts = dict[str, Counter[str]]
 
 
 @dataclass(frozen=True)
-class Summary:
+class IndexSummary:
     """Counts of an index; what they tell of is made of images, not of patients."""
 
     images: int
@@ -41,7 +41,7 @@ class Summary:
     """By reason, numbers and file names apart."""
 
     @classmethod
-    def of(cls, index: Index) -> Summary:
+    def of(cls, index: Index) -> IndexSummary:
         """Count everything."""
         left_out = index.left_out
         return cls(

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 Part = tuple[slice, slice]
-Size = tuple[int, int]
+Shape = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Tile:
         return rows, columns
 
 
-def plan(shape: Size, tile_px: int, halo_px: int) -> Iterator[Tile]:
+def plan(shape: Shape, tile_px: int, halo_px: int) -> Iterator[Tile]:
     """Yield tiles no longer than `tile_px` that cover an image, as `divide` does."""
     rows, columns = shape
     return divide(shape, (-(-rows // tile_px), -(-columns // tile_px)), halo_px)
 
 
-def divide(shape: Size, parts: Size, halo_px: int) -> Iterator[Tile]:
+def divide(shape: Shape, parts: Shape, halo_px: int) -> Iterator[Tile]:
     """Yield tiles that cover an image of `shape` (rows, columns) once, row by row.
 
     It is divided evenly into `parts` (down, across), so that no tile is a sliver that
@@ -59,7 +59,7 @@ def divide(shape: Size, parts: Size, halo_px: int) -> Iterator[Tile]:
             yield with_halo((rows, columns), shape, halo_px)
 
 
-def with_halo(core: Part, shape: Size, halo_px: int) -> Tile:
+def with_halo(core: Part, shape: Shape, halo_px: int) -> Tile:
     """Return the tile of a rectangle of an image of `shape` (rows, columns)."""
     rows, columns = (
         slice(max(0, c.start - halo_px), min(length, c.stop + halo_px))
@@ -68,7 +68,7 @@ def with_halo(core: Part, shape: Size, halo_px: int) -> Tile:
     return Tile(core, (rows, columns))
 
 
-def parts_of(shape: Size, tile_px: int, halo_px: int, threads: int) -> Size:
+def parts_of(shape: Shape, tile_px: int, halo_px: int, threads: int) -> Shape:
     """Return into how many parts (down, across) an image is divided for the least work.
 
     Work is the pixels that the busiest thread computes, halos counted: square tiles
@@ -85,7 +85,7 @@ def parts_of(shape: Size, tile_px: int, halo_px: int, threads: int) -> Size:
     def padded(length: int, parts: int) -> int:
         return min(length, -(-length // parts) + 2 * halo_px)
 
-    def work(parts: Size) -> tuple[bool, int, int]:
+    def work(parts: Shape) -> tuple[bool, int, int]:
         tile = padded(shape[0], parts[0]) * padded(shape[1], parts[1])
         rounds = -(-parts[0] * parts[1] // threads)
         return tile > area, rounds * tile, parts[0] * parts[1]

@@ -30,13 +30,15 @@ from rich.console import Console
 
 from cxr_sr import processors
 from cxr_sr.errors import SettingsError, TrainingError
+from cxr_sr.evaluation.metrics import LEVEL_WEIGHTS
+from cxr_sr.names import MULTIPLE
 from cxr_sr.superres.models.networks import Network, build, network_class
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.training.data.dataset import Batches, Crops, Regions, Sampling
-from cxr_sr.training.data.images import MULTIPLE, Image, load, read_entries
+from cxr_sr.training.data.images import Image, load, read_entries
 from cxr_sr.training.learner import Learner, Recipe
-from cxr_sr.training.losses import LEVEL_WEIGHTS, ms_ssim_levels
+from cxr_sr.training.losses import ms_ssim_levels
 from cxr_sr.training.onnx import export, export_int8
 from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
 from cxr_sr.training.quiet import quiet_lightning

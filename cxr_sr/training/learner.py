@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
 from cxr_sr.superres.models.networks import Network
-from cxr_sr.training.data.dataset import Batch
+from cxr_sr.training.data.dataset import CropBatch
 from cxr_sr.training.data.degrade import Degradation, degrade
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.muon import Muon
@@ -139,7 +139,7 @@ class Learner(LightningModule):
             group["lr"] = share * group["peak"]
         self.latest["lr"] = share * self.recipe.lr
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: CropBatch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the mean loss of a batch.
 
         Raises
@@ -187,7 +187,7 @@ class Learner(LightningModule):
         if self.progress >= 1:
             self.trainer.should_stop = True
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: CropBatch, batch_idx: int) -> None:
         """Log PSNR and the gain over bicubic of one region at each scale."""
         scores = {}
         for scale in self.recipe.distinct_scales:
@@ -261,14 +261,14 @@ def reconstruct(network: Network, coarse: Tensor, scale: int) -> Tensor:
     return enlarge(coarse, scale) + predict(network, coarse, scale)
 
 
-def gain_for(network: Network, batch: Batch, coarse: Tensor) -> Tensor:
+def gain_for(network: Network, batch: CropBatch, coarse: Tensor) -> Tensor:
     """Return what a network sees `coarse` multiplied by: 1 unless it is quantised."""
     if not isinstance(network, QuantisedTrunk):
         return torch.ones(())
     return gains(batch.codes[:, 3], batch.fine, coarse)
 
 
-def restored(network: Network, batch: Batch, coarse: Tensor) -> Tensor:
+def restored(network: Network, batch: CropBatch, coarse: Tensor) -> Tensor:
     """Return the super-resolved image of what was made of a batch, as in inference."""
     gain = gain_for(network, batch, coarse)
     scale = batch.fine.shape[-1] // coarse.shape[-1]

@@ -9,11 +9,11 @@ from pytorch_msssim.ssim import _fspecial_gauss_1d, _ssim
 from torch import Tensor
 from torch.nn import functional
 
+from cxr_sr.evaluation.metrics import LEVEL_WEIGHTS
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(output, target), both (N, C, H, W) in units -> a scalar, 0 for equal images."""
 
-LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""The share of each level, finest first (Wang et al., Asilomar 2003, table 1)."""
 WINDOW_PX = 11
 WINDOW_SIGMA_PX = 1.5
 """The window of Wang et al., IEEE TIP 13 (2004)."""

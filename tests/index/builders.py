@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cxr_sr.index.facts import Examined, Facts
+from cxr_sr.index.facts import Facts, Finding
 
 
 def some_facts(**changes: Any) -> Facts:
@@ -29,6 +29,6 @@ def some_facts(**changes: Any) -> Facts:
     return Facts(**(defaults | changes))
 
 
-def some_image(name: str, **changes: Any) -> Examined:
+def some_image(name: str, **changes: Any) -> Finding:
     """A file of its own pixels."""
-    return Examined(name, some_facts(**({"pixel_hash": name} | changes)))
+    return Finding(name, some_facts(**({"pixel_hash": name} | changes)))

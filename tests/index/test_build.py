@@ -18,7 +18,7 @@ from cxr_sr.index.build import (
     write_index,
     write_skipped,
 )
-from cxr_sr.index.facts import Examined
+from cxr_sr.index.facts import Finding
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
 from cxr_sr.training.data.images import read_entries
@@ -260,7 +260,7 @@ class TestTables:
         assert sorted(e.name for e in entries) == sorted(names)
 
     def test_the_skipped_are_named_below_the_data_with_a_reason(self, tmp_path):
-        refused = Examined("b/ct", None, "no radiograph", "a CT, not this")
+        refused = Finding("b/ct", None, "no radiograph", "a CT, not this")
         images = [some_image(n, pixel_hash="x") for n in ("a", "c")]
         self.write(tmp_path, assemble([refused, *images], rules(folder="../far/away")))
         with (tmp_path / "skipped.csv").open(newline="") as file:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from cxr_sr.formats.discover import Candidate, discover
-from cxr_sr.index.facts import Examined, Facts
+from cxr_sr.index.facts import Facts, Finding
 from cxr_sr.index.journal import Journal
 from cxr_sr.index.split import Salt
 from tests.builders import write_png
@@ -34,9 +34,9 @@ def journal(path, salt=SALT, tool="1.0") -> Journal:
     return Journal(path, salt, tool)
 
 
-def found(candidate: Candidate, facts: Facts | None = None, **more) -> Examined:
+def found(candidate: Candidate, facts: Facts | None = None, **more) -> Finding:
     name = candidate.relative.as_posix()
-    return Examined(name, facts if more else facts or some_facts(view=name), **more)
+    return Finding(name, facts if more else facts or some_facts(view=name), **more)
 
 
 def run(path, files, **changes):

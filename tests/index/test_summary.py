@@ -9,20 +9,20 @@ from matplotlib.patches import Rectangle
 
 from cxr_sr.formats import inspect
 from cxr_sr.index.build import LeftOut, Rules, assemble
-from cxr_sr.index.facts import Examined
+from cxr_sr.index.facts import Finding
 from cxr_sr.index.figure import SHOWN, figure, write_figure
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
-from cxr_sr.index.summary import Summary, cause, shortened
+from cxr_sr.index.summary import IndexSummary, cause, shortened
 from tests.index.builders import some_image
 
 RULES = Rules(Salt.of("a secret of sixteen"), Shares({"train": 1.0}), Manifest())
 
 
-def summary(*changes: dict[str, Any], left_out=(), rules=RULES) -> Summary:
+def summary(*changes: dict[str, Any], left_out=(), rules=RULES) -> IndexSummary:
     """Of images n0, n1, ... that differ from the usual one in `changes`."""
     images = [some_image(f"n{k}", **change) for k, change in enumerate(changes)]
-    return Summary.of(assemble([*images, *left_out], rules))
+    return IndexSummary.of(assemble([*images, *left_out], rules))
 
 
 def counted(attribute: str, *values: dict[str, Any]) -> dict[str, int]:
@@ -122,7 +122,7 @@ def test_reasons_are_told_without_what_differs_from_file_to_file(reason, told):
 
 def test_reasons_are_counted():
     refused = [
-        Examined(f"x{n}", None, "unreadable", f"the file has {n} bytes; get more")
+        Finding(f"x{n}", None, "unreadable", f"the file has {n} bytes; get more")
         for n in range(3)
     ]
     same = [{"pixel_hash": "same"}] * 5

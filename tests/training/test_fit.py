@@ -26,7 +26,7 @@ from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres import resample
 from cxr_sr.superres.models.networks import Hydra, Trunk, build, load_network
 from cxr_sr.superres.models.zoo import Model, load_model
-from cxr_sr.training.data.dataset import Batch, Sampling
+from cxr_sr.training.data.dataset import CropBatch, Sampling
 from cxr_sr.training.data.degrade import Degradation, degrade
 from cxr_sr.training.fit import Run, fit
 from cxr_sr.training.learner import (
@@ -463,7 +463,7 @@ class TestLearning:
     @pytest.mark.parametrize("name", ["hydra", "trunk"])
     def test_bf16_gives_nearly_the_same_loss(self, name: str):
         fine = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(0))
-        batch = Batch(fine, torch.tensor([[1 / 255, 0, 1, 0.1]] * 2), 2)
+        batch = CropBatch(fine, torch.tensor([[1 / 255, 0, 1, 0.1]] * 2), 2)
         losses = []
         for precision in ("fp32", "bf16"):
             torch.manual_seed(0)
@@ -610,7 +610,7 @@ class TestTeacher:
     @pytest.mark.parametrize("name", ["hydra", "trunk"])
     def test_half_of_the_loss_is_against_its_results(self, name: str):
         fine = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(0))
-        batch = Batch(fine, torch.tensor([[1 / 255, 0, 1, 0.1]] * 2), 2)
+        batch = CropBatch(fine, torch.tensor([[1 / 255, 0, 1, 0.1]] * 2), 2)
         pupil, teacher = tiny_network(seed=1), tiny_network(name, seed=2)
         course = recipe()
         coarse = degrade(fine, batch.codes, 2, course.degradation, torch.Generator())

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from cxr_sr.evaluation.metrics import LEVEL_WEIGHTS
 from cxr_sr.training.losses import (
-    LEVEL_WEIGHTS,
     LOSSES,
     charbonnier,
     mae,

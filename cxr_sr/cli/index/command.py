@@ -16,10 +16,10 @@ from cxr_sr.report.outcome import Job, Outcome
 if TYPE_CHECKING:
     from cxr_sr.formats.discover import Candidate
     from cxr_sr.index.build import Index, Rules
-    from cxr_sr.index.facts import Examined
+    from cxr_sr.index.facts import Finding
     from cxr_sr.index.journal import Journal
     from cxr_sr.index.split import Salt
-    from cxr_sr.index.summary import Summary
+    from cxr_sr.index.summary import IndexSummary
 
 
 def index(options: Options) -> int:
@@ -51,7 +51,7 @@ def _is_ours(options: Options) -> Callable[[Path], bool]:
 
 def _examine(
     options: Options, salt: "Salt", candidates: "list[Candidate]"
-) -> "list[Examined]":
+) -> "list[Finding]":
     """Return what is in the files, reading those that no earlier run has read."""
     from cxr_sr import __version__
     from cxr_sr.index.journal import Journal
@@ -65,9 +65,9 @@ def _examine(
 
 def _read(
     options: Options, salt: "Salt", todo: "list[Candidate]", journal: "Journal"
-) -> "list[Examined]":
+) -> "list[Finding]":
     """Read files, each found noted before the next is waited for."""
-    examined: list[Examined] = []
+    examined: list[Finding] = []
 
     def note(outcome: Outcome) -> bool:
         examined.append(_examined(outcome))
@@ -88,24 +88,24 @@ def _look(salt: "Salt", job: Job) -> dict[str, Any]:
     return dataclasses.asdict(examine(job.source, salt))
 
 
-def _examined(outcome: Outcome) -> "Examined":
-    from cxr_sr.index.facts import Examined, Facts
+def _examined(outcome: Outcome) -> "Finding":
+    from cxr_sr.index.facts import Facts, Finding
 
     name, reason = outcome.job.name, outcome.reason
     if outcome.status == "done":
-        return Examined(name, Facts(**outcome.facts))
+        return Finding(name, Facts(**outcome.facts))
     if outcome.status == "skipped":
-        return Examined(name, None, "no radiograph", reason)
-    return Examined(name, None, "unreadable", reason)
+        return Finding(name, None, "no radiograph", reason)
+    return Finding(name, None, "unreadable", reason)
 
 
 def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
     """Write what was made, the index last; say what it is, also as an exit code."""
     from cxr_sr.cli.index.report import doubts, show
     from cxr_sr.index.build import write_index, write_skipped
-    from cxr_sr.index.summary import Summary
+    from cxr_sr.index.summary import IndexSummary
 
-    summary = Summary.of(made)
+    summary = IndexSummary.of(made)
     write_skipped(made, options.beside(".skipped.csv"))
     if made.rows:
         _draw(options, summary)
@@ -119,7 +119,7 @@ def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
     return exit_code(len(made.rows), failed=unreadable)
 
 
-def _draw(options: Options, summary: "Summary") -> None:
+def _draw(options: Options, summary: "IndexSummary") -> None:
     from cxr_sr.evaluation.figures import available
     from cxr_sr.index.figure import write_figure
 

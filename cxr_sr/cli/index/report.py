@@ -5,13 +5,13 @@ from collections import Counter
 from cxr_sr.cli import output
 from cxr_sr.cli.index.options import Options
 from cxr_sr.index.build import Rules
-from cxr_sr.index.summary import Counts, Summary, shortened
+from cxr_sr.index.summary import Counts, IndexSummary, shortened
 
 SHOWN = 12
 """Values of an attribute, or reasons, that get a line of their own."""
 
 
-def show(options: Options, summary: Summary) -> None:
+def show(options: Options, summary: IndexSummary) -> None:
     """Print the index's path or, as JSON, all counts; tell the counts."""
     if not options.quiet:
         if summary.images:
@@ -24,7 +24,7 @@ def show(options: Options, summary: Summary) -> None:
         output.data(str(options.output))
 
 
-def doubts(summary: Summary, rules: Rules) -> list[str]:
+def doubts(summary: IndexSummary, rules: Rules) -> list[str]:
     """Return what a user should know before trusting the splits."""
     found = []
     if summary.unnamed:
@@ -44,7 +44,7 @@ def doubts(summary: Summary, rules: Rules) -> list[str]:
     return found
 
 
-def _tell_images(summary: Summary) -> None:
+def _tell_images(summary: IndexSummary) -> None:
     sides = list(summary.splits)
     rows = [
         ["", what, *(str(n[what]) for n in summary.splits.values()), str(total)]
@@ -64,7 +64,7 @@ def _lines(attribute: str, counts: Counts, sides: list[str]) -> list[list[str]]:
     ]
 
 
-def _tell_left_out(options: Options, summary: Summary) -> None:
+def _tell_left_out(options: Options, summary: IndexSummary) -> None:
     total = sum(summary.left_out.values())
     if not total:
         return

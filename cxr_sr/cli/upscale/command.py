@@ -28,7 +28,7 @@ from cxr_sr.report.writer import Report
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
-    from cxr_sr.batch.upscaling import Recipe, Upscaling
+    from cxr_sr.batch.upscaling import Upscaling, UpscalingRecipe
 
 
 def upscale(options: Options) -> int:
@@ -59,7 +59,7 @@ def upscale(options: Options) -> int:
         sweep(folders)  # workers may have died of their file
 
 
-def _rehearse(options: Options, recipe: "Recipe", batch: "Batch") -> int:
+def _rehearse(options: Options, recipe: "UpscalingRecipe", batch: "Batch") -> int:
     """Tell what would be done, from the headers alone."""
     from cxr_sr.batch.upscaling import rehearse
 
@@ -81,7 +81,7 @@ def _px(size: tuple[int, int]) -> str:
 
 
 def _hands(
-    options: Options, recipe: "Recipe"
+    options: Options, recipe: "UpscalingRecipe"
 ) -> AbstractContextManager[Callable[["Upscaling"], Crew]]:
     """Return who does the work, here or on a cluster; told before anything is written.
 
@@ -98,7 +98,7 @@ def _hands(
 
 def _perform(
     options: Options,
-    recipe: "Recipe",
+    recipe: "UpscalingRecipe",
     batch: "Batch",
     hands: Callable[["Upscaling"], Crew],
 ) -> int:

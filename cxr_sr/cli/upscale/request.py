@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from cxr_sr import processors
 from cxr_sr.batch.plan import Batch, Shard, check_absent, check_places, gather
-from cxr_sr.batch.upscaling import Recipe
+from cxr_sr.batch.upscaling import UpscalingRecipe
 from cxr_sr.cli.options import paths
 from cxr_sr.cli.upscale.options import Options
 from cxr_sr.errors import SettingsError
@@ -21,7 +21,7 @@ WORKER_THREADS = 1
 """Of a cluster's worker: many files are done faster by many workers."""
 
 
-def recipe_of(options: Options) -> Recipe:
+def recipe_of(options: Options) -> UpscalingRecipe:
     """Return how the files are to be made.
 
     Raises
@@ -39,7 +39,7 @@ def recipe_of(options: Options) -> Recipe:
         tile_px=options.tile,
         max_memory_mb=options.max_memory,
     )
-    recipe = Recipe(
+    recipe = UpscalingRecipe(
         model,
         _target(options),
         # The report says what was used, and a machine that lacks it does not resume.
@@ -152,7 +152,7 @@ def _target(options: Options) -> Target:
     return Scale(DEFAULT_SCALE)
 
 
-def _try_engine(recipe: Recipe) -> None:
+def _try_engine(recipe: UpscalingRecipe) -> None:
     """Open once what every file will need, so that it fails here if it does."""
     target, spec = recipe.target, recipe.model.spec
     scale = target.factor if isinstance(target, Scale) else max(spec.scales)

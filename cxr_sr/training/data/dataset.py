@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.names import MULTIPLE
 from cxr_sr.superres.int8.gain import contrast_of
 from cxr_sr.superres.models.spec import Grid
-from cxr_sr.training.data.images import MULTIPLE, Image
+from cxr_sr.training.data.images import Image
 from cxr_sr.training.data.markers import draw_markers
 
 DETAILED_SHARE = 0.6
@@ -84,7 +85,7 @@ class Crops:
         self.codes = [Codes.of(image) for image in images]
 
     def sample(self, number: int, side: int | None) -> tuple[Tensor, Tensor]:
-        """Return a fine crop (C, side, side) in units, and its codes (see `Batch`).
+        """Return a fine crop (C, side, side) in units, and its codes (see `CropBatch`).
 
         They depend on the seed and `number` alone, so that a resumed run goes on
         with the samples the killed one would have seen.
@@ -213,7 +214,7 @@ def alter(
     return altered + unit.dtype.type(0.5), Codes(step, least, largest, contrast)
 
 
-class Batch(NamedTuple):
+class CropBatch(NamedTuple):
     """Crops that a step looks at."""
 
     fine: Tensor
@@ -248,14 +249,14 @@ class Batches:
     def __len__(self) -> int:
         return self.steps
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[CropBatch]:
         trainer = self.learner.trainer
         for step in range(trainer.global_step, trainer.global_step + self.steps):
             scale, side = self.turns[step % len(self.turns)]
             first = (step * trainer.world_size + trainer.global_rank) * self.batch
             numbers = range(first, first + self.batch)
             fine, codes = default_collate([self.crops.sample(n, side) for n in numbers])
-            yield Batch(fine, codes, scale)
+            yield CropBatch(fine, codes, scale)
 
 
 class Regions:
@@ -271,7 +272,7 @@ class Regions:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[CropBatch]:
         for image, part in zip(self.images, self.parts, strict=True):
             fine = torch.from_numpy(image.crop(*part).copy())
-            yield Batch(fine[None], torch.tensor([Codes.of(image)]))
+            yield CropBatch(fine[None], torch.tensor([Codes.of(image)]))

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from cxr_sr.errors import InputError, TrainingError
 from cxr_sr.formats import read_original
 from cxr_sr.index.table import COLUMNS, Entry, find_index, read_index, split_folder
+from cxr_sr.names import MULTIPLE
 from cxr_sr.superres.intensity import Scaling
 
-MULTIPLE = 24
-"""Sides of a region are divisible by it, hence by 2, 3, 4 and 8."""
 log = logging.getLogger(__name__)
 
 

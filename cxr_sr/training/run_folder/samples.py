@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_sr.superres.models.networks import Network
-from cxr_sr.training.data.dataset import Batch
+from cxr_sr.training.data.dataset import CropBatch
 from cxr_sr.training.data.degrade import Degradation, degrade
 from cxr_sr.training.learner import enlarge, psnr, restored
 
 
 def draw_samples(
-    folder: Path, network: Network, region: Batch, degradation: Degradation
+    folder: Path, network: Network, region: CropBatch, degradation: Degradation
 ) -> list[Path]:
     """Draw before | after | truth at each scale of `network`; return the pictures.
 

@@ -20,9 +20,9 @@ from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.index.table import Entry
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.data.dataset import (
-    Batch,
     Batches,
     Codes,
+    CropBatch,
     Crops,
     Regions,
     Sampling,
@@ -391,7 +391,7 @@ class TestBatches:
         regions = Regions([image((50, 60)), image((100, 30), bits=12)], 48)
         first, second = regions
         assert len(regions) == 2
-        assert isinstance(first, Batch)
+        assert isinstance(first, CropBatch)
         assert first.fine.shape == (1, 1, 48, 48)
         assert second.fine.shape == (1, 1, 48, 24)
         assert second.codes[:, :3].tolist() == [pytest.approx([1 / 4095, 0, 1])]

@@ -8,7 +8,7 @@ import torch
 from matplotlib.image import imread
 
 from cxr_sr.superres.models.spec import ModelSpec
-from cxr_sr.training.data.dataset import Batch
+from cxr_sr.training.data.dataset import CropBatch
 from cxr_sr.training.data.degrade import Degradation
 from cxr_sr.training.learner import enlarge
 from cxr_sr.training.run_folder import history, samples
@@ -128,7 +128,7 @@ class TestSamples:
     @pytest.fixture
     def region(self):
         fine = torch.from_numpy(structure((48, 48)).astype(np.float32))
-        return Batch(fine[None, None], torch.tensor([[1 / 255, 0, 1, 0.1]]))
+        return CropBatch(fine[None, None], torch.tensor([[1 / 255, 0, 1, 0.1]]))
 
     def test_there_is_a_picture_for_each_scale(self, region, tmp_path):
         network = tiny_network()

@@ -395,8 +395,14 @@ class TestLearning:
 
     @pytest.mark.parametrize("loss", ["mae+ms-ssim", "ms-ssim", "mse", "charbonnier"])
     def test_every_loss_trains(self, loss: str, data: Path, tmp_path: Path):
-        one = run(recipe=recipe(max_steps=1, loss=loss), epoch_steps=1)
-        fit(data, tmp_path / "run", one)
+        """From the same start on the same crop, each has a value of its own."""
+        values = []
+        for name in ("mae", loss):
+            one = run(recipe=recipe(max_steps=1, loss=name), epoch_steps=1)
+            fit(data, tmp_path / name, one)
+            values.append(float(curve(tmp_path / name)[0]["loss"]))
+        assert np.isfinite(values).all()
+        assert values[0] != pytest.approx(values[1], rel=1e-4)
 
     def test_it_is_said_when_ms_ssim_cannot_use_all_its_levels(
         self, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -473,8 +479,14 @@ class TestLearning:
         assert losses[0] != losses[1] == pytest.approx(losses[0], rel=1e-3)
 
     def test_mixed_degradations_train(self, data: Path, tmp_path: Path):
-        mixed = Degradation.of("bicubic,box,detector")
-        fit(data, tmp_path / "run", run(recipe=recipe(degradation=mixed)))
+        """A mixture is none of its parts, and each crop may be seen in any of them."""
+        names = ("bicubic", "box", "detector", "bicubic,box,detector")
+        values = []
+        for name in names:
+            one = recipe(degradation=Degradation.of(name))
+            fit(data, tmp_path / name, run(recipe=one))
+            values.append([row["loss"] for row in curve(tmp_path / name)])
+        assert len({*map(tuple, values)}) == len(names)
 
     def test_a_scale_named_twice_has_one_tail_and_one_score(
         self, data: Path, tmp_path: Path
@@ -485,9 +497,20 @@ class TestLearning:
         (row,) = curve(tmp_path / "run")
         assert {n for n in row if n.startswith("psnr")} == {"psnr_x2", "psnr_x4"}
 
-    def test_whole_images_train(self, data: Path, tmp_path: Path):
-        whole = run(sampling=Sampling(None), batch=1)
-        fit(data, tmp_path / "run", whole)
+    def test_whole_images_train(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """48 x 56 px are seen as 48 x 48: every scale has to divide both sides."""
+        seen = set()
+        step = Learner.training_step
+
+        def noted(learner: Learner, batch: CropBatch, number: int) -> Tensor:
+            seen.add(tuple(batch.fine.shape))
+            return step(learner, batch, number)
+
+        monkeypatch.setattr(Learner, "training_step", noted)
+        fit(data, tmp_path / "run", run(sampling=Sampling(None), batch=1))
+        assert seen == {(1, 1, 48, 48)}
 
     def test_rgb_trains(self, data: Path, tmp_path: Path):
         for number in range(3):

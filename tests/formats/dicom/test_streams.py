@@ -80,9 +80,10 @@ def test_a_broken_rle_frame_is_refused(stream: bytes, message: str):
 @given(st.binary(max_size=200))
 def test_no_bytes_make_rle_fail_otherwise(data: bytes):
     try:
-        decode_rle(rle(data), 50, 1)
+        decoded = decode_rle(rle(data), 50, 1)
     except UnreadableError:
         return
+    assert np.size(decoded) == 50
 
 
 # ---- JPEG ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, Self
@@ -99,6 +100,8 @@ class Derivation:
     """Largest stored value of the output, padding left out."""
     padding_kept: bool = True
     """Padding pixels were carried over and no native pixel took their value."""
+    pixels_sha256: str = ""
+    """`Radiograph.pixels_sha256` of the source; "" where nobody computed it."""
 
     @property
     def learned(self) -> bool:
@@ -146,6 +149,17 @@ class Radiograph:
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def pixels_sha256(self) -> str:
+        """SHA-256 of shape and stored values, in hexadecimal.
+
+        The same however a file codes them; other pixels have another.
+        """
+        pixels = np.ascontiguousarray(self.pixels, self.pixels.dtype.newbyteorder("<"))
+        digest = hashlib.sha256(f"{pixels.shape} {pixels.dtype.str}".encode())
+        digest.update(pixels.data)
+        return digest.hexdigest()
 
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - dataclass fields
         """Return a copy with some fields changed."""

@@ -127,3 +127,14 @@ def test_a_derivation_is_learned_where_there_are_weights(sha256, learned):
         maximum=4095,
     )
     assert derivation.learned is learned
+
+
+def test_the_hash_of_the_pixels_tells_values_and_shape_apart():
+    pixels = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    same = radiograph(pixels.astype(">u2").astype(np.uint16))
+    assert radiograph(pixels).pixels_sha256 == same.pixels_sha256
+    for other in (pixels.T.copy(), pixels + np.uint16(1), pixels.reshape(4, 3)):
+        assert radiograph(other).pixels_sha256 != same.pixels_sha256
+    strided = np.zeros((6, 8), np.uint16)[::2, ::2]
+    strided[...] = pixels
+    assert radiograph(strided).pixels_sha256 == same.pixels_sha256

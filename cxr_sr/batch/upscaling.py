@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from cxr_sr.batch.identities import uid_facts
 from cxr_sr.batch.pipeline import Stage
 from cxr_sr.errors import NotARadiographError, OwnResultError, SettingsError
 from cxr_sr.files import sha256_of
@@ -23,11 +24,12 @@ from cxr_sr.formats import (
     read_original,
     write,
 )
+from cxr_sr.formats.dicom.header import DicomHeader, Uids
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspection import Inspection
 from cxr_sr.formats.raster.files import SUFFIXES, RasterHeader
 from cxr_sr.names import Compression
-from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
+from cxr_sr.radiograph import Geometry, Header, Photometric, PixelFormat, Radiograph
 from cxr_sr.report.earlier import fingerprint
 from cxr_sr.report.entries import FileFacts, RunEntry
 from cxr_sr.report.outcome import Job
@@ -185,13 +187,13 @@ class Upscaling:
             "input_spacing_mm": before.radiograph.geometry.spacing_mm,
             "output_spacing_mm": finer.geometry.spacing_mm,
             **_derivation(finer),
+            **_said(job, before.radiograph.header),
             "settings_sha256": self._settings_sha256,
             "seconds": seconds,
         }
 
     def _coding(self, job: Job) -> Compression:
-        raster = job.target.suffix.lower() in SUFFIXES
-        return "none" if raster else self._recipe.compression
+        return self._recipe.compression if _is_dicom(job) else "none"
 
 
 def rehearse(recipe: UpscalingRecipe, job: Job) -> FileFacts:
@@ -227,6 +229,19 @@ def _outline(found: Inspection) -> Radiograph:
     fmt = PixelFormat(bits, bits, signed=False, photometric=photometric)
     zeros = np.broadcast_to(fmt.dtype.type(0), shape)  # one sample, seen everywhere
     return Radiograph(zeros, fmt, Geometry(found.spacing_mm), RasterHeader())
+
+
+def _is_dicom(job: Job) -> bool:
+    return job.target.suffix.lower() not in SUFFIXES
+
+
+def _said(job: Job, source: Header) -> FileFacts:
+    """Return what a result's DICOM header says of itself; nothing of other formats."""
+    if not _is_dicom(job) or not isinstance(source, DicomHeader | RasterHeader):
+        return {}
+    facts = uid_facts(Uids.of(source), Uids.of_file(job.target))
+    dates = {"dates": source.dates.which, "dates_because": source.dates.because}
+    return cast("FileFacts", facts | {k: v for k, v in dates.items() if v})
 
 
 @contextmanager

@@ -146,6 +146,8 @@ def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:
         output.record({**entry, **path})
     elif written:
         output.data(str(outcome.job.target))
+    for warning in entry.get("warnings", ()):
+        output.complain(f"{outcome.job.name}: {warning}")
     if outcome.status == "failed":
         output.complain(f"{outcome.job.name}: {outcome.reason}")
         if wishes.debug and outcome.trace:

@@ -8,7 +8,7 @@
     {"type": "summary", "finished": true, "done": 41, "kept": 0, "skipped": 2, ...}
 
 Files are named relative to the input and the output folder. Nothing in a report comes
-from the patient, study or place in a header.
+from the patient, study or place in a header, but for UIDs where they were asked for.
 """
 
 from __future__ import annotations
@@ -68,6 +68,18 @@ class FileFacts(TypedDict, total=False):
     """Why the file was not written."""
     seconds: dict[str, float]
     """Wall time of each stage."""
+    warnings: list[str]
+    """A sentence for each thing a user should know of a result that was written."""
+    dates: str
+    """Where the DICOM dates of series, content and instance come from: now, source or
+    none."""
+    dates_because: str
+    """What the header says, if that decided where they come from."""
+    input_sop_instance_uid: str | None
+    """This and the next three only if they were asked for; None where there is none."""
+    input_series_instance_uid: str | None
+    output_sop_instance_uid: str | None
+    output_series_instance_uid: str | None
     scale: int
     """Of a dry run: the network's factor."""
     bits: int
@@ -84,6 +96,7 @@ class FileFacts(TypedDict, total=False):
     minimum: int
     maximum: int
     padding_kept: bool
+    pixels_sha256: str
 
 
 class FileEntry(FileFacts):

@@ -232,6 +232,7 @@ def _derivation(
         minimum=low,
         maximum=high,
         padding_kept=tally.padding_kept,
+        pixels_sha256=radiograph.pixels_sha256,
     )
 
 

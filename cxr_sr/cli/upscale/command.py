@@ -7,6 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from cxr_sr.batch.identities import Identities
 from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.batch.runner import Crew, Serial, run
 from cxr_sr.cli import output
@@ -22,7 +23,7 @@ from cxr_sr.cli.batch import (
 from cxr_sr.cli.errors import DONE, NOTHING
 from cxr_sr.cli.upscale.options import Options
 from cxr_sr.report.earlier import EarlierRuns
-from cxr_sr.report.entries import entry
+from cxr_sr.report.entries import FileEntry, entry
 from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import Report
 
@@ -112,15 +113,27 @@ def _perform(
     with Report(options.report_path) as report:
         report.begin({"notice": output.NOTICE, **recipe.announce()})
 
+        identities = Identities(reported=options.report_uids)
+
+        def add(outcome: Outcome) -> FileEntry:
+            return report.add(identities.noted(outcome))
+
         def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
             return run(Upscaling(recipe), earlier.sift(batch.jobs, kept), hands)
 
-        perform(options, batch, report.add, work)
-    return _conclude(options, report.counts)
+        perform(options, batch, add, work)
+    return _conclude(options, report.counts, identities.dates_kept)
 
 
-def _conclude(options: Options, counts: Mapping[str, int]) -> int:
+def _conclude(
+    options: Options, counts: Mapping[str, int], dates_kept: Mapping[str, int]
+) -> int:
     """Say how it went, in words and as an exit code."""
     if not options.quiet:
+        for because, count in dates_kept.items():
+            output.say(
+                f"{count} of the results keep the dates of their source, as "
+                f"{because}; --dates chooses otherwise"
+            )
         output.say(f"{summary(counts)}; report: {options.report_path}")
     return code_of(counts)

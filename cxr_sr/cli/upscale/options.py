@@ -195,6 +195,15 @@ class Options:
             rich_help_panel=BATCH,
         ),
     ] = None
+    report_uids: Annotated[
+        bool,
+        Option(
+            "--report-uids",
+            help="Report SOP and Series Instance UIDs of inputs and outputs, too; they "
+            "identify.",
+            rich_help_panel=BATCH,
+        ),
+    ] = False
     again: Again = False
     dry_run: Annotated[
         bool,

@@ -4,14 +4,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from cxr_sr.errors import InputError
+from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.guard import quiet
+from cxr_sr.formats.header.dates import ChosenDates
 from cxr_sr.formats.header.derive import HeaderOptions, derive
+from cxr_sr.formats.header.elements import text
 from cxr_sr.formats.header.own import is_own
-from cxr_sr.radiograph import Derivation
+from cxr_sr.formats.sniff import Kind
+from cxr_sr.radiograph import Derivation, Header
+
+
+@dataclass(frozen=True)
+class Uids:
+    """By which an archive knows an image: as a header has them, valid or not.
+
+    None where it has none, and for an image that is not DICOM.
+    """
+
+    instance: str | None = None
+    """SOPInstanceUID (0008,0018)."""
+    series: str | None = None
+    """SeriesInstanceUID (0020,000E)."""
+
+    @classmethod
+    def of(cls, header: Header) -> Uids:
+        """Return the UIDs of a radiograph's header."""
+        if not isinstance(header, DicomHeader):
+            return cls()
+        with quiet():
+            return cls(
+                text(header.dataset, "SOPInstanceUID") or None,
+                text(header.dataset, "SeriesInstanceUID") or None,
+            )
+
+    @classmethod
+    def of_file(cls, path: Path) -> Uids:
+        """Return the UIDs of a file; none if it is not DICOM or cannot be read."""
+        try:
+            kind = Kind.of(path)
+            if kind is None or not kind.is_dicom:
+                return cls()
+            return cls.of(DicomHeader(parse_header(path, kind).dataset))
+        except InputError:
+            return cls()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +71,12 @@ class DicomHeader:
         """Whether this package made the image finer already."""
         with quiet():
             return is_own(self.dataset)
+
+    @property
+    def dates(self) -> ChosenDates:
+        """Where the dates of headers derived from this one come from."""
+        with quiet():
+            return ChosenDates.by(self.dataset, self.options.dates)
 
     def derived(
         self, derivation: Derivation, shape: tuple[int, ...], now: datetime

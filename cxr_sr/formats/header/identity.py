@@ -63,16 +63,17 @@ def always(make: Callable[[Change], Any]) -> Action:
 def instance_uid(change: Change) -> str:
     """Return a UID that is the same for the same source, settings and version.
 
-    Any setting that can change a pixel or an element changes it: a PACS that knows a
-    UID already keeps the pixels it has. Nothing of the machine or the time enters.
+    Any setting that can change a pixel or an element changes it: an archive that knows
+    a UID already keeps the pixels it has. So do the source's pixels, for a cohort may
+    have one UID, or none, in many files. Nothing of the machine or the time enters.
     """
     derivation = change.derivation
     factors = [repr(float(factor)) for factor in derivation.factors]
-    source = [text(change.source, "SOPInstanceUID")]
-    if not source[0]:
-        # Two files stripped to the same header still differ in their pixels.
-        extremes = f"{int(derivation.minimum)} {int(derivation.maximum)}"
-        source = [_fingerprint(change.source), extremes]
+    extremes = f"{int(derivation.minimum)} {int(derivation.maximum)}"
+    source = [
+        text(change.source, "SOPInstanceUID") or _fingerprint(change.source) + extremes,
+        derivation.pixels_sha256,
+    ]
     settings = [*_settings(derivation), *factors, repr(change.options)]
     return _uid("instance", *source, *settings)
 

@@ -14,7 +14,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SOPInstanceUID",
         identity.always(identity.instance_uid),
-        "new; the same again for the same source, model, settings and version",
+        "new; the same again for the same source and pixels, model, settings and "
+        "version",
         "C.7.6.1.1.2",
     ),
     Rule(

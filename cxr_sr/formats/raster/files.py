@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.files import replacing
 from cxr_sr.formats.header.change import HeaderOptions
+from cxr_sr.formats.header.dates import ChosenDates
 from cxr_sr.formats.raster.mark import KEY, is_marked, mark, words_of
 from cxr_sr.formats.raster.probe import (
     check_raster,
@@ -78,6 +80,11 @@ class RasterHeader:
     """What the user chose for a DICOM header made of this one."""
     own: bool = False
     """Whether this package made the image finer already."""
+
+    @property
+    def dates(self) -> ChosenDates:
+        """Where the dates of a DICOM header made of this one come from."""
+        return ChosenDates.by(Dataset(), self.options.dates)
 
     def derived(
         self,

@@ -180,6 +180,20 @@ def test_two_nameless_files_differ_by_their_pixels() -> None:
     assert derived(bare).SOPInstanceUID != derived(bare, brighter).SOPInstanceUID
 
 
+@pytest.mark.parametrize("uid", ["1.2.3.4", None, "removed"])
+def test_files_under_one_uid_differ_by_their_pixels(uid: str | None) -> None:
+    header = make_header()
+    if uid is None:
+        del header.SOPInstanceUID
+    else:
+        header[Tag("SOPInstanceUID")] = raw_element("SOPInstanceUID", uid.encode())
+    one, other = (
+        derived(header, make_derivation(pixels_sha256=sha)) for sha in ("a", "b")
+    )
+    assert one.SOPInstanceUID != other.SOPInstanceUID
+    assert one.SeriesInstanceUID == other.SeriesInstanceUID
+
+
 def test_an_empty_header_is_enough() -> None:
     result = derived(Dataset())
     assert (result.Rows, result.Columns) == SHAPE

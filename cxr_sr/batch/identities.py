@@ -1,0 +1,88 @@
+"""Which DICOM instances a run reads and writes, so that no two pass for one.
+
+An archive that is given two images under one SOP Instance UID keeps one of them and
+answers that all went well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+from cxr_sr.formats.dicom.header import Uids
+from cxr_sr.report.entries import WRITTEN
+from cxr_sr.report.outcome import Outcome
+
+SIDES = ("input", "output")
+
+
+def uid_facts(source: Uids, result: Uids) -> dict[str, str | None]:
+    """Return the UIDs of both sides under the keys of a report."""
+    return {
+        f"{side}_{level}_instance_uid": uid
+        for side, uids in zip(SIDES, (source, result), strict=True)
+        for level, uid in (("sop", uids.instance), ("series", uids.series))
+    }
+
+
+class Identities:
+    """Looks at every outcome of a run, and adds a warning where two images clash.
+
+    Parameters
+    ----------
+    reported : the report is to hold the UIDs, which identify; else they go no further
+    """
+
+    def __init__(self, *, reported: bool) -> None:
+        self._reported = reported
+        self._inputs: dict[str, tuple[str, str]] = {}
+        """By SOP Instance UID: the first file's name, and its SHA-256."""
+        self._outputs: dict[str, str] = {}
+        self.dates_kept = Counter[str]()
+        """How many results have the dates of their source, by the reason."""
+
+    def noted(self, outcome: Outcome) -> Outcome:
+        """Return the outcome as the report shall have it."""
+        if outcome.status not in WRITTEN:
+            return outcome
+        facts = dict(outcome.facts)
+        uids = _take_uids(facts) or _read_uids(outcome)
+        warnings = [*facts.get("warnings", ()), *self._clashes(outcome, uids)]
+        if warnings:
+            facts["warnings"] = warnings
+        if self._reported:
+            facts |= uids
+        if because := facts.get("dates_because"):
+            self.dates_kept[because] += 1
+        return dataclasses.replace(outcome, facts=facts)
+
+    def _clashes(self, outcome: Outcome, uids: dict[str, str | None]) -> list[str]:
+        name, found = outcome.job.name, []
+        if source := uids["input_sop_instance_uid"]:
+            mine = name, str(outcome.facts.get("input_sha256"))
+            first = self._inputs.setdefault(source, mine)
+            if first[1] != mine[1]:
+                found.append(
+                    f"it has the SOP Instance UID of {first[0]}, but is another file: "
+                    "one of the two should get a UID of its own"
+                )
+        if result := uids["output_sop_instance_uid"]:
+            other = self._outputs.setdefault(result, name)
+            if other != name:
+                found.append(
+                    f"its result has the SOP Instance UID of the result of {other}, "
+                    "which this run wrote before: an archive keeps only one of them"
+                )
+        return found
+
+
+def _take_uids(facts: dict[str, Any]) -> dict[str, str | None]:
+    keys = uid_facts(Uids(), Uids())
+    return {key: facts.pop(key) for key in keys if key in facts}
+
+
+def _read_uids(outcome: Outcome) -> dict[str, str | None]:
+    """Ask the files themselves, of which an earlier run has not reported it."""
+    job = outcome.job
+    return uid_facts(Uids.of_file(job.source), Uids.of_file(job.target))

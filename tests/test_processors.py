@@ -10,7 +10,7 @@ import pytest
 
 import cxr_sr
 from cxr_sr import processors
-from cxr_sr.superres.settings import threads_of
+from cxr_sr.superres.budget import threads_of
 
 SLURM = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 V1 = "4:memory:/a\n3:cpu,cpuacct:{}\n1:name=systemd:/\n"

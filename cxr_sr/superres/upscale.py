@@ -20,13 +20,14 @@ from cxr_sr.radiograph import Derivation, Radiograph
 from cxr_sr.superres import consistency as projection
 from cxr_sr.superres import tiling
 from cxr_sr.superres.arguments import check_radiograph, model_of, target_of
+from cxr_sr.superres.budget import threads_of, tiles_of
 from cxr_sr.superres.canvas import STRIP_ROWS, canvas
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
 from cxr_sr.superres.resize import resize
-from cxr_sr.superres.settings import Settings, threads_of, tiles_of
+from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target, plan_size
 
 

@@ -83,10 +83,11 @@ class QuantisedTrunk(Trunk):
     """A `Trunk` that computes in float32 what int8 will; its weights are shared."""
 
     def __init__(self, trunk: Trunk) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update({k: v for k, v in vars(trunk).items() if k[0] != "_"})
-        for name, module in trunk.named_children():
-            self.add_module(name, module)
+        # Trunk's own would make weights of its own.
+        Network.__init__(self, trunk.channels, trunk.scales)
+        self.radius_px = trunk.radius_px
+        self.border, self.first = trunk.border, trunk.first
+        self.pairs, self.end, self.tails = trunk.pairs, trunk.end, trunk.tails
         pairs = range(len(trunk.pairs))
         self.into = nn.ModuleList(Rounding(SIGNED) for _ in pairs)
         self.between = nn.ModuleList(Rounding(UNSIGNED) for _ in pairs)

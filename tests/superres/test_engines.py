@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cxr_sr.errors import EngineError, ModelError, SettingsError
+from cxr_sr.superres.budget import threads_of
 from cxr_sr.superres.engines import (
     ENGINES,
     PACKAGES,
@@ -17,7 +18,7 @@ from cxr_sr.superres.engines import (
 )
 from cxr_sr.superres.models.shipped import TRAINED
 from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.superres.settings import Settings, threads_of
+from cxr_sr.superres.settings import Settings
 from tests.builders import structure, tiny_model, tiny_network, tiny_spec
 
 SCALES = [2, 3, 4, 8]

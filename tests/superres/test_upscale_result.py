@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.radiograph import Geometry
 from cxr_sr.superres import tiling
+from cxr_sr.superres.budget import LARGEST_TILE_PX, SMALLEST_TILE_PX
 from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.superres.settings import LARGEST_TILE_PX, SMALLEST_TILE_PX
 from cxr_sr.superres.target import LongSide, Scale, Spacing
 from cxr_sr.superres.upscale import upscale
 from tests.builders import NOON, FakeHeader, noise, pixel_format, radiograph, tiny_model

@@ -131,12 +131,14 @@ def _boxes(cells: Mask) -> Iterator[Part]:
     """Yield the bounding box, in pixels, of each group of neighbouring cells."""
     left = {(int(row), int(column)) for row, column in np.argwhere(cells)}
     while left:
-        group = [left.pop()]
-        for row, column in group:  # which grows meanwhile
+        group, front = [], [left.pop()]
+        while front:
+            row, column = front.pop()
+            group.append((row, column))
             beside = product(range(row - 1, row + 2), range(column - 1, column + 2))
             near = left.intersection(beside)
             left -= near
-            group.extend(near)
+            front.extend(near)
         rows, columns = (
             slice(min(n) * CELL_PX, (max(n) + 1) * CELL_PX)
             for n in zip(*group, strict=True)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from cxr_sr.display.render import Choice, render
 from cxr_sr.errors import SettingsError
-from cxr_sr.formats.raster.files import Grid, RasterHeader
+from cxr_sr.formats.raster.files import RasterHeader
+from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 from cxr_sr.superres.resize import resize
 from cxr_sr.superres.target import LongSide, Spacing

@@ -1,4 +1,4 @@
-"""PNG, TIFF, MetaImage, NRRD and NPY, through SimpleITK."""
+"""PNG and TIFF through SimpleITK; MetaImage, NRRD and NPY through numpy alone."""
 
 from __future__ import annotations
 
@@ -6,63 +6,36 @@ import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.files import replacing
+from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header.change import HeaderOptions
 from cxr_sr.formats.header.dates import ChosenDates
-from cxr_sr.formats.raster.mark import KEY, is_marked, mark, words_of
+from cxr_sr.formats.raster.grid import Grid
+from cxr_sr.formats.raster.mark import is_marked, mark, words_of
+from cxr_sr.formats.raster.meta_image import write_meta_image
+from cxr_sr.formats.raster.nrrd import write_nrrd
 from cxr_sr.formats.raster.probe import (
+    VOLUMES,
     check_raster,
     probe,
+    read_volume,
     tiff_directory,
 )
-from cxr_sr.formats.raster.scan import Scan, Vector, has_text_name, scan, simple_itk
+from cxr_sr.formats.raster.scan import Scan, has_text_name, scan, simple_itk
+from cxr_sr.formats.raster.volume import samples
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Derivation, Geometry, Radiograph
 
 SUFFIXES = (".png", ".tif", ".tiff", ".mha", ".nrrd", ".npy")
 """What `write_raster` writes, by suffix."""
-TEXTLESS = (".png", ".tif", ".tiff")
-"""Formats in which SimpleITK writes no words."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where a raster file says its pixels lie, in the order x, y and perhaps z."""
-
-    spacing_mm: Vector
-    origin_mm: Vector
-    """Centre of the first pixel."""
-    direction: Vector
-    """Row by row, the matrix from axes to space."""
-
-    @classmethod
-    def of(cls, geometry: Geometry) -> Grid | None:
-        """Return the grid of an image whose file knew spacings only."""
-        if geometry.spacing_mm is None:
-            return None
-        (down, across), (y, x) = geometry.spacing_mm, geometry.origin_mm
-        return cls((across, down), (x, y), (1.0, 0.0, 0.0, 1.0))
-
-    @property
-    def geometry(self) -> Geometry:
-        """The same in the package's order, in the image's own plane."""
-        (across, down, *_), (x, y, *_) = self.spacing_mm, self.origin_mm
-        return Geometry((down, across), (y, x))
-
-    def finer(self, factors: tuple[float, float]) -> Grid:
-        """Return the grid over the same extent, (rows, columns) times finer."""
-        down, across = factors
-        divided = (across, down, 1.0)[: len(self.spacing_mm)]
-        spacing = np.divide(self.spacing_mm, divided)
-        axes = np.reshape(self.direction, (len(spacing), -1))
-        shift = axes @ (spacing - self.spacing_mm) / 2
-        origin = np.add(self.origin_mm, shift)
-        return Grid(tuple(spacing.tolist()), tuple(origin.tolist()), self.direction)
+_WRITERS = {".mha": write_meta_image, ".nrrd": write_nrrd}
 
 
 @dataclass(frozen=True)
@@ -122,14 +95,13 @@ def read_raster(
     check_raster(facts)
     fmt = facts.format
     stated = facts.rows * facts.columns * facts.channels * fmt.dtype.itemsize
-    found, pixels = scan(path, kind, stated)
+    grid, pixels = _decoded(path, kind, stated)
     shape = (facts.rows, facts.columns) + ((3,) if facts.channels == 3 else ())
     if pixels.dtype != fmt.dtype or pixels.size != np.prod(shape):
         raise UnreadableError(
             f"the {kind.value} header states {shape} samples of {fmt.dtype}, but the "
             f"image has {pixels.shape} of {pixels.dtype}; save it anew"
         )
-    grid = _grid(found, kind)
     return Radiograph(
         pixels=pixels.reshape(shape),
         format=fmt,
@@ -148,7 +120,9 @@ def read_grid(path: Path, kind: Kind) -> Grid | None:
     UnreadableError
         If the header is damaged.
     """
-    return _grid(scan(path, kind)[0], kind)
+    if kind in VOLUMES:
+        return read_volume(path, kind).grid
+    return _grid(scan(path, kind)[0])
 
 
 def write_raster(
@@ -178,34 +152,44 @@ def write_raster(
                 np.save(file, radiograph.pixels, allow_pickle=False)
             return
         words = words_of(radiograph.derivation) if radiograph.derivation else ""
-        _write_image(radiograph, temporary, words)
-        if words and suffix in TEXTLESS:
+        if suffix in _WRITERS:
+            with temporary.open("xb") as file:
+                _WRITERS[suffix](file, radiograph.pixels, _grid_of(radiograph), words)
+            return
+        _write_image(radiograph, temporary)
+        if words:
             mark(temporary, words)
         if suffix.startswith(".tif") and radiograph.format.photometric == "MONOCHROME1":
             _declare_white_is_zero(temporary)
 
 
-def _write_image(radiograph: Radiograph, path: Path, words: str) -> None:
+def _decoded(path: Path, kind: Kind, stated: int) -> tuple[Grid | None, NDArray[Any]]:
+    """Return where the pixels lie, and the samples, of which so many bytes are due."""
+    if kind not in VOLUMES:
+        found, pixels = scan(path, kind, stated)
+        return _grid(found), pixels
+    with readable(f"the {kind.value} image"), path.open("rb") as file:
+        volume = VOLUMES[kind](file)
+        return volume.grid, samples(file, volume)
+
+
+def _grid_of(radiograph: Radiograph) -> Grid | None:
+    if isinstance(radiograph.header, RasterHeader):
+        return radiograph.header.grid
+    return Grid.of(radiograph.geometry)
+
+
+def _write_image(radiograph: Radiograph, path: Path) -> None:
     itk = simple_itk()
-    header, pixels = radiograph.header, radiograph.pixels
-    grid = Grid.of(radiograph.geometry)
-    if isinstance(header, RasterHeader):
-        grid = header.grid
-    deep = grid is not None and len(grid.spacing_mm) == 3
+    grid, pixels = _grid_of(radiograph), radiograph.pixels
     if not has_text_name(path):
         raise OutputError(
             f"a {path.suffix} file cannot be written to a folder whose name is no "
             "valid UTF-8; choose another folder, or write DICOM"
         )
-    image = itk.GetImageFromArray(
-        pixels[np.newaxis] if deep else pixels, isVector=pixels.ndim == 3
-    )
+    image = itk.GetImageFromArray(pixels, isVector=pixels.ndim == 3)
     if grid is not None:
-        image.SetSpacing(grid.spacing_mm)
-        image.SetOrigin(grid.origin_mm)
-        image.SetDirection(grid.direction)
-    if words:
-        image.SetMetaData(KEY, words)
+        image.SetSpacing(grid.spacing_mm[:2])
     try:
         itk.WriteImage(image, str(path))
     except RuntimeError as error:  # its text names the path
@@ -223,10 +207,10 @@ def _declare_white_is_zero(path: Path) -> None:
         file.write(b"\0\0")
 
 
-def _grid(found: Scan, kind: Kind) -> Grid | None:
+def _grid(found: Scan) -> Grid | None:
     # 1 mm, or a TIFF's 25.4 dpi, is what SimpleITK reads where nothing is said, and
     # what it writes there.
     spacing = found.spacing_mm
-    if kind in {Kind.PNG, Kind.TIFF} and np.allclose(spacing, 1.0, atol=1e-6):
+    if np.allclose(spacing, 1.0, atol=1e-6):
         return None
     return Grid(spacing, found.origin_mm, found.direction)

@@ -16,7 +16,7 @@ from cxr_sr.formats.raster.probe import tiff_directory
 from cxr_sr.radiograph import Derivation
 
 KEY = "Description"
-"""Of the words in PNG (W3C PNG 11.3.3.2), MetaImage and NRRD."""
+"""Of the words in PNG, W3C PNG 11.3.3.2."""
 SOFTWARE = 305
 """The TIFF tag (TIFF 6.0 section 8) that SimpleITK writes and we write anew."""
 END_BYTES = 2**16

@@ -7,7 +7,7 @@ asked.
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,11 @@ from typing import IO, Any
 from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats.dicom.parse import MAX_PIXELS
 from cxr_sr.formats.guard import readable
-from cxr_sr.formats.raster.scan import scan
+from cxr_sr.formats.raster.meta_image import read_meta_image
+from cxr_sr.formats.raster.nrrd import read_nrrd
+from cxr_sr.formats.raster.volume import Volume
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Photometric, PixelFormat
-
-_TEXT_HEADER_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,22 @@ def probe(path: Path, kind: Kind) -> RasterFacts:
     UnreadableError
         If the header is damaged.
     """
+    if kind in VOLUMES:
+        return _facts(read_volume(path, kind))
     with readable(f"the {kind.value} header"), path.open("rb") as file:
         return _PROBES[kind](file)
+
+
+def read_volume(path: Path, kind: Kind) -> Volume:
+    """Read a MetaImage's or NRRD's header.
+
+    Raises
+    ------
+    UnreadableError
+        If it is damaged.
+    """
+    with readable(f"the {kind.value} header"), path.open("rb") as file:
+        return VOLUMES[kind](file)
 
 
 def check_raster(facts: RasterFacts) -> None:
@@ -185,35 +199,26 @@ def _value_at(
     return value
 
 
-def _probe_itk(file: IO[bytes]) -> RasterFacts:
-    """Ask SimpleITK for what a MetaImage or NRRD header says, once it is harmless."""
-    head = file.read(_TEXT_HEADER_BYTES).split(b"\n\n")[0]
-    external = re.search(
-        rb"^(?:ElementDataFile[ \t]*=[ \t]*(?!LOCAL)\S|data ?file:)", head, re.MULTILINE
-    )
-    nrrd = head.startswith(b"NRRD")
-    found, _ = scan(file.name, Kind.NRRD if nrrd else Kind.META_IMAGE)
-    columns, rows, *rest = found.size
-    kind = found.sample_type
-    bits = re.search(r"(\d+)-bit (unsigned|signed) integer", kind)
-    frames = 1
-    for more in rest:
-        frames *= more
-    oddity = "" if bits else f"samples of the kind {kind}"
+def _facts(volume: Volume) -> RasterFacts:
+    """Put into the common form what a MetaImage or NRRD header says."""
+    columns, rows, *more = volume.size
+    bits = int(volume.sample_type.split("-")[0])
+    oddity = volume.oddity
+    if not oddity and volume.dtype[1] == "f":
+        oddity = f"samples of the kind {volume.sample_type}"
     return RasterFacts(
         rows,
         columns,
-        int(bits[1]) if bits else 0,
-        found.components,
-        frames,
-        signed=bits is not None and bits[2] == "signed",
-        oddity="its pixels in another file" if external else oddity,
+        bits,
+        volume.channels,
+        math.prod(more),
+        signed=volume.dtype[1] == "i",
+        oddity=oddity,
     )
 
 
+VOLUMES = {Kind.META_IMAGE: read_meta_image, Kind.NRRD: read_nrrd}
 _PROBES: dict[Kind, Callable[[Any], RasterFacts]] = {
     Kind.PNG: _probe_png,
     Kind.TIFF: _probe_tiff,
-    Kind.META_IMAGE: _probe_itk,
-    Kind.NRRD: _probe_itk,
 }

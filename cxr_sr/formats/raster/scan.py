@@ -17,16 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.raster.grid import Vector
 from cxr_sr.formats.sandbox import own_sandbox
 from cxr_sr.formats.sniff import Kind
 
 READERS = {
     Kind.PNG: "PNGImageIO",
     Kind.TIFF: "TIFFImageIO",
-    Kind.META_IMAGE: "MetaImageIO",
-    Kind.NRRD: "NrrdImageIO",
 }
-Vector = tuple[float, ...]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from cxr_sr.errors import InputError, NotARadiographError, OutputError, UnreadableError
 from cxr_sr.formats import read, write
 from cxr_sr.formats.raster import probe as raster_probe
-from cxr_sr.formats.raster.files import Grid, RasterHeader
+from cxr_sr.formats.raster.files import RasterHeader
+from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 from tests.builders import noise, pixel_format, radiograph, write_png
 from tests.header_builders import make_derivation

@@ -1,0 +1,63 @@
+"""MetaImage and NRRD files, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PIXELS = np.arange(1, 7, dtype="<u2").reshape(2, 3)
+"""What a file here holds unless told otherwise."""
+META_IMAGE = {
+    "ObjectType": "Image",
+    "NDims": "2",
+    "BinaryData": "True",
+    "BinaryDataByteOrderMSB": "False",
+    "DimSize": "3 2",
+    "ElementType": "MET_USHORT",
+}
+NRRD = {
+    "type": "uint16",
+    "dimension": "2",
+    "sizes": "3 2",
+    "endian": "little",
+    "encoding": "raw",
+}
+
+
+def meta_image(
+    fields: Mapping[str, Any] | None = None,
+    data: bytes | None = None,
+    last: str = "ElementDataFile = LOCAL",
+) -> bytes:
+    """A file of `PIXELS`; fields given here are changed, added, or (None) left out."""
+    lines = [f"{k} = {v}" for k, v in _with(META_IMAGE, fields)]
+    return _file([*lines, last], "\n", data)
+
+
+def nrrd(
+    fields: Mapping[str, Any] | None = None,
+    data: bytes | None = None,
+    more: Iterable[str] = (),
+) -> bytes:
+    """A file of `PIXELS`; fields given here are changed, added, or (None) left out."""
+    lines = [f"{k}: {v}" for k, v in _with(NRRD, fields)]
+    return _file(["NRRD0004", *lines, *more], "\n\n", data)
+
+
+def written(path: Path, content: bytes) -> Path:
+    """Write a file and return its path."""
+    path.write_bytes(content)
+    return path
+
+
+def _with(base: dict[str, str], changes: Mapping[str, Any] | None) -> list[Any]:
+    changed = base | dict(changes or {})
+    return [(k, v) for k, v in changed.items() if v is not None]
+
+
+def _file(lines: list[str], end: str, data: bytes | None) -> bytes:
+    header = ("\n".join(lines) + end).encode("latin-1")
+    return header + (PIXELS.tobytes() if data is None else data)

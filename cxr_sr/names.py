@@ -29,6 +29,9 @@ Dates = Literal["auto", "now", "source", "none"]
 """Of series, content and instance. auto: now, but those of the source where its header
 says that they may be shifted."""
 
+OnError = Literal["continue", "stop"]
+"""What a run does when a file fails."""
+
 NetworkName = Literal["hydra", "vdsr", "trunk"]
 LossName = Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"]
 Optimiser = Literal["adam", "muon"]

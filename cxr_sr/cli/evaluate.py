@@ -11,7 +11,7 @@ from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import loop
 from cxr_sr.cli.errors import exit_code
-from cxr_sr.cli.options import SCALE, Again, Json, Quiet
+from cxr_sr.cli.options import ENGINE, SCALE, Again, Json, Quiet
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.names import EngineName, Matching
 
@@ -30,8 +30,9 @@ class Options:
         Path,
         Argument(
             metavar="DATA",
-            help="An index (CSV with at least file, split, patient), or a folder of "
-            "images; one with an index.csv or manifest.csv in it is read by that.",
+            help="An index: a CSV file with at least the columns file, split and "
+            "patient. Or a folder of images; an index.csv or manifest.csv in the "
+            "folder is used as its index.",
             show_default=False,
         ),
     ]
@@ -39,47 +40,61 @@ class Options:
         str | None,
         Option(
             metavar="train|val|test",
-            help="Which images count; a folder without an index is split as `train` "
-            "does it [default: val of an index, all of a folder].",
+            help="The split to measure. A folder without an index is split in the "
+            "same way as `train` splits it [default: val of an index, all of a "
+            "folder].",
         ),
     ] = None
     model: Annotated[
         list[str] | None,
         Option(
             metavar="NAME|FILE",
-            help="Repeat for several; bicubic is always measured, to compare with "
-            "[default: every network].",
+            help="The model to measure. Repeat the option for several models. bicubic "
+            "is always measured, for comparison [default: every network].",
         ),
     ] = None
     scale: Annotated[
         list[int] | None,
-        Option(metavar=SCALE, help="Repeat for several [default: all]."),
+        Option(
+            metavar=SCALE,
+            help="The factor to measure. Repeat the option for several factors "
+            "[default: all].",
+        ),
     ] = None
     degradation: Annotated[
         list[str] | None,
         Option(
             metavar="bicubic|box|detector",
-            help="Repeat for several [default: bicubic].",
+            help="How the images are made coarser. Repeat the option for several ways "
+            "[default: bicubic].",
         ),
     ] = None
     consistency: Annotated[
         Matching,
         Option(
-            help="auto: of networks, the projection that undoes the degradation; "
-            "interpolators are left as they are."
+            help="The projection onto the input. auto: for networks, the projection "
+            "that matches the degradation; for interpolators, none."
         ),
     ] = "auto"
-    limit: Annotated[int | None, Option(min=1, help="Measure the first N only.")] = None
-    engine: Annotated[EngineName, Option()] = "auto"
+    limit: Annotated[
+        int | None, Option(min=1, help="Measure only the first N images.")
+    ] = None
+    engine: Annotated[EngineName, Option(help=ENGINE)] = "auto"
     precision: Annotated[
         list[str] | None,
         Option(
             metavar="auto|fp32|int8",
-            help="Of the networks; repeat to compare [default: auto].",
+            help="Precision of the networks' arithmetic. Repeat the option to compare "
+            "precisions [default: auto].",
         ),
     ] = None
     threads: Annotated[
-        int, Option(min=0, help="0: one for each processor that may be used.")
+        int,
+        Option(
+            min=0,
+            help="Number of threads; 0: one for each processor that "
+            "this process may use.",
+        ),
     ] = 0
     output: Annotated[
         Path | None,
@@ -87,7 +102,7 @@ class Options:
             "--output",
             "-o",
             metavar="DIR",
-            help="Also write results.json, results.md and figures there.",
+            help="Write results.json, results.md and figures into this folder.",
         ),
     ] = None
     again: Again = False
@@ -96,7 +111,7 @@ class Options:
 
 
 def evaluate(options: Options) -> int:
-    """Measure models on images that are made coarser and restored.
+    """Make images coarser, restore them with each model, and measure the difference.
 
     Prints PSNR, SSIM and MS-SSIM of each model, scale and degradation.
     """

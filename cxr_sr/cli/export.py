@@ -19,8 +19,9 @@ from cxr_sr.cli.batch import (
     tell_nothing,
 )
 from cxr_sr.cli.errors import NOTHING
-from cxr_sr.cli.options import Debug, Inputs, Json, OnError, Quiet, paths
+from cxr_sr.cli.options import ON_ERROR, Debug, Inputs, Json, Quiet, paths
 from cxr_sr.errors import SettingsError
+from cxr_sr.names import OnError
 from cxr_sr.report.entries import FileEntry, entry
 from cxr_sr.report.outcome import Outcome
 
@@ -37,47 +38,58 @@ class Options:
     inputs: Inputs
     output: Annotated[
         Path,
-        Option("--output", "-o", metavar="DIR", help="Mirrors the input's folders."),
+        Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Output folder. It gets the same subfolders as the input.",
+        ),
     ]
     format: Annotated[
         Literal["png", "tiff", "npy"],
-        Option(help="PNG and TIFF keep the pixel spacing."),
+        Option(
+            help="File format of the pictures. PNG and TIFF keep the pixel spacing."
+        ),
     ] = "png"
     bits: Annotated[
-        Literal["8", "16"], Option(help="0 is black, 255 or 65535 is white.")
+        Literal["8", "16"],
+        Option(help="Bits of each gray value. Black is 0; white is 255 or 65535."),
     ] = "8"
     window: Annotated[
         str | None,
         Option(
             metavar="N|CENTER,WIDTH|full",
-            help="The file's N-th window (from 0), a window in the file's output "
-            "units, or the range of the image [default: the file's VOI LUT, else its "
-            "first window, else full].",
+            help="N: window number N of the file, counted from 0. CENTER,WIDTH: a "
+            "window in the file's output units. full: the range of the image "
+            "[default: the file's VOI LUT, else its first window, else full].",
         ),
     ] = None
     spacing: Annotated[
         float | None,
-        Option(metavar="MM", help="Resample to this distance between pixels."),
+        Option(metavar="MM", help="Resample to this pixel spacing."),
     ] = None
     long_side: Annotated[
         int | None,
-        Option(metavar="PX", help="Resample so that the longer side has so many."),
+        Option(
+            metavar="PX", help="Resample so that the longer side has this many pixels."
+        ),
     ] = None
-    jobs: Annotated[int, Option(min=1, help="Processes.")] = 1
+    jobs: Annotated[int, Option(min=1, help="Number of processes.")] = 1
     overwrite: Annotated[
-        bool, Option("--overwrite", help="Replace pictures that exist.")
+        bool, Option("--overwrite", help="Replace existing pictures.")
     ] = False
-    on_error: OnError = "continue"
+    on_error: Annotated[OnError, Option(help=ON_ERROR)] = "continue"
     quiet: Quiet = False
     as_json: Json = False
     debug: Debug = False
 
 
 def export(options: Options) -> int:
-    """Make display-ready pictures of radiographs; print the paths that were written.
+    """Convert radiographs to pictures for display; print the paths of the pictures.
 
-    Modality LUT, VOI LUT or window, and polarity are applied: black is black and white
-    is white, whatever the file. Pixels become square. Originals and results alike.
+    A picture has the gray values that a DICOM viewer shows: the modality LUT, the VOI
+    LUT or window, and the polarity are applied. Pixels are made square. INPUT may hold
+    originals and results.
     """
     output.say(output.NOTICE)
     view = _view(options)

@@ -23,7 +23,7 @@ class Options:
         Path,
         Argument(
             metavar="RUN.jsonl",
-            help="The report that `cxr-sr upscale` left beside its results.",
+            help="The report that `cxr-sr upscale` wrote beside its results.",
             show_default=False,
         ),
     ]
@@ -32,42 +32,46 @@ class Options:
         list[Path],
         Option(
             metavar="DIR",
-            help="The folder that was upscaled (of files named one by one, their "
-            "common folder). Repeat for several.",
+            help="The input folder of the run. If single files were upscaled, give "
+            "their common folder. Repeat the option for several folders.",
         ),
     ]
     outputs: Annotated[
         Path | None,
         Option(
             metavar="DIR",
-            help="The folder of the results [default: that of the report].",
+            help="The folder of the results [default: the folder of the report].",
         ),
     ] = None
     limit: Annotated[
         int,
-        Option(min=1, metavar="N", help="Show so many results, evenly spread."),
+        Option(
+            min=1,
+            metavar="N",
+            help="Show at most N results, spread evenly over the run.",
+        ),
     ] = 20
     max_side: Annotated[
         int,
         Option(
             min=16,
             metavar="PX",
-            help="Show of each the part with most structure, at most so large. The "
-            "page grows by at most 16/3 x N x PX x PX bytes (three times that for "
-            "RGB), commonly by half of it.",
+            help="Show the part of each image with the most structure; its longest "
+            "side has at most PX pixels. The page grows by at most 16/3 x N x PX x PX "
+            "bytes (three times as much for RGB), usually by half of that.",
         ),
     ] = 768
     overwrite: Annotated[
-        bool, Option("--overwrite", help="Replace a page that exists.")
+        bool, Option("--overwrite", help="Replace an existing page.")
     ] = False
     quiet: Quiet = False
 
 
 def gallery(options: Options) -> int:
-    """Make one self-contained page of a run: before and after, failures first.
+    """Write one HTML page of a run: failures first, then images before and after.
 
-    It opens from the disk in any recent browser, with window and level on the true bit
-    depth, and neither loads nor sends anything.
+    The page is one file. It opens in any recent browser, with window and level at the
+    full bit depth, and loads or sends nothing over the network.
     """
     from cxr_sr.gallery.cases import Places
     from cxr_sr.gallery.page import Limits, write_page

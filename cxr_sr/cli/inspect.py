@@ -19,29 +19,37 @@ COLUMNS = ["file", "kind", "size", "bits", "photometric", "spacing mm", "pixels"
 UNKNOWN = "-"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for, as it was given."""
+
+    inputs: Inputs
+    as_json: Json = False
+
+
 @dataclass(frozen=True)
 class Description:
-    """What is to be told of one file."""
+    """What the command says about one file."""
 
     name: str
     about: "Inspection | None" = None
     problem: str = ""
     """Why it cannot be described."""
     asked: bool = True
-    """Whether it is missed if it cannot."""
+    """The user named this very file."""
 
 
-def inspect(inputs: Inputs, *, as_json: Json = False) -> int:
-    """Show what files are and what is odd about them, without decoding a pixel.
+def inspect(options: Options) -> int:
+    """Describe files from their headers, without decoding pixels.
 
-    Says of each why it would be refused, and what to know before trusting it.
+    Says why `upscale` would refuse a file, and lists what is unusual about it.
     """
     described = []
-    for description in _describe(inputs):
+    for description in _describe(options.inputs):
         described.append(description)
-        if as_json:
+        if options.as_json:
             output.record(_record(description))
-    if not as_json:
+    if not options.as_json:
         _show(described)
     missed = [d for d in described if d.problem and d.asked]
     for each in missed:

@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 app.command()(guarded(spread(upscale)))
 app.command()(guarded(spread(export)))
-app.command()(guarded(inspect))
+app.command()(guarded(spread(inspect)))
 app.command()(guarded(spread(index)))
 app.command()(guarded(spread(train)))
 app.command()(guarded(spread(evaluate)))

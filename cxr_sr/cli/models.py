@@ -16,13 +16,17 @@ from cxr_sr.superres.models import zoo
 from cxr_sr.superres.models.spec import ModelSpec
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME|FILE", help="A listed model, or a weights file.")
+    str,
+    typer.Argument(
+        metavar="NAME|FILE", help="A model from `cxr-sr models`, or a weights file."
+    ),
 ]
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="All, if none is named.")
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Names of models [default: all]."),
 ]
 Folder = Annotated[
-    Path, typer.Option("--output", "-o", metavar="DIR", help="Where the copies go.")
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the copies.")
 ]
 
 COLUMNS = ["model", "scales", "parameters", "receptive field", "what it is"]

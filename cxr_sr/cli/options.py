@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -17,38 +17,35 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Files, folders (walked), a DICOMDIR, or - for paths from standard "
-        "input, one a line.",
+        help="Files, folders (with their subfolders), a DICOMDIR, or - to read paths "
+        "from standard input, one path a line.",
         show_default=False,
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object a line instead.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: one object a line.")]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
+    bool, typer.Option("--quiet", "-q", help="Print only errors and results.")
 ]
 Again = Annotated[
     bool,
     typer.Option(
         "--again",
-        help="Also take images that are results of cxr-sr; else they are left out.",
+        help="Process results of cxr-sr, too. They are left out otherwise.",
     ),
 ]
 ModelName = Annotated[
     str,
     typer.Option(
         metavar="NAME|FILE",
-        help="A model that `cxr-sr models` lists, or a weights file of your own.",
+        help="A model from `cxr-sr models`, or your own weights file.",
     ),
 ]
 
 SCALE = "|".join(map(str, SCALES))
 """How --help shows a scale."""
 
-OnError = Annotated[
-    Literal["continue", "stop"], typer.Option(help="What to do when a file fails.")
-]
+ENGINE = "The engine that runs the network. auto: onnx, or openvino for int8."
+ON_ERROR = "Continue with the next file when a file fails, or stop the run."
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 Parameters = list[inspect.Parameter]

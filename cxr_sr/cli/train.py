@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cxr_sr.training.fit import Run
 
 NETWORK = "Network"
-SAMPLES = "What it sees"
-COURSE = "How long and how fast"
+SAMPLES = "Training images"
+COURSE = "Schedule"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,30 +25,39 @@ class Options:
 
     data: Annotated[
         Path,
-        Argument(metavar="DATA", help="An index (CSV), or a folder of radiographs."),
+        Argument(
+            metavar="DATA", help="An index (a CSV file), or a folder of radiographs."
+        ),
     ]
-    run: Annotated[
-        Path, Option(metavar="DIR", help="Everything about the run is kept here.")
-    ]
+    run: Annotated[Path, Option(metavar="DIR", help="Folder for all files of the run.")]
 
-    model: Annotated[NetworkName, Option(rich_help_panel=NETWORK)] = "trunk"
+    model: Annotated[
+        NetworkName, Option(help="The network to train.", rich_help_panel=NETWORK)
+    ] = "trunk"
     name: Annotated[
         str,
-        Option(help="Of the weights; the network's, if none.", rich_help_panel=NETWORK),
+        Option(
+            help="Name of the weights [default: the name of the network].",
+            rich_help_panel=NETWORK,
+        ),
     ] = ""
     width: Annotated[
         int | None,
-        Option(min=1, help="Channels of a trunk.", rich_help_panel=NETWORK),
+        Option(min=1, help="Number of channels of a trunk.", rich_help_panel=NETWORK),
     ] = None
     depth: Annotated[
         int | None,
-        Option(min=0, help="Convolutions of a trunk, even.", rich_help_panel=NETWORK),
+        Option(
+            min=0,
+            help="Number of convolutions of a trunk; an even number.",
+            rich_help_panel=NETWORK,
+        ),
     ] = None
     quantise: Annotated[
         bool,
         Option(
             "--quantise",
-            help="Train a trunk to be rounded to int8, and write that too.",
+            help="Train a trunk for int8 arithmetic, and write int8 weights, too.",
             rich_help_panel=NETWORK,
         ),
     ] = False
@@ -56,7 +65,7 @@ class Options:
         Path | None,
         Option(
             metavar="WEIGHTS.safetensors",
-            help="Weights to start from, as far as they fit.",
+            help="Start from these weights. Layers of another shape start at random.",
             rich_help_panel=NETWORK,
         ),
     ] = None
@@ -64,8 +73,9 @@ class Options:
         str | None,
         Option(
             metavar="NAME|FILE",
-            help="A model whose results count for half of the truth: a small network "
-            "learns more in a step from a larger one, and takes longer for it.",
+            help="Train with the results of this model as half of the target. A small "
+            "network learns more in each step from a larger one; each step takes "
+            "longer.",
             rich_help_panel=NETWORK,
         ),
     ] = None
@@ -74,7 +84,8 @@ class Options:
         str,
         Option(
             metavar="N,N",
-            help="Trained at once, in turns: 2,2,4 trains x2 twice as often as x4.",
+            help="Factors to train. Steps take them in turns: 2,2,4 trains x2 twice "
+            "as often as x4.",
             rich_help_panel=SAMPLES,
         ),
     ] = "2,3,4,8"
@@ -82,19 +93,26 @@ class Options:
         str | None,
         Option(
             metavar="none|PX",
-            help="Side of a crop on the network's grid: 48 at input size, 192 (or any "
-            "multiple of 24) at output size; none: whole images.",
+            help="Side of a crop in pixels of the network's grid: 48 at input size; "
+            "192, or another multiple of 24, at output size. none: train with whole "
+            "images.",
             rich_help_panel=SAMPLES,
         ),
     ] = None
     batch: Annotated[
-        int, Option(min=1, help="Crops a step and process.", rich_help_panel=SAMPLES)
+        int,
+        Option(
+            min=1,
+            help="Number of crops in a step of each process.",
+            rich_help_panel=SAMPLES,
+        ),
     ] = 4
     degradation: Annotated[
         str,
         Option(
             metavar="NAME[,NAME]",
-            help="bicubic, box, detector; several are mixed.",
+            help="How the images are made coarser: bicubic, box or detector. With "
+            "several names, each crop gets one of them at random.",
             rich_help_panel=SAMPLES,
         ),
     ] = "bicubic"
@@ -103,7 +121,7 @@ class Options:
         Option(
             min=0,
             max=1,
-            help="Share of crops seen through another window and bit depth.",
+            help="Share of the crops that get another window and bit depth.",
             rich_help_panel=SAMPLES,
         ),
     ] = 0.5
@@ -112,21 +130,22 @@ class Options:
         Option(
             min=0,
             max=1,
-            help="Share of crops that side markers, text and shutters are drawn into.",
+            help="Share of the crops that get side markers, text and shutters drawn "
+            "into them.",
             rich_help_panel=SAMPLES,
         ),
     ] = 0.25
 
     loss: Annotated[
         LossName,
-        Option(rich_help_panel=COURSE),
+        Option(help="The loss to minimise.", rich_help_panel=COURSE),
     ] = "mae+ms-ssim"
     lr: Annotated[
         float | None,
         Option(
             min=0,
-            help="Peak learning rate. "
-            "[default: 0.001; with --quantise and --init 2e-5]",
+            help="Highest learning rate [default: 0.001; 2e-5 with --quantise and "
+            "--init].",
             show_default=False,
             rich_help_panel=COURSE,
         ),
@@ -134,23 +153,29 @@ class Options:
     optimiser: Annotated[
         Optimiser,
         Option(
-            help="muon learns more in a step; inner layers take 5 times --lr.",
+            help="muon learns more in each step; the inner layers then take 5 times "
+            "--lr.",
             rich_help_panel=COURSE,
         ),
     ] = "adam"
     precision: Annotated[
         TrainingPrecision,
         Option(
-            help="Of the inner layers; bf16 is twice as fast with AVX512-BF16.",
+            help="Precision of the inner layers. bf16 is twice as fast on processors "
+            "with AVX512-BF16.",
             rich_help_panel=COURSE,
         ),
     ] = "fp32"
-    max_steps: Annotated[int | None, Option(min=1, rich_help_panel=COURSE)] = None
+    max_steps: Annotated[
+        int | None,
+        Option(min=1, help="Stop after this many steps.", rich_help_panel=COURSE),
+    ] = None
     max_time: Annotated[
         str | None,
         Option(
             metavar="HH:MM:SS",
-            help="The learning rate falls to its end within this wall time.",
+            help="Stop after this wall time. The learning rate falls to its end "
+            "within it.",
             rich_help_panel=COURSE,
         ),
     ] = None
@@ -158,7 +183,7 @@ class Options:
         int | None,
         Option(
             min=1,
-            help="End after so many validations without a better one.",
+            help="Stop after this many validations without improvement.",
             rich_help_panel=COURSE,
         ),
     ] = None
@@ -166,23 +191,32 @@ class Options:
         str | None,
         Option(
             metavar="none|PX",
-            help="Side of the most detailed part of each validation image, which the "
-            "best weights are chosen by; none: all of it, which takes networks at "
-            "output size long [default: none at input size, else 264].",
+            help="Validate on the most detailed part of each image; its side in "
+            "pixels. none: on whole images, which takes long for networks at output "
+            "size [default: none at input size, else 264].",
             rich_help_panel=COURSE,
         ),
     ] = None
     epoch: Annotated[
         int,
-        Option(min=1, help="Steps between checkpoints.", rich_help_panel=COURSE),
+        Option(
+            min=1,
+            help="Number of steps between two checkpoints.",
+            rich_help_panel=COURSE,
+        ),
     ] = 500
     resume: Annotated[
         bool,
-        Option("--resume", help="Go on after a kill.", rich_help_panel=COURSE),
+        Option(
+            "--resume", help="Continue a run that was stopped.", rich_help_panel=COURSE
+        ),
     ] = False
-    seed: Annotated[int, Option(min=0, rich_help_panel=COURSE)] = 0
+    seed: Annotated[
+        int,
+        Option(min=0, help="Seed of all random choices.", rich_help_panel=COURSE),
+    ] = 0
     devices: Annotated[
-        int, Option(min=1, help="Processes.", rich_help_panel=COURSE)
+        int, Option(min=1, help="Number of processes.", rich_help_panel=COURSE)
     ] = 1
     threads: Annotated[
         int,
@@ -196,10 +230,10 @@ class Options:
 
 
 def train(options: Options) -> None:
-    """Train a network; print the path of the weights that were written.
+    """Train a network; print the path of its weights.
 
-    Give a budget with --max-steps, --max-time or both. A killed run goes on with the
-    same command and --resume.
+    Give a budget with --max-steps, --max-time or both. To continue a run that was
+    stopped, repeat the command with --resume.
     """
     from cxr_sr.training.fit import fit
 

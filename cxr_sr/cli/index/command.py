@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def index(options: Options) -> int:
-    """Find the radiographs of a PACS export; print the path of their index.
+    """List the radiographs of a PACS export in an index; print the path of the index.
 
-    Duplicates are left out by their pixels, and patients are split: never one image
-    here and another there. Every file left out is listed with the reason. Patients
-    appear as salted hashes only; delete INDEX.key before you hand the index on, and
-    mind that its column file repeats the names of your folders and files.
+    Images with the same pixels are listed once. All images of a patient are in the same
+    split. Every file that is left out is listed with the reason. Patients appear as
+    salted hashes only. Before you share the index, delete INDEX.key, and check the
+    column file: it holds the names of your folders and files.
 
-    A killed run goes on with the same command.
+    To continue a run that was stopped, repeat the command.
     """
     from cxr_sr.cli.index.request import rules_of, with_found
     from cxr_sr.index.build import assemble, survey

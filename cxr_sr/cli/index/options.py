@@ -21,7 +21,7 @@ class Options:
         Argument(
             metavar="DATA",
             exists=True,
-            help="A folder as a PACS exports it (walked), or a DICOMDIR.",
+            help="A folder that a PACS exported (with its subfolders), or a DICOMDIR.",
             show_default=False,
         ),
     ]
@@ -31,20 +31,28 @@ class Options:
             "--output",
             "-o",
             metavar="INDEX.csv",
-            help="INDEX.skipped.csv, INDEX.key, INDEX.journal.jsonl and INDEX.png "
-            "appear beside it. In DATA itself its paths are shortest.",
+            help="The index to write. The command also writes INDEX.skipped.csv, "
+            "INDEX.key, INDEX.journal.jsonl and INDEX.png beside it. Paths in the "
+            "index are shortest if it lies in DATA.",
         ),
     ]
     split: Annotated[
-        str, Option(metavar="NAME=SHARE,...", help="Shares of the patients.")
+        str,
+        Option(metavar="NAME=SHARE,...", help="Share of the patients in each split."),
     ] = "train=0.8,val=0.1,test=0.1"
-    seed: Annotated[int, Option(help="Another one deals the patients anew.")] = 0
+    seed: Annotated[
+        int,
+        Option(
+            help="Seed of the random split; another seed puts other patients into "
+            "each split."
+        ),
+    ] = 0
     salt: Annotated[
         str | None,
         Option(
             metavar="SECRET",
-            help="For the hashes; the same gives one patient the same hash in several "
-            "indexes [default: random, kept in INDEX.key].",
+            help="Secret for the hashes of patients. With the same secret, a patient "
+            "has the same hash in every index [default: random, kept in INDEX.key].",
         ),
     ] = None
     manifest: Annotated[
@@ -53,18 +61,24 @@ class Options:
             metavar="FILE.csv",
             exists=True,
             dir_okay=False,
-            help="With the columns file and patient, and perhaps split, view, age, "
-            "sex, pixel_spacing_mm, source, licence [default: those in DATA that are "
-            "called manifest.csv].",
+            help="A table with the columns file and patient; optional columns: split, "
+            "view, age, sex, pixel_spacing_mm, source, licence [default: every "
+            "manifest.csv in DATA].",
         ),
     ] = None
     jobs: Annotated[
         int,
-        Option(min=0, help="Processes; 0: one for each processor that may be used."),
+        Option(
+            min=0,
+            help="Number of processes; 0: one for each processor that may be used.",
+        ),
     ] = 0
     overwrite: Annotated[
         bool,
-        Option("--overwrite", help="Replace the index; only new files are read."),
+        Option(
+            "--overwrite",
+            help="Replace an existing index. Files that it lists are not read again.",
+        ),
     ] = False
     again: Again = False
     quiet: Quiet = False

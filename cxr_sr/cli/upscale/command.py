@@ -7,7 +7,6 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from cxr_sr.batch.identities import Identities
 from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.batch.runner import Crew, Serial, run
 from cxr_sr.cli import output
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 def upscale(options: Options) -> int:
     """Super-resolve radiographs; print the paths that were written.
 
-    The folders of INPUT are mirrored under --output, and nothing is written into the
-    input. A report of every file is kept beside the results.
+    The output folder gets the same subfolders as the input; the input is not changed.
+    A report beside the results has one line for every file.
     """
     output.say(output.NOTICE)
     from cxr_sr.cli.upscale.request import batch_of, recipe_of
@@ -104,6 +103,7 @@ def _perform(
     hands: Callable[["Upscaling"], Crew],
 ) -> int:
     """Do the jobs and report them, file by file."""
+    from cxr_sr.batch.identities import Identities
     from cxr_sr.batch.upscaling import Upscaling, clock
 
     earlier = EarlierRuns()

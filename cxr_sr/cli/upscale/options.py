@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 from typer import Option
 
 from cxr_sr.cli.options import (
+    ENGINE,
+    ON_ERROR,
     SCALE,
     Again,
     Debug,
     Inputs,
     Json,
     ModelName,
-    OnError,
     Quiet,
 )
 from cxr_sr.names import (
@@ -22,14 +23,15 @@ from cxr_sr.names import (
     Dates,
     EngineName,
     Equipment,
+    OnError,
     OverlayPlanes,
     Precision,
     PrivateElements,
 )
 
-SIZE = "How fine"
-HOW = "How to compute"
-WHAT = "What is written"
+SIZE = "Output size"
+HOW = "Computation"
+WHAT = "Output files"
 BATCH = "Many files"
 
 
@@ -40,14 +42,19 @@ class Options:
     inputs: Inputs
     output: Annotated[
         Path,
-        Option("--output", "-o", metavar="DIR", help="Mirrors the input's folders."),
+        Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Output folder. It gets the same subfolders as the input.",
+        ),
     ]
 
     scale: Annotated[
         int | None,
         Option(
             metavar=SCALE,
-            help="A factor that the model was made for (2 if nothing is said).",
+            help="Enlarge by this factor; the model must know it [default: 2].",
             rich_help_panel=SIZE,
         ),
     ] = None
@@ -55,20 +62,28 @@ class Options:
         float | None,
         Option(
             metavar="MM",
-            help="A distance between pixel centres.",
+            help="Enlarge to this pixel spacing.",
             rich_help_panel=SIZE,
         ),
     ] = None
     long_side: Annotated[
         int | None,
-        Option(metavar="PX", help="A size of the longer side.", rich_help_panel=SIZE),
+        Option(
+            metavar="PX",
+            help="Enlarge until the longer side has this many pixels.",
+            rich_help_panel=SIZE,
+        ),
     ] = None
 
     model: ModelName = "fine"
-    engine: Annotated[EngineName, Option(rich_help_panel=HOW)] = "auto"
+    engine: Annotated[EngineName, Option(help=ENGINE, rich_help_panel=HOW)] = "auto"
     precision: Annotated[
         Precision,
-        Option(help="Of the network; its base is fp32.", rich_help_panel=HOW),
+        Option(
+            help="Precision of the network's arithmetic. The bicubic base is "
+            "always computed in fp32.",
+            rich_help_panel=HOW,
+        ),
     ] = "auto"
     consistency: Annotated[
         Consistency,
@@ -80,7 +95,7 @@ class Options:
         str,
         Option(
             metavar="auto|cpu|cuda[:N]|mps",
-            help="For --engine torch.",
+            help="Device for --engine torch.",
             rich_help_panel=HOW,
         ),
     ] = "auto"
@@ -97,36 +112,56 @@ class Options:
         Option(
             min=0,
             metavar="PX",
-            help="Side of a tile; 0: as memory allows.",
+            help="Side of a tile in pixels; 0: as large as --max-memory allows.",
             rich_help_panel=HOW,
         ),
     ] = 0
     max_memory: Annotated[
         int,
-        Option(min=300, metavar="MB", help="A process.", rich_help_panel=HOW),
+        Option(
+            min=300,
+            metavar="MB",
+            help="Memory that each process may use, in MB.",
+            rich_help_panel=HOW,
+        ),
     ] = 800
 
     format: Annotated[
-        Literal["same", "dicom", "png", "tiff", "npy"], Option(rich_help_panel=WHAT)
+        Literal["same", "dicom", "png", "tiff", "npy"],
+        Option(
+            help="File format of the output. same: the format of the input.",
+            rich_help_panel=WHAT,
+        ),
     ] = "same"
     compress: Annotated[
         Compression,
-        Option(help="Lossless, of DICOM.", rich_help_panel=WHAT),
+        Option(
+            help="Lossless compression of the pixels, for DICOM output.",
+            rich_help_panel=WHAT,
+        ),
     ] = "none"
     equipment: Annotated[
         Equipment,
         Option(
-            help="standard: General Equipment names cxr-sr, the source's moves to "
-            "ContributingEquipmentSequence (PS3.3 C.12.1.1.5).",
+            help="standard: the General Equipment attributes name cxr-sr, and those "
+            "of the source move to ContributingEquipmentSequence (PS3.3 C.12.1.1.5). "
+            "keep: the source's attributes stay.",
             rich_help_panel=WHAT,
         ),
     ] = "standard"
     private: Annotated[
         PrivateElements,
-        Option(help="Private attributes.", rich_help_panel=WHAT),
+        Option(
+            help="Drop or keep private attributes. They may identify the patient.",
+            rich_help_panel=WHAT,
+        ),
     ] = "drop"
     overlays: Annotated[
-        OverlayPlanes, Option(help="Overlay planes.", rich_help_panel=WHAT)
+        OverlayPlanes,
+        Option(
+            help="Enlarge the overlay planes with the image, or drop them.",
+            rich_help_panel=WHAT,
+        ),
     ] = "scale"
 
     dates: Annotated[
@@ -156,13 +191,15 @@ class Options:
         ),
     ] = "yes"
 
-    jobs: Annotated[int, Option(min=1, help="Processes.", rich_help_panel=BATCH)] = 1
+    jobs: Annotated[
+        int, Option(min=1, help="Number of processes.", rich_help_panel=BATCH)
+    ] = 1
     cluster: Annotated[
         str | None,
         Option(
             metavar="ray[://HOST:PORT]",
-            help="Workers of a Ray cluster instead; input and output must be shared "
-            "with them, under the same paths.",
+            help="Use the workers of a Ray cluster. They must see the input and the "
+            "output under the same paths.",
             rich_help_panel=BATCH,
         ),
     ] = None
@@ -170,7 +207,7 @@ class Options:
         str | None,
         Option(
             metavar="I/N",
-            help="Only the I-th of N disjoint parts of the input.",
+            help="Process only part I of N. The parts share no file.",
             rich_help_panel=BATCH,
         ),
     ] = None
@@ -178,20 +215,24 @@ class Options:
         bool,
         Option(
             "--resume",
-            help="Keep what the report says is done and hashes confirm.",
+            help="Continue an earlier run: keep each output whose input, settings and "
+            "bytes still have the hashes in the report.",
             rich_help_panel=BATCH,
         ),
     ] = False
     overwrite: Annotated[
         bool,
-        Option("--overwrite", help="Replace outputs.", rich_help_panel=BATCH),
+        Option("--overwrite", help="Replace existing outputs.", rich_help_panel=BATCH),
     ] = False
-    on_error: OnError = "continue"
+    on_error: Annotated[OnError, Option(help=ON_ERROR, rich_help_panel=BATCH)] = (
+        "continue"
+    )
     report: Annotated[
         Path | None,
         Option(
             metavar="FILE.jsonl",
-            help="DIR/cxr-sr-report.jsonl if nothing is said.",
+            help="Report to append to [default: cxr-sr-report.jsonl in the output "
+            "folder].",
             rich_help_panel=BATCH,
         ),
     ] = None
@@ -207,7 +248,7 @@ class Options:
     again: Again = False
     dry_run: Annotated[
         bool,
-        Option("--dry-run", help="Only list what would be done."),
+        Option("--dry-run", help="List the outputs and their sizes; write nothing."),
     ] = False
     quiet: Quiet = False
     as_json: Json = False

@@ -53,6 +53,14 @@ class Options:
             rich_help_panel=NETWORK,
         ),
     ] = None
+    noise_told: Annotated[
+        bool,
+        Option(
+            "--noise-told",
+            help="Tell a trunk the noise of each image, as a second input.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = False
     quantise: Annotated[
         bool,
         Option(
@@ -135,6 +143,34 @@ class Options:
             rich_help_panel=SAMPLES,
         ),
     ] = 0.25
+    noisy: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="Share of the coarse crops of bicubic and box that get noise, of "
+            "any dose and correlation.",
+            rich_help_panel=SAMPLES,
+        ),
+    ] = 0.0
+    jpeg: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="Share of the coarse crops that are compressed by JPEG.",
+            rich_help_panel=SAMPLES,
+        ),
+    ] = 0.0
+    synthetic: Annotated[
+        int,
+        Option(
+            min=0,
+            help="Number of synthetic images (shapes, lines, letters) to train on "
+            "beside the data.",
+            rich_help_panel=SAMPLES,
+        ),
+    ] = 0
 
     loss: Annotated[
         LossName,
@@ -249,19 +285,25 @@ def run_of(options: Options) -> "Run":
     SettingsError
         If an option is not what it should be, or no budget is given.
     """
+    from cxr_sr.superres.models.networks import NOISE_PLANES
     from cxr_sr.training.data.dataset import Sampling
     from cxr_sr.training.data.degrade import Degradation
+    from cxr_sr.training.data.grain import Grain
     from cxr_sr.training.fit import Run
     from cxr_sr.training.learner import Recipe
 
     size = {"width": options.width, "depth": options.depth}
+    size["noise"] = len(NOISE_PLANES) if options.noise_told else None
     return Run(
         model=options.model,
         name=options.name,
         network={name: n for name, n in size.items() if n is not None},
         recipe=Recipe(
             scales=_scales(options.scales),
-            degradation=Degradation.of(options.degradation),
+            degradation=Degradation.of(
+                options.degradation,
+                Grain(share=options.noisy, jpeg_share=options.jpeg),
+            ),
             loss=options.loss,
             lr=_rate(options),
             optimiser=options.optimiser,
@@ -288,6 +330,7 @@ def run_of(options: Options) -> "Run":
         threads=options.threads,
         quantise=options.quantise,
         init=options.init,
+        synthetic=options.synthetic,
         teacher=options.teacher,
         again=options.again,
     )

@@ -37,6 +37,7 @@ from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.training.data.dataset import Batches, Crops, Regions, Sampling
 from cxr_sr.training.data.images import Image, load, read_entries
+from cxr_sr.training.data.synthetic import synthetic_images
 from cxr_sr.training.learner import Learner, Recipe
 from cxr_sr.training.losses import ms_ssim_levels
 from cxr_sr.training.onnx import export, export_int8
@@ -88,6 +89,8 @@ class Run:
     """Train a trunk to be rounded to int8, and write that as well."""
     init: Path | None = None
     """Weights to start from: those layers that fit, tails for other scales aside."""
+    synthetic: int = 0
+    """Synthetic images beside those of the data; see `training.data.synthetic`."""
     teacher: str | None = None
     """Name or weights of a model whose results count for half of the truth."""
     again: bool = False
@@ -137,6 +140,7 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     _tell_levels(run)
     _tell_emulation(run)
     images = {split: _images(data, split, run) for split in ("train", "val")}
+    images["train"] += synthetic_images(run.synthetic, run.recipe.seed)
     network = _network(images["train"], run)
     learner = Learner(network, run.recipe, _teacher(network, run))
     training = provenance(images) | _settings(run)

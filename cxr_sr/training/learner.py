@@ -19,7 +19,7 @@ from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
 from cxr_sr.superres.models.networks import Network
 from cxr_sr.training.data.dataset import CropBatch
-from cxr_sr.training.data.degrade import Degradation, degrade
+from cxr_sr.training.data.degrade import Coarse, Degradation, degrade
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.muon import Muon
 from cxr_sr.training.quantise import QuantisedTrunk, gains
@@ -152,10 +152,10 @@ class Learner(LightningModule):
         coarse = degrade(batch.fine, batch.codes, batch.scale, settings, random)
         half = self.recipe.precision == "bf16"
         gain = gain_for(self.network, batch, coarse)
-        with torch.autocast(coarse.device.type, torch.bfloat16, enabled=half):
-            residual = predict(self.network, coarse * gain, batch.scale)
+        with torch.autocast(batch.fine.device.type, torch.bfloat16, enabled=half):
+            residual = predict(self.network, coarse.times(gain), batch.scale)
             taught = self._taught(coarse, batch.scale)
-        base = enlarge(coarse, batch.scale)
+        base = enlarge(coarse.image, batch.scale)
         output = base + residual.float() / gain
         loss = LOSSES[self.recipe.loss](output, batch.fine)
         if taught is not None:
@@ -196,7 +196,9 @@ class Learner(LightningModule):
             coarse = degrade(batch.fine, batch.codes, scale, settings, random)
             found = psnr(restored(self.averaged, batch, coarse), batch.fine)
             scores[f"psnr_x{scale}"] = found
-            scores[f"gain_x{scale}"] = found - psnr(enlarge(coarse, scale), batch.fine)
+            scores[f"gain_x{scale}"] = found - psnr(
+                enlarge(coarse.image, scale), batch.fine
+            )
         gains = [value for name, value in scores.items() if name.startswith("gain")]
         scores["gain"] = torch.stack(gains).mean()
         self.log_dict(scores, batch_size=1, sync_dist=True)
@@ -216,7 +218,7 @@ class Learner(LightningModule):
         self._started = time.monotonic()
 
     @torch.no_grad()
-    def _taught(self, coarse: Tensor, scale: int) -> Tensor | None:
+    def _taught(self, coarse: Coarse, scale: int) -> Tensor | None:
         return self.teach(coarse, scale) if self.teach else None
 
     def _step_seed(self) -> int:
@@ -249,30 +251,34 @@ def enlarge(coarse: Tensor, scale: int) -> Tensor:
     return functional.interpolate(coarse, size=size, mode="bicubic", antialias=True)
 
 
-def predict(network: Network, coarse: Tensor, scale: int) -> Tensor:
-    """Return the residual (N, C, scale H, scale W) of (N, C, H, W)."""
-    base = enlarge(coarse, scale) if network.grid == "output" else coarse
-    residual: Tensor = network(base, scale)
+def predict(network: Network, coarse: Coarse, scale: int) -> Tensor:
+    """Return the residual (N, C, scale H, scale W) of coarse crops (N, C, H, W)."""
+    image = coarse.image
+    if network.grid == "output":
+        image = enlarge(image, scale)
+    elif network.noise_planes:
+        image = torch.cat([image, coarse.noise], 1)
+    residual: Tensor = network(image, scale)
     return residual
 
 
-def reconstruct(network: Network, coarse: Tensor, scale: int) -> Tensor:
+def reconstruct(network: Network, coarse: Coarse, scale: int) -> Tensor:
     """Return the super-resolved image (N, C, scale H, scale W) of (N, C, H, W)."""
-    return enlarge(coarse, scale) + predict(network, coarse, scale)
+    return enlarge(coarse.image, scale) + predict(network, coarse, scale)
 
 
-def gain_for(network: Network, batch: CropBatch, coarse: Tensor) -> Tensor:
+def gain_for(network: Network, batch: CropBatch, coarse: Coarse) -> Tensor:
     """Return what a network sees `coarse` multiplied by: 1 unless it is quantised."""
     if not isinstance(network, QuantisedTrunk):
         return torch.ones(())
-    return gains(batch.codes[:, 3], batch.fine, coarse)
+    return gains(batch.codes[:, 3], batch.fine, coarse.image)
 
 
-def restored(network: Network, batch: CropBatch, coarse: Tensor) -> Tensor:
+def restored(network: Network, batch: CropBatch, coarse: Coarse) -> Tensor:
     """Return the super-resolved image of what was made of a batch, as in inference."""
     gain = gain_for(network, batch, coarse)
-    scale = batch.fine.shape[-1] // coarse.shape[-1]
-    return reconstruct(network, coarse * gain, scale) / gain
+    scale = batch.fine.shape[-1] // coarse.image.shape[-1]
+    return reconstruct(network, coarse.times(gain), scale) / gain
 
 
 def psnr(output: Tensor, target: Tensor) -> Tensor:

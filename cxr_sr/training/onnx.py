@@ -115,7 +115,7 @@ def _write_onnx(network: Network, spec: ModelSpec, path: Path) -> None:
     graph = helper.make_graph(
         nodes,
         spec.name,
-        [_value("image", [network.channels, "H", "W"])],
+        [_value("image", [network.inputs, "H", "W"])],
         [_value(n, [network.channels, f"{n}_H", f"{n}_W"]) for n in outputs],
         weights,
     )
@@ -261,7 +261,7 @@ def _check(network: Network, path: Path) -> None:
     import onnxruntime
 
     random = torch.Generator().manual_seed(0)
-    image = torch.rand(2, network.channels, 24, 31, generator=random)
+    image = torch.rand(2, network.inputs, 24, 31, generator=random)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(None, {"image": image.numpy()})
     with torch.inference_mode():

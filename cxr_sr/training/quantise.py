@@ -226,7 +226,7 @@ def _check(trunk: QuantisedTrunk, path: Path) -> None:
     errors = []
     for seed in range(CHECKED_IMAGES):
         random = torch.Generator().manual_seed(seed)
-        image = torch.rand(1, trunk.channels, 24, 31, generator=random)
+        image = torch.rand(1, trunk.inputs, 24, 31, generator=random)
         image *= USUAL_CONTRAST * 1.5  # a third is the mean step of such noise
         found = session.run(None, {"image": image.numpy()})
         errors.append(_worst(trunk, image, found))

@@ -33,18 +33,31 @@ class FullPrecision(nn.Conv2d):
 
 
 class ZeroSumConvolution(FullPrecision):
-    """A 3 x 3 convolution that answers to differences only, never to the level."""
+    """A 3 x 3 convolution that answers to differences only, never to the level.
 
-    def __init__(self, into: int, out: int) -> None:
+    It adds `told` further planes, pixel by pixel: the noise, whose level counts. At
+    the start they add nothing.
+    """
+
+    def __init__(self, into: int, out: int, told: int = 0) -> None:
         super().__init__(into, out, 3, bias=False)
+        self.told = nn.Parameter(torch.zeros(out, told)) if told else None
 
     @property
     def kernel(self) -> Tensor:
-        """The kernels that act: `weight` less the mean of each."""
-        return self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        """The kernels (out, into + told, 3, 3) that act.
+
+        Those of the image are `weight` less the mean of each; those of the further
+        planes have only a centre.
+        """
+        kernel = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        if self.told is None:
+            return kernel
+        centres = functional.pad(self.told[:, :, None, None], (1, 1, 1, 1))
+        return torch.cat([kernel, centres], 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return (N, out, H - 2, W - 2) of `image` (N, into, H, W)."""
+        """Return (N, out, H - 2, W - 2) of `image` (N, into + told, H, W)."""
         with torch.autocast(image.device.type, enabled=False):
             return functional.conv2d(image, self.kernel)
 

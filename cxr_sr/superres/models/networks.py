@@ -1,8 +1,10 @@
 """The networks: each predicts the residual on the bicubic image, nothing else.
 
-`forward(image, scale)` takes (N, C, H, W) in units and returns a residual to be
+`forward(image, scale)` takes (N, inputs, H, W) in units and returns a residual to be
 added to the bicubic image: at the size of `image` for `grid = "output"` (where
-`image` is that bicubic image), `scale` times larger for `grid = "input"`.
+`image` is that bicubic image), `scale` times larger for `grid = "input"`. The inputs
+are the channels of the image, and after them the planes of its noise, if the network
+is told the noise.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from cxr_sr.superres.models.layers import (
 from cxr_sr.superres.models.spec import Grid, ModelSpec
 from cxr_sr.superres.models.zoo import Model
 
+NOISE_PLANES = ("standard deviation", "standard deviation x lag-1 correlation")
+"""The planes that tell a trunk the noise, in the units of its image."""
+
 
 class Network(nn.Module):
     """What all networks state of themselves."""
@@ -43,6 +48,13 @@ class Network(nn.Module):
         """1 for gray, 3 for RGB."""
         self.scales = scales
         """The factors it is made for."""
+        self.noise_planes = 0
+        """Planes that tell the noise: 0, or those of `NOISE_PLANES`."""
+
+    @property
+    def inputs(self) -> int:
+        """Number of planes that `forward` takes: image and noise."""
+        return self.channels + self.noise_planes
 
     def forward(self, image: Tensor, scale: int) -> Tensor:
         """Return the residual of `image` (N, C, H, W) for `scale`."""
@@ -126,7 +138,8 @@ class Trunk(Network):
     ----------
     Sub-pixel convolution: W. Shi et al., CVPR 2016. Residual pairs without batch
     normalisation, one tail a scale: B. Lim et al. (EDSR, MDSR), CVPR Workshops 2017.
-    Networks without biases: S. Mohan et al., ICLR 2020.
+    Networks without biases: S. Mohan et al., ICLR 2020. Noise as an input: K. Zhang
+    et al. (FFDNet), IEEE TIP 27 (2018).
     """
 
     grid = "input"
@@ -137,8 +150,14 @@ class Trunk(Network):
         depth: int = 16,
         channels: int = 1,
         scales: tuple[int, ...] = SCALES,
+        noise: int = 0,
     ) -> None:
         super().__init__(channels, scales)
+        if noise and (noise != len(NOISE_PLANES) or channels != 1):
+            raise SettingsError(
+                f"a trunk of {channels} channel(s) that is told {noise} planes of "
+                f"noise cannot be built; expected 1 and {len(NOISE_PLANES)}"
+            )
         if depth % 2 or depth < 0 or width < 1:
             raise SettingsError(
                 f"a trunk of width {width} and depth {depth} cannot be built; the "
@@ -147,7 +166,8 @@ class Trunk(Network):
         self.radius_px = depth + 3
         # Beyond a zero-padded border the level itself would be an edge.
         self.border = nn.ReplicationPad2d(1)
-        self.first = ZeroSumConvolution(channels, width)
+        self.noise_planes = noise
+        self.first = ZeroSumConvolution(channels, width, noise)
         self.pairs = nn.Sequential(*(Pair(width) for _ in range(depth // 2)))
         self.end = unbiased(width, width)
         self.tails = nn.ModuleDict({f"x{s}": tail(width, channels, s) for s in scales})
@@ -158,7 +178,7 @@ class Trunk(Network):
         return [m.weight for m in layers if isinstance(m, nn.Conv2d)]
 
     def features(self, image: Tensor) -> Tensor:
-        """Return the trunk's feature map (N, width, H, W) of `image` (N, C, H, W)."""
+        """Return the feature map (N, width, H, W) of `image` (N, inputs, H, W)."""
         start = self.first(self.border(image))
         features: Tensor = start + self.end(self.pairs(start))
         return features

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.training.data import grain
+from cxr_sr.training.data.grain import Grain
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,11 @@ class Degradation:
     """Standard deviation of the additive electronic noise, in quanta."""
     decades: float = 1.5
     """Orders of magnitude in exposure between black (0) and white (1)."""
+    grain: Grain = field(default_factory=Grain)
+    """Noise and JPEG residue beside these."""
 
     @classmethod
-    def of(cls, kinds: str) -> Degradation:
+    def of(cls, kinds: str, grain: Grain | None = None) -> Degradation:
         """Read a list such as "bicubic,box".
 
         Raises
@@ -52,11 +57,24 @@ class Degradation:
                 raise SettingsError(
                     f"unknown degradation {name!r}; there are {', '.join(DEGRADATIONS)}"
                 )
-        return cls(names)
+        return cls(names, grain=grain or Grain())
 
 
 Hold = Callable[[Tensor], Tensor]
 """Maps (N, C, H, W) in units to what a file would hold of it."""
+
+
+class Coarse(NamedTuple):
+    """Coarse crops, and what a network is told of their noise."""
+
+    image: Tensor
+    """(N, C, h, w) in units, as a file would hold it."""
+    noise: Tensor
+    """(N, 2, h, w) in units; see `networks.NOISE_PLANES`."""
+
+    def times(self, gain: Tensor) -> Coarse:
+        """Return both multiplied by `gain`."""
+        return Coarse(self.image * gain, self.noise * gain)
 
 
 def degrade(
@@ -65,15 +83,39 @@ def degrade(
     scale: int,
     settings: Degradation,
     random: torch.Generator,
-) -> Tensor:
+) -> Coarse:
     """Return `image` as one of `settings.kinds`, drawn from `random`, sees it.
 
     It is as a file with the `codes` (N, 4) of `dataset.Codes` would hold it.
     """
     kinds = settings.kinds
-    drawn = int(torch.randint(len(kinds), (), generator=random))
+    drawn = kinds[int(torch.randint(len(kinds), (), generator=random))]
     hold = partial(stored, codes=codes)
-    return hold(DEGRADATIONS[kinds[drawn]](image, scale, hold, settings, random))
+    rows, columns = (side // scale for side in image.shape[-2:])
+    shape = torch.Size((*image.shape[:2], rows, columns))
+    noise = grain.draw(shape, settings.grain, random)
+    noise = grain.Noise(*(part.to(image) for part in noise))
+    if drawn == "detector":
+        seen, law = detector(image, scale, settings, random, noise.values)
+    else:
+        clean = bicubic(image, scale, hold) if drawn == "bicubic" else box(image, scale)
+        law = _tilted_law(grain.tilted(image, settings.grain, random).to(image))
+        seen = clean + law(clean) * noise.values
+    factor = grain.told_factor(len(image), settings.grain, random).to(image)
+    level = gaussian_blur(seen.mean(1, keepdim=True), grain.LEVEL_BLUR_PX)
+    planes = grain.planes(law(level) * factor, noise.correlation)
+    if settings.grain.jpeg_share:
+        seen = grain.through_jpeg(seen, settings.grain, random)
+    return Coarse(hold(seen), planes)
+
+
+Law = Callable[[Tensor], Tensor]
+"""Maps levels (N, C, h, w) in units to the standard deviation of their noise."""
+
+
+def _tilted_law(drawn: Tensor) -> Law:
+    sigma, tilt = (column.view(-1, 1, 1, 1) for column in drawn.unbind(1))
+    return lambda level: sigma * 10 ** (tilt * (level.clamp(0, 1) - 0.5))
 
 
 def stored(coarse: Tensor, codes: Tensor) -> Tensor:
@@ -104,13 +146,18 @@ def box(image: Tensor, scale: int) -> Tensor:
 
 
 def detector(
-    image: Tensor, scale: int, settings: Degradation, random: torch.Generator
-) -> Tensor:
+    image: Tensor,
+    scale: int,
+    settings: Degradation,
+    random: torch.Generator,
+    noise: Tensor,
+) -> tuple[Tensor, Law]:
     """Return what a detector with pixels `scale` times larger would have recorded.
 
     The unit image is read as a logarithmic one, white where least exposure arrived.
     In the linear exposure: presampling blur, binning, Poisson noise of the quanta
-    (as a Gaussian of the same variance: there are hundreds) and electronic noise.
+    (as a Gaussian of the same variance: there are hundreds) and electronic noise, in
+    the shape of `noise` (N, C, H / scale, W / scale), which has unit variance.
     What lies outside the unit range, where a panel is saturated or starved, is binned
     without noise. `evaluation.degradations` has the same detector, at one setting.
 
@@ -127,11 +174,17 @@ def detector(
     exposure = torch.exp(-settings.decades * math.log(10) * inside)
     expected = quanta * box(gaussian_blur(exposure, sigma * scale), scale)
     deviation = (expected + settings.electronic**2).sqrt()
-    noise = torch.randn(expected.shape, generator=random, dtype=image.dtype)
     # A real detector's offset correction likewise leaves nothing below one quantum.
-    counted = (expected + deviation * noise.to(image.device)).clamp_min(1.0)
+    counted = (expected + deviation * noise).clamp_min(1.0)
     recorded = -(counted / quanta).log10() / settings.decades
-    return recorded + box(image - inside, scale)
+
+    def law(level: Tensor) -> Tensor:
+        there = quanta * 10 ** (-settings.decades * level.clamp(0, 1))
+        return (there + settings.electronic**2).sqrt() / (
+            there * math.log(10) * settings.decades
+        )
+
+    return recorded + box(image - inside, scale), law
 
 
 def gaussian_blur(image: Tensor, sigma_px: float) -> Tensor:
@@ -150,9 +203,4 @@ def _log_uniform(low: float, high: float, random: torch.Generator) -> float:
     return math.exp(math.log(low) + drawn * math.log(high / low))
 
 
-Degrade = Callable[[Tensor, int, Hold, Degradation, torch.Generator], Tensor]
-DEGRADATIONS: dict[str, Degrade] = {
-    "bicubic": lambda image, scale, hold, _, __: bicubic(image, scale, hold),
-    "box": lambda image, scale, *_: box(image, scale),
-    "detector": lambda image, scale, _, *physics: detector(image, scale, *physics),
-}
+DEGRADATIONS = ("bicubic", "box", "detector")

@@ -8,6 +8,7 @@ mirrored, translucent, or cut out of a plate), and the edges of shutters.
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ FONTS = (
     *("STIXGeneral", "STIXGeneralBol"),
 )
 """Matplotlib brings them."""
+SYMBOLS = re.compile("symbol|dingbat|emoji|icon|D050000L", re.IGNORECASE)
+"""Fonts whose letters are pictures."""
 OVERSAMPLING = 3
 """Glyphs are drawn so much finer and binned, which is what smooths their edges."""
 VIEW_PX = (64, 256)
@@ -182,10 +185,23 @@ def _reduced(page: Image.Image, blur_px: float) -> Plane:
 
 @cache
 def _paths() -> list[Path]:
+    """Return Matplotlib's fonts, and those of the system that have Latin letters."""
     import matplotlib as mpl
+    from matplotlib.font_manager import findSystemFonts
 
     folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
-    return [folder / f"{name}.ttf" for name in FONTS]
+    found = sorted(Path(name) for name in findSystemFonts())
+    return [folder / f"{name}.ttf" for name in FONTS] + [f for f in found if _latin(f)]
+
+
+def _latin(path: Path) -> bool:
+    try:
+        font = ImageFont.truetype(path, 24)
+        shapes = {bytes(font.getmask(letter)) for letter in LETTERS}
+    except (OSError, ValueError):
+        return False
+    # A font without a letter draws the same box for each.
+    return len(shapes) == len(LETTERS) and not SYMBOLS.search(path.stem)
 
 
 @lru_cache(maxsize=512)

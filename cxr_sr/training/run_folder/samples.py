@@ -30,7 +30,7 @@ def draw_samples(
         random = torch.Generator().manual_seed(0)
         with torch.inference_mode():
             coarse = degrade(region.fine, region.codes, scale, degradation, random)
-            before = enlarge(coarse, scale)
+            before = enlarge(coarse.image, scale)
             after = restored(network, region, coarse)
         picture = folder / f"validation_x{scale}.png"
         _draw(picture, scale, (before, after, region.fine))

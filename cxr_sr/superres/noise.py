@@ -26,6 +26,7 @@ Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ SQUARED = (RADIUS / (2 * BLOCK_PX)) ** 2
 """Squared spatial frequency of each coefficient, in cycles a pixel."""
 LOW = (RADIUS > 0) & (RADIUS < 2.5)
 EDGES = (2.5, 3.5, 4.5, 5.5, 6.5, 8.0, 10.0)
-BANDS = [(a <= RADIUS) & (b > RADIUS) for a, b in zip(EDGES, EDGES[1:], strict=False)]
+BANDS = [(a <= RADIUS) & (b > RADIUS) for a, b in pairwise(EDGES)]
 BAND_SQUARED = np.array([SQUARED[band].mean() for band in BANDS])
 TRUST = np.array([1, 1, 1, 0.5, 0.15, 0.05])
 """Of each band in the continuation: the last ones hold rounding and leakage."""
@@ -222,7 +223,7 @@ def _lower_curve(levels: Array, values: Array) -> Array:
         return np.full(count, values.mean())
     step = np.maximum(np.diff(levels) / max(levels[-1] - levels[0], 1e-6), 0.02)
     bends = np.zeros((count - 2, count))
-    for k, (before, after) in enumerate(zip(step, step[1:], strict=False)):
+    for k, (before, after) in enumerate(pairwise(step)):
         bend = np.array([1 / before, -1 / before - 1 / after, 1 / after])
         bends[k, k : k + 3] = bend / (np.sqrt((before + after) / 2) * count)
     stiffness = SMOOTHNESS * bends.T @ bends

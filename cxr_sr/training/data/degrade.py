@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.superres.noise import LEVEL_RADIUS_PX
 from cxr_sr.training.data import grain
 from cxr_sr.training.data.grain import Grain
 
@@ -102,11 +103,17 @@ def degrade(
         law = _tilted_law(grain.tilted(image, settings.grain, random).to(image))
         seen = clean + law(clean) * noise.values
     factor = grain.told_factor(len(image), settings.grain, random).to(image)
-    level = gaussian_blur(seen.mean(1, keepdim=True), grain.LEVEL_BLUR_PX)
+    level = _level_of(seen.mean(1, keepdim=True))
     planes = grain.planes(law(level) * factor, noise.correlation)
     if settings.grain.jpeg_share:
         seen = grain.through_jpeg(seen, settings.grain, random)
     return Coarse(hold(seen), planes)
+
+
+def _level_of(seen: Tensor) -> Tensor:
+    """Return the local level of (N, 1, h, w), as `superres.noise.level_of` does."""
+    padded = functional.pad(seen, (LEVEL_RADIUS_PX,) * 4, mode="replicate")
+    return functional.avg_pool2d(padded, 2 * LEVEL_RADIUS_PX + 1, stride=1)
 
 
 Law = Callable[[Tensor], Tensor]

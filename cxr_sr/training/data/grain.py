@@ -16,10 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 REACH_PX = 4
-"""Noise farther apart than this is independent: beyond three times the largest width."""
-LEVEL_BLUR_PX = 2.0
-"""Sigma of the Gaussian that the level of a pixel is told by, here as in
-`superres.noise`: the pixel itself is too noisy to look its own noise up by."""
+"""Noise farther apart than twice this is independent: three times the largest width."""
 
 
 @dataclass(frozen=True)

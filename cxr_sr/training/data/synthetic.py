@@ -45,7 +45,7 @@ Plane = NDArray[np.float32]
 
 
 def synthetic_images(count: int, seed: int) -> list[Image]:
-    """Return `count` synthetic images, each a pure function of `seed` and its number."""
+    """Return `count` images, each a pure function of `seed` and its number."""
     return [synthetic_image(seed, number) for number in range(count)]
 
 
@@ -140,7 +140,7 @@ def _arc(box: list[float], ends: tuple[float, float], width: float) -> Plane:
 
 
 def _wires(unit: Plane, random: np.random.Generator) -> Plane:
-    """Add thin lines: straight, broken and curved, dark or bright, down to half a px."""
+    """Add thin lines, dark or bright, straight or curved, half a pixel wide or more."""
     for _ in range(int(random.integers(2, 14))):
         page = Picture.new("L", (SIDE_PX * FINER,) * 2)
         points = random.uniform(0, page.width, (int(random.integers(2, 6)), 2))

@@ -16,8 +16,12 @@ MULTIPLE = math.lcm(*SCALES)
 EngineName = Literal["auto", "onnx", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "int8"]
 """Of a network's arithmetic."""
-Consistency = Literal["box", "bicubic", "off"]
-"""The projection onto the input: the reduction by which the output equals it."""
+Consistency = Literal["noise", "box", "bicubic", "off"]
+"""How far the output has to agree with the input: box and bicubic name the reduction by
+which it equals the input; noise: by box, as far as the input's own noise allows."""
+ValueRange = Literal["source", "stored"]
+"""The values that a result may take: those between the least and the largest of its
+source, or all that its pixel format can store."""
 Matching = Literal["auto", Consistency]
 """auto: the projection that undoes the degradation."""
 Compression = Literal["none", "jpegls", "j2k", "rle"]

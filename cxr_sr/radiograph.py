@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_sr.names import Consistency
+from cxr_sr.names import Consistency, ValueRange
 
 Photometric = Literal["MONOCHROME1", "MONOCHROME2", "RGB"]
 
@@ -91,13 +91,28 @@ class Derivation:
     consistency: Consistency
     """The projection that was applied."""
     consistency_max: float
-    """Largest |downsampled output - input|, in stored codes, where not clipped."""
+    """Largest |downsampled output - input|, in stored codes, of all pixels that are no
+    padding; of the values that are stored."""
     consistency_rms: float
     """Root mean square of the same."""
     minimum: int
     """Smallest stored value of the output, padding left out."""
     maximum: int
     """Largest stored value of the output, padding left out."""
+    noise_sigma: float = 0.0
+    """Standard deviation of the input's own noise, in stored codes, in the median over
+    its levels; 0 where it has none, or where it was not asked for."""
+    noise_correlation: float = 0.0
+    """Of that noise with the noise of the next pixel."""
+    noise_explained: float = 1.0
+    """Share of the squared disagreement between the network and the input that this
+    noise explains."""
+    grain: float = 1.0
+    """Share of the measured grain that stays, in the mean over the image."""
+    grain_asked: float | None = None
+    """The share that was asked for; None: the usual one of each level."""
+    value_range: ValueRange = "stored"
+    """The values that the output was allowed to take."""
     padding_kept: bool = True
     """Padding pixels were carried over and no native pixel took their value."""
     pixels_sha256: str = ""

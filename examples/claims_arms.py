@@ -24,6 +24,7 @@ from cxr_sr.superres.models.networks import Network, load_network
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.training.data.dataset import Sampling
+from cxr_sr.training.data.degrade import Coarse
 from cxr_sr.training.fit import Run, fit
 from cxr_sr.training.learner import Recipe, enlarge, reconstruct
 
@@ -187,7 +188,7 @@ def in_turn(
 @torch.inference_mode()
 def whole_colour(network: Network, coarse: Tensor, scale: int) -> Tensor:
     """Return RGB restored by a network of three channels."""
-    return reconstruct(network, coarse, scale)
+    return reconstruct(network, Coarse.of(coarse), scale)
 
 
 @torch.inference_mode()
@@ -198,4 +199,5 @@ def by_luminance(network: Network, coarse: Tensor, scale: int) -> Tensor:
     interpolating them.
     """
     luma = (coarse * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return reconstruct(network, luma, scale) + enlarge(coarse - luma, scale)
+    restored = reconstruct(network, Coarse.of(luma), scale)
+    return restored + enlarge(coarse - luma, scale)

@@ -98,12 +98,16 @@ def tiny_network(name: str = "trunk", channels: int = 1, seed: int = 0) -> Netwo
     for weights in network.parameters():
         if weights.dim() == 4:
             torch.nn.init.kaiming_normal_(weights)
+        elif weights.dim() == 2:  # by which a trunk is told the noise
+            torch.nn.init.normal_(weights)
     return network
 
 
 def tiny_spec(name: str = "trunk", channels: int = 1) -> ModelSpec:
-    """What is known of a `tiny_network`."""
-    settings = {"width": 4, "depth": 2} if name == "trunk" else {}
+    """What is known of a `tiny_network`; "told" is a trunk that is told the noise."""
+    settings = {"width": 4, "depth": 2} if name in ("trunk", "told") else {}
+    if name == "told":
+        name, settings["noise"] = "trunk", 2
     return ModelSpec(
         "tiny", "Untrained.", network=name, settings=settings, channels=channels
     )

@@ -93,6 +93,12 @@ class FileFacts(TypedDict, total=False):
     consistency: str
     consistency_max: float
     consistency_rms: float
+    noise_sigma: float
+    noise_correlation: float
+    noise_explained: float
+    grain: float
+    grain_asked: float | None
+    value_range: str
     minimum: int
     maximum: int
     padding_kept: bool

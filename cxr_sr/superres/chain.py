@@ -9,17 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.names import Consistency, EngineName, Precision
-from cxr_sr.superres.consistency import RADIUS_PX, project
+from cxr_sr.superres.consistency import (
+    RADIUS_PX,
+    Agreement,
+    agree,
+    project,
+    usual_grain,
+)
 from cxr_sr.superres.engines import Engine, open_engine
 from cxr_sr.superres.int8.gain import contrast_of, gain_of
 from cxr_sr.superres.int8.saturation import SPREAD_PX, first_gain, without_saturation
+from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
+from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, estimate, level_of
 from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
 
 BASE: Interpolation = "bicubic"
 """What every network adds its residual to; computed here, never in the network, so
 that a low-precision engine cannot damage a 16-bit image."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What is known of a whole image; every tile of it is computed by the same."""
+
+    gain: float = 1.0
+    """What an int8 network is to see the image multiplied by."""
+    noise: Noise | None = None
+    """Of the image, in units."""
+
+
+NOTHING_KNOWN = Whole()
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,8 @@ class Chain:
     engine: Engine | None
     """None for an interpolator."""
     consistency: Consistency
+    grain: float | None = None
+    """Share of the measured grain that stays with `noise`; None: `usual_grain`."""
 
     @classmethod
     def open(
@@ -64,12 +87,21 @@ class Chain:
         radius = radius_of(self._interpolation)
         if self.spec.grid == "output":
             radius += -(-self.spec.radius_px // self.scale)
-        return max(radius, self._trunk_radius) + RADIUS_PX[self.consistency]
+        radius = max(radius, self._trunk_radius)
+        if self.consistency == "noise":
+            radius = max(radius, LEVEL_RADIUS_PX)
+        return radius + RADIUS_PX[self.consistency]
 
     @property
     def _trunk_radius(self) -> int:
         if self.spec.grid == "output":
             return 0
+        # The first layer sees the image with 3 x 3 pixels, the noise with one.
+        told = LEVEL_RADIUS_PX - 1 if self.spec.noise_planes else 0
+        return self._network_radius + told
+
+    @property
+    def _network_radius(self) -> int:
         return self.spec.radius_px + (SPREAD_PX if self.precision == "int8" else 0)
 
     @property
@@ -81,45 +113,82 @@ class Chain:
         """Of the network: fp32 or int8."""
         return self.engine.precision if self.engine else "fp32"
 
-    def gain(self, planes: NDArray[Any], codes: float = 1.0) -> float:
-        """Return what the network is to see an image multiplied by: 1 but for int8.
+    def look(
+        self,
+        planes: NDArray[Any],
+        scaling: Scaling,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> Whole:
+        """Return what has to be known of a whole image.
 
         Parameters
         ----------
-        planes : (C, H, W), the whole image
-        codes : its values for one unit
+        planes : (C, H, W) stored values of the whole image
+        scaling : of the image
+        mask : (H, W) True where `planes` is no image
         """
+        noise = None
+        if self.spec.noise_planes or self.consistency == "noise":
+            noise = estimate(planes, scaling, mask)
+        return Whole(self._gain(planes, scaling.slope), noise)
+
+    def _gain(self, planes: NDArray[Any], codes: float) -> float:
         if self.precision != "int8":
             return 1.0
         return first_gain(gain_of(contrast_of(planes) / abs(codes)), self.scale)
 
-    def __call__(self, unit: Image, gain: float = 1.0) -> Image:
+    def grain_of(self, noise: Noise) -> float:
+        """Return the share of the grain that stays, in the mean over an image.
+
+        With `box` and `bicubic` all of it stays, with `off` none.
+        """
+        if self.consistency != "noise":
+            return 0.0 if self.consistency == "off" else 1.0
+        if self.grain is not None:
+            return self.grain
+        return float(usual_grain(noise.told(np.array(noise.levels))).mean())
+
+    def __call__(self, unit: Image, whole: Whole = NOTHING_KNOWN) -> Agreement:
         """Return the super-resolved image.
 
         Parameters
         ----------
         unit : (C, h, w) units, positive contrast; float32, or float64 to be exact
-        gain : of the whole image that `unit` is a part of
+        whole : what `look` found out of the image that `unit` is a part of
 
         Returns
         -------
-        (C, s*h, s*w) in the same units and type, not clipped
+        (C, s*h, s*w) in the same units and type, not clipped; and its disagreement
+        with `unit`, where noise was taken into account
         """
         fine = upsample(unit, self.scale, self._interpolation)
         if self.engine is not None:
-            fine = fine + self._residual(self.engine, unit, fine, gain)
-        return project(fine, unit, self.scale, self.consistency)
+            fine = fine + self._residual(self.engine, unit, fine, whole)
+        if self.consistency != "noise" or whole.noise is None or self.scale == 1:
+            return Agreement(project(fine, unit, self.scale, self.consistency))
+        sigma = whole.noise.told(level_of(unit)).astype(unit.dtype)
+        return agree(fine, unit, self.scale, sigma, self.grain)
 
     def _residual(
-        self, engine: Engine, unit: Image, fine: Image, gain: float
+        self, engine: Engine, unit: Image, fine: Image, whole: Whole
     ) -> NDArray[Any]:
         """Run the network on the planes it takes: together, or one by one."""
         image = fine if self.spec.grid == "output" else unit
         together = self.spec.channels == image.shape[0]
         image = image[None] if together else image[:, None]
+        if self.spec.noise_planes:
+            image = _with_noise(image, whole.noise)
         if engine.precision == "int8":
             radius_px, limit = self.spec.radius_px, self.spec.int8_limit
-            residual = without_saturation(engine, image, gain, radius_px, limit)
+            residual = without_saturation(engine, image, whole.gain, radius_px, limit)
         else:
             residual = engine(image)
         return np.reshape(residual, fine.shape)
+
+
+def _with_noise(image: Image, noise: Noise | None) -> Image:
+    """Return (N, 1, h, w) with the planes that tell its noise: (N, 3, h, w)."""
+    told = np.zeros((len(image), 2, *image.shape[2:]), image.dtype)
+    if noise is not None:
+        told[:] = noise.planes(level_of(image[:, 0])).swapaxes(0, 1)
+    return np.concatenate([image, told], 1)

@@ -15,6 +15,7 @@ no residue is left to be put in: what remains is the rounding to stored codes.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,20 @@ BICUBIC_SPECTRUM = (0.25, 1.0)
 """Bounds of the eigenvalues of bicubic reduction after bicubic interpolation: half
 the amplitude of the finest pattern survives along each axis."""
 
-RADIUS_PX: dict[Consistency, int] = {"off": 0, "box": 2, "bicubic": 4 * BICUBIC_STEPS}
+BISECTIONS = 40
+"""Halvings of an interval of twice the stored range, to 1e-7 of a code."""
+TOLERANCE = 3.0
+"""Standard deviations within which an error may be noise."""
+FAINT_GRAIN, LEAST_GRAIN = 0.005, 0.1
+"""Standard deviation, in units, of a grain that stays wholly: half a per cent of the
+window, a step or two of a screen. And the least share that stays of a stronger one."""
+
+RADIUS_PX: dict[Consistency, int] = {
+    "off": 0,
+    "noise": 4,
+    "box": 2,
+    "bicubic": 4 * BICUBIC_STEPS,
+}
 """How many input pixels away the correction of a pixel looks."""
 
 
@@ -40,6 +54,17 @@ def reduce(image: Image, scale: int, consistency: Consistency) -> Image:
         if consistency == "bicubic"
         else box_down(image, scale)
     )
+
+
+class Agreement(NamedTuple):
+    """An image that was brought to agree with its measurement, and what that took."""
+
+    image: Image
+    """(..., s*H, s*W)."""
+    error: Image | None = None
+    """(..., H, W) measurement less the image's means before, where it was computed."""
+    explained: Image | None = None
+    """The part of `error` that the noise of the measurement explains."""
 
 
 def project(
@@ -54,21 +79,125 @@ def project(
     ----------
     image : (..., s*H, s*W), any units
     measured : (..., H, W), the same units
-    consistency : "box" is exact; "bicubic" leaves about 1 % of the error; "off"
-        returns `image`
+    consistency : "box" is exact, and so is "noise" here, where no noise is known;
+        "bicubic" leaves about 1 % of the error; "off" returns `image`
     """
     if consistency == "off" or scale == 1:
         return image
     error = measured - reduce(image, scale, consistency)
-    if consistency == "box":
-        return image + conservative_upsample(error, scale)
-    return image + _bicubic_preimage(error, scale)
+    if consistency == "bicubic":
+        return image + _bicubic_preimage(error, scale)
+    return image + conservative_upsample(error, scale)
+
+
+def agree(
+    image: Image, measured: Image, scale: int, sigma: Image, grain: float | None = None
+) -> Agreement:
+    """Return `image` corrected as far as the noise of `measured` does not explain.
+
+    An error within `TOLERANCE` standard deviations may be noise: of that the share
+    `grain` is put back, interpolated (bicubic) as the measurement itself would be, so
+    that its grain is never amplified. The rest of an error is no noise and is corrected
+    exactly, as by `project`.
+
+    Parameters
+    ----------
+    image : (..., s*H, s*W), any units
+    measured : (..., H, W), the same units
+    sigma : (..., H, W), the same units: standard deviation of the noise; where it is 0
+        the result agrees exactly
+    grain : 0 (the image alone) to 1 (exact agreement); None: `usual_grain`
+
+    References
+    ----------
+    V. A. Morozov, 1966: the discrepancy principle, to fit data as well as their noise
+    allows, and no better.
+    """
+    error = measured - box_down(image, scale)
+    most = error.dtype.type(TOLERANCE) * sigma
+    explained = np.clip(error, -most, most)
+    share = usual_grain(sigma) if grain is None else error.dtype.type(grain)
+    kept = upsample(share * explained, scale)
+    unexplained = error - explained
+    if grain == 1:
+        unexplained = error - box_down(kept, scale)
+    fine = image + kept + conservative_upsample(unexplained, scale)
+    return Agreement(fine, error, explained)
+
+
+def usual_grain(sigma: Image) -> Image:
+    """Return the share of the grain that stays where nobody asks for another.
+
+    All of a faint grain stays: nobody sees it, and part of it may be texture. Of a
+    strong one so much less stays that what is left is ever fainter.
+
+    Parameters
+    ----------
+    sigma : any shape, units: standard deviation of the noise
+
+    Returns
+    -------
+    `LEAST_GRAIN` to 1: the square of `FAINT_GRAIN` / sigma
+    """
+    faint = sigma.dtype.type(FAINT_GRAIN)
+    ratio = faint / np.maximum(sigma, faint)
+    share: Image = np.maximum(ratio * ratio, sigma.dtype.type(LEAST_GRAIN))
+    return share
 
 
 def conservative_upsample(means: Image, scale: int) -> Image:
     """Return a smooth (..., s*H, s*W) with block means `means` (..., H, W)."""
     weights = _parabola_weights(scale)
     return finer(finer(means, weights, -2, "replicate"), weights, -1, "replicate")
+
+
+def within(image: Image, low: float, high: float, scale: int) -> Image:
+    """Return `image` (..., s*H, s*W) between two bounds, its block means kept.
+
+    A block mean outside the bounds becomes the nearer bound. In a block that has to
+    change, all values move by one amount and are then clipped: of all blocks with the
+    same mean within the bounds, that is the nearest one (water-filling; D. P. Palomar,
+    J. R. Fonollosa, IEEE Trans. Signal Process. 2005, 53(2):686-695).
+    """
+    outside = (image < low) | (image > high)
+    if not outside.any():
+        return image
+    blocks = _blocks(image, scale)
+    touched = _blocks(outside, scale).any(-1)
+    image = image.copy()
+    blocks = _blocks(image, scale)
+    blocks[touched] = _filled(blocks[touched].astype(np.float64), low, high)
+    return _image(blocks, image.shape, scale)
+
+
+def _blocks(image: NDArray[Any], scale: int) -> NDArray[Any]:
+    """Return (..., H, W, s * s) of an image (..., s*H, s*W)."""
+    *planes, rows, columns = image.shape
+    cut = image.reshape(*planes, rows // scale, scale, columns // scale, scale)
+    return cut.swapaxes(-3, -2).reshape(
+        *planes, rows // scale, columns // scale, scale * scale
+    )
+
+
+def _image(blocks: NDArray[Any], shape: tuple[int, ...], scale: int) -> NDArray[Any]:
+    *planes, rows, columns = shape
+    cut = blocks.reshape(*planes, rows // scale, columns // scale, scale, scale)
+    return cut.swapaxes(-3, -2).reshape(shape)
+
+
+def _filled(blocks: Image, low: float, high: float) -> Image:
+    """Return blocks (n, k) within bounds, with their old means, each moved evenly."""
+    mean = blocks.mean(-1, keepdims=True).clip(low, high)
+    # The amount lies where even the extreme values of the block reach the bounds.
+    least = low - blocks.max(-1, keepdims=True)
+    most = high - blocks.min(-1, keepdims=True)
+    for _ in range(BISECTIONS):
+        middle = (least + most) / 2
+        below = (blocks + middle).clip(low, high).mean(-1, keepdims=True) < mean
+        least = np.where(below, middle, least)
+        most = np.where(below, most, middle)
+    filled: Image = (blocks + (least + most) / 2).clip(low, high)
+    return filled
 
 
 @cache

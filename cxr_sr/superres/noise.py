@@ -56,7 +56,7 @@ CHI_MEDIAN = 0.4549
 FLATTEST_SHARE_OF_MEAN = 0.3
 """Mean low-frequency energy of the flattest blocks, over that of all, in pure noise."""
 WIDEST_PX = 1.3
-"""Sigma of the widest Gaussian by which the spectrum is continued to low frequencies."""
+"""Sigma of the widest Gaussian that continues the spectrum to low frequencies."""
 SMOOTHNESS, LOWER_SIDE = 3.0, 0.3
 """Of the curve of variance against level: its stiffness, and the weight of points above
 it, where the weight of points below it is 0.7."""
@@ -116,18 +116,23 @@ class Noise:
         return self.at(level) * np.float32(MARGIN)
 
     def planes(self, level: Array) -> NDArray[np.float32]:
-        """Return what a network is told, (2, ...) units; see `networks.NOISE_PLANES`."""
+        """Return (2, ...) units, as `networks.NOISE_PLANES` names them."""
         sigma = self.told(level)
         return np.stack([sigma, sigma * np.float32(self.correlation)])
 
 
-def estimate(planes: NDArray[Any], scaling: Scaling) -> Noise | None:
+def estimate(
+    planes: NDArray[Any],
+    scaling: Scaling,
+    mask: NDArray[np.bool_] | None = None,
+) -> Noise | None:
     """Return the noise of an image, or None if it has none that matters.
 
     Parameters
     ----------
     planes : (C, H, W) stored values; of a colour image the mean of the planes counts
     scaling : of the image
+    mask : (H, W) True where `planes` is no image
 
     Returns
     -------
@@ -138,6 +143,8 @@ def estimate(planes: NDArray[Any], scaling: Scaling) -> Noise | None:
     low, high = blocks.min((1, 2)), blocks.max((1, 2))
     inside = (low > low.min(initial=0)) & (high < high.max(initial=0))
     inside &= high > low
+    if mask is not None:
+        inside &= ~_blocks(mask[None]).any((1, 2))
     if np.count_nonzero(inside) < LEAST_BLOCKS:
         return None
     basis = BASIS.astype(np.float32)
@@ -156,7 +163,8 @@ def _blocks(planes: NDArray[Any]) -> NDArray[Any]:
     stride = min(max(stride, 3), LARGEST_STRIDE_PX)
     windows = sliding_window_view(planes, (BLOCK_PX, BLOCK_PX), (1, 2))
     chosen = windows[:, ::stride, ::stride].reshape(len(planes), -1, BLOCK_PX, BLOCK_PX)
-    return chosen[0] if len(planes) == 1 else chosen.mean(0)
+    blocks: NDArray[Any] = chosen[0] if len(planes) == 1 else chosen.mean(0)
+    return blocks
 
 
 def _spectra(level: Array, energy: Array) -> tuple[Array, Array, Array]:
@@ -170,8 +178,8 @@ def _spectra(level: Array, energy: Array) -> tuple[Array, Array, Array]:
         flat = group[np.argpartition(lowest[group], kept - 1)[:kept]]
         bands = [np.median(energy[flat][:, band]) / CHI_MEDIAN for band in BANDS]
         rows.append((np.median(level[flat]), bands, np.median(lowest[flat])))
-    levels, bands, lows = zip(*rows, strict=True)
-    return np.array(levels), np.array(bands), np.array(lows) / LOW.sum()
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    return columns[0], columns[1], columns[2] / LOW.sum()
 
 
 def _noise(levels: Array, bands: Array, lows: Array, code: float) -> Noise | None:
@@ -243,6 +251,8 @@ def level_of(unit: Array) -> Array:
         margins[axis] = (LEVEL_RADIUS_PX, LEVEL_RADIUS_PX)
         padded = np.pad(unit, margins, mode="edge")
         length = unit.shape[axis]
-        slices = (padded.take(range(k, k + length), axis) for k in range(width))
-        unit = sum(slices) / unit.dtype.type(width)
+        total = np.zeros_like(unit)
+        for k in range(width):
+            total += padded.take(range(k, k + length), axis)
+        unit = total / unit.dtype.type(width)
     return unit

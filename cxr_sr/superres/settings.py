@@ -6,21 +6,30 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 
-from cxr_sr.names import Consistency, EngineName, Precision
+from cxr_sr.errors import SettingsError
+from cxr_sr.names import Consistency, EngineName, Precision, ValueRange
 from cxr_sr.superres.engines import choose
 from cxr_sr.superres.models.zoo import Model
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to compute; of it, `precision` and `consistency` change what is computed."""
+    """How to compute.
+
+    `precision`, `consistency`, `grain` and `value_range` change the result.
+    """
 
     engine: EngineName = "auto"
     """What runs the network."""
     precision: Precision = "auto"
     """Of the network; auto: int8 where model and machine have it. The base is fp32."""
-    consistency: Consistency = "box"
-    """The projection onto the measured pixels."""
+    consistency: Consistency = "noise"
+    """The projection onto the measured pixels; `noise`: as far as theirs allows."""
+    grain: float | None = None
+    """Share of the measured grain that stays with `noise`, 0 to 1; None: all of a faint
+    grain and less of a strong one (`consistency.usual_grain`)."""
+    value_range: ValueRange = "source"
+    """The values that a result may take."""
     threads: int = 0
     """Tiles computed at a time; 0: one for each processor that this process may use
     (affinity, container quota, SLURM), which processes of `multiprocessing` divide."""
@@ -30,6 +39,13 @@ class Settings:
     """Aim for the peak of the whole process, in MB, a paged-out output left out."""
     now: datetime | None = None
     """The time that is written into headers; None: the time of the call."""
+
+    def __post_init__(self) -> None:
+        if self.grain is not None and not 0 <= self.grain <= 1:
+            raise SettingsError(
+                f"a grain of {self.grain} is no share of the measured grain; expected "
+                "a number between 0 (none of it stays) and 1 (all of it)"
+            )
 
 
 def resolved(settings: Settings, model: Model) -> Settings:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from cxr_sr.formats import check_storable
 from cxr_sr.radiograph import Derivation, Radiograph
-from cxr_sr.superres import consistency as projection
 from cxr_sr.superres import tiling
 from cxr_sr.superres.arguments import check_radiograph, model_of, target_of
 from cxr_sr.superres.budget import threads_of, tiles_of
-from cxr_sr.superres.canvas import STRIP_ROWS, canvas
+from cxr_sr.superres.canvas import STRIP_ROWS
 from cxr_sr.superres.chain import Chain
-from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.intensity import IDENTITY, Scaling
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
+from cxr_sr.superres.noise import Noise
+from cxr_sr.superres.padding import padding_mask
+from cxr_sr.superres.pixels import Tally, compute
 from cxr_sr.superres.resize import resize
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target, plan_size
@@ -67,10 +68,14 @@ def upscale(
     size = plan_size(radiograph, target_of(target), model.spec)
     check_storable((*size.shape, *radiograph.pixels.shape[2:]), radiograph.format)
     chain = open_chain(model, size.scale, settings, radiograph.pixels.shape[2:])
-    fine, tally = _compute(radiograph, chain, settings)
+    fine, tally, whole = compute(radiograph, chain, settings)
     padding = radiograph.padding if tally.padding_kept else None
     pixels = resize(fine, size.shape, radiograph.format, padding)
     derivation = _derivation(radiograph, pixels, chain, tally)
+    derivation = dataclasses.replace(derivation, value_range=settings.value_range)
+    if whole.noise is not None:
+        codes = abs(Scaling.of(radiograph).slope)
+        derivation = _of_noise(derivation, chain, whole.noise, codes)
     return _finish(radiograph, pixels, derivation, settings.now)
 
 
@@ -84,12 +89,12 @@ def super_resolve(
     chain = open_chain(model, scale, settings)
     result = np.empty([side * scale for side in unit.shape], unit.dtype)
     tiles = tiles_of(unit.shape, chain, settings)
-    gain = chain.gain(unit[None])
+    whole = chain.look(unit[None], IDENTITY)
     work = tiling.run(
-        lambda t: chain(unit[None, *t.padded], gain), tiles, threads_of(settings)
+        lambda t: chain(unit[None, *t.padded], whole), tiles, threads_of(settings)
     )
     for tile, fine in work:
-        result[tile.target(scale)] = fine[0, *tile.inner(scale)]
+        result[tile.target(scale)] = fine.image[0, *tile.inner(scale)]
     return result
 
 
@@ -110,7 +115,7 @@ def open_chain(
         If the model does not do the scale, the precision or the planes.
     """
     model.spec.check_planes(planes)
-    return Chain.open(
+    chain = Chain.open(
         model,
         scale,
         settings.consistency,
@@ -118,105 +123,14 @@ def open_chain(
         settings.precision,
         threads_of(settings),
     )
-
-
-@dataclass(frozen=True)
-class _Tally:
-    """What a tile, or all of them, missed the input by, in stored codes."""
-
-    largest: float = 0.0
-    squares: float = 0.0
-    count: int = 0
-    padding_kept: bool = True
-
-    def __add__(self, other: _Tally) -> _Tally:
-        return _Tally(
-            max(self.largest, other.largest),
-            self.squares + other.squares,
-            self.count + other.count,
-            self.padding_kept and other.padding_kept,
-        )
-
-
-class _Job:
-    """One radiograph on its way; `tile` is called from several threads."""
-
-    def __init__(self, radiograph: Radiograph, chain: Chain) -> None:
-        self.radiograph = radiograph
-        self.chain = chain
-        self.scaling = Scaling.of(radiograph)
-        self.planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
-        self.mask = padding_mask(self.planes[0], radiograph.padding)
-        self.view = self.planes
-        if self.mask is not None:
-            self.view = fill(self.planes[0], self.mask)[None]
-        self.gain = chain.gain(self.view, self.scaling.slope)
-
-    def tile(self, tile: tiling.Tile) -> tuple[NDArray[Any], _Tally]:
-        """Compute the stored values (C, s*h, s*w) of one tile's core."""
-        fmt = self.radiograph.format
-        stored = self.view[:, *tile.padded]
-        fine = self.chain(self.scaling.normalise(stored), self.gain)
-        codes = self.scaling.denormalise(fine)
-        np.rint(codes, out=codes)
-        wanted = codes
-        codes = wanted.clip(fmt.minimum, fmt.maximum)
-        error = self._error(codes, codes != wanted, stored, tile)
-        result = codes[:, *tile.inner(self.chain.scale)].astype(fmt.dtype)
-        kept = self._pad(result, tile)
-        largest = float(np.abs(error).max(initial=0.0))
-        return result, _Tally(largest, float(error @ error), error.size, kept)
-
-    def _error(
-        self,
-        codes: NDArray[Any],
-        clipped: NDArray[np.bool_],
-        stored: NDArray[Any],
-        tile: tiling.Tile,
-    ) -> NDArray[Any]:
-        """Return the core's errors (n,) where neither clipped nor padding."""
-        scale, inner = self.chain.scale, tile.inner()
-        reduced = projection.reduce(codes, scale, self.chain.consistency)
-        error = (reduced - stored)[:, *inner]
-        counted = np.ones(error.shape, bool)
-        if clipped.any():
-            share = projection.reduce(clipped.astype(codes.dtype), scale, "box")
-            counted &= share[:, *inner] == 0
-        if self.mask is not None:
-            counted &= ~self.mask[tile.core]
-        agreed: NDArray[Any] = error[counted]
-        return agreed
-
-    def _pad(self, result: NDArray[Any], tile: tiling.Tile) -> bool:
-        """Put padding back into a tile; tell whether it stays distinguishable."""
-        if self.radiograph.padding is None:
-            return True
-        kept = avoid(result, self.radiograph.padding, self.radiograph.format)
-        if self.mask is not None:
-            mask = self.mask[tile.core]
-            restore(result[0], self.planes[0][tile.core], mask, self.chain.scale)
-        return kept
-
-
-def _compute(
-    radiograph: Radiograph, chain: Chain, settings: Settings
-) -> tuple[NDArray[Any], _Tally]:
-    """Return stored values (s*H, s*W[, 3]) and their agreement with the input."""
-    job = _Job(radiograph, chain)
-    scale = chain.scale
-    planes, rows, columns = job.planes.shape
-    shape = (rows * scale, columns * scale, planes)
-    result = canvas(shape, radiograph.format.dtype)
-    tally = _Tally()
-    tiles = tiles_of((rows, columns), chain, settings)
-    for tile, (part, part_tally) in tiling.run(job.tile, tiles, threads_of(settings)):
-        result[tile.target(scale)] = part.transpose(1, 2, 0)
-        tally += part_tally
-    return result.reshape(*shape[:2], *radiograph.pixels.shape[2:]), tally
+    return dataclasses.replace(chain, grain=settings.grain)
 
 
 def _derivation(
-    radiograph: Radiograph, pixels: NDArray[Any], chain: Chain, tally: _Tally
+    radiograph: Radiograph,
+    pixels: NDArray[Any],
+    chain: Chain,
+    tally: Tally,
 ) -> Derivation:
     rows, columns = radiograph.shape
     engine = chain.engine
@@ -229,11 +143,25 @@ def _derivation(
         precision=chain.precision,
         consistency=chain.consistency,
         consistency_max=tally.largest,
-        consistency_rms=(tally.squares / max(tally.count, 1)) ** 0.5,
+        consistency_rms=tally.rms,
         minimum=low,
         maximum=high,
+        grain_asked=chain.grain,
         padding_kept=tally.padding_kept,
+        noise_explained=tally.explained_share,
         pixels_sha256=radiograph.pixels_sha256,
+    )
+
+
+def _of_noise(
+    derivation: Derivation, chain: Chain, noise: Noise, codes: float
+) -> Derivation:
+    """Return `derivation` with what is known of the noise; `codes` make one unit."""
+    return dataclasses.replace(
+        derivation,
+        noise_sigma=noise.usual * codes,
+        noise_correlation=noise.correlation,
+        grain=chain.grain_of(noise),
     )
 
 

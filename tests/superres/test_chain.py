@@ -8,18 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_sr.errors import EngineError, SettingsError
-from cxr_sr.superres.chain import Chain
+from cxr_sr.superres.chain import NOTHING_KNOWN, Chain, Whole
 from cxr_sr.superres.consistency import project
 from cxr_sr.superres.models.shipped import INTERPOLATORS
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import MODELS, Model, load_model
+from cxr_sr.superres.noise import Noise
 from cxr_sr.superres.resample import KERNELS, box_down, upsample
 from cxr_sr.superres.tiling import plan
 from tests.builders import structure, tiny_model, tiny_network, tiny_spec
 
 SCALES = [2, 3, 4, 8]
 CONSISTENCY = ["off", "box", "bicubic"]
-NETWORKS = ["trunk", "hydra", "vdsr"]
+NETWORKS = ["trunk", "told", "hydra", "vdsr"]
+NOISY = Whole(noise=Noise((0.2, 0.6), (0.02, 0.08), 0.3))
 
 
 class TorchEngine:
@@ -95,14 +97,14 @@ def chain_of(name, scale, consistency="box", network=None):
     return Chain(spec, scale, TorchEngine(network, scale), consistency)
 
 
-def in_tiles(chain, unit, tile_px, halo_px=None):
+def in_tiles(chain, unit, tile_px, halo_px=None, whole=NOTHING_KNOWN):
     """What `chain` makes of `unit` (C, H, W) in tiles."""
     scale = chain.scale
     halo_px = chain.halo_px if halo_px is None else halo_px
     planes, rows, columns = unit.shape
     result = np.full((planes, rows * scale, columns * scale), np.nan, unit.dtype)
     for tile in plan((rows, columns), tile_px, halo_px):
-        fine = chain(unit[:, *tile.padded])
+        fine = chain(unit[:, *tile.padded], whole).image
         result[:, *tile.target(scale)] = fine[:, *tile.inner(scale)]
     return result
 
@@ -133,7 +135,7 @@ class TestTiledIsWhole:
         rows, columns, tile_px = sides
         chain = chain_of(name, scale, consistency)
         unit = structure((2, rows, columns)).astype(dtype)
-        assert np.array_equal(in_tiles(chain, unit, tile_px), chain(unit))
+        assert np.array_equal(in_tiles(chain, unit, tile_px), chain(unit).image)
 
     @pytest.mark.parametrize("scale", SCALES)
     @pytest.mark.parametrize("consistency", ["off", "box"])
@@ -142,13 +144,37 @@ class TestTiledIsWhole:
     def test_every_network(self, name, scale, consistency):
         chain = chain_of(name, scale, consistency)
         unit = structure((1, 35, 31) if scale < 4 else (1, 30, 8))
-        assert np.array_equal(in_tiles(chain, unit, 11), chain(unit))
+        assert np.array_equal(in_tiles(chain, unit, 11), chain(unit).image)
+
+    @given(
+        st.sampled_from([*INTERPOLATORS]),
+        st.sampled_from(SCALES),
+        st.sampled_from([None, 0.0, 0.3, 1.0]),
+        st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(3, 50)),
+    )
+    @settings(max_examples=40, deadline=None)
+    def test_with_noise_estimated_once(self, name, scale, grain, sides):
+        """The noise is that of the whole image, whichever tile asks for it."""
+        rows, columns, tile_px = sides
+        chain = dataclasses.replace(chain_of(name, scale, "noise"), grain=grain)
+        unit = structure((2, rows, columns)).astype(np.float32)
+        tiled = in_tiles(chain, unit, tile_px, whole=NOISY)
+        assert np.array_equal(tiled, chain(unit, NOISY).image)
+
+    @pytest.mark.parametrize("scale", SCALES)
+    @pytest.mark.usefixtures("ordered")
+    def test_a_network_that_is_told_the_noise(self, scale):
+        chain = chain_of("told", scale, "noise")
+        unit = structure((1, 40, 31) if scale < 4 else (1, 36, 8))
+        tiled = in_tiles(chain, unit, 11, whole=NOISY)
+        assert np.array_equal(tiled, chain(unit, NOISY).image)
+        assert not np.array_equal(tiled, chain(unit).image)
 
     @pytest.mark.usefixtures("ordered")
     def test_with_the_far_sighted_bicubic_projection(self):
         chain = chain_of("trunk", 2, "bicubic")
         unit = structure((1, 70, 40))
-        assert np.array_equal(in_tiles(chain, unit, 35), chain(unit))
+        assert np.array_equal(in_tiles(chain, unit, 35), chain(unit).image)
 
     @pytest.mark.parametrize("name", NETWORKS)
     def test_networks_at_their_full_width_to_the_last_bits(self, name):
@@ -156,7 +182,7 @@ class TestTiledIsWhole:
         pytest.importorskip("torch")
         chain = chain_of(name, 2, network=tiny_network(name))
         unit = structure((1, 33, 5))
-        difference = in_tiles(chain, unit, 11) - chain(unit)
+        difference = in_tiles(chain, unit, 11) - chain(unit).image
         assert np.abs(difference).max() < 1e-12
 
     @pytest.mark.parametrize("scale", SCALES)
@@ -164,7 +190,7 @@ class TestTiledIsWhole:
         pytest.importorskip("torch")
         chain = Chain.open(tiny_model(tmp_path), scale, "box", "onnx")
         unit = structure((1, 35, 31)).astype(np.float32)
-        difference = in_tiles(chain, unit, 11) - chain(unit)
+        difference = in_tiles(chain, unit, 11) - chain(unit).image
         assert np.abs(difference).max() < 1e-5
 
     @pytest.mark.parametrize("name", [*KERNELS, *NETWORKS])
@@ -172,8 +198,8 @@ class TestTiledIsWhole:
     def test_with_a_narrower_halo_they_differ(self, name):
         chain = chain_of(name, 2)
         unit = np.random.default_rng(0).random((1, 70, 40))
-        narrow = in_tiles(chain, unit, 35, chain.halo_px - 1)
-        assert not np.array_equal(narrow, chain(unit))
+        narrow = in_tiles(chain, unit, 35, chain.halo_px - 1, NOISY)
+        assert not np.array_equal(narrow, chain(unit, NOISY).image)
 
 
 class TestChain:
@@ -188,19 +214,21 @@ class TestChain:
         residual = chain.engine(image[None])[0]
         assert np.abs(residual).max() > 0.01
         expected = project(base + residual, unit, scale)
-        np.testing.assert_allclose(chain(unit), expected, atol=1e-12)
+        np.testing.assert_allclose(chain(unit).image, expected, atol=1e-12)
 
     @pytest.mark.parametrize("name", INTERPOLATORS)
     def test_an_interpolator_is_just_that(self, name):
         unit = structure((1, 9, 8))
-        assert np.array_equal(chain_of(name, 3, "off")(unit), upsample(unit, 3, name))
+        assert np.array_equal(
+            chain_of(name, 3, "off")(unit).image, upsample(unit, 3, name)
+        )
 
     @pytest.mark.parametrize("name", [*INTERPOLATORS, "trunk"])
     def test_its_box_means_are_the_input(self, name):
         if name == "trunk":
             pytest.importorskip("torch")
         unit = structure((1, 9, 8))
-        means = box_down(chain_of(name, 4)(unit), 4)
+        means = box_down(chain_of(name, 4)(unit).image, 4)
         np.testing.assert_allclose(means, unit, atol=1e-12)
 
     @pytest.mark.parametrize("name", ["bicubic", "trunk"])
@@ -209,20 +237,20 @@ class TestChain:
         if name == "trunk":
             pytest.importorskip("torch")
         unit = structure((1, 9, 8)).astype(dtype)
-        assert chain_of(name, 2)(unit).dtype == dtype
+        assert chain_of(name, 2)(unit).image.dtype == dtype
 
     def test_nothing_is_clipped(self):
         unit = np.full((1, 9, 8), 7.5)
         unit[:, 4:] = -3
-        fine = chain_of("bicubic", 2)(unit)
+        fine = chain_of("bicubic", 2)(unit).image
         assert fine.max() > 7.5
         assert fine.min() < -3
 
     def test_a_gray_network_sees_color_plane_by_plane(self):
         pytest.importorskip("torch")
         chain, unit = chain_of("trunk", 2), structure((3, 9, 8))
-        alone = np.concatenate([chain(plane[None]) for plane in unit])
-        np.testing.assert_allclose(chain(unit), alone, atol=1e-12)
+        alone = np.concatenate([chain(plane[None]).image for plane in unit])
+        np.testing.assert_allclose(chain(unit).image, alone, atol=1e-12)
 
     def test_a_color_network_sees_the_planes_together(self):
         pytest.importorskip("torch")
@@ -233,8 +261,8 @@ class TestChain:
         unit = structure((3, 9, 8))
         other = unit.copy()
         other[0] += 0.1
-        assert chain(unit).shape == (3, 18, 16)
-        assert not np.allclose(chain(unit)[2], chain(other)[2])
+        assert chain(unit).image.shape == (3, 18, 16)
+        assert not np.allclose(chain(unit).image[2], chain(other).image[2])
 
 
 HALOS = [

@@ -111,7 +111,10 @@ class TestAgreement:
 
     def test_the_projections_differ_as_they_promise(self):
         kinds = ("box", "bicubic", "off")
-        results = [upscaled(radiograph(), consistency=kind) for kind in kinds]
+        results = [
+            upscaled(radiograph(), consistency=kind, value_range="stored")
+            for kind in kinds
+        ]
         box, bicubic, off = (derivation_of(r).consistency_max for r in results)
         assert box <= 0.5
         assert bicubic < 2
@@ -175,9 +178,12 @@ class TestStoredValues:
     def test_color_goes_plane_by_plane(self):
         fmt = pixel_format(8, photometric="RGB")
         pixels = noise((9, 7, 3), fmt)
-        result = upscaled(radiograph(pixels, fmt)).pixels
+        whole = {"value_range": "stored"}
+        result = upscaled(radiograph(pixels, fmt), **whole).pixels
         gray = pixel_format(8)
-        planes = [upscaled(radiograph(pixels[..., k], gray)).pixels for k in range(3)]
+        planes = [
+            upscaled(radiograph(pixels[..., k], gray), **whole).pixels for k in range(3)
+        ]
         assert np.array_equal(result, np.stack(planes, axis=-1))
 
 
@@ -195,7 +201,7 @@ class TestSuperResolve:
         scaling = Scaling.of(image)
         unit = scaling.normalise(image.pixels)
         fine = scaling.denormalise(super_resolve(unit, model, 2, ONE_THREAD))
-        stored = upscaled(image, model).pixels
+        stored = upscaled(image, model, value_range="stored").pixels
         assert np.array_equal(np.rint(fine).clip(0, 4095), stored)
 
 

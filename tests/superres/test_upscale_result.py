@@ -102,7 +102,7 @@ def no_work(monkeypatch):
         raise AssertionError(arguments)
 
     monkeypatch.setattr("cxr_sr.superres.upscale.Chain.open", fail)
-    monkeypatch.setattr("cxr_sr.superres.upscale.canvas", fail)
+    monkeypatch.setattr("cxr_sr.superres.pixels.canvas", fail)
 
 
 @pytest.mark.usefixtures("no_work")

@@ -27,6 +27,7 @@ from cxr_sr.names import (
     OverlayPlanes,
     Precision,
     PrivateElements,
+    ValueRange,
 )
 
 SIZE = "Output size"
@@ -88,9 +89,34 @@ class Options:
     consistency: Annotated[
         Consistency,
         Option(
-            help="Reduced this way, the output equals the input.", rich_help_panel=HOW
+            help="How the output has to agree with the input. noise: averaged back, it "
+            "differs from the input by no more than the input's own noise. box, "
+            "bicubic: reduced this way, it equals the input. off: the network alone.",
+            rich_help_panel=HOW,
         ),
-    ] = "box"
+    ] = "noise"
+    grain: Annotated[
+        float | None,
+        Option(
+            min=0,
+            max=1,
+            metavar="0..1",
+            help="With --consistency noise: share of the measured grain that stays. "
+            "0: the network's estimate alone; 1: exact agreement. "
+            "[default: all of a faint grain, a tenth of a strong one]",
+            show_default=False,
+            rich_help_panel=HOW,
+        ),
+    ] = None
+    value_range: Annotated[
+        ValueRange,
+        Option(
+            "--range",
+            help="Values that the output may take. source: between the input's least "
+            "and largest value; stored: all that its bits can hold.",
+            rich_help_panel=HOW,
+        ),
+    ] = "source"
     device: Annotated[
         str,
         Option(

@@ -35,6 +35,8 @@ def recipe_of(options: Options) -> UpscalingRecipe:
         engine=options.engine,
         precision=options.precision,
         consistency=options.consistency,
+        grain=options.grain,
+        value_range=options.value_range,
         threads=options.threads or _share(options),
         tile_px=options.tile,
         max_memory_mb=options.max_memory,

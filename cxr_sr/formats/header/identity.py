@@ -198,10 +198,23 @@ def derivation_text(derivation: Derivation) -> str:
         weights = f"weights SHA-256 {derivation.weights_sha256[:16]}"
         how = f"super-resolved {label} by {model} ({weights}, {derivation.precision})"
     return (
-        f"{TOOL} {tool_version()}: {how}; consistency {derivation.consistency}, off "
+        f"{TOOL} {tool_version()}: {how}; consistency {derivation.consistency}"
+        f"{_noise(derivation)}, off "
         f"the source by at most {derivation.consistency_max:.3g}, RMS "
         f"{derivation.consistency_rms:.3g} stored codes; research only, not for "
         "diagnosis"
+    )
+
+
+def _noise(derivation: Derivation) -> str:
+    """Return a clause on the noise of the source, if any was found."""
+    if not derivation.noise_sigma:
+        return ""
+    return (
+        f" (noise of the source: SD {derivation.noise_sigma:.3g} codes, correlation "
+        f"{derivation.noise_correlation:.2f}, explains "
+        f"{derivation.noise_explained:.0%} of the disagreement; grain kept "
+        f"{derivation.grain:.2g})"
     )
 
 
@@ -236,6 +249,8 @@ def _settings(derivation: Derivation) -> list[str]:
         derivation.engine,
         derivation.precision,
         derivation.consistency,
+        "" if derivation.grain_asked is None else str(derivation.grain_asked),
+        derivation.value_range,
         tool_version(),
     ]
 

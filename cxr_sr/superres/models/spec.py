@@ -107,6 +107,11 @@ class ModelSpec:
             )
 
     @property
+    def noise_planes(self) -> int:
+        """Planes beside the image that tell the network the image's noise."""
+        return self.settings.get("noise", 0)
+
+    @property
     def learned(self) -> bool:
         """Whether there are weights."""
         return bool(self.network)

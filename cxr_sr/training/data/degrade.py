@@ -73,6 +73,11 @@ class Coarse(NamedTuple):
     noise: Tensor
     """(N, 2, h, w) in units; see `networks.NOISE_PLANES`."""
 
+    @classmethod
+    def of(cls, image: Tensor) -> Coarse:
+        """Return crops (N, C, h, w) that have no noise."""
+        return cls(image, image.new_zeros(len(image), 2, *image.shape[2:]))
+
     def times(self, gain: Tensor) -> Coarse:
         """Return both multiplied by `gain`."""
         return Coarse(self.image * gain, self.noise * gain)

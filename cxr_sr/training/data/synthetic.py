@@ -136,7 +136,7 @@ def _arc(box: list[float], ends: tuple[float, float], width: float) -> Plane:
     page = Picture.new("L", (SIDE_PX * FINER,) * 2)
     if box[2] > box[0] and box[3] > box[1]:
         ImageDraw.Draw(page).arc(box, *ends, 255, max(1, round(width * FINER)))
-    return _binned(np.asarray(page, np.float32) / 255)
+    return _cover(page)
 
 
 def _wires(unit: Plane, random: np.random.Generator) -> Plane:
@@ -149,7 +149,7 @@ def _wires(unit: Plane, random: np.random.Generator) -> Plane:
             points = _curve(points)
         line = [tuple(point) for point in points.tolist()]
         ImageDraw.Draw(page).line(line, 255, width, joint="curve")
-        cover = _binned(np.asarray(page, np.float32) / 255)
+        cover = _cover(page)
         unit = unit + random.uniform(0.03, 0.5) * random.choice([-1, 1]) * cover
     return unit.astype(np.float32)
 
@@ -162,7 +162,13 @@ def _curve(points: NDArray[np.float64]) -> NDArray[np.float64]:
         math.comb(order, k) * t**k * (1 - t) ** (order - k) * point
         for k, point in enumerate(points)
     )
-    return np.sum(list(terms), axis=0)
+    curve: NDArray[np.float64] = np.sum(list(terms), axis=0)
+    return curve
+
+
+def _cover(page: Picture.Image) -> Plane:
+    """Return which share of each pixel a page covers."""
+    return _binned(np.asarray(page, np.float32) / np.float32(255))
 
 
 def _binned(page: Plane) -> Plane:

@@ -56,7 +56,10 @@ def settings(**changes: object) -> Degradation:
 
 
 def detect(fine: Tensor, scale: int = 2, seed: int = 0, **changes: object) -> Tensor:
-    return detector(fine, scale, settings(**changes), generator(seed))
+    random = generator(seed)
+    shape = (*fine.shape[:2], *(side // scale for side in fine.shape[2:]))
+    noise = torch.randn(shape, generator=generator(seed + 1), dtype=fine.dtype)
+    return detector(fine, scale, settings(**changes), random, noise)[0]
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -77,7 +80,7 @@ def test_bicubic_is_what_evaluation_undoes(scale: int):
         scale,
         Coding(pixel_format(8), Scaling(0, 255)),
     )
-    seen = degrade(fine.double(), codes(8), scale, Degradation(), generator())
+    seen = degrade(fine.double(), codes(8), scale, Degradation(), generator()).image
     difference = np.abs(seen[0, 0].numpy() * 255 - by_numpy).round()
     assert difference.max() <= 1
     assert np.count_nonzero(difference) < 0.02 * difference.size
@@ -105,7 +108,7 @@ def test_box_averages_each_block(scale: int):
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_a_coarse_image_is_scale_times_smaller(kind: str, scale: int):
     settings = Degradation((kind,))
-    coarse = degrade(image(), codes().float(), scale, settings, generator())
+    coarse = degrade(image(), codes().float(), scale, settings, generator()).image
     assert coarse.shape == (1, 1, 48 // scale, 72 // scale)
     assert coarse.dtype == torch.float32
 
@@ -114,7 +117,7 @@ def test_a_coarse_image_is_scale_times_smaller(kind: str, scale: int):
 def test_a_flat_image_keeps_its_value(kind: str, scale: int, value: float):
     """Up to noise, which a flood of quanta makes vanish."""
     quiet = Degradation((kind,), quanta=NOISELESS)
-    coarse = degrade(flat(value, 24), codes(), scale, quiet, generator())
+    coarse = degrade(flat(value, 24), codes(), scale, quiet, generator()).image
     assert float((coarse - value).abs().max()) < 1e-4
 
 
@@ -211,14 +214,16 @@ def test_nothing_becomes_infinite_where_no_quanta_arrive():
 def test_the_same_seed_gives_the_same_image(kind: str):
     chosen = Degradation((kind,))
     first, second = (
-        degrade(image(), codes(), 2, chosen, generator(5)) for _ in range(2)
+        degrade(image(), codes(), 2, chosen, generator(5)).image for _ in range(2)
     )
     assert torch.equal(first, second)
 
 
 def test_a_mixture_draws_each_of_its_kinds():
     mixture = Degradation.of("bicubic, box")
-    found = [degrade(image(), codes(), 2, mixture, generator(n)) for n in range(16)]
+    found = [
+        degrade(image(), codes(), 2, mixture, generator(n)).image for n in range(16)
+    ]
     binned = stored(box(image(), 2), codes())
     is_box = [torch.equal(f, binned) for f in found]
     is_bicubic = [bool((f - bicubic(image(), 2)).abs().max() < 3e-5) for f in found]

@@ -1,0 +1,170 @@
+"""The stored values of a result, tile by tile, and how far they agree with the input.
+
+All is measured on the values that are stored: after bounds, rounding and padding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.names import ValueRange
+from cxr_sr.radiograph import Radiograph
+from cxr_sr.superres import tiling
+from cxr_sr.superres.budget import threads_of, tiles_of
+from cxr_sr.superres.canvas import canvas
+from cxr_sr.superres.chain import Chain, Whole
+from cxr_sr.superres.consistency import Agreement, reduce, within
+from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
+from cxr_sr.superres.settings import Settings
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How far a tile, or all of them, agree with the input."""
+
+    largest: float = 0.0
+    """Largest disagreement of the result's means with the input, in stored codes."""
+    squares: float = 0.0
+    """Sum of the squared disagreements, in stored codes."""
+    count: int = 0
+    """Pixels of the input that are no padding."""
+    before: float = 0.0
+    """Sum of the squared disagreements before the noise was asked about, in units."""
+    explained: float = 0.0
+    """The part of that sum that the noise explains."""
+    padding_kept: bool = True
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            max(self.largest, other.largest),
+            self.squares + other.squares,
+            self.count + other.count,
+            self.before + other.before,
+            self.explained + other.explained,
+            self.padding_kept and other.padding_kept,
+        )
+
+    @property
+    def rms(self) -> float:
+        """Root mean square of the disagreement, in stored codes."""
+        return float((self.squares / max(self.count, 1)) ** 0.5)
+
+    @property
+    def explained_share(self) -> float:
+        """Share of the squared disagreement that the noise explains; 1 without any."""
+        return self.explained / self.before if self.before else 1.0
+
+
+class Work:
+    """One radiograph on its way; `tile` is called from several threads.
+
+    Parameters
+    ----------
+    radiograph : as it was read
+    chain : of its model at one scale
+    value_range : "source" keeps the result between the least and the largest value of
+        the radiograph, padding left out; "stored" between those of its pixel format
+    """
+
+    def __init__(
+        self, radiograph: Radiograph, chain: Chain, value_range: ValueRange
+    ) -> None:
+        self.radiograph = radiograph
+        self.chain = chain
+        self.scaling = Scaling.of(radiograph)
+        self.planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
+        self.mask = padding_mask(self.planes[0], radiograph.padding)
+        self.view = self.planes
+        if self.mask is not None:
+            self.view = fill(self.planes[0], self.mask)[None]
+        self.whole: Whole = chain.look(self.view, self.scaling, self.mask)
+        fmt = radiograph.format
+        self.bounds = fmt.minimum, fmt.maximum
+        if value_range == "source":
+            self.bounds = int(self.view.min()), int(self.view.max())
+
+    def tile(self, tile: tiling.Tile) -> tuple[NDArray[Any], Tally]:
+        """Compute the stored values (C, s*h, s*w) of one tile's core."""
+        chain, inner = self.chain, tile.inner(self.chain.scale)
+        found = chain(self.scaling.normalise(self.view[:, *tile.padded]), self.whole)
+        codes = self.scaling.denormalise(found.image)
+        if chain.consistency in ("noise", "box"):
+            codes = within(codes[:, *inner], *self.bounds, chain.scale)
+        codes = np.rint(codes, out=codes).clip(*self.bounds)
+        core = codes if found.image.shape != codes.shape else codes[:, *inner]
+        result = core.astype(self.radiograph.format.dtype)
+        kept = self._pad(result, tile)
+        if chain.consistency == "bicubic":  # whose kernel sees what lies around
+            means = reduce(codes, chain.scale, "bicubic")[:, *tile.inner()]
+        else:
+            means = reduce(result.astype(np.float32), chain.scale, "box")
+        return result, self._tally(means, found, tile, padding_kept=kept)
+
+    def _tally(
+        self,
+        means: NDArray[Any],
+        found: Agreement,
+        tile: tiling.Tile,
+        *,
+        padding_kept: bool,
+    ) -> Tally:
+        error = means - self.view[:, *tile.core]
+        if self.mask is not None:
+            error = error[:, ~self.mask[tile.core]]
+        counted = error.ravel()
+        return Tally(
+            float(np.abs(counted).max(initial=0.0)),
+            float(counted @ counted),
+            counted.size,
+            _energy(found.error, tile),
+            _energy(found.explained, tile),
+            padding_kept,
+        )
+
+    def _pad(self, result: NDArray[Any], tile: tiling.Tile) -> bool:
+        """Put padding back into a tile; tell whether it stays distinguishable."""
+        if self.radiograph.padding is None:
+            return True
+        kept = avoid(result, self.radiograph.padding, self.radiograph.format)
+        if self.mask is not None:
+            mask = self.mask[tile.core]
+            restore(result[0], self.planes[0][tile.core], mask, self.chain.scale)
+        return kept
+
+
+def _energy(values: NDArray[Any] | None, tile: tiling.Tile) -> float:
+    """Return the sum of the squares of a tile's core."""
+    if values is None:
+        return 0.0
+    core = values[:, *tile.inner()].ravel()
+    return float(core @ core)
+
+
+def compute(
+    radiograph: Radiograph, chain: Chain, settings: Settings
+) -> tuple[NDArray[Any], Tally, Whole]:
+    """Return the stored values (s*H, s*W[, 3]), their agreement, and what was known.
+
+    Parameters
+    ----------
+    radiograph : as it was read
+    chain : of its model at one scale
+    settings : threads, tiles and the range of values
+    """
+    work = Work(radiograph, chain, settings.value_range)
+    scale = chain.scale
+    planes, rows, columns = work.planes.shape
+    shape = (rows * scale, columns * scale, planes)
+    result = canvas(shape, radiograph.format.dtype)
+    tally = Tally()
+    tiles = tiles_of((rows, columns), chain, settings)
+    for tile, (part, part_tally) in tiling.run(work.tile, tiles, threads_of(settings)):
+        result[tile.target(scale)] = part.transpose(1, 2, 0)
+        tally += part_tally
+    pixels = result.reshape(*shape[:2], *radiograph.pixels.shape[2:])
+    return pixels, tally, work.whole

@@ -6,10 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_sr.superres.consistency import (
+    LEAST_GRAIN,
     RADIUS_PX,
+    TOLERANCE,
+    agree,
     conservative_upsample,
     project,
     reduce,
+    usual_grain,
+    within,
 )
 from cxr_sr.superres.resample import box_down, upsample
 from tests.builders import structure
@@ -188,3 +193,98 @@ class TestAll:
         assert np.abs(reach).max(initial=0) <= RADIUS_PX[consistency]
         if consistency == "box":
             assert np.abs(reach).max() == RADIUS_PX["box"]
+
+
+class TestNoise:
+    """What the noise explains may stay; all else is corrected."""
+
+    @pytest.mark.parametrize("scale", SCALES)
+    def test_without_noise_it_is_the_exact_box_bit_for_bit(self, scale):
+        image, measured = random_image((12 * scale,) * 2), random_image((12, 12))
+        found = agree(image, measured, scale, np.zeros((12, 12)))
+        assert np.array_equal(found.image, project(image, measured, scale))
+
+    @pytest.mark.parametrize("grain", [None, 0.0, 0.25, 1.0])
+    def test_the_rest_is_no_more_than_the_noise_explains(self, grain):
+        image, measured = random_image((48, 48)), 3 * random_image((24, 24), seed=1)
+        sigma = np.full((24, 24), 0.5)
+        fine = agree(image, measured, 2, sigma, grain).image
+        rest = np.abs(measured - box_down(fine, 2))
+        slack = 1.5 if grain else 1.0  # interpolation takes some of the finest grain
+        assert rest.max() <= slack * TOLERANCE * 0.5 + 1e-9
+
+    def test_a_grain_of_one_agrees_exactly(self):
+        image, measured = random_image((48, 48)), random_image((24, 24), seed=1)
+        fine = agree(image, measured, 2, np.full((24, 24), 0.5), 1.0).image
+        assert np.abs(measured - box_down(fine, 2)).max() < 1e-12
+
+    def test_a_grain_of_zero_leaves_an_image_within_the_noise_alone(self):
+        image = random_image((48, 48))
+        measured = box_down(image, 2) + 0.1
+        assert np.array_equal(
+            agree(image, measured, 2, np.full((24, 24), 0.5), 0.0).image, image
+        )
+
+    def test_the_grain_that_stays_is_the_interpolated_measurements(self):
+        """Of a flat estimate nothing else is left: bicubic, times the share."""
+        measured = 0.02 * random_image((40, 40))
+        flat = np.zeros((80, 80))
+        fine = agree(flat, measured, 2, np.full((40, 40), 1.0), 0.25).image
+        np.testing.assert_allclose(fine, 0.25 * upsample(measured, 2), atol=1e-12)
+
+    def test_what_was_there_before_is_told(self):
+        image, measured = random_image((8, 8)), random_image((4, 4), seed=1)
+        found = agree(image, measured, 2, np.full((4, 4), 0.1))
+        assert found.error is not None
+        assert found.explained is not None
+        np.testing.assert_allclose(found.error, measured - box_down(image, 2))
+        assert np.abs(found.explained).max() <= TOLERANCE * 0.1
+
+    def test_all_of_a_faint_grain_stays_and_less_of_a_stronger_one(self):
+        share = usual_grain(np.array([0.0, 0.004, 0.01, 0.02, 0.5]))
+        assert share[:2].tolist() == [1, 1]
+        assert (np.diff(share) <= 0).all()
+        assert share[-1] == LEAST_GRAIN
+
+    def test_what_stays_of_the_grain_grows_fainter_beyond_the_faint(self):
+        sigma = np.linspace(0.005, 0.0158, 50)
+        assert (np.diff(sigma * usual_grain(sigma)) <= 1e-12).all()
+
+
+class TestWithin:
+    """Bounds and block means hold at once."""
+
+    @given(SIDES, SIDES, st.sampled_from(SCALES), st.integers(0, 1000))
+    @QUICK
+    def test_both_hold(self, h, w, scale, seed):
+        image = random_image((1, h * scale, w * scale), seed=seed)
+        found = within(image, -0.5, 0.7, scale)
+        assert found.min() >= -0.5
+        assert found.max() <= 0.7
+        expected = box_down(image, scale).clip(-0.5, 0.7)
+        np.testing.assert_allclose(box_down(found, scale), expected, atol=1e-9)
+
+    def test_an_image_within_is_the_same_array(self):
+        image = random_image((8, 8))
+        assert within(image, -9, 9, 2) is image
+
+    def test_blocks_within_are_left_alone_and_the_given_image_too(self):
+        image = random_image((8, 8)).clip(-1, 1)
+        image[0, 0] = 3
+        before = image.copy()
+        found = within(image, -1, 1, 2)
+        assert np.array_equal(image, before)
+        assert np.array_equal(found[2:], image[2:])
+        assert np.array_equal(found[:2, 2:], image[:2, 2:])
+
+    def test_it_is_the_nearest_such_block(self):
+        """Against brute force: move along the direction that keeps the mean."""
+        image = np.array([[1.4, 0.2], [0.6, 0.9]])
+        found = within(image, 0, 1, 2)
+        distance = np.square(found - image).sum()
+        random = np.random.default_rng(0)
+        for _ in range(200):
+            other = found + random.normal(size=(2, 2)) * 0.1
+            other = np.clip(other + (image.mean() - other.mean()), 0, 1)
+            if abs(other.mean() - image.mean()) < 1e-9:
+                assert np.square(other - image).sum() >= distance - 1e-9

@@ -178,11 +178,11 @@ class TestStoredValues:
     def test_color_goes_plane_by_plane(self):
         fmt = pixel_format(8, photometric="RGB")
         pixels = noise((9, 7, 3), fmt)
-        whole = {"value_range": "stored"}
-        result = upscaled(radiograph(pixels, fmt), **whole).pixels
+        result = upscaled(radiograph(pixels, fmt), value_range="stored").pixels
         gray = pixel_format(8)
         planes = [
-            upscaled(radiograph(pixels[..., k], gray), **whole).pixels for k in range(3)
+            upscaled(radiograph(pixels[..., k], gray), value_range="stored").pixels
+            for k in range(3)
         ]
         assert np.array_equal(result, np.stack(planes, axis=-1))
 

@@ -4,9 +4,9 @@
 
     import cxr_sr
 
-    radiograph = cxr_sr.read("chest.dcm")
-    finer = cxr_sr.upscale(radiograph, cxr_sr.load_model("fine"), 2)
-    cxr_sr.write(finer, "chest_x2.dcm")
+    radiograph = cxr_sr.read("chest.dcm")       # from_array, from_dataset: from memory
+    finer = cxr_sr.upscale(radiograph, "fine", 2)
+    cxr_sr.write(finer, "chest_x2.dcm")         # to_dataset, numpy.asarray: to memory
 
 Importing this package loads nothing else; a name is loaded when it is first used.
 """
@@ -14,9 +14,11 @@ Importing this package loads nothing else; a name is loaded when it is first use
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cxr_sr.display.render import render
     from cxr_sr.errors import (
         CxrSrError,
         EngineError,
@@ -30,36 +32,95 @@ if TYPE_CHECKING:
         TrainingError,
         UnreadableError,
     )
-    from cxr_sr.formats import read, write
-    from cxr_sr.radiograph import Radiograph
-    from cxr_sr.superres.models.zoo import load_model
+    from cxr_sr.formats import (
+        HeaderOptions,
+        Inspection,
+        from_array,
+        from_dataset,
+        inspect,
+        read,
+        to_dataset,
+        write,
+    )
+    from cxr_sr.radiograph import Derivation, Geometry, PixelFormat, Radiograph
+    from cxr_sr.superres.features import features
+    from cxr_sr.superres.models.networks import load_network
+    from cxr_sr.superres.models.zoo import Model, load_model
     from cxr_sr.superres.settings import Settings
     from cxr_sr.superres.target import LongSide, Scale, Spacing
     from cxr_sr.superres.upscale import upscale
+    from cxr_sr.torch_data import (
+        IMAGENET,
+        UNIT,
+        XRAYVISION,
+        Normalisation,
+        RadiographDataset,
+    )
 
     __version__: str
 
+_NAMES = {
+    "errors": (
+        "CxrSrError",
+        "EngineError",
+        "InputError",
+        "ModelError",
+        "NotARadiographError",
+        "OutputError",
+        "OwnResultError",
+        "ReportError",
+        "SettingsError",
+        "TrainingError",
+        "UnreadableError",
+    ),
+    "display.render": ("render",),
+    "formats": (
+        "HeaderOptions",
+        "Inspection",
+        "from_array",
+        "from_dataset",
+        "inspect",
+        "read",
+        "to_dataset",
+        "write",
+    ),
+    "radiograph": ("Derivation", "Geometry", "PixelFormat", "Radiograph"),
+    "superres.models.zoo": ("Model", "load_model"),
+    "superres.settings": ("Settings",),
+    "superres.target": ("LongSide", "Scale", "Spacing"),
+    "superres.upscale": ("upscale",),
+}
+_TORCH_NAMES = {
+    "superres.features": ("features",),
+    "superres.models.networks": ("load_network",),
+    "torch_data": (
+        "IMAGENET",
+        "UNIT",
+        "XRAYVISION",
+        "Normalisation",
+        "RadiographDataset",
+    ),
+}
+"""They need torch, so that `from cxr_sr import *` has them only where it is there."""
 _HOMES = {
-    "read": "formats",
-    "write": "formats",
-    "Radiograph": "radiograph",
-    "load_model": "superres.models.zoo",
-    "upscale": "superres.upscale",
-    "Settings": "superres.settings",
-    "Scale": "superres.target",
-    "Spacing": "superres.target",
-    "LongSide": "superres.target",
+    name: home for home, names in (_NAMES | _TORCH_NAMES).items() for name in names
 }
 
 __all__ = [
     "CxrSrError",
+    "Derivation",
     "EngineError",
+    "Geometry",
+    "HeaderOptions",
     "InputError",
+    "Inspection",
     "LongSide",
+    "Model",
     "ModelError",
     "NotARadiographError",
     "OutputError",
     "OwnResultError",
+    "PixelFormat",
     "Radiograph",
     "ReportError",
     "Scale",
@@ -69,11 +130,27 @@ __all__ = [
     "TrainingError",
     "UnreadableError",
     "__version__",
+    "from_array",
+    "from_dataset",
+    "inspect",
     "load_model",
     "read",
+    "render",
+    "to_dataset",
     "upscale",
     "write",
 ]
+if importlib.util.find_spec("torch"):
+    __all__ += [
+        "IMAGENET",
+        "UNIT",
+        "XRAYVISION",
+        "Normalisation",
+        "RadiographDataset",
+        "features",
+        "load_network",
+    ]
+    __all__.sort()
 
 
 if not TYPE_CHECKING:  # else a checker would believe in every misspelt name
@@ -83,9 +160,18 @@ if not TYPE_CHECKING:  # else a checker would believe in every misspelt name
             from importlib.metadata import version
 
             return version("cxr-sr")
-        if name not in __all__:
+        if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = importlib.import_module(f"cxr_sr.{_HOMES.get(name, 'errors')}")
+        try:
+            home = importlib.import_module(f"cxr_sr.{_HOMES[name]}")
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise ImportError(
+                f"cxr_sr.{name} needs torch, which is not installed; run: "
+                "pip install 'cxr-sr[train]'",
+                name="torch",
+            ) from error
         return getattr(home, name)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from cxr_sr.names import Consistency, ValueRange
 
@@ -159,6 +159,20 @@ class Radiograph:
         view = self.pixels.view()
         view.flags.writeable = False
         object.__setattr__(self, "pixels", view)
+
+    def __array__(
+        self,
+        dtype: DTypeLike | None = None,
+        copy: bool | None = None,  # noqa: FBT001 - numpy's
+    ) -> NDArray[Any]:
+        """Return the stored values, for `numpy.asarray`; read-only unless copied.
+
+        Raises
+        ------
+        ValueError
+            If `copy` is False, but `dtype` needs one.
+        """
+        return np.array(self.pixels, dtype, copy=copy)
 
     @property
     def shape(self) -> tuple[int, int]:

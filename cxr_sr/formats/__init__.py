@@ -3,6 +3,7 @@
 ::
 
     read(path)             DICOM, PNG, TIFF, MetaImage, NRRD -> Radiograph
+    from_array(pixels)     and from_dataset, to_dataset: data in memory
     write(radiograph, path)    by suffix; a whole file or none
     inspect(path)          what a file is, from its header alone
     discover(paths)        files, folders, DICOMDIRs -> candidates, or why not
@@ -10,15 +11,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import os
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from pydicom.dataset import Dataset
 
-from cxr_sr.errors import OutputError, OwnResultError
+from cxr_sr.errors import OutputError, OwnResultError, SettingsError
+from cxr_sr.formats.arrays import from_array
+from cxr_sr.formats.datasets import dicom_header, from_dataset, from_stream, to_dataset
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.read import read_dicom
-from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.formats.dicom.write import check_storable, write_dicom
 from cxr_sr.formats.discover import Candidate, Skipped, discover
 from cxr_sr.formats.header.derive import HeaderOptions
@@ -35,14 +38,18 @@ from cxr_sr.radiograph import Radiograph
 
 __all__ = [
     "Candidate",
+    "HeaderOptions",
     "Inspection",
     "Skipped",
     "check_storable",
     "discover",
+    "from_array",
+    "from_dataset",
     "inspect",
     "is_own_result",
     "read",
     "read_original",
+    "to_dataset",
     "write",
 ]
 
@@ -53,11 +60,15 @@ OWN_RESULT = (
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
-def read(path: Path | str, *, header: HeaderOptions | None = None) -> Radiograph:
+def read(
+    source: Path | str | BinaryIO, *, header: HeaderOptions | None = None
+) -> Radiograph:
     """Read one radiograph; its content says what it is, not its name.
 
     Parameters
     ----------
+    source : a file's path; or a file, open in binary mode, which is read from where it
+        stands to its end
     header : what DICOM headers made from this file should say
 
     Returns
@@ -70,8 +81,12 @@ def read(path: Path | str, *, header: HeaderOptions | None = None) -> Radiograph
         If the file is missing, damaged, or in a coding that no decoder here reads.
     NotARadiographError
         If it is anything but one projection radiograph.
+    SettingsError
+        If `source` is neither a path nor a binary stream.
     """
-    path = Path(path)
+    if not isinstance(source, str | os.PathLike):
+        return _read_stream(source, header)
+    path = Path(source)
     kind = recognise(path)
     if kind.is_dicom:
         return read_dicom(path, kind, header)
@@ -104,6 +119,16 @@ def is_own_result(radiograph: Radiograph) -> bool:
     """Return whether this package made the image finer already."""
     header = radiograph.header
     return isinstance(header, DicomHeader | RasterHeader) and header.own
+
+
+def _read_stream(source: object, header: HeaderOptions | None) -> Radiograph:
+    if not hasattr(source, "read"):
+        raise SettingsError(
+            f"read was given {type(source).__name__}; expected a path or a file open "
+            "in binary mode: use io.BytesIO for bytes, cxr_sr.from_array for an array, "
+            "cxr_sr.from_dataset for a pydicom Dataset"
+        )
+    return from_stream(cast("BinaryIO", source), header)
 
 
 def write(
@@ -143,15 +168,10 @@ def write(
 
 
 def _dicom_header(radiograph: Radiograph, suffix: str) -> Dataset:
-    header = radiograph.header
-    if isinstance(header, DicomHeader):
-        return header.dataset
-    if suffix.lower() not in _DICOM_SUFFIXES:
+    from_dicom = isinstance(radiograph.header, DicomHeader)
+    if not from_dicom and suffix.lower() not in _DICOM_SUFFIXES:
         raise OutputError(
             f"no format is known by the suffix {suffix!r}; use .dcm, "
             f"{', '.join(SUFFIXES)}"
         )
-    made, options = None, HeaderOptions()
-    if isinstance(header, RasterHeader):
-        made, options = header.made, header.options
-    return secondary_capture(radiograph, made or datetime.now().astimezone(), options)
+    return dicom_header(radiograph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 import warnings
@@ -14,6 +15,14 @@ from cxr_sr.errors import UnreadableError
 # warnings.catch_warnings swaps a global list: two threads in it at once could leave
 # everyone's warnings off.
 _ONE_AT_A_TIME = threading.RLock()
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    # A child must not begin with a lock that a thread of its parent holds, nor with
+    # everyone's warnings off.
+    os.register_at_fork(
+        before=_ONE_AT_A_TIME.acquire,
+        after_in_parent=_ONE_AT_A_TIME.release,
+        after_in_child=_ONE_AT_A_TIME.release,
+    )
 
 PARSER_ERRORS = (
     ArithmeticError,

@@ -58,7 +58,17 @@ def recognise(path: Path) -> Kind:
     NotARadiographError
         If it is none of these formats.
     """
-    kind = Kind.of(path)
+    return known(Kind.of(path))
+
+
+def known(kind: Kind | None) -> Kind:
+    """Return the kind.
+
+    Raises
+    ------
+    NotARadiographError
+        If there is none.
+    """
     if kind is None:
         raise NotARadiographError(
             "the content is neither DICOM nor PNG, TIFF, MetaImage or NRRD; convert "

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
@@ -22,12 +25,13 @@ SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 
 def read_dicom(
-    path: Path, kind: Kind, options: HeaderOptions | None = None
+    source: Path | BinaryIO, kind: Kind, options: HeaderOptions | None = None
 ) -> Radiograph:
     """Read a DICOM file: stored values as they are, header as it is.
 
     Parameters
     ----------
+    source : a file's path, or the file, open at its start
     kind : DICOM or BARE_DICOM, from the content
     options : what headers derived from this one should say
 
@@ -39,7 +43,7 @@ def read_dicom(
     NotARadiographError
         If it is anything but one grayscale projection radiograph.
     """
-    with readable("the file"), path.open("rb") as file:
+    with readable("the file"), _opened(source) as file:
         parsed = parse(file, kind)
         with quiet():
             element = check_radiograph(parsed)
@@ -59,6 +63,15 @@ def read_dicom(
             window=stored_window(parsed.dataset),
             padding=padding(parsed.dataset, layout.format),
         )
+
+
+@contextmanager
+def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        yield source
 
 
 def spacing(header: Dataset) -> tuple[str, tuple[float, float] | None]:

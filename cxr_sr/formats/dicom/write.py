@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import dcmread
 from pydicom.filewriter import write_dataset, write_file_meta_info
 from pydicom.uid import (
     UID,
@@ -103,11 +105,7 @@ def write_dicom(
     DICOM PS3.10 7.1, PS3.5 8 and A.4
     """
     pixels = radiograph.pixels
-    check_storable(pixels.shape, radiograph.format)
-    header = _described(header, radiograph)
-    if compression == "none":
-        remove_tags(header, lambda tag: holds_encapsulated(header.get_item(tag)))
-    before, after = _encoded(header, SYNTAXES[compression])
+    before, after = _around_pixels(radiograph, header, compression)
     with (
         replacing(path, overwrite=overwrite) as temporary,
         temporary.open("xb") as file,
@@ -118,6 +116,38 @@ def write_dicom(
         else:
             _write_compressed(file, _compressed(radiograph, compression))
         file.write(after)
+
+
+def as_dataset(radiograph: Radiograph, header: Dataset) -> Dataset:
+    """Return the data set that `write_dicom` would write, uncompressed.
+
+    Parameters
+    ----------
+    header : as of `write_dicom`
+
+    Raises
+    ------
+    OutputError
+        If the image is too large, or its header cannot be encoded.
+    """
+    before, after = _around_pixels(radiograph, header, "none")
+    dataset = dcmread(io.BytesIO(before + after))
+    dataset.filename = None
+    pixels = b"".join(_blocks(radiograph.pixels))
+    vr = _pixel_vr(radiograph.pixels)
+    dataset.add_new(_PIXEL_DATA, vr, pixels + b"\0" * (len(pixels) % 2))
+    return dataset
+
+
+def _around_pixels(
+    radiograph: Radiograph, header: Dataset, compression: Compression
+) -> tuple[bytes, bytes]:
+    """Return the bytes of the file before and after the pixel data element."""
+    check_storable(radiograph.pixels.shape, radiograph.format)
+    header = _described(header, radiograph)
+    if compression == "none":
+        remove_tags(header, lambda tag: holds_encapsulated(header.get_item(tag)))
+    return _encoded(header, SYNTAXES[compression])
 
 
 def _described(header: Dataset, radiograph: Radiograph) -> Dataset:
@@ -182,11 +212,14 @@ def _file_meta(header: Dataset, syntax: UID) -> FileMetaDataset:
 
 def _write_native(file: IO[bytes], pixels: NDArray[np.integer[Any]]) -> None:
     size = pixels.size * pixels.itemsize
-    vr = b"OB" if pixels.itemsize == 1 else b"OW"  # PS3.5 A.2
-    file.write(_element(vr, size + size % 2))
+    file.write(_element(_pixel_vr(pixels).encode(), size + size % 2))
     for block in _blocks(pixels):
         file.write(block)
     file.write(b"\0" * (size % 2))
+
+
+def _pixel_vr(pixels: NDArray[np.integer[Any]]) -> str:
+    return "OB" if pixels.itemsize == 1 else "OW"  # PS3.5 A.2
 
 
 def _write_compressed(file: IO[bytes], stream: bytes) -> None:

@@ -203,20 +203,23 @@ class TestThreads:
         for threads in (1, 2):
             engine = open_engine(tiny_model(tmp_path), 2, "openvino", "fp32", threads)
             assert isinstance(engine, OpenVinoEngine)
-            assert engine._compiled.get_property("NUM_STREAMS") == threads
+            assert engine._compiled is not None
+            assert engine._compiled._network.get_property("NUM_STREAMS") == threads
 
     def test_openvino_is_called_by_threads_that_stay(self, tmp_path, monkeypatch):
         """It deals its streams out to those that call: new ones may share a stream."""
         pytest.importorskip("openvino")
         engine = open_engine(tiny_model(tmp_path), 2, "openvino", "fp32", 2)
         assert isinstance(engine, OpenVinoEngine)
-        infer, callers = engine._infer, set()
+        compiled = engine._compiled
+        assert compiled is not None
+        infer, callers = compiled._infer, set()
 
         def watched(image):
             callers.add(threading.current_thread())
             return infer(image)
 
-        monkeypatch.setattr(engine, "_infer", watched)
+        monkeypatch.setattr(compiled, "_infer", watched)
         for _ in range(5):
             pair = [
                 threading.Thread(target=engine, args=(an_image(),)) for _ in range(2)

@@ -2,33 +2,28 @@
 
 Tiles are computed side by side, so an engine works on one thread a call (torch on as
 many as it is set to); calls may come from several threads at once, and as many as it
-was opened for are computed at the same time.
+was opened for are computed at the same time. An engine also works in a process that
+was forked off after it was opened.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import logging
+import ctypes
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr import processors
-from cxr_sr.errors import EngineError, SettingsError
-from cxr_sr.names import EngineName, Precision
+from cxr_sr.names import Precision
 from cxr_sr.superres.models.zoo import Model
 
-log = logging.getLogger(__name__)
-
 Array = NDArray[np.floating[Any]]
-
-PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
-EXTRAS = {"onnx": "", "openvino": "[openvino]", "torch": "[train]"}
 
 
 class Engine(Protocol):
@@ -50,106 +45,6 @@ class Engine(Protocol):
         (N, C, H, W) float32 units at output size, to be added to the bicubic image
         """
         ...
-
-
-def open_engine(
-    model: Model,
-    scale: int,
-    engine: EngineName = "auto",
-    precision: Precision = "auto",
-    threads: int = 1,
-) -> Engine:
-    """Load a model's weights into an engine, for one scale; once for many images.
-
-    Parameters
-    ----------
-    threads : calls that are to be computed at the same time
-
-    Raises
-    ------
-    EngineError
-        If the engine's package is not installed.
-    SettingsError
-        If there is no such engine, or it does not do the precision.
-    """
-    return _loaded(*choose(model, engine, precision), model, scale, threads)
-
-
-def choose(
-    model: Model, engine: EngineName, precision: Precision
-) -> tuple[EngineName, Precision]:
-    """Return what `auto` stands for on this machine, and say why it is not int8.
-
-    int8 is OpenVINO's: ONNX Runtime takes longer with it than in fp32.
-
-    Raises
-    ------
-    EngineError, SettingsError
-        As `open_engine`.
-    """
-    if precision == "int8":
-        return _int8(model, engine)
-    if precision == "auto" and engine in ("auto", "openvino"):
-        lacking = _lacking_for_int8()
-        if model.spec.int8_sha256 and lacking is None:
-            return "openvino", "int8"
-        if model.spec.int8_sha256 and lacking is not None:
-            _announce(f"{model.spec.name} runs in fp32, which takes longer: {lacking}")
-    return _installed(engine), "fp32"
-
-
-def _int8(model: Model, engine: EngineName) -> tuple[EngineName, Precision]:
-    model.spec.check_precision("int8")
-    if engine not in ("auto", "openvino"):
-        raise SettingsError(
-            f"the engine {engine!r} does not run int8; use the engine openvino, or the "
-            "precision fp32 or auto"
-        )
-    _installed("openvino")
-    return "openvino", "int8"
-
-
-@lru_cache(maxsize=1)
-def _lacking_for_int8() -> str | None:
-    """Return what this machine lacks, or None."""
-    if importlib.util.find_spec("openvino") is None:
-        return (
-            "int8 needs the package openvino; to have it, run: pip install "
-            "'cxr-sr[openvino]'"
-        )
-    import openvino
-
-    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return None if "INT8" in able else "this processor has no int8 arithmetic"
-
-
-@lru_cache(maxsize=8)  # once, not for every file
-def _announce(text: str) -> None:
-    log.warning("%s", text)
-
-
-@lru_cache(maxsize=32)  # a comparison holds every model in every engine
-def _loaded(
-    engine: str, precision: Precision, model: Model, scale: int, threads: int
-) -> Engine:
-    if engine == "openvino":
-        return OpenVinoEngine(model, scale, precision, threads)
-    return ENGINES[engine](model, scale)
-
-
-def _installed(engine: EngineName) -> EngineName:
-    if engine == "auto":
-        return "onnx"
-    if engine not in PACKAGES:
-        names = ", ".join(["auto", *PACKAGES])
-        raise SettingsError(f"no engine is called {engine!r}; expected one of {names}")
-    if importlib.util.find_spec(PACKAGES[engine]) is None:
-        raise EngineError(
-            f"engine {engine!r} needs the package {PACKAGES[engine]}, which is not "
-            f"installed; run: pip install 'cxr-sr{EXTRAS[engine]}', or use the "
-            "engine onnx"
-        )
-    return engine
 
 
 def _subgraph(path: Path, output: str) -> bytes:
@@ -207,12 +102,36 @@ class OpenVinoEngine:
         precision: Precision = "fp32",
         threads: int = 1,
     ) -> None:
+        self.precision: str = precision
+        path = model.int8 if precision == "int8" else model.onnx
+        self._graph = _subgraph(path, f"x{scale}")
+        self._threads = threads
+        self._opening = threading.Lock()
+        self._compiled: _Compiled | None = _Compiled(self._graph, threads)
+        _OPEN.add(self)
+
+    def __call__(self, image: Array) -> Array:
+        """Return the residual of an image; see `Engine`."""
+        with self._opening:
+            compiled = self._compiled or _Compiled(self._graph, self._threads)
+            self._compiled = compiled
+        return compiled.infer(image)
+
+    def leave_to_parent(self) -> None:
+        """Compile anew with the next call: called in a process that was forked off."""
+        self._opening = threading.Lock()
+        if self._compiled is not None:
+            self._compiled.keep()
+        self._compiled = None
+
+
+class _Compiled:
+    """A graph that OpenVINO compiled, and the threads that may call it."""
+
+    def __init__(self, graph: bytes, threads: int) -> None:
         import openvino
 
-        self.precision: str = precision
         core = openvino.Core()
-        path = model.int8 if precision == "int8" else model.onnx
-        network = core.read_model(_subgraph(path, f"x{scale}"))
         # A stream computes one request at a time: with a single one, calls from other
         # threads wait for each other. So they do with several when two threads come
         # to the same one: streams are dealt out to the calling threads, and taken back
@@ -222,22 +141,42 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        self._compiled = core.compile_model(network, "CPU", settings)
+        self._network = core.compile_model(core.read_model(graph), "CPU", settings)
         # The first look into a tensor loads what numpy offers to C; two threads that
         # come to it at the same time wait for one another for ever.
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._local = threading.local()
         self._callers = ThreadPoolExecutor(threads, "openvino")
 
-    def __call__(self, image: Array) -> Array:
-        """Return the residual of an image; see `Engine`."""
+    def infer(self, image: Array) -> Array:
+        """Return the residual of an image, as `Engine` does."""
         return self._callers.submit(self._infer, image).result()
 
     def _infer(self, image: Array) -> Array:
         if not hasattr(self._local, "request"):
-            self._local.request = self._compiled.create_infer_request()
+            self._local.request = self._network.create_infer_request()
         result = self._local.request.infer([np.ascontiguousarray(image)])
         return np.array(result[0])
+
+    def keep(self) -> None:
+        """Never delete it in this process, not even at its end.
+
+        OpenVINO's threads live in the parent process: here, a call would wait for them
+        for ever, and so would the destructor.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+
+
+_OPEN: WeakSet[OpenVinoEngine] = WeakSet()
+
+
+def _leave_to_parent() -> None:
+    for engine in list(_OPEN):
+        engine.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 class TorchEngine:
@@ -264,10 +203,3 @@ class TorchEngine:
             tensor = torch.from_numpy(np.ascontiguousarray(image))
             network = self._network.to(tensor.dtype)
             return np.asarray(network(tensor, self._scale).numpy())
-
-
-ENGINES: dict[str, type[OnnxEngine | OpenVinoEngine | TorchEngine]] = {
-    "onnx": OnnxEngine,
-    "openvino": OpenVinoEngine,
-    "torch": TorchEngine,
-}

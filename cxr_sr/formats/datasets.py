@@ -1,0 +1,169 @@
+"""Radiographs from and to pydicom data sets, and from open files.
+
+::
+
+    from_dataset(dataset)      pydicom Dataset -> Radiograph, as from its file
+    from_stream(stream)        binary stream -> Radiograph, as from its file
+    to_dataset(radiograph)     -> pydicom Dataset, as `write` would store it
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset, write_file_meta_info
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from cxr_sr.errors import SettingsError, UnreadableError
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.read import read_dicom
+from cxr_sr.formats.dicom.secondary_capture import secondary_capture
+from cxr_sr.formats.dicom.write import as_dataset
+from cxr_sr.formats.guard import quiet, readable
+from cxr_sr.formats.header.derive import HeaderOptions
+from cxr_sr.formats.raster.files import RasterHeader, read_raster
+from cxr_sr.formats.sniff import HEAD_BYTES, Kind, known
+from cxr_sr.radiograph import Radiograph
+
+_PIXEL_DATA = 0x7FE00010
+
+
+def from_dataset(
+    dataset: Dataset, *, header: HeaderOptions | None = None
+) -> Radiograph:
+    """Return the radiograph in a pydicom data set, the same as from its file.
+
+    Parameters
+    ----------
+    dataset : with pixel data, as `pydicom.dcmread` or a network sends it. Compressed
+        pixels need `dataset.file_meta.TransferSyntaxUID`; without it, the encoding is
+        that which pydicom read, or else Explicit VR Little Endian. It is not changed.
+    header : what DICOM headers made from this one should say
+
+    Raises
+    ------
+    SettingsError
+        If it is no Dataset.
+    UnreadableError
+        If it is damaged, or in a coding that no decoder here reads.
+    NotARadiographError
+        If it is anything but one projection radiograph.
+    """
+    if not isinstance(dataset, Dataset):
+        raise SettingsError(
+            f"from_dataset was given {type(dataset).__name__}; expected a "
+            "pydicom.Dataset: for a path or an open file, use cxr_sr.read"
+        )
+    with readable("the data set"), quiet():
+        encoded = _encoded(dataset)
+    return read_dicom(encoded, Kind.DICOM, header)
+
+
+def from_stream(stream: BinaryIO, header: HeaderOptions | None = None) -> Radiograph:
+    """Return the radiograph in an open file, the same as from the file's path.
+
+    The stream is read from where it stands to its end, and stays open. Formats other
+    than DICOM are put into a temporary file for their reader.
+
+    Raises
+    ------
+    SettingsError
+        If it is no binary stream.
+    UnreadableError, NotARadiographError
+        As `read`.
+    """
+    with readable("the stream"):
+        data = stream.read()
+    if not isinstance(data, bytes):
+        raise SettingsError(
+            f"the stream gave {type(data).__name__}; expected bytes: open the file in "
+            "binary mode, 'rb'"
+        )
+    kind = known(Kind.of_bytes(data[:HEAD_BYTES]))
+    if kind.is_dicom:
+        return read_dicom(io.BytesIO(data), kind, header)
+    with tempfile.TemporaryDirectory(prefix="cxr-sr-") as folder:
+        path = Path(folder, "image")
+        with readable("the temporary copy of the stream"):
+            path.write_bytes(data)
+        return read_raster(path, kind, header)
+
+
+def to_dataset(radiograph: Radiograph) -> Dataset:
+    """Return the data set that `write` would store: complete, ready to save or send.
+
+    It has pixels (Explicit VR Little Endian, uncompressed) and file meta information.
+    An image that came from another format, or from an array, becomes a Secondary
+    Capture.
+
+    Raises
+    ------
+    OutputError
+        If DICOM cannot hold the image.
+    """
+    return as_dataset(radiograph, dicom_header(radiograph))
+
+
+def dicom_header(radiograph: Radiograph) -> Dataset:
+    """Return the DICOM header of any radiograph, without pixel data."""
+    header = radiograph.header
+    if isinstance(header, DicomHeader):
+        return header.dataset
+    made, options = None, HeaderOptions()
+    if isinstance(header, RasterHeader):
+        made, options = header.made, header.options
+    return secondary_capture(radiograph, made or datetime.now().astimezone(), options)
+
+
+def _encoded(dataset: Dataset) -> io.BytesIO:
+    """Return the data set as a DICOM file, in its own transfer syntax."""
+    meta = copy.deepcopy(getattr(dataset, "file_meta", None)) or FileMetaDataset()
+    syntax = UID(meta.get("TransferSyntaxUID") or _own_syntax(dataset))
+    if syntax == DeflatedExplicitVRLittleEndian:
+        syntax = ExplicitVRLittleEndian  # pydicom inflates what it reads
+    meta.TransferSyntaxUID = syntax
+    stream = DicomBytesIO()
+    stream.write(b"\0" * 128 + b"DICM")
+    write_file_meta_info(stream, meta, enforce_standard=False)
+    stream.is_little_endian = syntax != ExplicitVRBigEndian
+    stream.is_implicit_VR = syntax == ImplicitVRLittleEndian
+    write_dataset(stream, dataset[0x00080000:_PIXEL_DATA])  # 0000 is a message's
+    _write_pixels(stream, dataset, syntax)
+    write_dataset(stream, dataset[_PIXEL_DATA + 1 :])
+    return io.BytesIO(stream.getvalue())
+
+
+def _write_pixels(stream: DicomBytesIO, dataset: Dataset, syntax: UID) -> None:
+    if _PIXEL_DATA in dataset and syntax.is_transfer_syntax and syntax.is_compressed:
+        # pydicom would pad the fragments to an even length, and so damage odd ones.
+        stream.write(b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff")
+        stream.write(dataset[_PIXEL_DATA].value)
+        stream.write(b"\xfe\xff\xdd\xe0\0\0\0\0")  # sequence delimiter, PS3.5 A.4
+    else:
+        write_dataset(stream, dataset[_PIXEL_DATA : _PIXEL_DATA + 1])
+
+
+def _own_syntax(dataset: Dataset) -> UID:
+    """Return the encoding of a data set that came without file meta information."""
+    if _PIXEL_DATA in dataset and dataset[_PIXEL_DATA].is_undefined_length:
+        raise UnreadableError(
+            "the data set's pixels are compressed, but nothing says how; set "
+            "dataset.file_meta.TransferSyntaxUID"
+        )
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRBigEndian if little is False else ExplicitVRLittleEndian

@@ -61,9 +61,9 @@ class Geometry:
     """Centre of the first pixel; only raster formats such as MHA state it."""
 
     def upscaled(self, factors: tuple[float, float]) -> Geometry:
-        """Return the geometry of a grid `factors` times finer over the same extent.
+        """Return the geometry of a grid that is `factors` times finer.
 
-        The outer edges of the image stay where they are, so the centre of the
+        The upper and left edge of the image stay where they are, so the centre of the
         first pixel moves outward by half the difference of the two pixel sizes.
         """
         if self.spacing_mm is None:
@@ -79,7 +79,7 @@ class Derivation:
     """What was done to a radiograph; everything a header or a report says of it."""
 
     factors: tuple[float, float]
-    """Output rows / input rows, output columns / input columns."""
+    """Pixels of the output for one of the input, along columns and along rows."""
     model: str
     """Name of the model, as in `cxr-sr models`."""
     weights_sha256: str
@@ -115,6 +115,10 @@ class Derivation:
     """The values that the output was allowed to take."""
     padding_kept: bool = True
     """Padding pixels were carried over and no native pixel took their value."""
+    overhang_px: tuple[float, float] = (0.0, 0.0)
+    """How far the last row and the last column reach beyond the edge of the input, in
+    pixels of the output; negative where they end short of it. Not 0 only where an exact
+    spacing was asked for."""
     pixels_sha256: str = ""
     """`Radiograph.pixels_sha256` of the source; "" where nobody computed it."""
 

@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pydicom.data import get_testdata_file
 
@@ -13,6 +14,10 @@ from cxr_sr.superres import engines
 if "PYTEST_XDIST_WORKER" in os.environ:
     # One worker a core: libraries that start threads for all cores would share them.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A machine that is busy with something else is no fault of the code.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

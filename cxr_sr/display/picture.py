@@ -53,21 +53,32 @@ def picture_of(radiograph: Radiograph, view: View) -> Radiograph:
         If a spacing is asked of an image that states none, the size is absurd, or the
         file has no such window.
     """
-    shape = _shape(radiograph, view.size)
+    side = _side(radiograph, view.size)
+    shape = _shape(radiograph, side)
     if shape == radiograph.shape:
         pixels = render(radiograph, view.bits, view.window)
     else:
-        pixels = resampled(render(radiograph, 16, view.window), shape)
+        gray = render(radiograph, 16, view.window)
+        pixels = resampled(gray, shape, _factors(radiograph, view.size))
         pixels = _in_eight_bits(pixels) if view.bits == 8 else pixels
-    geometry = _geometry(radiograph, shape)
+    geometry = _geometry(radiograph, shape, view.size)
     header = RasterHeader(Grid.of(geometry))
     return Radiograph(pixels, _format(pixels), geometry, header)
 
 
-def resampled(gray: Gray, shape: tuple[int, int]) -> Gray:
-    """Return a picture (H, W[, 3]) at another size, antialiased bicubic."""
-    resized: Gray = resize(gray, shape, _format(gray), None).astype(gray.dtype)
-    return resized
+def resampled(
+    gray: Gray, shape: tuple[int, int], factors: tuple[float, float] | None = None
+) -> Gray:
+    """Return a picture (H, W[, 3]) at another size, antialiased bicubic.
+
+    Parameters
+    ----------
+    factors : new pixels for an old one, along columns and along rows; by default the
+        edges of the picture stay where they are
+    """
+    resized = resize(gray, shape, _format(gray), None, factors)
+    picture: Gray = resized.astype(gray.dtype)
+    return picture
 
 
 def pixel_size(radiograph: Radiograph) -> tuple[float, float]:
@@ -76,13 +87,12 @@ def pixel_size(radiograph: Radiograph) -> tuple[float, float]:
     return (1.0, 1.0) if spacing is None or min(spacing) <= 0 else spacing
 
 
-def _shape(radiograph: Radiograph, size: PictureSize) -> tuple[int, int]:
+def _shape(radiograph: Radiograph, side: float) -> tuple[int, int]:
     """Return (rows, columns) of square pixels over the extent of the image."""
-    extent = [
-        n * mm for n, mm in zip(radiograph.shape, pixel_size(radiograph), strict=True)
-    ]
-    side = _side(radiograph, max(extent), size)
-    rows, columns = (max(1, round(e / side)) for e in extent)
+    rows, columns = (
+        max(1, round(n * mm / side))
+        for n, mm in zip(radiograph.shape, pixel_size(radiograph), strict=True)
+    )
     if rows * columns > MOST_PIXELS and (rows, columns) != radiograph.shape:
         raise SettingsError(
             f"the picture would have {columns} x {rows} px, more than "
@@ -91,11 +101,12 @@ def _shape(radiograph: Radiograph, size: PictureSize) -> tuple[int, int]:
     return rows, columns
 
 
-def _side(radiograph: Radiograph, longer_mm: float, size: PictureSize) -> float:
+def _side(radiograph: Radiograph, size: PictureSize) -> float:
     """Return the side of a square pixel, in the units of `pixel_size`."""
     match size:
         case LongSide(px):
-            return longer_mm / px
+            extent = np.multiply(radiograph.shape, pixel_size(radiograph))
+            return float(extent.max()) / px
         case Spacing(mm):
             if radiograph.geometry.spacing_mm is None:
                 raise SettingsError(
@@ -107,11 +118,23 @@ def _side(radiograph: Radiograph, longer_mm: float, size: PictureSize) -> float:
             return min(pixel_size(radiograph))
 
 
-def _geometry(radiograph: Radiograph, shape: tuple[int, int]) -> Geometry:
-    """Return the same extent in pixels of another number."""
+def _factors(radiograph: Radiograph, size: PictureSize) -> tuple[float, float] | None:
+    """Return what gives an exact spacing; None where the extent is to stay."""
+    if not isinstance(size, Spacing):
+        return None
+    down, across = pixel_size(radiograph)
+    return down / size.mm, across / size.mm
+
+
+def _geometry(
+    radiograph: Radiograph, shape: tuple[int, int], size: PictureSize
+) -> Geometry:
+    """Return the spacing that was asked for, or that of the same extent."""
     spacing = radiograph.geometry.spacing_mm
     if spacing is None or min(spacing) <= 0:
         return Geometry()
+    if isinstance(size, Spacing):
+        return Geometry((size.mm, size.mm))
     down, across = (
         mm * n / m for mm, n, m in zip(spacing, radiograph.shape, shape, strict=True)
     )

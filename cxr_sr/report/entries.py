@@ -102,6 +102,7 @@ class FileFacts(TypedDict, total=False):
     minimum: int
     maximum: int
     padding_kept: bool
+    overhang_px: tuple[float, float]
     pixels_sha256: str
 
 

@@ -13,6 +13,9 @@ from cxr_sr.superres.canvas import STRIP_ROWS, canvas
 from cxr_sr.superres.padding import avoid, padding_mask
 from cxr_sr.superres.resample import keys
 
+NEGLIGIBLE_PX = 0.05
+"""A shift of the farthest pixel by less is no reason to compute an image anew."""
+
 Stored = NDArray[np.integer[Any]]
 
 
@@ -24,12 +27,14 @@ class _Axis:
     weights: NDArray[np.float64]
 
     @classmethod
-    def between(cls, source: int, target: int) -> _Axis:
+    def between(cls, source: int, target: int, factor: float) -> _Axis:
         """Stretch the Keys kernel where there are fewer outputs than inputs.
 
-        Edges are renormalised.
+        The first output begins where the first input does. At the edges, the weights
+        inside the image are renormalised, also those of an output that is only in part
+        inside it.
         """
-        ratio = source / target
+        ratio = 1 / factor
         stretch = max(ratio, 1.0)
         centres = (np.arange(target) + 0.5) * ratio - 0.5
         first = np.ceil(centres - 2 * stretch).astype(np.intp)
@@ -61,17 +66,26 @@ def resize(
     shape: tuple[int, int],
     fmt: PixelFormat,
     padding: tuple[int, int] | None,
+    factors: tuple[float, float] | None = None,
 ) -> Stored:
     """Return stored values (H, W[, C]) resampled to `shape` (rows, columns).
 
     Antialiased bicubic, in strips. Padding does not mix with the image: its weight
     is given to the native pixels beside it, and it is carried over by nearest
     neighbour.
+
+    Parameters
+    ----------
+    factors : outputs for one input, along columns and along rows; by default the edges
+        of the image stay where they are
     """
-    if fine.shape[:2] == shape:
+    sizes = list(zip(fine.shape, shape, strict=False))
+    wanted = factors or tuple(target / source for source, target in sizes)
+    shifts = [n * f - m for (n, m), f in zip(sizes, wanted, strict=True)]
+    if fine.shape[:2] == shape and max(map(abs, shifts)) < NEGLIGIBLE_PX:
         return fine
     rows, columns = (
-        _Axis.between(a, b) for a, b in zip(fine.shape, shape, strict=False)
+        _Axis.between(*size, f) for size, f in zip(sizes, wanted, strict=True)
     )
     result = canvas((*shape, *fine.shape[2:]), fine.dtype)
     for start in range(0, shape[0], STRIP_ROWS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Radiograph
@@ -19,7 +19,12 @@ class Scale:
 
 @dataclass(frozen=True)
 class Spacing:
-    """A distance between pixel centres, the same for rows and columns."""
+    """A distance between pixel centres, the same for rows and columns.
+
+    It is reached exactly. The size is rounded to whole pixels, so that the last row and
+    column may reach beyond the edge of the input, or end short of it, by up to half a
+    pixel.
+    """
 
     mm: float
 
@@ -41,6 +46,20 @@ class Size:
     scale: int
     shape: tuple[int, int]
     """(rows, columns) of the result."""
+    factors: tuple[float, float] = field(default=(1.0, 1.0), compare=False)
+    """Pixels of the result for one of the input, along columns and along rows."""
+    overhang_px: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
+    """How far the last row and the last column reach beyond the edge of the input, in
+    pixels of the result; negative where they end short of it."""
+
+    spacing_mm: tuple[float, float] | None = field(default=None, compare=False)
+    """What was asked for; None if it follows from the factors."""
+
+    @property
+    def fine_factors(self) -> tuple[float, float]:
+        """Pixels of the result for one of the super-resolved image."""
+        down, across = self.factors
+        return down / self.scale, across / self.scale
 
 
 def plan_size(radiograph: Radiograph, target: Target, spec: ModelSpec) -> Size:
@@ -74,7 +93,14 @@ def plan_size(radiograph: Radiograph, target: Target, spec: ModelSpec) -> Size:
             f"the target is {1 / min(factors):.3g} times coarser than the input; "
             "super-resolution only makes images finer: use `cxr-sr export` to reduce"
         )
-    return Size(scale, shape)
+    if not isinstance(target, Spacing):  # the image keeps its edges
+        exact = shape[0] / rows, shape[1] / columns
+        return Size(scale, shape, exact)
+    down, across = (
+        round(px - n * factor, 6)
+        for px, n, factor in zip(shape, radiograph.shape, factors, strict=True)
+    )
+    return Size(scale, shape, factors, (down, across), (target.mm, target.mm))
 
 
 def _factors(radiograph: Radiograph, target: Target) -> tuple[float, float]:

@@ -70,13 +70,28 @@ def upscale(
     chain = open_chain(model, size.scale, settings, radiograph.pixels.shape[2:])
     fine, tally, whole = compute(radiograph, chain, settings)
     padding = radiograph.padding if tally.padding_kept else None
-    pixels = resize(fine, size.shape, radiograph.format, padding)
-    derivation = _derivation(radiograph, pixels, chain, tally)
-    derivation = dataclasses.replace(derivation, value_range=settings.value_range)
+    pixels = resize(fine, size.shape, radiograph.format, padding, size.fine_factors)
+    derivation = dataclasses.replace(
+        _derivation(radiograph, pixels, chain, tally),
+        factors=size.factors,
+        overhang_px=size.overhang_px,
+        value_range=settings.value_range,
+    )
     if whole.noise is not None:
         codes = abs(Scaling.of(radiograph).slope)
         derivation = _of_noise(derivation, chain, whole.noise, codes)
-    return _finish(radiograph, pixels, derivation, settings.now)
+    result = _finish(radiograph, pixels, derivation, settings.now)
+    return _with_spacing(result, size.spacing_mm)
+
+
+def _with_spacing(
+    result: Radiograph, spacing_mm: tuple[float, float] | None
+) -> Radiograph:
+    """Return `result` with what was asked for, not with what division made of it."""
+    if spacing_mm is None:
+        return result
+    geometry = dataclasses.replace(result.geometry, spacing_mm=spacing_mm)
+    return result.replace(geometry=geometry)
 
 
 def super_resolve(

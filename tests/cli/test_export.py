@@ -172,6 +172,13 @@ class TestSizes:
         assert array.dtype == np.dtype(kind)
         assert (array == shown("png/chest.png")).all()
 
+    @pytest.mark.parametrize("mm", [0.3, 0.07])
+    def test_a_spacing_is_reached_exactly(self, mm):
+        image = radiograph(noise((41, 29)), geometry=Geometry((0.2, 0.25)))
+        picture = picture_of(image, View(size=Spacing(mm)))
+        assert picture.geometry.spacing_mm == (mm, mm)
+        assert picture.shape == (round(41 * 0.2 / mm), round(29 * 0.25 / mm))
+
     def test_pixels_that_are_not_square_become_so(self, tmp_path):
         a_dicom(tmp_path / "in" / "x.dcm", PixelSpacing=[0.4, 0.2])
         export(tmp_path / "in", "-o", tmp_path / "out")

@@ -58,6 +58,14 @@ class TestSpacing:
     def test_the_smallest_scale_that_suffices_is_taken(self, mm, scale, shape):
         assert plan_size(image(), Spacing(mm), LEARNED) == Size(scale, shape)
 
+    def test_a_spacing_is_the_very_number_that_was_asked_for(self):
+        """Division would make 0.06999999999999999 of it."""
+        size = plan_size(image(spacing_mm=(0.143, 0.143)), Spacing(0.07), LEARNED)
+        assert size.spacing_mm == (0.07, 0.07)
+        assert size.factors == (0.143 / 0.07, 0.143 / 0.07)
+        assert size.overhang_px == pytest.approx((-2 / 7, -3 / 7))
+        assert plan_size(image(), Scale(2), LEARNED).spacing_mm is None
+
     def test_oblong_pixels_become_square(self):
         size = plan_size(image(spacing_mm=(0.4, 0.2)), Spacing(0.1), LEARNED)
         assert size == Size(4, (400, 160))

@@ -37,7 +37,6 @@ class TestExtent:
             pytest.param(3, (120, 108), (0.2 / 3, 0.2 / 3), id="x3"),
             pytest.param(Scale(2), (80, 72), (0.1, 0.1), id="Scale"),
             pytest.param(LongSide(90), (90, 81), (8 / 90, 7.2 / 81), id="LongSide"),
-            pytest.param(Spacing(0.06), (133, 120), (8 / 133, 0.06), id="Spacing"),
         ],
     )
     def test_each_target_gives_its_size(self, target, shape, spacing):
@@ -46,6 +45,44 @@ class TestExtent:
         assert result.geometry.spacing_mm == pytest.approx(spacing)
         factors = (shape[0] / 40, shape[1] / 36)
         assert derivation_of(result).factors == pytest.approx(factors)
+
+    @pytest.mark.parametrize(
+        ("spacing", "mm", "shape", "overhang"),
+        [
+            pytest.param((0.2, 0.2), 0.06, (133, 120), (-1 / 3, 0), id="short"),
+            pytest.param((0.2, 0.2), 0.09, (89, 80), (1 / 9, 0), id="beyond"),
+            pytest.param((0.3, 0.2), 0.1, (120, 72), (0, 0), id="oblong pixels"),
+            pytest.param((0.143, 0.143), 0.07, (82, 74), (2 / 7, 3.2 / 7), id="x3"),
+        ],
+    )
+    def test_a_spacing_is_reached_exactly(self, spacing, mm, shape, overhang):
+        image = radiograph(geometry=Geometry(spacing, (5.0, -3.0)))
+        result = upscaled(image, "bicubic", Spacing(mm))
+        assert result.shape == shape
+        assert result.geometry.spacing_mm == (mm, mm)
+        said = derivation_of(result)
+        assert said.factors == pytest.approx((spacing[0] / mm, spacing[1] / mm))
+        assert said.overhang_px == pytest.approx(overhang)
+        starts = [[edge[0] for edge in edges_mm(i)] for i in (image, result)]
+        assert starts[1] == pytest.approx(starts[0])
+
+    @pytest.mark.parametrize("mm", [0.06, 0.09, 0.13, 0.199])
+    def test_a_pixel_shows_what_lies_there(self, mm):
+        """Of a ramp, whose value is its own position, up to the partial last pixel."""
+        ramp = np.arange(40)[:, None] * 100 + np.zeros((40, 36))
+        image = radiograph(ramp.astype(np.uint16))
+        result = upscaled(image, "bilinear", Spacing(mm), consistency="off")
+        centres = (np.arange(result.shape[0]) + 0.5) * mm / 0.2 - 0.5
+        expected = 100 * centres.clip(0, 39)
+        inner = slice(8, -8)
+        assert np.abs(result.pixels[inner, 18] - expected[inner]).max() < 4
+        assert abs(int(result.pixels[-1, 18]) - expected[-1]) < 60
+
+    def test_a_spacing_written_with_few_digits_computes_nothing_anew(self):
+        image = radiograph()
+        result = upscaled(image, "bicubic", Spacing(0.06667))
+        assert np.array_equal(result.pixels, upscaled(image, "bicubic", 3).pixels)
+        assert result.geometry.spacing_mm == (0.06667, 0.06667)
 
     def test_an_image_between_two_scales_is_still_the_image(self):
         image = radiograph()

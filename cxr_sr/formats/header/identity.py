@@ -201,8 +201,8 @@ def derivation_text(derivation: Derivation) -> str:
         f"{TOOL} {tool_version()}: {how}; consistency {derivation.consistency}"
         f"{_noise(derivation)}, off "
         f"the source by at most {derivation.consistency_max:.3g}, RMS "
-        f"{derivation.consistency_rms:.3g} stored codes; research only, not for "
-        "diagnosis"
+        f"{derivation.consistency_rms:.3g} stored codes{_last_pixels(derivation)}; "
+        "research only, not for diagnosis"
     )
 
 
@@ -216,6 +216,20 @@ def _noise(derivation: Derivation) -> str:
         f"{derivation.noise_explained:.0%} of the disagreement; grain kept "
         f"{derivation.grain:.2g})"
     )
+
+
+def _last_pixels(derivation: Derivation) -> str:
+    """Say where the last row and column lie, if they do not end where the source does.
+
+    A spacing that is reached exactly leaves a part of a pixel.
+    """
+    said = [
+        f"the last {line} {'reaches' if px > 0 else 'ends'} {abs(px):.2f} px "
+        f"{'beyond' if px > 0 else 'before'} the edge of the source"
+        for line, px in zip(("row", "column"), derivation.overhang_px, strict=True)
+        if abs(px) >= 0.005
+    ]
+    return "; " + ", ".join(said) if said else ""
 
 
 def scale_label(factors: tuple[float, float]) -> str:

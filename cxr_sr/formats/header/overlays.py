@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ LARGEST_SIDE = 0xFFFF
 """OverlayRows and OverlayColumns are US."""
 ORIGINS = range(-0x8000, 0x8000)
 """OverlayOrigin is SS."""
+LARGEST_TERM = 10**6
+"""A ratio of two sizes is found again exactly, for sides are US; others nearly."""
 ROWS_AT_ONCE = 512
 """A multiple of 8, so that every block of rows fills whole bytes."""
 
@@ -108,13 +111,16 @@ def _fits(origin: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 def _axis(axis: int, plane: _Plane, change: Change) -> tuple[int, NDArray[np.intp]]:
     """Return the new origin and the nearest old index of every new one."""
     size, new_size = change.source_shape[axis], change.shape[axis]
+    # As a fraction, for centres of new pixels often fall between two old ones.
+    factor = Fraction(change.derivation.factors[axis]).limit_denominator(LARGEST_TERM)
     begin, count = plane.origin[axis] - 1, plane.bits.shape[axis]
     new_begin, new_end = (
-        round(edge * new_size / size) for edge in (begin, begin + count)
+        new_size if edge == size else round(edge * factor)
+        for edge in (begin, begin + count)
     )
-    # Where the centre of each new pixel, i + 1/2, fell before; in whole numbers, for
-    # it often falls between two pixels.
-    nearest = (2 * np.arange(new_begin, new_end) + 1) * size // (2 * new_size)
+    # Where the centre of each new pixel, i + 1/2, fell before.
+    centres = 2 * np.arange(new_begin, new_end) + 1
+    nearest = centres * factor.denominator // (2 * factor.numerator)
     return new_begin + 1, np.clip(nearest - begin, 0, count - 1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxr_sr.radiograph import Geometry
 
@@ -36,10 +37,10 @@ class Grid:
         return Geometry((down, across), (y, x))
 
     def finer(self, factors: tuple[float, float]) -> Grid:
-        """Return the grid over the same extent, (rows, columns) times finer."""
+        """Return the grid from the same first edges, (rows, columns) times finer."""
         down, across = factors
         divided = (across, down, 1.0)[: len(self.spacing_mm)]
-        spacing = np.divide(self.spacing_mm, divided)
+        spacing = _plain(np.divide(self.spacing_mm, divided))
         axes = np.reshape(self.direction, (len(spacing), -1))
         shift = axes @ (spacing - self.spacing_mm) / 2
         origin = np.add(self.origin_mm, shift)
@@ -63,3 +64,11 @@ def grid_along(axes: list[Vector], origin_mm: Vector) -> Grid | None:
         return None
     direction = (steps / spacing[:, np.newaxis]).T
     return Grid(tuple(spacing.tolist()), origin_mm, tuple(direction.ravel().tolist()))
+
+
+def _plain(spacing_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 0.07 for 0.06999999999999999, which a division has made of it."""
+    short = np.array([float(f"{mm:.10g}") for mm in spacing_mm])
+    return np.where(
+        np.isclose(short, spacing_mm, rtol=1e-15, atol=0), short, spacing_mm
+    )

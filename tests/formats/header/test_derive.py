@@ -541,6 +541,18 @@ def test_derivation_description_of_an_interpolator_claims_no_network() -> None:
     assert "super-resolved" not in said
 
 
+def test_derivation_description_says_where_the_last_pixels_lie() -> None:
+    partial = make_derivation(overhang_px=(0.25, -1 / 3))
+    said = derived(derivation=partial).DerivationDescription
+    assert (
+        "the last row reaches 0.25 px beyond the edge of the source, the last column "
+        "ends 0.33 px before the edge of the source"
+    ) in said
+    assert "edge" not in derived().DerivationDescription
+    tiny = make_derivation(overhang_px=(1e-9, 0.0))
+    assert "edge" not in derived(derivation=tiny).DerivationDescription
+
+
 def test_derivation_description_is_appended() -> None:
     header = make_header(DerivationDescription="JPEG 2000 lossy 10:1 ")
     said = derived(header).DerivationDescription

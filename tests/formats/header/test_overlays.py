@@ -88,6 +88,22 @@ def test_a_plane_as_large_as_the_image_stays_so_by_an_inexact_factor() -> None:
     assert overlay_bits(result).shape == (96, 71)
 
 
+@pytest.mark.parametrize("mm", [0.06, 0.07, 0.09])
+def test_a_spacing_that_is_reached_exactly_moves_no_bit(mm: float) -> None:
+    """The last pixel may lie in part beyond the image; the bits lie where they did."""
+    bits = np.zeros((ROWS, COLUMNS), np.uint8)
+    bits[20, 10] = 1
+    by = 0.2 / mm
+    shape = (round(ROWS * by), round(COLUMNS * by))
+    derivation = make_derivation(factors=(by, by), overhang_px=(0.1, -0.1))
+    found = overlay_bits(derive(with_overlay(bits), derivation, shape, NOW))
+    assert found.shape == shape
+    rows = (np.arange(shape[0]) + 0.5) * mm / 0.2
+    columns = (np.arange(shape[1]) + 0.5) * mm / 0.2
+    expected = np.outer(np.floor(rows) == 20, np.floor(columns) == 10)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_data_have_an_even_length() -> None:
     header = make_header(Rows=3, Columns=3)
     add_overlay(header, noise((3, 3)))

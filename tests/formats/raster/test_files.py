@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import cxr_sr
 from cxr_sr.errors import InputError, NotARadiographError, OutputError, UnreadableError
 from cxr_sr.formats import read, write
 from cxr_sr.formats.raster import probe as raster_probe
@@ -505,3 +506,13 @@ class TestNamesThatAreNoText:
         with pytest.raises(OutputError, match="no valid UTF-8; choose another folder"):
             write(image, folder / "out.png")
         assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+def test_an_exact_spacing_is_written_as_it_was_asked_for(tmp_path, suffix):
+    source = tmp_path / f"a{suffix}"
+    image = radiograph(noise((20, 16)), geometry=Geometry((0.143, 0.143)))
+    write(image, source)
+    finer = cxr_sr.upscale(read(source), "bicubic", cxr_sr.Spacing(0.07))
+    write(finer, tmp_path / f"b{suffix}")
+    assert read(tmp_path / f"b{suffix}").geometry.spacing_mm == (0.07, 0.07)

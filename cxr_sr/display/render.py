@@ -15,18 +15,23 @@ from pydicom.dataset import Dataset
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.dicom.header import DicomHeader
-from cxr_sr.formats.dicom.read import linear_rescale
+from cxr_sr.formats.dicom.windows import (
+    Window,
+    ends_of,
+    function_of,
+    is_valid,
+    linear_rescale,
+    windows_of,
+)
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import items, numbers, text, undecoded
 from cxr_sr.radiograph import Radiograph
 
 Values = NDArray[np.float64]
-Window = tuple[float, float]
-"""(center, width) in the output units of the modality transform; between center - width
-/ 2 and center + width / 2, gray rises in a straight line."""
 Choice = int | Window | Literal["full"] | None
-"""Index among the file's windows; a window; the range of the image; or, as None, what
-the file says: its VOI LUT, else its first window."""
+"""Index among the file's windows; a window, over which gray rises in a straight line
+from center - width / 2 to center + width / 2; the range of the image; or, as None, what
+the file says: its VOI LUT, else its first valid window."""
 
 WHITE = 2**16 - 1
 """White in 16 bits."""
@@ -113,30 +118,24 @@ def _voi(units: Values, present: Values, header: Dataset, window: Choice) -> Val
         table = _Table.of(header, "VOILUTSequence", low < 0)
         if table is not None:
             return table.apply(units) / table.top
-    function = text(header, "VOILUTFunction") or "LINEAR"
-    windows = list(
-        zip(
-            numbers(header, "WindowCenter"),
-            numbers(header, "WindowWidth"),
-            strict=False,
-        )
-    )
+    function = "LINEAR_EXACT" if isinstance(window, tuple) else function_of(header)
+    windows = windows_of(header)
     if isinstance(window, tuple):
-        chosen = _checked(window)
-        function = "LINEAR_EXACT"
+        chosen = _checked(window, function)
     elif window is not None:
-        chosen = _numbered(windows, window)
+        chosen = _checked(_numbered(windows, window), function)
     else:
-        usable = [w for w in windows[:1] if w[1] >= 1 and _overlaps(w, low, high)]
-        if not usable:
+        valid = [w for w in windows if is_valid(w, function)]
+        if not valid or not _overlaps(valid[0], low, high):
             return _ramp(units, low, high)
-        chosen = usable[0]
+        chosen = valid[0]
     return _windowed(units, chosen, function)
 
 
-def _checked(window: Window) -> Window:
-    if not window[1] > 0:
-        raise SettingsError(f"the window's width is {window[1]}; expected more than 0")
+def _checked(window: Window, function: str) -> Window:
+    if not is_valid(window, function):
+        least = "at least 1" if function == "LINEAR" else "more than 0"
+        raise SettingsError(f"the window's width is {window[1]}; expected {least}")
     return window
 
 
@@ -146,7 +145,7 @@ def _numbered(windows: list[Window], index: int) -> Window:
             f"window {index} was asked for, but the file has {len(windows)}, counted "
             "from 0; choose one of them, or a center and a width"
         )
-    return _checked(windows[index])
+    return windows[index]
 
 
 def _overlaps(window: Window, low: float, high: float) -> bool:
@@ -155,15 +154,13 @@ def _overlaps(window: Window, low: float, high: float) -> bool:
 
 
 def _windowed(units: Values, window: Window, function: str) -> Values:
-    """Apply PS3.3 C.11.2.1.2.1 (linear), C.11.2.1.3.1 (sigmoid) or .2 (exact)."""
-    center, width = window
+    """Return the brightness, 0 to 1; for SIGMOID by PS3.3 C.11.2.1.3.1."""
     if function == "SIGMOID":
+        center, width = window
         with np.errstate(over="ignore"):  # far below a narrow window: 1 / inf is 0
             shown: Values = 1 / (1 + np.exp(-4 * (units - center) / width))
         return shown
-    if function == "LINEAR":
-        center, width = center - 0.5, width - 1
-    return _ramp(units, center - width / 2, center + width / 2)
+    return _ramp(units, *ends_of(window, function))
 
 
 def _ramp(units: Values, low: float, high: float) -> Values:

@@ -13,7 +13,8 @@ from cxr_sr.formats.dicom.findings import findings
 from cxr_sr.formats.dicom.layout import check_radiograph, pixel_layout
 from cxr_sr.formats.dicom.parse import ParsedDicom, parse_header
 from cxr_sr.formats.dicom.pixels import check_pixels
-from cxr_sr.formats.dicom.read import spacing, stored_window
+from cxr_sr.formats.dicom.read import spacing
+from cxr_sr.formats.dicom.windows import stored_window
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import numbers, text
 from cxr_sr.formats.header.own import OWN_RESULT, is_own

@@ -110,7 +110,32 @@ def test_a_window_without_width_is_refused(width: float):
         render(of_dicom(), window=(1000, width))
 
 
+@pytest.mark.parametrize("function", ["LINEAR_EXACT", "SIGMOID"])
+def test_a_window_narrower_than_one_unit_is_shown(function: str):
+    """PS3.3 C.11.2.1.3: only LINEAR needs a width of at least 1."""
+    header: dict[str, Any] = {"RescaleSlope": "0.0001", "RescaleIntercept": "0"}
+    header |= {"WindowCenter": "0.2", "WindowWidth": "0.1", "VOILUTFunction": function}
+    image = of_dicom(**header)
+    assert isinstance(image.header, DicomHeader)
+    units = RAMP12 * 0.0001
+    expected = apply_windowing(units, image.header.dataset) / units.max()
+    np.testing.assert_allclose(render(image, bits=16) / 65535, expected, atol=2e-5)
+
+
+def test_the_first_valid_window_is_shown():
+    both = of_dicom(WindowCenter=[600, 1000], WindowWidth=[0, 101])
+    alone = of_dicom(WindowCenter=1000, WindowWidth=101)
+    np.testing.assert_array_equal(render(both), render(alone))
+
+
+def test_a_linear_window_narrower_than_one_unit_is_refused_if_it_is_asked_for():
+    image = of_dicom(WindowCenter=1000, WindowWidth="0.5")
+    with pytest.raises(SettingsError, match=r"width is 0.5; expected at least 1"):
+        render(image, window=0)
+
+
 TRAPS: dict[str, dict[str, Any]] = {
+    "a width that LINEAR cannot have": {"WindowCenter": 1000, "WindowWidth": "0.5"},
     "none": {},
     "empty": {"WindowCenter": "", "WindowWidth": ""},
     "wholly outside": {"WindowCenter": 60000, "WindowWidth": 100},

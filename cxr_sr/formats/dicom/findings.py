@@ -11,7 +11,7 @@ from cxr_sr.formats.dicom.layout import named
 from cxr_sr.formats.dicom.parse import ParsedDicom
 from cxr_sr.formats.dicom.pixels import LOSSY
 from cxr_sr.formats.dicom.read import SPACINGS
-from cxr_sr.formats.header.elements import items, numbers, text
+from cxr_sr.formats.header.elements import OVERLAY_GROUPS, items, numbers, text
 from cxr_sr.formats.header.own import OWN_RESULT, is_own
 from cxr_sr.formats.sniff import Kind
 
@@ -80,7 +80,7 @@ def _display(header: Dataset) -> Iterator[str]:
 
 def _overlays(header: Dataset) -> Iterator[str]:
     image = numbers(header, "Rows") + numbers(header, "Columns")
-    for base in range(0x60000000, 0x60200000, 0x20000):
+    for base in (group << 16 for group in OVERLAY_GROUPS):
         plane = numbers(header, base | 0x10) + numbers(header, base | 0x11)
         origin = numbers(header, base | 0x50) or (1.0, 1.0)
         if not len(plane) == len(origin) == len(image) == 2:

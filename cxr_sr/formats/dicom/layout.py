@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats.dicom.parse import MAX_PIXELS, ParsedDicom, PixelElement
-from cxr_sr.formats.header.elements import numbers, text
+from cxr_sr.formats.header.elements import OVERLAY_GROUPS, numbers, text
 from cxr_sr.radiograph import Photometric, PixelFormat
 
 PROJECTIONS = {
@@ -193,11 +193,25 @@ def _photometric(header: Dataset) -> Photometric:
     )
 
 
+def embedded_overlays(header: Dataset) -> list[int]:
+    """Return the groups of the overlays that lie in the bits of the pixels.
+
+    References
+    ----------
+    DICOM PS3.5 8.1.2 (retired): they have a bit position and no data of their own
+    """
+    return [
+        group
+        for group in OVERLAY_GROUPS
+        if group << 16 | 0x0102 in header and group << 16 | 0x3000 not in header
+    ]
+
+
 def _overlay_bits(header: Dataset) -> int:
-    """Return the bits that overlays without data of their own occupy, PS3.5 8.1.2."""
+    """Return the bits that embedded overlays occupy."""
     bits = 0
-    for group in range(0x6000, 0x6020, 2):
+    for group in embedded_overlays(header):
         position = numbers(header, group << 16 | 0x0102)
-        if position and group << 16 | 0x3000 not in header and 0 < position[0] < 16:
+        if position and 0 < position[0] < 16:
             bits |= 1 << int(position[0])
     return bits

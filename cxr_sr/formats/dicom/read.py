@@ -11,12 +11,18 @@ from typing import BinaryIO
 from pydicom.dataset import Dataset
 
 from cxr_sr.formats.dicom.header import DicomHeader
-from cxr_sr.formats.dicom.layout import PixelLayout, check_radiograph, pixel_layout
+from cxr_sr.formats.dicom.layout import (
+    PixelLayout,
+    check_radiograph,
+    embedded_overlays,
+    pixel_layout,
+)
 from cxr_sr.formats.dicom.parse import parse
 from cxr_sr.formats.dicom.pixels import decode
+from cxr_sr.formats.dicom.windows import stored_window
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.header.elements import items, numbers, put, remove_tags, text
+from cxr_sr.formats.header.elements import numbers, put, remove_tags
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 
@@ -86,46 +92,6 @@ def spacing(header: Dataset) -> tuple[str, tuple[float, float] | None]:
     return "", None
 
 
-def stored_window(header: Dataset) -> tuple[float, float] | None:
-    """Return (low, high) of the first valid window, in stored values.
-
-    None if there is no window, or if it is not stated in units that a linear rescale
-    leads back from (a Modality LUT, a slope of 0).
-
-    References
-    ----------
-    DICOM PS3.3 C.11.2.1.2 (VOI), C.11.1.1.2 (rescale)
-    """
-    windows = list(
-        zip(
-            numbers(header, "WindowCenter"),
-            numbers(header, "WindowWidth"),
-            strict=False,
-        )
-    )
-    exact = text(header, "VOILUTFunction") in {"LINEAR_EXACT", "SIGMOID"}
-    valid = [(c, w) for c, w in windows if w > 0 and (exact or w >= 1)]
-    rescale = linear_rescale(header)
-    if not valid or rescale is None:
-        return None
-    center, width = valid[0]
-    half = width / 2 if exact else (width - 1) / 2
-    middle = center if exact else center - 0.5
-    slope, intercept = rescale
-    ends = [(edge - intercept) / slope for edge in (middle - half, middle + half)]
-    low, high = min(ends), max(ends)
-    return (low, high) if low < high else None
-
-
-def linear_rescale(header: Dataset) -> tuple[float, float] | None:
-    """Return (slope, intercept), 1 and 0 where absent; None if they are not linear."""
-    slope = numbers(header, "RescaleSlope") or (1.0,)
-    intercept = numbers(header, "RescaleIntercept") or (0.0,)
-    if items(header, "ModalityLUTSequence") or slope[0] == 0:
-        return None
-    return slope[0], intercept[0]
-
-
 def padding(header: Dataset, fmt: PixelFormat) -> tuple[int, int] | None:
     """Return (low, high) stored values of the padding; None if none is declared.
 
@@ -161,10 +127,6 @@ def _as_decoded(header: Dataset, layout: PixelLayout) -> Dataset:
         return header
     header = copy.deepcopy(header)
     put(header, "HighBit", layout.format.bits_stored - 1)
-    embedded = {
-        group
-        for group in range(0x6000, 0x6020, 2)
-        if group << 16 | 0x0102 in header and group << 16 | 0x3000 not in header
-    }
+    embedded = set(embedded_overlays(header))
     remove_tags(header, lambda tag: tag.group in embedded)
     return header

@@ -14,6 +14,7 @@ from pydicom.tag import Tag
 from cxr_sr.formats.header.change import Change
 from cxr_sr.formats.header.elements import (
     INTEGER_STRING,
+    OVERLAY_GROUPS,
     numbers,
     put,
     remove,
@@ -21,7 +22,6 @@ from cxr_sr.formats.header.elements import (
     undecoded,
 )
 
-GROUPS = range(0x6000, 0x6100, 2)
 CURVE_GROUPS = range(0x5000, 0x5100, 2)
 
 ROWS, COLUMNS, FRAMES, ORIGIN = 0x0010, 0x0011, 0x0015, 0x0050
@@ -71,7 +71,7 @@ def scale_overlays(
     ----------
     DICOM PS3.3 C.9.2; PS3.5 8.1.2
     """
-    for group in _present(result, GROUPS):
+    for group in _present(result, OVERLAY_GROUPS):
         plane = _read(result, group) if change.options.overlays == "scale" else None
         finer = plane and _finer(plane, change)
         if finer:

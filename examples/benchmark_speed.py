@@ -34,10 +34,10 @@ from pydicom.data import get_testdata_file
 import cxr_sr
 from cxr_sr import processors
 from cxr_sr.evaluation import figures
+from cxr_sr.evaluation.protocol import as_stored
 from cxr_sr.evaluation.speed import (
     BASELINE,
     QUALITY_PX,
-    Array,
     Runner,
     judge,
     multiply_adds,
@@ -48,7 +48,6 @@ from cxr_sr.names import SCALES, EngineName
 from cxr_sr.superres.engines import open_engine
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import MODELS, Model
-from cxr_sr.superres.upscale import super_resolve
 
 Row = dict[str, Any]
 
@@ -191,7 +190,7 @@ def ours(model: Model, scale: int, settings: cxr_sr.Settings) -> Runner:
         scale,
         spec.name,
         name if spec.learned else "numpy",
-        lambda unit: super_resolve(unit, model, scale, settings),
+        lambda image: cxr_sr.upscale(image, model, scale, settings),
         spec.learned,
         settings.precision,
         multiply_adds(model, scale) if spec.learned else None,
@@ -227,10 +226,11 @@ def opencv(file: Path, network: Any) -> Runner:  # noqa: ANN401 - cv2 has no typ
     network.readModel(str(file))
     network.setModel(known[1].lower(), int(known[2]))
 
-    def run(unit: Array) -> Array:
+    def run(image: cxr_sr.Radiograph) -> cxr_sr.Radiograph:
+        unit = Scaling.of(image).normalise(image.pixels)
         gray = np.rint(unit.clip(0, 1) * 255).astype(np.uint8)
         finer = network.upsample(np.repeat(gray[..., None], 3, axis=2))
-        return np.asarray(finer[..., 1] / np.float32(255))
+        return as_stored(image, np.asarray(finer[..., 1] / np.float32(255)))
 
     return Runner(int(known[2]), file.stem, "opencv, 8 bit", run)
 
@@ -251,7 +251,7 @@ def race(
             for turn in range(options.repeats):
                 tell(f"x{scale}: round {turn + 1} of {options.repeats}")
                 rates.append(apart.submit(product_rates, options.threads).result())
-                take_turns(here, Scaling.of(image).normalise(image.pixels))
+                take_turns(here, image)
     return {name: max(rate[name] for rate in rates) for name in rates[0]}
 
 

@@ -18,8 +18,9 @@ from torch import Tensor
 from cxr_sr import read
 from cxr_sr.evaluation.cases import Case, find_cases
 from cxr_sr.evaluation.evaluate import BASELINE, Contender, Measurement, Plan, evaluate
-from cxr_sr.evaluation.protocol import Condition, Score, degraded, score
+from cxr_sr.evaluation.protocol import Condition, Score, as_stored, degraded, score
 from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
+from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.networks import Network, load_network
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
@@ -142,15 +143,14 @@ def measure(
             for condition in conditions:
                 yield from in_colour(case, condition, trained)
         return
-    contenders = [Contender(BASELINE, load_model(BASELINE), "off")]
+    settings = Settings(consistency="off", threads=1)
+    contenders = [Contender(BASELINE, load_model(BASELINE), settings)]
     contenders += [
-        Contender(t.arm.name, model, "off")
+        Contender(t.arm.name, model, settings)
         for t in trained
         for model in t.models.values()
     ]
-    for examined in evaluate(
-        cases, Plan(tuple(contenders), conditions, Settings(threads=1))
-    ):
+    for examined in evaluate(cases, Plan(tuple(contenders), conditions)):
         yield from examined.measurements
 
 
@@ -162,13 +162,17 @@ def in_colour(
     rgb = forms(gray.pixels)["rgb"]
     channels = [gray.replace(pixels=rgb[..., c]) for c in range(3)]
     trials = [degraded(channel, condition, case.name) for channel in channels]
-    coarse = torch.from_numpy(np.stack([t.unit for t in trials]))[None]
+    units = [Scaling.of(t.coarse).normalise(t.coarse.pixels) for t in trials]
+    coarse = torch.from_numpy(np.stack(units))[None]
     for name, restored in in_turn(coarse, condition.scale, trained):
         begun = time.perf_counter()
         fine = restored()[0].numpy()
         seconds = (time.perf_counter() - begun) / (fine[0].size / 1e6)
         pairs = zip(trials, fine, strict=True)
-        each = [dataclasses.astuple(score(trial, unit)) for trial, unit in pairs]
+        each = [
+            dataclasses.astuple(score(trial, as_stored(trial.coarse, unit)))
+            for trial, unit in pairs
+        ]
         mean = Score(*np.mean(each, axis=0).tolist())
         yield Measurement(case, condition, name, "off", mean, seconds)
 

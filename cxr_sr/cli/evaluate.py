@@ -12,14 +12,22 @@ from cxr_sr.cli import output
 from cxr_sr.cli.batch import loop
 from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.options import ENGINE, SCALE, Again, Json, Quiet
+from cxr_sr.cli.upscale.options import Options as Upscaling
 from cxr_sr.errors import NotARadiographError, SettingsError
-from cxr_sr.names import EngineName, Matching
+from cxr_sr.names import Consistency, EngineName, ValueRange
 
 if TYPE_CHECKING:
     from cxr_sr.evaluation.cases import Case
     from cxr_sr.evaluation.evaluate import Measurement, Plan
+    from cxr_sr.evaluation.protocol import Condition
     from cxr_sr.evaluation.summary import Summary
     from cxr_sr.names import Precision
+
+DEGRADATIONS = ("bicubic", "detector")
+DOSES_UGY = (2.5,)
+WIDTHS_PX = (0.0, 0.6)
+"""What is measured unless other degradations are asked for: clean and noisy images, the
+noise white, and correlated as that of detectors and their processing is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +58,8 @@ class Options:
         Option(
             metavar="NAME|FILE",
             help="The model to measure. Repeat the option for several models. bicubic "
-            "is always measured, for comparison [default: every network].",
+            f"is always measured, for comparison [default: {Upscaling.model}, as of "
+            "`upscale`].",
         ),
     ] = None
     scale: Annotated[
@@ -65,17 +74,49 @@ class Options:
         list[str] | None,
         Option(
             metavar="bicubic|box|detector",
-            help="How the images are made coarser. Repeat the option for several ways "
-            "[default: bicubic].",
+            help="How the images are made coarser. detector adds the noise of an "
+            "X-ray detector. Repeat the option for several ways [default: bicubic and "
+            "detector].",
+        ),
+    ] = None
+    dose: Annotated[
+        list[float] | None,
+        Option(
+            metavar="UGY",
+            help="Dose of detector: air kerma in uGy where the image is darkest. "
+            "Repeat the option for several doses [default: 2.5].",
+        ),
+    ] = None
+    noise_width: Annotated[
+        list[float] | None,
+        Option(
+            metavar="PX",
+            help="Correlation of the noise of detector: sigma of a Gaussian, in pixels "
+            "of the coarse image; 0: white noise. Repeat the option for several widths "
+            "[default: 0 and 0.6].",
         ),
     ] = None
     consistency: Annotated[
-        Matching,
+        Consistency | None,
         Option(
-            help="The projection onto the input. auto: for networks, the projection "
-            "that matches the degradation; for interpolators, none."
+            help="As of `upscale`; if given, it is also applied to the interpolators "
+            f"[default: {Upscaling.consistency} for networks, off for interpolators].",
+            show_default=False,
         ),
-    ] = "auto"
+    ] = None
+    grain: Annotated[
+        float | None,
+        Option(
+            min=0,
+            max=1,
+            metavar="0..1",
+            help="As of `upscale` [default: as of `upscale`].",
+            show_default=False,
+        ),
+    ] = None
+    value_range: Annotated[
+        ValueRange, Option("--range", help="As of `upscale`.")
+    ] = Upscaling.value_range
     limit: Annotated[
         int | None, Option(min=1, help="Measure only the first N images.")
     ] = None
@@ -85,7 +126,7 @@ class Options:
         Option(
             metavar="auto|fp32|int8",
             help="Precision of the networks' arithmetic. Repeat the option to compare "
-            "precisions [default: auto].",
+            "precisions [default: auto, as of `upscale`].",
         ),
     ] = None
     threads: Annotated[
@@ -113,7 +154,8 @@ class Options:
 def evaluate(options: Options) -> int:
     """Make images coarser, restore them with each model, and measure the difference.
 
-    Prints PSNR, SSIM and MS-SSIM of each model, scale and degradation.
+    Without options it measures what `upscale` does without options. Prints PSNR, SSIM
+    and MS-SSIM of each model, scale and degradation.
     """
     from cxr_sr.evaluation.cases import find_cases
     from cxr_sr.evaluation.summary import summarise
@@ -132,28 +174,44 @@ def evaluate(options: Options) -> int:
 
 
 def _plan(options: Options) -> "Plan":
-    """Return what to measure, defaults filled in from the zoo."""
+    """Return what to measure, defaults filled in."""
     from cxr_sr.evaluation.evaluate import plan
-    from cxr_sr.evaluation.protocol import Condition
-    from cxr_sr.names import SCALES
-    from cxr_sr.superres.models.zoo import MODELS
     from cxr_sr.superres.settings import Settings
 
-    networks = [spec.name for spec in MODELS.values() if spec.learned]
-    conditions = [
-        Condition(scale, degradation)
-        for degradation in options.degradation or ["bicubic"]
-        for scale in options.scale or SCALES
-    ]
-    settings = Settings(engine=options.engine, threads=options.threads)
+    settings = Settings(
+        engine=options.engine,
+        consistency=options.consistency or Upscaling.consistency,
+        grain=options.grain,
+        value_range=options.value_range,
+        threads=options.threads,
+    )
     planned = plan(
-        options.model or networks,
-        conditions,
-        options.consistency,
+        options.model or [Upscaling.model],
+        _conditions(options),
         settings,
-        [_precision(given) for given in options.precision or ["auto"]],
+        precisions=[_precision(given) for given in options.precision or ["auto"]],
+        project_all=options.consistency is not None,
     )
     return dataclasses.replace(planned, again=options.again)
+
+
+def _conditions(options: Options) -> "list[Condition]":
+    """Return every degradation at every scale, a noisy one at each dose and width."""
+    from cxr_sr.evaluation.degradations import NOISY, Exposure
+    from cxr_sr.evaluation.protocol import Condition
+    from cxr_sr.names import SCALES
+
+    exposures = [
+        Exposure(dose, width)
+        for dose in options.dose or DOSES_UGY
+        for width in options.noise_width or WIDTHS_PX
+    ]
+    return [
+        Condition(scale, degradation, exposure)
+        for degradation in options.degradation or DEGRADATIONS
+        for exposure in (exposures if degradation in NOISY else [None])
+        for scale in options.scale or SCALES
+    ]
 
 
 def _precision(given: str) -> "Precision":
@@ -196,7 +254,7 @@ def _show(options: Options, summaries: "list[Summary]") -> None:
             output.record(summary.as_json())
         return
     columns = ["scale", "degradation", *COLUMNS]
-    rows = [[f"x{s.scale}", s.degradation, *cells(s)] for s in summaries]
+    rows = [[f"x{s.scale}", s.condition, *cells(s)] for s in summaries]
     output.table(columns, rows)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cxr_sr.names import Consistency
-from cxr_sr.radiograph import PixelFormat
+from cxr_sr.errors import SettingsError
+from cxr_sr.radiograph import PixelFormat, Radiograph
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.resample import Image, box_down, coarser
 
@@ -25,6 +26,11 @@ class Coding:
 
     format: PixelFormat
     scaling: Scaling
+
+    @classmethod
+    def of(cls, radiograph: Radiograph) -> Coding:
+        """Return what those of a radiograph mean."""
+        return cls(radiograph.format, Scaling.of(radiograph))
 
     @property
     def data_range(self) -> int:
@@ -54,6 +60,42 @@ def box(stored: Image, scale: int, coding: Coding) -> Image:
     return coding.codes(box_down(stored, scale))
 
 
+QUANTA_PER_UGY = 800.0
+"""Quanta that a pixel of 0.2 mm detects of 1 uGy of air kerma: 30,174 a mm^2 and uGy
+(RQA5, IEC 62220-1-1) and a DQE of 0.66."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How strong the noise of a simulated exposure is, and how it is correlated."""
+
+    dose_ugy: float = 2.5
+    """Air kerma at the detector where the unit image is 0, in uGy. 2.5 uGy is an
+    exposure index of 250 (IEC 62494-1): that of a usual chest radiograph."""
+    width_px: float = 0.0
+    """Sigma of the Gaussian that correlates the noise of neighbouring pixels, in pixels
+    of the coarse detector; 0: white noise. 0.5 gives neighbours the correlation of
+    0.26; two exposures of one flat panel showed 0.24."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.dose_ugy < math.inf:
+            raise SettingsError(
+                f"a dose of {self.dose_ugy:g} uGy cannot be simulated; expected a "
+                "number above 0, such as 2.5"
+            )
+        if not 0 <= self.width_px <= WIDEST_PX:
+            raise SettingsError(
+                f"noise of a width of {self.width_px:g} px cannot be simulated; "
+                f"expected 0 (white) to {WIDEST_PX:g} pixels of the coarse image"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.dose_ugy:g} uGy {self.width_px:g} px"
+
+
+WIDEST_PX = 4.0
+
+
 @dataclass(frozen=True)
 class Detector:
     """The coarser detector that `detector` simulates: a 0.2 mm indirect flat panel."""
@@ -63,15 +105,21 @@ class Detector:
     detector's Nyquist frequency. With the pixel aperture's 0.64 that makes 0.32 at
     Nyquist, as presampled MTFs of indirect panels have it (measured by the edge
     method: E. Samei and M. J. Flynn, Med. Phys. 1998, 25(1):102-113)."""
-    quanta: float = 2000.0
-    """Quanta detected in a coarse pixel where the unit image is 0. 2.5 uGy (exposure
-    index 250, IEC 62494-1), 30,174 quanta a mm^2 and uGy (RQA5, IEC 62220-1), a DQE
-    of 0.6 and pixels of 0.2 mm make 1,800."""
+    quanta: float = 2.5 * QUANTA_PER_UGY
+    """Quanta detected in a coarse pixel where the unit image is 0."""
     electronic: float = 5.0
     """Standard deviation of the additive electronic noise, in quanta."""
     decades: float = 1.5
     """Orders of magnitude in exposure between unit 0 and unit 1. The response is
     taken as logarithmic, as that of images made for presentation nearly is."""
+    width_px: float = 0.0
+    """Sigma of the Gaussian that correlates its noise, in coarse pixels."""
+
+    @classmethod
+    def at(cls, exposure: Exposure) -> Detector:
+        """Return the nominal detector under an exposure."""
+        quanta = exposure.dose_ugy * QUANTA_PER_UGY
+        return cls(quanta=quanta, width_px=exposure.width_px)
 
     def sigma_px(self, scale: int) -> float:
         """Return the sigma of the presampling blur, in pixels of the fine image.
@@ -85,11 +133,18 @@ class Detector:
 NOMINAL = Detector()
 
 
-def detector(
-    stored: Image, scale: int, coding: Coding, random: np.random.Generator
-) -> Image:
+@dataclass(frozen=True)
+class Draw:
+    """What a noisy degradation is drawn by; a clean one ignores it."""
+
+    random: np.random.Generator
+    exposure: Exposure = field(default_factory=Exposure)
+
+
+def detector(stored: Image, scale: int, coding: Coding, draw: Draw) -> Image:
     """Return what the nominal detector would have recorded, in whole codes."""
-    seen = expose(coding.scaling.normalise(stored, np.float64), scale, random)
+    unit = coding.scaling.normalise(stored, np.float64)
+    seen = expose(unit, scale, draw.random, Detector.at(draw.exposure))
     return coding.codes(coding.scaling.denormalise(seen))
 
 
@@ -100,34 +155,60 @@ def expose(
 
     `unit` is (H, W), bright where little exposure arrived; the result has the same
     unit, unrounded. In the linear exposure: presampling blur, binning, Poisson noise
-    of the quanta and Gaussian electronic noise; then the logarithm again. Nothing
-    falls below one quantum, as a real detector's offset correction sees to. What lies
-    outside the unit range, where the panel would be saturated or starved, is binned
-    without noise.
+    of the quanta and Gaussian electronic noise, correlated as the detector does it;
+    then the logarithm again. Nothing falls below one quantum, as a real detector's
+    offset correction sees to. What lies outside the unit range, where the panel would
+    be saturated or starved, is binned without noise.
 
     References
     ----------
     I. A. Cunningham, "Applied linear-systems theory", Handbook of Medical Imaging
     vol. 1, SPIE 2000: the order of the steps. A. Foi et al., "Practical
     Poissonian-Gaussian noise modeling", IEEE TIP 2008, 17(10):1737-1754: the noise.
+    R. S. Saunders and E. Samei, "A method for modifying the image quality parameters
+    of digital radiographic images", Med. Phys. 2003, 30(11):3006-3017: noise shaped by
+    its power spectrum.
     """
     inside = np.clip(unit, 0, 1)
     exposure = 10 ** (-physics.decades * inside)
     blurred = gaussian_blur(exposure, physics.sigma_px(scale))
     expected = physics.quanta * box_down(blurred, scale)
-    counted = random.poisson(expected) + random.normal(
-        0, physics.electronic, expected.shape
-    )
+    counted = expected + _noise(expected, random, physics)
     recorded = -np.log10(np.maximum(counted, 1) / physics.quanta) / physics.decades
     result: Image = recorded + box_down(unit - inside, scale)
     return result
 
 
+def _noise(expected: Image, random: np.random.Generator, physics: Detector) -> Image:
+    """Return the noise of `expected` quanta (h, w), of their variance everywhere."""
+    white: Image = random.poisson(expected) - expected
+    white += random.normal(0, physics.electronic, expected.shape)
+    if not physics.width_px:
+        return white
+    deviation: Image = np.sqrt(expected + physics.electronic**2)
+    return deviation * correlated(white / deviation, physics.width_px)
+
+
+def correlated(white: Image, width_px: float) -> Image:
+    """Return white noise (h, w) under a Gaussian that keeps its variance.
+
+    The noise goes on beyond each border at the opposite one, so that its variance is
+    the same everywhere.
+    """
+    if width_px == 0:
+        return white
+    taps = _gaussian(width_px, 4)
+    taps /= np.sqrt((taps**2).sum())
+    reach = len(taps) // 2
+    for axis in (0, 1):
+        white = sum(w * np.roll(white, k - reach, axis) for k, w in enumerate(taps))
+    return white
+
+
 def gaussian_blur(image: Image, sigma_px: float) -> Image:
     """Return `image` under a Gaussian cut at three sigma, its borders repeated."""
-    reach = math.ceil(3 * sigma_px)
-    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
-    taps /= taps.sum()
+    taps = _gaussian(sigma_px)
+    reach = len(taps) // 2
     padded = np.pad(image, reach, mode="edge")
     height, width = image.shape
     rows = sum(w * padded[k : k + height] for k, w in enumerate(taps))
@@ -135,17 +216,20 @@ def gaussian_blur(image: Image, sigma_px: float) -> Image:
     return blurred
 
 
-Degrade = Callable[[Image, int, Coding, np.random.Generator], Image]
+def _gaussian(sigma_px: float, sigmas: int = 3) -> NDArray[np.float64]:
+    """Return the taps of a Gaussian cut at so many sigma, of sum 1."""
+    reach = math.ceil(sigmas * sigma_px)
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
+    normed: NDArray[np.float64] = taps / taps.sum()
+    return normed
+
+
+Degrade = Callable[[Image, int, Coding, Draw], Image]
 
 DEGRADATIONS: dict[str, Degrade] = {
     "bicubic": lambda stored, scale, coding, _: bicubic(stored, scale, coding),
     "box": lambda stored, scale, coding, _: box(stored, scale, coding),
     "detector": detector,
 }
-
-MATCHING: dict[str, Consistency] = {
-    "bicubic": "bicubic",
-    "box": "box",
-    "detector": "off",  # its pixels are noisy: agreeing with them keeps the noise
-}
-"""The projection that undoes each degradation."""
+NOISY = ("detector",)
+"""Those that depend on the exposure."""

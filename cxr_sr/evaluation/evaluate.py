@@ -7,21 +7,16 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.evaluation.cases import Case
-from cxr_sr.evaluation.degradations import MATCHING
 from cxr_sr.evaluation.protocol import Condition, Score, Trial, degraded, score
 from cxr_sr.formats import read_original
-from cxr_sr.names import Consistency, Matching, Precision
+from cxr_sr.names import Consistency, Precision
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
-from cxr_sr.superres.upscale import super_resolve
+from cxr_sr.superres.upscale import upscale
 
 BASELINE = "bicubic"
 """What every model is held against: the plain interpolator of that name."""
@@ -34,16 +29,12 @@ class Contender:
     name: str
     """What tables call it."""
     model: Model
-    consistency: Matching
-    """The projection; auto: the one that undoes the degradation."""
-    precision: Precision = "auto"
-    """Of the network."""
+    settings: Settings
+    """Those that a user would upscale with."""
 
-    def consistency_at(self, condition: Condition) -> Consistency:
-        """Return the projection under one condition."""
-        if self.consistency == "auto":
-            return MATCHING[condition.degradation]
-        return self.consistency
+    def upscale(self, coarse: Radiograph, scale: int) -> Radiograph:
+        """Return what a user of this model and these settings gets."""
+        return upscale(coarse, self.model, scale, self.settings)
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,6 @@ class Plan:
     contenders: tuple[Contender, ...]
     """The first is the plain bicubic baseline."""
     conditions: tuple[Condition, ...]
-    settings: Settings
     again: bool = False
     """Measure on results of this package, too."""
 
@@ -113,49 +103,40 @@ def _measurements(
     for condition in plan.conditions:
         trial = degraded(radiograph, condition, case.name)
         for contender in plan.contenders_at(condition):
-            yield _measurement(case, trial, contender, plan.settings)
+            yield _measurement(case, trial, contender)
 
 
-def _measurement(
-    case: Case, trial: Trial, contender: Contender, settings: Settings
-) -> Measurement:
+def _measurement(case: Case, trial: Trial, contender: Contender) -> Measurement:
     begun = time.perf_counter()
-    unit = restore(trial, contender, settings)
+    result = contender.upscale(trial.coarse, trial.condition.scale)
     seconds = time.perf_counter() - begun
     return Measurement(
         case,
         trial.condition,
         contender.name,
-        contender.consistency_at(trial.condition),
-        score(trial, unit),
-        seconds / (unit.size / 1e6),
+        contender.settings.consistency,
+        score(trial, result),
+        seconds / (result.pixels.size / 1e6),
     )
-
-
-def restore(
-    trial: Trial, contender: Contender, settings: Settings
-) -> NDArray[np.floating[Any]]:
-    """Return a trial's coarse image upscaled by one model, in units."""
-    consistency = contender.consistency_at(trial.condition)
-    settings = dataclasses.replace(
-        settings, consistency=consistency, precision=contender.precision
-    )
-    return super_resolve(trial.unit, contender.model, trial.condition.scale, settings)
 
 
 def plan(
     models: Iterable[str],
     conditions: Iterable[Condition],
-    consistency: Matching = "auto",
     settings: Settings | None = None,
+    *,
     precisions: Sequence[Precision] = ("auto",),
+    project_all: bool = False,
 ) -> Plan:
     """Return what to measure; the plain bicubic baseline is always part of it.
 
     Parameters
     ----------
     models : names of the zoo, weights files or run folders
+    settings : of all models; None: those of `upscale`
     precisions : of each network; one without int8 weights is measured in fp32 alone
+    project_all : whether interpolators, too, are projected onto the input as `settings`
+        say; by its plain name one is what the literature knows by that name
 
     Raises
     ------
@@ -164,33 +145,32 @@ def plan(
     SettingsError
         If a model does none of the scales asked for, or not the precision.
     """
+    settings = settings or Settings()
     wanted = tuple(dict.fromkeys(conditions))
-    baseline = Contender(BASELINE, load_model(BASELINE), "off")
-    named = [_contender(name, consistency) for name in dict.fromkeys(models)]
-    others = [
-        contender
-        for one in named
-        if one.name != BASELINE
-        for contender in _in_precisions(one, precisions)
-    ]
+    plain = dataclasses.replace(settings, consistency="off")
+    baseline = Contender(BASELINE, load_model(BASELINE), plain)
+    others: list[Contender] = []
+    for given in dict.fromkeys(models):
+        one = _contender(given, settings if project_all else plain, settings)
+        if one.name != BASELINE:
+            others += _in_precisions(one, precisions)
     for contender in others:
         _check_scales(contender, {condition.scale for condition in wanted})
-    return Plan((baseline, *others), wanted, settings or Settings())
+    return Plan((baseline, *others), wanted)
 
 
-def _contender(given: str, consistency: Matching) -> Contender:
-    """Return a model as it was asked for, under a name fit for a table."""
+def _contender(given: str, interpolated: Settings, learned: Settings) -> Contender:
+    """Return a model with its settings, under a name fit for a table."""
     model = load_model(given)
     if given != model.spec.name:
         # Two runs of one network differ in their folders; no more of the path is told.
         name = "/".join(Path(given).with_suffix("").parts[-2:])
-        return Contender(name, model, consistency)
+        return Contender(name, model, learned)
     if model.spec.learned:
-        return Contender(given, model, consistency)
-    # By its plain name an interpolator is what the literature knows by that name.
-    if consistency in ("auto", "off"):
-        return Contender(given, model, "off")
-    return Contender(f"{given}+{consistency}", model, consistency)
+        return Contender(given, model, learned)
+    projection = interpolated.consistency
+    name = given if projection == "off" else f"{given}+{projection}"
+    return Contender(name, model, interpolated)
 
 
 def _in_precisions(
@@ -205,7 +185,8 @@ def _in_precisions(
         several = len(precisions) > 1
         name = f"{contender.name} {precision}" if several else contender.name
         if not several or precision != "int8" or spec.int8_sha256:
-            yield dataclasses.replace(contender, name=name, precision=precision)
+            settings = dataclasses.replace(contender.settings, precision=precision)
+            yield dataclasses.replace(contender, name=name, settings=settings)
 
 
 def _check_scales(contender: Contender, scales: set[int]) -> None:

@@ -16,12 +16,12 @@ from cxr_sr.evaluation.evaluate import (
     Contender,
     Measurement,
     Plan,
-    restore,
 )
 from cxr_sr.evaluation.protocol import Condition, Trial, degraded
 from cxr_sr.evaluation.summary import Summary
 from cxr_sr.formats import read
 from cxr_sr.names import MULTIPLE
+from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.resample import box_down
 
 if TYPE_CHECKING:
@@ -75,16 +75,16 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
     for condition in findings.plan.conditions:
         worst = worst_of(findings, condition)
         if worst:
-            name = f"worst_x{condition.scale}_{condition.degradation}"
+            name = f"worst_x{condition.scale}_{condition.name}".replace(" ", "_")
             yield name, worst_figure(findings.plan, worst)
 
 
 def psnr_figure(summaries: Sequence[Summary]) -> Figure:
     """Draw each model's PSNR at each scale, a panel a degradation."""
-    degradations = list(dict.fromkeys(s.degradation for s in summaries))
+    degradations = list(dict.fromkeys(s.condition for s in summaries))
     figure, panels = _panels(len(degradations))
     for degradation, axes in zip(degradations, panels, strict=True):
-        here = [s for s in summaries if s.degradation == degradation]
+        here = [s for s in summaries if s.condition == degradation]
         models = list(dict.fromkeys(s.model for s in here))
         scales = sorted({s.scale for s in here})
         for k, model in enumerate(models):
@@ -116,7 +116,7 @@ def spectrum_figure(findings: Findings) -> Figure:
         axes.axhline(0, color="gray", linewidth=0.5)
         axes.axvline(0.5 / condition.scale, color="gray", linestyle=":")
         axes.set(
-            title=f"x{condition.scale}, {condition.degradation}",
+            title=f"x{condition.scale}, {condition.name}",
             xlabel="cycles a pixel (dotted: Nyquist of the coarse image)",
             ylabel="power over the original's, dB",
             ylim=(-40, 10),
@@ -137,7 +137,7 @@ def _spectra(findings: Findings, condition: Condition) -> dict[str, Unit]:
         trial = _trial(measurement)
         original = radial_power(_original(trial))
         for contender in findings.plan.contenders_at(condition):
-            power = radial_power(_shown(trial, contender, findings.plan))
+            power = radial_power(_shown(trial, contender))
             ratios.setdefault(contender.name, []).append(power / original)
     return {k: 10 * np.log10(v).mean(axis=0) for k, v in ratios.items()}
 
@@ -185,8 +185,8 @@ def worst_figure(plan: Plan, worst: Sequence[tuple[float, Measurement]]) -> Figu
     for row, (gain, measurement) in enumerate(worst):
         trial = _trial(measurement)
         original = _original(trial)
-        bicubic = _shown(trial, plan.contenders[0], plan)
-        result = _shown(trial, contenders[measurement.model], plan)
+        bicubic = _shown(trial, plan.contenders[0])
+        result = _shown(trial, contenders[measurement.model])
         where = _detail((result - original) ** 2 - (bicubic - original) ** 2)
         shown = {
             measurement.case.name: original,
@@ -227,17 +227,19 @@ def _trial(measurement: Measurement) -> Trial:
 
 def _original(trial: Trial) -> Unit:
     """Return the reference in units, shaved as for the metrics."""
-    return _shaved(trial, trial.coding.scaling.normalise(trial.reference))
+    return _shaved(trial, trial.reference)
 
 
-def _shown(trial: Trial, contender: Contender, plan: Plan) -> Unit:
+def _shown(trial: Trial, contender: Contender) -> Unit:
     """Return a result in units, shaved as for the metrics."""
-    return _shaved(trial, restore(trial, contender, plan.settings))
+    result = contender.upscale(trial.coarse, trial.condition.scale)
+    return _shaved(trial, result.pixels)
 
 
-def _shaved(trial: Trial, image: Unit) -> Unit:
+def _shaved(trial: Trial, stored: NDArray[np.integer[Any]]) -> Unit:
     shave = trial.condition.scale
-    return image[shave:-shave, shave:-shave]
+    inner = stored[shave:-shave, shave:-shave]
+    return Scaling.of(trial.coarse).normalise(inner)
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:

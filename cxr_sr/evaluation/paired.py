@@ -28,6 +28,7 @@ class Difference:
     metric: Metric
     """psnr in dB; ssim and ms_ssim have no unit."""
     degradation: str
+    """A noisy one with its dose and width."""
     scale: int | None
     """None: of each image's mean over the scales that both were measured at."""
     n: int
@@ -61,8 +62,8 @@ def differences(
     """
     found = [m for m in measurements if m.model in (model, rival)]
     result: list[Difference] = []
-    for degradation in dict.fromkeys(m.condition.degradation for m in found):
-        here = [m for m in found if m.condition.degradation == degradation]
+    for degradation in dict.fromkeys(m.condition.name for m in found):
+        here = [m for m in found if m.condition.name == degradation]
         for metric in METRICS:
             result += _of_metric(here, (model, rival), metric)
     return result
@@ -91,7 +92,7 @@ def _of_metric(
                 by_case.setdefault(case, []).append(gap)
         means = np.array([np.mean(of_case) for of_case in by_case.values()])
         ci = interval(means, np.array([case.patient for case in by_case]))
-        degradation, mean = found[0].condition.degradation, float(means.mean())
+        degradation, mean = found[0].condition.name, float(means.mean())
         result.append(
             Difference(*names, metric, degradation, scale, len(means), mean, ci)
         )

@@ -3,7 +3,10 @@
 ::
 
     stored values -> centred crop to a multiple of 24 -> degrade -> round to codes
-        -> upscale -> round to codes -> shave `scale` pixels -> compare
+        -> upscale, as a file that holds these codes -> shave `scale` pixels -> compare
+
+What upscales is given a radiograph and returns one, as `superres.upscale` does: its
+scaling, projection, range and rounding are those that a user gets.
 
 `measure` is all of it; `cxr-sr evaluate` prints it over many images.
 
@@ -30,7 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import NotARadiographError, SettingsError
-from cxr_sr.evaluation.degradations import DEGRADATIONS, Coding
+from cxr_sr.evaluation.degradations import (
+    DEGRADATIONS,
+    NOISY,
+    Coding,
+    Draw,
+    Exposure,
+)
 from cxr_sr.evaluation.metrics import (
     MS_SSIM_MINIMUM_PX,
     WINDOW,
@@ -38,15 +47,15 @@ from cxr_sr.evaluation.metrics import (
     ssim,
     ssim_and_ms_ssim,
 )
+from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.names import MULTIPLE, SCALES, Consistency
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.consistency import reduce
-from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.padding import fill, padding_mask
-from cxr_sr.superres.resample import Image, box_down
+from cxr_sr.superres.resample import Image
 
-Upscale = Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]]
-"""(h, w) units to (s*h, s*w) units."""
+Upscale = Callable[[Radiograph], Radiograph]
+"""(h, w) stored values to (s*h, s*w) stored values of the same format."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,8 @@ class Condition:
     scale: int
     degradation: str = "bicubic"
     """A key of `degradations.DEGRADATIONS`."""
+    exposure: Exposure | None = None
+    """Of a noisy degradation; None: the nominal one, or of a clean degradation."""
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -68,6 +79,26 @@ class Condition:
                 f"no degradation is called {self.degradation!r}; expected one of "
                 f"{', '.join(DEGRADATIONS)}"
             )
+        noisy = self.degradation in NOISY
+        exposure = (self.exposure or Exposure()) if noisy else None
+        object.__setattr__(self, "exposure", exposure)
+
+    @property
+    def name(self) -> str:
+        """The degradation as tables call it: a noisy one with its dose and width."""
+        return (
+            f"{self.degradation} {self.exposure}"
+            if self.exposure
+            else (self.degradation)
+        )
+
+    @property
+    def noise(self) -> dict[str, float | None]:
+        """The dose and the width of a noisy degradation, as results state them."""
+        return {
+            "dose_ugy": self.exposure.dose_ugy if self.exposure else None,
+            "noise_width_px": self.exposure.width_px if self.exposure else None,
+        }
 
     @property
     def reduction(self) -> Consistency:
@@ -86,8 +117,8 @@ class Score:
     ms_ssim: float
     """NaN where a side is below 161 pixels once shaved."""
     consistency: float
-    """Largest |reduced result - coarse image|, in stored codes, over coarse pixels
-    none of whose fine pixels were clipped; reduced as the degradation does it."""
+    """Largest |reduced result - coarse image|, in stored codes; reduced as the
+    degradation does it."""
     box_consistency: float
     """The same, reduced by box."""
 
@@ -98,15 +129,14 @@ class Trial:
 
     reference: NDArray[np.integer[Any]]
     """(H, W) stored values, sides multiples of 24."""
-    coarse: Image
-    """(H / s, W / s) stored values, whole codes."""
-    coding: Coding
+    coarse: Radiograph
+    """(H / s, W / s), as a file of the coarser detector would be read."""
     condition: Condition
 
     @property
-    def unit(self) -> NDArray[np.float32]:
-        """`coarse` as the networks see it."""
-        return self.coding.scaling.normalise(self.coarse).astype(np.float32)
+    def data_range(self) -> int:
+        """The width of the stored range: 255 for 8 bits, 32767 for 15."""
+        return Coding.of(self.coarse).data_range
 
 
 def measure(
@@ -117,7 +147,7 @@ def measure(
     Parameters
     ----------
     radiograph : gray; at its true bit depth
-    upscale : the model at `condition.scale`, consistency included
+    upscale : the model at `condition.scale`, with all its settings
     name : seeds the noise of a noisy degradation, so that each image has its own
 
     Raises
@@ -126,18 +156,40 @@ def measure(
         If it is in colour or too small for the scale.
     """
     trial = degraded(radiograph, condition, name)
-    return score(trial, upscale(trial.unit))
+    return score(trial, upscale(trial.coarse))
 
 
 def degraded(radiograph: Radiograph, condition: Condition, name: str = "") -> Trial:
     """Return the radiograph with its coarse image; arguments as of `measure`."""
     _check(radiograph, condition.scale)
     reference = _centre(_without_padding(radiograph))
-    coding = Coding(radiograph.format, Scaling.of(radiograph))
     random = np.random.default_rng([zlib.crc32(name.encode()), condition.scale])
     degrade = DEGRADATIONS[condition.degradation]
-    coarse = degrade(reference.astype(np.float64), condition.scale, coding, random)
-    return Trial(reference, coarse, coding, condition)
+    codes = degrade(
+        reference.astype(np.float64),
+        condition.scale,
+        Coding.of(radiograph),
+        Draw(random, condition.exposure or Exposure()),
+    )
+    return Trial(reference, in_memory(radiograph, codes, condition.scale), condition)
+
+
+def in_memory(radiograph: Radiograph, codes: Image, scale: int) -> Radiograph:
+    """Return `codes` (h, w) as a coarser image of a radiograph, without its header."""
+    return radiograph.replace(
+        pixels=codes.astype(radiograph.format.dtype),
+        geometry=radiograph.geometry.upscaled((1 / scale, 1 / scale)),
+        header=RasterHeader(),
+        padding=None,
+        derivation=None,
+    )
+
+
+def as_stored(coarse: Radiograph, unit: NDArray[np.floating[Any]]) -> Radiograph:
+    """Return a result (s*h, s*w) given in units as what a file would hold of it."""
+    coding = Coding.of(coarse)
+    codes = coding.codes(coding.scaling.denormalise(unit))
+    return coarse.replace(pixels=codes.astype(coarse.format.dtype))
 
 
 def _check(radiograph: Radiograph, scale: int) -> None:
@@ -172,22 +224,20 @@ def _centre(pixels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
     return pixels[top : top + rows, left : left + columns]
 
 
-def score(trial: Trial, unit: NDArray[np.floating[Any]]) -> Score:
-    """Return how near a result (H, W), in units, comes to the trial's reference."""
-    stored = trial.coding.scaling.denormalise(unit)
-    codes = trial.coding.codes(stored)
+def score(trial: Trial, result: Radiograph) -> Score:
+    """Return how near a result comes to the trial's reference."""
     shave = trial.condition.scale
     inner = np.s_[shave:-shave, shave:-shave]
-    reference, result = trial.reference[inner], codes[inner]
-    data_range = trial.coding.data_range
-    similarity, multi_scale = _similarities(reference, result, data_range)
-    exact = 20 * math.log10(data_range) + 10 * math.log10(result.size)
+    reference, codes = trial.reference[inner], result.pixels[inner]
+    data_range = trial.data_range
+    similarity, multi_scale = _similarities(reference, codes, data_range)
+    exact = 20 * math.log10(data_range) + 10 * math.log10(codes.size)
     return Score(
-        psnr=min(psnr(reference, result, data_range), exact),
+        psnr=min(psnr(reference, codes, data_range), exact),
         ssim=similarity,
         ms_ssim=multi_scale,
-        consistency=_disagreement(trial, stored, codes, trial.condition.reduction),
-        box_consistency=_disagreement(trial, stored, codes, "box"),
+        consistency=_disagreement(trial, result, trial.condition.reduction),
+        box_consistency=_disagreement(trial, result, "box"),
     )
 
 
@@ -199,9 +249,7 @@ def _similarities(
     return ssim_and_ms_ssim(reference, result, data_range)
 
 
-def _disagreement(trial: Trial, stored: Image, codes: Image, by: Consistency) -> float:
-    """Return the largest |reduced result - coarse image| where nothing was clipped."""
-    scale = trial.condition.scale
-    clipped = (np.abs(stored - codes) > 0.5).astype(np.float32)
-    error = np.abs(reduce(codes, scale, by) - trial.coarse)
-    return float(error[box_down(clipped, scale) == 0].max(initial=0.0))
+def _disagreement(trial: Trial, result: Radiograph, by: Consistency) -> float:
+    """Return the largest |reduced result - coarse image|, in stored codes."""
+    reduced = reduce(result.pixels.astype(np.float64), trial.condition.scale, by)
+    return float(np.abs(reduced - trial.coarse.pixels).max())

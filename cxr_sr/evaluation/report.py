@@ -78,6 +78,7 @@ def _image(measurement: Measurement) -> dict[str, Any]:
         "model": measurement.model,
         "scale": measurement.condition.scale,
         "degradation": measurement.condition.degradation,
+        **measurement.condition.noise,
         "psnr": score.psnr,
         "ssim": score.ssim,
         "ms_ssim": None if math.isnan(score.ms_ssim) else score.ms_ssim,
@@ -87,17 +88,17 @@ def _image(measurement: Measurement) -> dict[str, Any]:
 
 def markdown(summaries: Sequence[Summary]) -> str:
     """Return a table for each condition, with a sentence on what it holds."""
-    conditions = dict.fromkeys((s.scale, s.degradation) for s in summaries)
+    conditions = dict.fromkeys((s.scale, s.condition) for s in summaries)
     return "\n\n".join(_section(summaries, *condition) for condition in conditions) + (
         "\n\nGain and `worse` (images) compare PSNR with `bicubic`, image by image. "
         "Confidence intervals are bootstrapped over patients.\n"
     )
 
 
-def _section(summaries: Sequence[Summary], scale: int, degradation: str) -> str:
-    here = [s for s in summaries if (s.scale, s.degradation) == (scale, degradation)]
+def _section(summaries: Sequence[Summary], scale: int, condition: str) -> str:
+    here = [s for s in summaries if (s.scale, s.condition) == (scale, condition)]
     images, patients = here[0].n, here[0].patients
-    head = f"### x{scale}, {degradation}: {images} images of {patients} patients"
+    head = f"### x{scale}, {condition}: {images} images of {patients} patients"
     rule = "|---" + "|--:" * (len(COLUMNS) - 1) + "|"
     rows = [_row(COLUMNS), rule, *(_row(cells(s)) for s in here)]
     return head + "\n\n" + "\n".join(rows)

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_sr.evaluation.protocol import Condition, measure
+from cxr_sr.evaluation.protocol import Condition, Upscale, measure
 from cxr_sr.radiograph import Radiograph
-from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import Model
 
 Array = NDArray[np.floating[Any]]
@@ -37,8 +36,7 @@ class Runner:
     scale: int
     model: str
     engine: str
-    run: Callable[[Array], Array]
-    """(H, W) units to (s*H, s*W) units."""
+    run: Upscale
     learned: bool = True
     precision: str = "fp32"
     """fp32 or int8, of most of its multiplications."""
@@ -110,12 +108,10 @@ def judge(runners: list[Runner], image: Radiograph, larger: Radiograph) -> None:
     larger : what quality is measured on, once for each model and precision, if it
         has QUALITY_PX or more a side: a small part says little of a radiograph
     """
-    scaling = Scaling.of(image)
     first: dict[str, Array] = {}
     known: dict[tuple[str, str], float] = {}
     for runner in runners:
-        unit = runner.run(scaling.normalise(image.pixels))
-        codes = np.rint(scaling.denormalise(unit))
+        codes = runner.run(image).pixels.astype(np.float64)
         if runner.model in first:
             runner.codes = float(np.abs(codes - first[runner.model]).max())
         first.setdefault(runner.model, codes)
@@ -128,11 +124,11 @@ def judge(runners: list[Runner], image: Radiograph, larger: Radiograph) -> None:
         runner.psnr = known[kind]
 
 
-def take_turns(runners: list[Runner], unit: Array) -> None:
-    """Let each make `unit` (H, W) finer once, and note the time."""
+def take_turns(runners: list[Runner], image: Radiograph) -> None:
+    """Let each make `image` finer once, and note the time."""
     for runner in runners:
         begun = time.perf_counter()
-        finer = runner.run(unit)
+        finer = runner.run(image).pixels
         runner.seconds.append((time.perf_counter() - begun) / finer.size * 1e6)
 
 

@@ -53,8 +53,19 @@ class Summary:
     """As consistency_max, reduced by box."""
     consistency: Consistency
     """The projection that was applied."""
+    dose_ugy: float | None
+    """Of a noisy degradation, in uGy of air kerma where the image is darkest."""
+    noise_width_px: float | None
+    """Of a noisy degradation: sigma of its correlation, in coarse pixels."""
     seconds_per_megapixel: float
     """Median wall time of upscaling, a megapixel of output."""
+
+    @property
+    def condition(self) -> str:
+        """The degradation as tables call it: a noisy one with its dose and width."""
+        if self.dose_ugy is None:
+            return self.degradation
+        return f"{self.degradation} {self.dose_ugy:g} uGy {self.noise_width_px:g} px"
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields for JSON, which knows no NaN: None stands for it."""
@@ -98,6 +109,8 @@ def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
         ms_ssim_gain_ci=interval(gains["ms_ssim"], patients),
         box_consistency_max=max(m.score.box_consistency for m in group),
         consistency=first.consistency,
+        dose_ugy=first.condition.noise["dose_ugy"],
+        noise_width_px=first.condition.noise["noise_width_px"],
         seconds_per_megapixel=float(np.median([m.seconds for m in group])),
     )
 

@@ -18,20 +18,33 @@ from typer.testing import CliRunner
 
 import cxr_sr
 from cxr_sr.cli.errors import guarded
+from cxr_sr.cli.evaluate import Options as EvaluateOptions
 from cxr_sr.cli.evaluate import evaluate as command
 from cxr_sr.cli.options import spread
+from cxr_sr.cli.upscale.options import Options as UpscaleOptions
 from cxr_sr.errors import ModelError, NotARadiographError, SettingsError
 from cxr_sr.evaluation.cases import Case, find_cases
+from cxr_sr.evaluation.degradations import Exposure
 from cxr_sr.evaluation.evaluate import Measurement, evaluate, plan
-from cxr_sr.evaluation.protocol import Condition, Score, degraded, measure
+from cxr_sr.evaluation.protocol import (
+    Condition,
+    Score,
+    as_stored,
+    degraded,
+    measure,
+    score,
+)
 from cxr_sr.evaluation.report import markdown, write_results
 from cxr_sr.evaluation.summary import interval, summarise
 from cxr_sr.formats import read, write
+from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.superres.resample import upsample
+from cxr_sr.superres.settings import Settings
 from tests.builders import noise, pixel_format, radiograph, structure, tiny_model
 
 X2 = Condition(2)
+CLEAN = ("--degradation", "bicubic")
 KEYS = [
     "model",
     "scale",
@@ -53,13 +66,28 @@ def image(shape=(72, 96), bits=8, seed=0, **changes):
     return radiograph(pixels, fmt, **changes)
 
 
-def bicubic(scale=2):
-    return lambda unit: upsample(unit, scale)
+def by_hand(restore):
+    """What upscales, made of a function from units to units."""
+    return lambda coarse: as_stored(coarse, restore(unit_of(coarse)))
+
+
+def unit_of(coarse):
+    return Scaling.of(coarse).normalise(coarse.pixels)
+
+
+def bicubic(scale=2, method="bicubic"):
+    return by_hand(lambda unit: upsample(unit, scale, method))
+
+
+def plain_bicubic(scale=2):
+    """The baseline as a user gets it."""
+    settings = Settings(consistency="off")
+    return lambda coarse: cxr_sr.upscale(coarse, "bicubic", scale, settings)
 
 
 def returning(result):
     """A model that knows the answer."""
-    return lambda _: result
+    return by_hand(lambda _: result)
 
 
 def write_png(path, pixels):
@@ -106,11 +134,15 @@ class TestProtocol:
         trial = degraded(radiograph(pixels, pixel_format(8)), X2)
         assert np.array_equal(trial.reference, pixels[3:27, 1:49])
 
-    def test_the_coarse_image_is_whole_codes_in_units(self):
-        trial = degraded(image(bits=8), X2)
-        stored = trial.unit * 255.0
-        assert stored.shape == (36, 48)
-        assert np.allclose(stored, np.rint(stored), atol=1e-4)
+    def test_the_coarse_image_is_a_radiograph_as_a_file_would_hold_it(self):
+        original = image(bits=12, window=(100, 3000), padding=(0, 5))
+        coarse = degraded(original, X2).coarse
+        assert coarse.shape == (36, 48)
+        assert coarse.pixels.dtype == np.uint16
+        assert coarse.format == original.format
+        assert coarse.window == original.window
+        assert coarse.padding is None
+        assert coarse.geometry.spacing_mm == (0.4, 0.4)
 
     @pytest.mark.parametrize("scale", [2, 3, 4, 8])
     def test_scale_pixels_are_shaved(self, scale):
@@ -124,7 +156,8 @@ class TestProtocol:
             result[inner] = unit[inner]
             return result
 
-        assert measure(original, Condition(scale), wrong_at_the_border).ssim == 1.0
+        upscale = by_hand(wrong_at_the_border)
+        assert measure(original, Condition(scale), upscale).ssim == 1.0
 
     def test_a_perfect_result_has_a_finite_psnr(self):
         original = image()
@@ -140,7 +173,8 @@ class TestProtocol:
         exact = measure(original, X2, returning(unit))
         assert measure(original, X2, returning(unit + 0.4 / 255)) == exact
         white = radiograph(np.full((72, 72), 255, np.uint8), pixel_format(8))
-        assert measure(white, X2, lambda u: upsample(u, 2) + 9).ssim == 1.0
+        brighter = by_hand(lambda unit: upsample(unit, 2) + 9)
+        assert measure(white, X2, brighter).ssim == 1.0
 
     def test_the_data_range_is_the_stored_one(self):
         """One code off is 1/255 of 8 bits and 1/32767 of 15."""
@@ -209,23 +243,39 @@ class TestProtocol:
     def test_noise_belongs_to_the_image_not_to_the_run(self):
         original, noisy = image(), Condition(2, "detector")
         first, again, other = (degraded(original, noisy, name) for name in "aab")
-        assert np.array_equal(first.coarse, again.coarse)
-        assert not np.array_equal(first.coarse, other.coarse)
+        assert np.array_equal(first.coarse.pixels, again.coarse.pixels)
+        assert not np.array_equal(first.coarse.pixels, other.coarse.pixels)
+
+    def test_a_noisy_condition_states_dose_and_width_a_clean_one_neither(self):
+        noisy = Condition(2, "detector", Exposure(10, 0.6))
+        assert noisy.name == "detector 10 uGy 0.6 px"
+        assert noisy.noise == {"dose_ugy": 10, "noise_width_px": 0.6}
+        assert Condition(2, "detector") == Condition(2, "detector", Exposure(2.5, 0))
+        assert Condition(2, "box", Exposure(10)).noise["dose_ugy"] is None
+        assert Condition(2, "box").name == "box"
+
+    def test_more_dose_is_less_noise(self):
+        psnr = [
+            measure(image(), Condition(2, "detector", Exposure(dose)), bicubic()).psnr
+            for dose in (0.25, 2.5, 25)
+        ]
+        assert psnr[0] + 3 < psnr[1] < psnr[2]
 
     def test_disagreement_is_measured_as_the_degradation_reduces(self):
         """Pixel repetition agrees by box whatever was degraded by box."""
         original = image()
-        nearest = lambda unit: upsample(unit, 2, "nearest")  # noqa: E731
+        nearest = bicubic(2, "nearest")
         by_box = measure(original, Condition(2, "box"), nearest)
         by_bicubic = measure(original, X2, nearest)
         assert by_box.consistency == by_box.box_consistency == 0
         assert by_bicubic.box_consistency == 0
         assert by_bicubic.consistency > 1
 
-    def test_clipped_pixels_are_no_disagreement(self):
+    def test_clipped_pixels_count_like_all_others(self):
         bright = radiograph(np.full((48, 48), 250, np.uint8), pixel_format(8))
-        score = measure(bright, Condition(2, "box"), lambda u: upsample(u, 2) + 0.1)
-        assert score.consistency == 0
+        brighter = by_hand(lambda unit: upsample(unit, 2) + 0.1)
+        score = measure(bright, Condition(2, "box"), brighter)
+        assert score.consistency == 255 - 250
 
 
 CALIBRATION = {
@@ -250,7 +300,9 @@ def test_pillows_bicubic_has_its_published_numbers(shared_cxr, scale):
         return np.asarray(resized) / 255.0
 
     cases = find_cases(shared_cxr / "manifest.csv")
-    scores = [measure(read(case.path), Condition(scale), pillow) for case in cases]
+    scores = [
+        measure(read(case.path), Condition(scale), by_hand(pillow)) for case in cases
+    ]
     psnr, ssim, ms_ssim = np.mean([(s.psnr, s.ssim, s.ms_ssim) for s in scores], axis=0)
     assert len(cases) == 40
     assert (round(psnr, 2), round(ssim, 4), round(ms_ssim, 5)) == CALIBRATION[scale]
@@ -320,7 +372,7 @@ class TestEvaluate:
     def test_it_measures_what_the_protocol_says(self, tmp_path):
         (case, *_) = find_cases(export(tmp_path, images=1))
         (done,) = evaluate([case], plan([], [X2]))
-        expected = measure(read(case.path), X2, bicubic())
+        expected = measure(read(case.path), X2, plain_bicubic())
         assert done.measurements[0].score == expected
 
     def test_a_broken_and_a_missing_image_are_reported_and_skipped(self, tmp_path):
@@ -344,21 +396,23 @@ class TestEvaluate:
         (done,) = evaluate([case], plan([], [Condition(8)]))
         radiograph = read(rg1)
         assert radiograph.format.bits_stored == 15
-        assert done.measurements[0].score == measure(
-            radiograph, Condition(8), bicubic(8)
-        )
+        expected = measure(radiograph, Condition(8), plain_bicubic(8))
+        assert done.measurements[0].score == expected
 
 
 class TestPlan:
     def test_the_baseline_is_plain_bicubic_and_first(self):
-        found = plan(["lanczos", "bicubic"], [X2], consistency="box")
+        box = Settings(consistency="box")
+        found = plan(["lanczos", "bicubic"], [X2], box, project_all=True)
         names = [contender.name for contender in found.contenders]
         assert names == ["bicubic", "lanczos+box", "bicubic+box"]
-        assert [c.consistency for c in found.contenders] == ["off", "box", "box"]
+        projections = [c.settings.consistency for c in found.contenders]
+        assert projections == ["off", "box", "box"]
 
     def test_by_default_interpolators_are_as_the_literature_knows_them(self):
         found = plan(["nearest", "bicubic"], [X2])
-        assert [(c.name, c.consistency) for c in found.contenders] == [
+        used = [(c.name, c.settings.consistency) for c in found.contenders]
+        assert used == [
             ("bicubic", "off"),
             ("nearest", "off"),
         ]
@@ -381,20 +435,26 @@ def weights(tmp_path_factory):
 
 
 class TestNetwork:
-    @pytest.mark.parametrize(
-        ("degradation", "projection"),
-        [("bicubic", "bicubic"), ("box", "box"), ("detector", "off")],
-    )
-    def test_its_projection_matches_the_degradation(
-        self, weights, tmp_path, degradation, projection
-    ):
+    def test_without_settings_it_is_measured_as_it_is_used(self, weights, tmp_path):
+        """The score is that of what `upscale` makes, by default, of a coarse file."""
+        (case,) = find_cases(export(tmp_path, images=1))
+        condition = Condition(2, "detector")
+        (done,) = evaluate([case], plan([str(weights)], [condition]))
+        trial = degraded(read(case.path), condition, case.name)
+        write(trial.coarse, tmp_path / "coarse.png")
+        used = cxr_sr.upscale(read(tmp_path / "coarse.png"), weights)
+        assert done.measurements[1].score == score(trial, used)
+        assert done.measurements[1].consistency == Settings().consistency
+
+    def test_box_agrees_with_the_noisy_pixels_and_off_does_not(self, weights, tmp_path):
         cases = find_cases(export(tmp_path, images=1))
-        planned = plan([str(weights)], [Condition(2, degradation)])
-        (done,) = evaluate(cases, planned)
-        network = done.measurements[1]
-        assert network.consistency == projection
-        if degradation == "box":
-            assert network.score.consistency <= 1
+        missed = {}
+        for projection in ("box", "off"):
+            settings = Settings(consistency=projection)
+            planned = plan([str(weights)], [Condition(2, "detector")], settings)
+            (done,) = evaluate(cases, planned)
+            missed[projection] = done.measurements[1].score.consistency
+        assert missed["box"] <= 1 < missed["off"]
 
     def test_scales_it_was_not_made_for_are_left_out(self, weights, monkeypatch):
         only_x4 = load_model(weights)
@@ -538,7 +598,9 @@ class TestReport:
 class TestCommand:
     def test_json_is_one_object_a_line_and_nothing_else(self, tmp_path):
         index = export(tmp_path)
-        result = run(index, "--model", "lanczos", "--scale", 2, "--scale", 4, "--json")
+        result = run(
+            index, "--model", "lanczos", "--scale", 2, "--scale", 4, "--json", *CLEAN
+        )
         assert result.exit_code == 0
         lines = [json.loads(line) for line in result.stdout.splitlines()]
         found = [(o["model"], o["scale"], o["degradation"], o["n"]) for o in lines]
@@ -548,7 +610,7 @@ class TestCommand:
         assert all(list(o)[: len(KEYS)] == KEYS for o in lines)
 
     def test_a_person_gets_a_table(self, tmp_path):
-        result = run(export(tmp_path), "--model", "nearest", "--scale", 2)
+        result = run(export(tmp_path), "--model", "nearest", "--scale", 2, *CLEAN)
         assert result.exit_code == 0
         head, *rows = result.stdout.splitlines()
         assert "PSNR dB" in head
@@ -559,7 +621,7 @@ class TestCommand:
 
     def test_a_broken_image_costs_itself_and_the_exit_code(self, tmp_path):
         index = export(tmp_path, broken=[0])
-        result = run(index, "--model", "bicubic", "--scale", 2, "--json")
+        result = run(index, "--model", "bicubic", "--scale", 2, "--json", *CLEAN)
         assert result.exit_code == 4
         assert json.loads(result.stdout)["n"] == 2
         assert "image_0.png: left out: " in result.stderr
@@ -568,7 +630,7 @@ class TestCommand:
     def test_what_is_no_image_in_a_folder_is_told_but_no_failure(self, tmp_path):
         write_png(tmp_path / "a.png", image().pixels)
         (tmp_path / "notes.txt").write_text("not an image")
-        result = run(tmp_path, "--model", "bicubic", "--scale", 2, "--json")
+        result = run(tmp_path, "--model", "bicubic", "--scale", 2, "--json", *CLEAN)
         assert result.exit_code == 0
         assert "notes.txt: left out: the content is neither DICOM" in result.stderr
 
@@ -577,7 +639,7 @@ class TestCommand:
         write(original, tmp_path / "a.png")
         made = cxr_sr.upscale(read(tmp_path / "a.png"), "bicubic", 2)
         write(made, tmp_path / "finer.png")
-        asked = (tmp_path, "--model", "bicubic", "--scale", 2, "--json")
+        asked = (tmp_path, "--model", "bicubic", "--scale", 2, "--json", *CLEAN)
         left = run(*asked)
         assert left.exit_code == 0
         assert json.loads(left.stdout)["n"] == 1
@@ -598,6 +660,8 @@ class TestCommand:
             ["--split", "test"],
             ["--scale", "5"],
             ["--degradation", "blur"],
+            ["--dose", "0"],
+            ["--noise-width", "-1"],
             ["--model", "hydrant"],
             ["--limit", "0"],
         ],
@@ -608,13 +672,53 @@ class TestCommand:
         assert result.exit_code == 2
         assert result.stdout == ""
 
+    def test_without_options_it_measures_the_default_model_clean_and_noisy(
+        self, tmp_path
+    ):
+        write_png(tmp_path / "a.png", image().pixels)
+        lines = [
+            json.loads(line) for line in run(tmp_path, "--json").stdout.split("\n")[:-1]
+        ]
+        assert {o["model"] for o in lines} == {"bicubic", "fine"}
+        conditions = {
+            (o["degradation"], o["dose_ugy"], o["noise_width_px"]) for o in lines
+        }
+        assert conditions == {
+            ("bicubic", None, None),
+            ("detector", 2.5, 0.0),
+            ("detector", 2.5, 0.6),
+        }
+        used = {o["consistency"] for o in lines if o["model"] == "fine"}
+        assert used == {Settings().consistency}
+
+    def test_its_defaults_are_those_of_upscale(self):
+        """Every option that both commands have, and every setting."""
+        ours, theirs = (
+            {f.name: f.default for f in dataclasses.fields(options)}
+            for options in (EvaluateOptions, UpscaleOptions)
+        )
+        for name in ("engine", "threads", "again", "grain", "value_range"):
+            assert ours[name] == theirs[name]
+        for name in ("consistency", "precision", "grain", "value_range"):
+            assert theirs[name] == getattr(Settings(), name)
+
+    def test_every_dose_meets_every_width_and_the_table_says_so(self, tmp_path):
+        doses = ["--dose", 1, "--dose", 10, "--noise-width", 0, "--noise-width", 0.4]
+        asked = ["--model", "bicubic", "--scale", 2, "--degradation", "detector"]
+        result = run(export(tmp_path, images=1), *asked, *doses)
+        assert [line.split()[1:6] for line in result.stdout.splitlines()[1:]] == [
+            ["detector", d, "uGy", w, "px"] for d in ("1", "10") for w in ("0", "0.4")
+        ]
+
     def test_limit_takes_the_first(self, tmp_path):
         arguments = ["--model", "bicubic", "--scale", 2, "--limit", 2, "--json"]
+        arguments += CLEAN
         assert json.loads(run(export(tmp_path), *arguments).stdout)["n"] == 2
 
     def test_output_holds_tables_and_figures(self, tmp_path):
         pytest.importorskip("matplotlib")
         arguments = ["--model", "nearest", "--scale", 2, "--output", tmp_path / "out"]
+        arguments += CLEAN
         result = run(export(tmp_path), *arguments)
         assert result.exit_code == 0
         assert {path.name for path in (tmp_path / "out").iterdir()} == {

@@ -74,8 +74,9 @@ class FakeOpenCv:
 def runner(model="net", scale=2, **changes):
     """Something whose run repeats pixels, timed at 3 s/MP."""
 
-    def repeat(unit):
-        return unit.repeat(scale, axis=0).repeat(scale, axis=1)
+    def repeat(image):
+        finer = image.pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+        return image.replace(pixels=finer)
 
     fields = {"engine": "onnx", "run": repeat, "seconds": [3.0], **changes}
     return Runner(scale, model, **fields)
@@ -323,9 +324,13 @@ def test_a_network_at_output_size_does_as_much_for_a_pixel_at_every_scale():
 
 def test_the_first_engine_of_a_model_is_what_the_others_are_held_against():
     image = radiograph()
-    span = image.format.maximum - image.format.minimum
     first, second, other = runner(), runner(engine="torch"), runner("other")
-    second.run = lambda unit: first.run(unit) + np.float32(3 / span)
+
+    def three_more(image):
+        finer = first.run(image)
+        return finer.replace(pixels=finer.pixels + 3)
+
+    second.run = three_more
     judge([first, second, other], image, image)
     assert (first.codes, second.codes, other.codes) == (None, 3.0, None)
     assert first.psnr is None
@@ -351,9 +356,9 @@ def test_quality_is_measured_once_for_each_model_and_precision():
         one = runner(**changes)
         repeat = one.run
 
-        def run(unit):
+        def run(image):
             ran.append(one.engine)
-            return repeat(unit)
+            return repeat(image)
 
         one.run = run
         return one
@@ -367,8 +372,8 @@ def test_quality_is_measured_once_for_each_model_and_precision():
 
 def test_a_turn_adds_one_time_to_everyone():
     two = [runner(seconds=[]), runner("b", seconds=[])]
-    speed.take_turns(two, structure().astype(np.float32))
-    speed.take_turns(two, structure().astype(np.float32))
+    speed.take_turns(two, radiograph())
+    speed.take_turns(two, radiograph())
     assert [len(one.seconds) for one in two] == [2, 2]
     assert all(seconds > 0 for one in two for seconds in one.seconds)
 
@@ -396,9 +401,11 @@ def test_opencv_gets_eight_bit_colour_and_the_scale_in_the_name(
     assert (one.model, one.scale, one.learned) == ("FSRCNN-small_x2", 2, True)
     assert opencv.told[:3] == [2, "FSRCNN-small_x2.pb", ("fsrcnn", 2)]
     opencv.scale = 2
-    finer = one.run(np.array([[0.0, 1.5], [0.5, -1.0]], np.float32))
-    assert finer.dtype == np.float32
-    assert np.allclose(finer[::2, ::2], [[0.0, 1.0], [0.5, 0.0]], atol=0.5 / 255)
+    coarse = np.array([[0, 3000], [1500, 500]], np.uint16)
+    finer = one.run(radiograph(coarse, window=(500, 2500))).pixels
+    assert finer.dtype == np.uint16
+    black_and_white = [[500, 2500], [1500, 500]]
+    assert np.allclose(finer[::2, ::2], black_and_white, atol=0.5 / 255 * 2000 + 1)
     assert finer.shape == (4, 4)
 
 

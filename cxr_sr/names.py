@@ -22,8 +22,6 @@ which it equals the input; noise: by box, as far as the input's own noise allows
 ValueRange = Literal["source", "stored"]
 """The values that a result may take: those between the least and the largest of its
 source, or all that its pixel format can store."""
-Matching = Literal["auto", Consistency]
-"""auto: the projection that undoes the degradation."""
 Compression = Literal["none", "jpegls", "j2k", "rle"]
 """Lossless, of the pixels in a DICOM file."""
 Equipment = Literal["standard", "keep"]

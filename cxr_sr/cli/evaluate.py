@@ -114,9 +114,9 @@ class Options:
             show_default=False,
         ),
     ] = None
-    value_range: Annotated[
-        ValueRange, Option("--range", help="As of `upscale`.")
-    ] = Upscaling.value_range
+    value_range: Annotated[ValueRange, Option("--range", help="As of `upscale`.")] = (
+        Upscaling.value_range
+    )
     limit: Annotated[
         int | None, Option(min=1, help="Measure only the first N images.")
     ] = None

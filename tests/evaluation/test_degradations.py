@@ -79,7 +79,8 @@ class TestEqualToTraining:
             decades=QUIET.decades,
         )
         tensor = torch.tensor(image)[None, None]
-        theirs = degrade.detector(tensor, scale, physics, torch.Generator())
+        still = torch.zeros(1, 1, 48 // scale, 72 // scale)
+        theirs, _ = degrade.detector(tensor, scale, physics, torch.Generator(), still)
         ours = expose(image, scale, random(), QUIET)
         assert np.allclose(ours, theirs[0, 0].numpy(), atol=1e-5)
 

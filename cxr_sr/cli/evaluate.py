@@ -11,8 +11,7 @@ from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import loop
 from cxr_sr.cli.errors import exit_code
-from cxr_sr.cli.options import ENGINE, SCALE, Again, Json, Quiet
-from cxr_sr.cli.upscale.options import Options as Upscaling
+from cxr_sr.cli.options import DEFAULT_MODEL, ENGINE, SCALE, Again, Json, Quiet
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.names import Consistency, EngineName, ValueRange
 
@@ -58,7 +57,7 @@ class Options:
         Option(
             metavar="NAME|FILE",
             help="The model to measure. Repeat the option for several models. bicubic "
-            f"is always measured, for comparison [default: {Upscaling.model}, as of "
+            f"is always measured, for comparison [default: {DEFAULT_MODEL}, as of "
             "`upscale`].",
         ),
     ] = None
@@ -100,7 +99,7 @@ class Options:
         Consistency | None,
         Option(
             help="As of `upscale`; if given, it is also applied to the interpolators "
-            f"[default: {Upscaling.consistency} for networks, off for interpolators].",
+            "[default: for networks as of `upscale`, for interpolators off].",
             show_default=False,
         ),
     ] = None
@@ -114,9 +113,14 @@ class Options:
             show_default=False,
         ),
     ] = None
-    value_range: Annotated[ValueRange, Option("--range", help="As of `upscale`.")] = (
-        Upscaling.value_range
-    )
+    value_range: Annotated[
+        ValueRange | None,
+        Option(
+            "--range",
+            help="As of `upscale` [default: as of `upscale`].",
+            show_default=False,
+        ),
+    ] = None
     limit: Annotated[
         int | None, Option(min=1, help="Measure only the first N images.")
     ] = None
@@ -180,13 +184,13 @@ def _plan(options: Options) -> "Plan":
 
     settings = Settings(
         engine=options.engine,
-        consistency=options.consistency or Upscaling.consistency,
+        consistency=options.consistency or Settings.consistency,
         grain=options.grain,
-        value_range=options.value_range,
+        value_range=options.value_range or Settings.value_range,
         threads=options.threads,
     )
     planned = plan(
-        options.model or [Upscaling.model],
+        options.model or [DEFAULT_MODEL],
         _conditions(options),
         settings,
         precisions=[_precision(given) for given in options.precision or ["auto"]],

@@ -41,6 +41,8 @@ ModelName = Annotated[
     ),
 ]
 
+DEFAULT_MODEL = "fine"
+
 SCALE = "|".join(map(str, SCALES))
 """How --help shows a scale."""
 

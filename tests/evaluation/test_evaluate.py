@@ -697,7 +697,7 @@ class TestCommand:
             {f.name: f.default for f in dataclasses.fields(options)}
             for options in (EvaluateOptions, UpscaleOptions)
         )
-        for name in ("engine", "threads", "again", "grain", "value_range"):
+        for name in ("engine", "threads", "again", "grain"):
             assert ours[name] == theirs[name]
         for name in ("consistency", "precision", "grain", "value_range"):
             assert theirs[name] == getattr(Settings(), name)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from typer import Option
 
 from cxr_sr.cli.options import (
+    DEFAULT_MODEL,
     ENGINE,
     ON_ERROR,
     SCALE,
@@ -76,7 +77,7 @@ class Options:
         ),
     ] = None
 
-    model: ModelName = "fine"
+    model: ModelName = DEFAULT_MODEL
     engine: Annotated[EngineName, Option(help=ENGINE, rich_help_panel=HOW)] = "auto"
     precision: Annotated[
         Precision,

@@ -17,30 +17,31 @@ from typing import Any
 from cxr_sr.errors import OutputError
 
 PREFIX = ".cxr-sr-"
-"""Begins the name of every unfinished file; `discover` passes them over."""
+"""The name of every unfinished file begins with it; `discover` skips such files."""
 ANOTHERS_AGE_S = 24 * 3600.0
-"""From here on, no other machine is still at work on a file."""
+"""Age in seconds of an unfinished file that no other machine can still be writing."""
 LEAST_AGE_S = 2.0
-"""In case two containers of one name do not see one another's processes: a file that
-is being written changes all the time."""
+"""Least age in seconds of an abandoned file. Two containers of one name may not see
+each other's processes, but a file that is being written is always younger."""
 
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary name in the folder of `path`; rename it when all went well.
+    """Yield a temporary path beside `path`; rename the file to `path` at the end.
 
-    The data are on the disk before the name is, so that neither a killed process nor
-    a power failure leaves a partial file under `path`.
+    The data are flushed to the disk before the file is renamed, so that neither a kill
+    nor a power failure leaves a partial file at `path`.
 
     Parameters
     ----------
-    path : the final name; its suffix is kept, since some writers go by it
-    overwrite : replace a file that is there already
+    path : the final path; the temporary one has the same suffix, which some writers
+        need
+    overwrite : replace an existing file
 
     Raises
     ------
     OutputError
-        If the file exists, or the system refuses: no such folder, no space, no
+        If the file exists, or the system refuses it: no such folder, no space, no
         permission.
     """
     if path.exists() and not overwrite:
@@ -64,11 +65,11 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def sweep(folders: Iterable[Path]) -> int:
-    """Delete what killed processes left in `folders`; return how many files.
+    """Delete unfinished files of killed processes in `folders`; return their number.
 
-    A file is left alone while the process that its name tells of lives, for others may
-    be writing there at this moment. Processes of another machine cannot be seen: theirs
-    go when they are a day old. One that cannot be deleted does no harm.
+    The name of an unfinished file holds the id of its process. While that process
+    lives, the file stays. Processes of other machines cannot be seen; their files are
+    deleted when they are a day old. A file that cannot be deleted does no harm.
     """
     count = 0
     for folder in folders:
@@ -87,9 +88,9 @@ def sha256_of(path: Path) -> str:
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of a file, one a line; pass over all other lines.
+    """Yield the JSON objects in the lines of a file; skip all other lines.
 
-    A kill leaves a torn line; a file that is none of ours has lines of any kind.
+    A kill leaves an incomplete line, and a wrong file has lines of any kind.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def _alive(process: int) -> bool:
 
 @cache
 def _machine() -> str:
-    """Return what tells this machine from others, and its name to nobody."""
+    """Return an id of this machine that does not reveal its name."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 

@@ -10,7 +10,7 @@ def cause_of(code: int | None) -> str:
 
     Parameters
     ----------
-    code : as `subprocess` and `multiprocessing` have it: minus the number of a signal
+    code : as in `subprocess` and `multiprocessing`: a signal counts negative
     """
     if code is None or code >= 0:
         return f"exit code {code}"

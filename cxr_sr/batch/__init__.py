@@ -1,1 +1,1 @@
-"""Many files: what is to be done, doing it, and the report of what was done."""
+"""Many files: plan the outputs, then make them, in one process or in many."""

@@ -1,4 +1,4 @@
-"""Pictures of radiographs, for classifiers and readers: the work of `export`."""
+"""The work of `cxr-sr export` on one file: make a picture of a radiograph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cxr_sr.report.outcome import Job
 
 
 class Exporting:
-    """The work: read, render, resample, write, and say what came of it."""
+    """Reads, renders, resamples and writes; returns the facts for the report."""
 
     def __init__(self, view: View) -> None:
         self._view = view

@@ -1,11 +1,11 @@
-"""Reading, computing and writing at the same time, for work that comes in stages.
+"""Read, compute and write at the same time, for work that has stages.
 
 ::
 
     reader thread ── input ──► computing thread ── output ──► caller's thread: writing
 
-While one image is computed, the next is read and the one before is written, so that a
-folder goes at the pace of its slowest stage, as far as there are processors.
+While one image is computed, the next one is read and the previous one is written. With
+enough processors, a folder takes as long as its slowest stage.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from cxr_sr.batch.runner import GRACE_S, attempt
 from cxr_sr.report.outcome import Job, Outcome
 
 Stage = Callable[[Job, Any], Any]
-"""(job, what the stage before returned, None for the first) -> what the next gets; the
-last returns the facts."""
+"""A function of (job, result of the stage before), which returns the input of the next
+stage. The first stage gets None; the last one returns the facts."""
 
 
 THREAD_NAME = "stage ahead"
 
 
 class StagedWork(Protocol):
-    """Work that can be done stage by stage; called as a whole, it does them all."""
+    """Work that can be done stage by stage; calling it does all stages."""
 
     @property
     def stages(self) -> Sequence[Stage]:
@@ -43,7 +43,7 @@ class StagedWork(Protocol):
 
 @dataclass(frozen=True)
 class _Product:
-    """A job on its way, and what has become of it so far."""
+    """A job between two stages, with the result of the first."""
 
     job: Job
     value: Any = None
@@ -56,14 +56,14 @@ _Queue = SimpleQueue[_Product | Outcome | None]
 class Overlapped:
     """Works in this process, each stage on one job at a time, in the jobs' order.
 
-    The last stage runs on the thread that asks for outcomes: an interruption finds it
-    there and lets it clean up, and nothing is written that is not reported.
+    The last stage runs on the thread that asks for outcomes. An interruption reaches it
+    there, so that it can clean up, and the report knows every file that is written.
     """
 
     def __init__(self, work: StagedWork) -> None:
         *ahead, self._last = work.stages
         self.capacity = len(ahead) + 1
-        """One job a stage: that many images are in memory at the most."""
+        """One job for each stage; no more images than that are in memory."""
         self._queues = [_Queue() for _ in range(len(ahead) + 1)]
         self._stopping = threading.Event()
         self._threads = [
@@ -102,7 +102,7 @@ class Overlapped:
         return facts
 
     def _serve(self, stage: Stage, inbox: _Queue, outbox: _Queue) -> None:
-        """Do a stage of every job that comes; what has failed passes through."""
+        """Do one stage of every job in `inbox`; pass failed jobs on."""
         while (product := inbox.get()) is not None and not self._stopping.is_set():
             outbox.put(_done(stage, product))
 

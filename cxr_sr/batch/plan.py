@@ -1,6 +1,6 @@
-"""What is to be made of what: every output's place is known, and fit, before any work.
+"""The plan of a batch: each input file and the path of its output, checked before work.
 
-Names come from the input's paths, never from what is written in a file.
+Names come from the input's paths, never from the contents of a file.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ OutputFormat = Literal["same", "dicom", "png", "tiff", "npy"]
 SUFFIXES = {"dicom": ".dcm", "png": ".png", "tiff": ".tif", "npy": ".npy"}
 RASTERS = (".png", ".tif", ".tiff", ".mha", ".nrrd", ".npy")
 REPLACED = (*RASTERS, ".dcm", ".dicom", ".ima")
-"""Endings that name a format; what else follows a dot belongs to the name, as in a
-file that is called by its UID."""
+"""Suffixes that name a format. Other text after a dot belongs to the name, as in a file
+that has a UID for a name."""
 
 SHOWN = 3
-"""How many names a message lists."""
+"""Number of names in a message."""
 RESUMABLE = "use --resume to keep what is done, or --overwrite to replace it"
 
 
@@ -39,7 +39,7 @@ class Shard:
     """One of several disjoint parts of the input."""
 
     index: int
-    """From 1."""
+    """Counted from 1."""
     count: int
 
     @classmethod
@@ -59,10 +59,10 @@ class Shard:
         raise SettingsError(f"--shard {text!r}; expected I/N with 1 <= I <= N, as 1/8")
 
     def holds(self, name: str) -> bool:
-        """Whether a file belongs to this part.
+        """Tell whether a file belongs to this part.
 
-        Its name decides and nothing else, so that every machine finds the same parts,
-        whatever else is in the folder.
+        Only its name counts, so that every machine finds the same parts, even while
+        other files appear in the folder.
         """
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
@@ -71,8 +71,8 @@ class Shard:
 def output_name(name: str, form: OutputFormat) -> str:
     """Return the output's path below the output folder, for an input's path.
 
-    `same` keeps the name whatever it is, and so does `dicom` for all that is not named
-    as another format: DICOM files often have no ending at all.
+    `same` keeps the name. `dicom` keeps it, too, unless its suffix names another
+    format: DICOM files often have no suffix.
     """
     path = PurePosixPath(name)
     suffix = path.suffix.lower()
@@ -84,20 +84,20 @@ def output_name(name: str, form: OutputFormat) -> str:
 
 @dataclass(frozen=True)
 class Batch:
-    """What there is to do, and what was found that cannot be."""
+    """The jobs of a run, and the files of the input that are no jobs."""
 
     jobs: list[Job]
     left_out: list[Outcome]
-    """Skipped, being nothing that could be read; or failed, having been asked for."""
+    """Files that are no images: failed if the user named them, else skipped."""
 
 
 def gather(
     inputs: Iterable[Path], output: Path, form: OutputFormat, part: Shard
 ) -> Batch:
-    """Find the inputs' files and name an output for each; a file is taken once.
+    """Find the files of the inputs and name an output for each; take each file once.
 
-    A folder's files are mirrored below `output`, and so are files that were named one
-    by one, from their common folder on.
+    `output` gets the subfolders of an input folder. Files that were named one by one
+    keep their paths below their common folder.
     """
     batch = Batch([], [])
     seen: set[str] = set()
@@ -118,9 +118,9 @@ def gather(
 
 
 def find(inputs: list[Path]) -> Iterator[Found]:
-    """Yield every file of the inputs; those named one by one from their common folder.
+    """Yield every file of the inputs, with its path below the input folder.
 
-    A folder's files are named relative to it.
+    Files that were named one by one get their paths below their common folder.
     """
     files = [path for path in inputs if not _holds_others(path)]
     yield from discover(path for path in inputs if _holds_others(path))
@@ -138,18 +138,18 @@ def _holds_others(path: Path) -> bool:
 def check_places(
     jobs: Iterable[Job], report: Path | None, inputs: Iterable[Path]
 ) -> None:
-    """Make sure that every output has a place of its own, outside the input.
+    """Make sure that every output has its own path, outside the input.
 
     Parameters
     ----------
-    report : where the report will be written, if there is to be one
+    report : the path of the report; None if there is none
 
     Raises
     ------
     OutputError
-        If two inputs would be written to one output (names that differ in case, where
-        the output's file system ignores it), or an output or the report lies in an
-        input folder or is an input.
+        If two inputs would be written to one output (also if their names differ only in
+        case and the file system ignores case), or if an output or the report is an
+        input or lies in an input folder.
     """
     jobs, inputs = list(jobs), list(inputs)
     _refuse_collisions(jobs)
@@ -167,14 +167,14 @@ def check_place(
 
     Parameters
     ----------
-    name : the file's, for messages
+    name : name of the file in messages
     sources : files that must not be replaced
-    inputs : a file or a folder that nothing must be written into
+    inputs : folders that nothing must be written into; files are passed over
 
     Raises
     ------
     OutputError
-        If it lies in an input folder, or is a source.
+        If the file is a source or lies in an input folder.
     """
     _refuse_inputs({name: place}, {os.path.realpath(path) for path in sources}, inputs)
 
@@ -202,9 +202,9 @@ def _refuse_collisions(jobs: list[Job]) -> None:
 
 
 def _ignores_spelling(folder: Path) -> bool:
-    """Tell whether a folder, there or not, takes names in another case for the same.
+    """Tell whether a folder's file system ignores case, or how accents are composed.
 
-    Where nothing can be written to find out, it is taken to be so.
+    The folder need not exist. True if the test file cannot be written.
     """
     there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     name = f"{PREFIX}{secrets.token_hex(8)}-\N{LATIN SMALL LETTER E WITH ACUTE}"
@@ -239,12 +239,12 @@ def check_absent(jobs: Iterable[Job], remedy: str = RESUMABLE) -> None:
 
     Parameters
     ----------
-    remedy : what the user can do about it
+    remedy : the advice in the message
 
     Raises
     ------
     OutputError
-        If one does.
+        If an output exists.
     """
     present = [job.name for job in jobs if job.target.exists()]
     if present:

@@ -1,12 +1,12 @@
-"""Jobs done by the machines of a Ray cluster.
+"""Do jobs on the machines of a Ray cluster.
 
 ::
 
     with connected("ray://head:10001", processors=1) as executor:
         for outcome in run(work, jobs, executor):
 
-Files do not travel: workers open the driver's paths, made absolute. A dead worker's
-file is given to another, since machines leave a cluster for reasons of their own.
+Files are not sent: workers open the driver's paths, made absolute. Machines may leave a
+cluster at any time, so another worker gets the file of a worker that died.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from cxr_sr.errors import EngineError, SettingsError
 from cxr_sr.report.outcome import Job, Outcome
 
 ATTEMPTS = 3
-"""How many workers a file may cost: one may be the machine's fault, three are the
-file's."""
+"""Workers that may die of one file before it fails: after three deaths, the file is to
+blame and not a machine."""
 ANSWER_S = 10
-"""Seconds a cluster has to answer; Ray itself would try for half a minute."""
+"""Seconds that a cluster has to answer; Ray itself tries for half a minute."""
 CLIENT_PORT = 10001
-"""Where the head of a cluster listens unless told otherwise."""
+"""Default port of the head of a cluster."""
 
 
 @contextmanager
@@ -43,23 +43,23 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
 
     Parameters
     ----------
-    cluster : "ray://HOST[:PORT]"; or "ray" for the cluster that RAY_ADDRESS names or
-        this machine is part of, or else one on this machine for the time being. With
-        "ray", a connection that the process already has is used and left open.
-    processors : how many each worker takes
+    cluster : "ray://HOST[:PORT]"; or "ray": the cluster that RAY_ADDRESS names, else
+        the one that this machine is part of, else a temporary one on this machine. With
+        "ray", an open connection of this process is used and stays open.
+    processors : number of processors for each worker
 
     Raises
     ------
     EngineError
         If Ray is not installed.
     SettingsError
-        If `cluster` is none, does not answer, or has no machine with that many
+        If `cluster` is no address, does not answer, or has no machine with so many
         processors.
     """
     _check_address(cluster)
-    # A hospital's machines do not tell others that they are there.
+    # A hospital's machine must not send usage statistics to others.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray tells of dead workers on standard output, which is for data alone.
+    # Ray prints about dead workers on standard output, which is for data only.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     if _has_token():
         # A cluster of this machine asks for it, but Ray's client would not show it.
@@ -94,7 +94,7 @@ def _check_address(cluster: str) -> None:
 
 
 def _host_and_port(cluster: str) -> tuple[str, int]:
-    """Return where a cluster listens; no host if that is no address."""
+    """Return host and port of a cluster; the host is "" if it is no address."""
     try:
         parts = urlsplit(cluster)
         port = parts.port or CLIENT_PORT
@@ -123,13 +123,13 @@ def _connect(cluster: str) -> None:
             "`ray start --head` and give its address as ray://HOST:10001, and its "
             "token (RAY_AUTH_TOKEN) if it is another user's"
         ) from error
-    # Ray lets SIGTERM end the process at once; what it means is the command's affair.
+    # Ray makes SIGTERM end the process at once; the command has its own handler.
     if signal.getsignal(signal.SIGTERM) is not before:
         signal.signal(signal.SIGTERM, before)
 
 
 def _room(processors: int) -> int:
-    """Return how many workers the cluster's machines hold at once."""
+    """Return how many workers fit on the cluster's machines at a time."""
     import ray
 
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -144,17 +144,17 @@ def _room(processors: int) -> int:
 
 @dataclass(frozen=True)
 class _Errand:
-    """A job in hand."""
+    """A job that a worker does."""
 
     job: Job
     worker: Any
     """The handle of an actor."""
     number: int
-    """From 1: which attempt this is."""
+    """Number of this attempt, from 1."""
 
 
 class Actors:
-    """Works in up to `count` actors, each of which loads the work once."""
+    """Works in up to `count` actors; each of them loads the work once."""
 
     def __init__(self, work: Work, processors: int, count: int) -> None:
         self.capacity = count
@@ -180,7 +180,7 @@ class Actors:
         self._send(job, number=1)
 
     def finished(self) -> Iterator[Outcome]:
-        """Wait for a worker to answer or to die; a dead one's job is sent again."""
+        """Wait until a worker answers or dies; send a dead worker's job again."""
         import ray
 
         ready, _ = ray.wait(list(self._errands))
@@ -195,7 +195,7 @@ class Actors:
                 yield dataclasses.replace(outcome, job=errand.job)
 
     def _bury(self, errand: _Errand) -> Iterator[Outcome]:
-        """Send a dead worker's job to another, unless it has cost enough of them."""
+        """Send a dead worker's job to another, unless too many have died of it."""
         import ray
 
         ray.kill(errand.worker)  # it may only be out of reach, and still write
@@ -211,7 +211,7 @@ class Actors:
 
     def _send(self, job: Job, number: int) -> None:
         worker = self._idle.pop() if self._idle else self._hire()
-        # Relative to what, a worker on another machine cannot know.
+        # A worker on another machine has another working folder.
         there = dataclasses.replace(
             job, source=job.source.absolute(), target=job.target.absolute()
         )
@@ -225,7 +225,7 @@ class Actors:
 
 
 class _Worker:
-    """What an actor is: the work, and with it all that is loaded for it."""
+    """An actor: it keeps the work and the model that the work has loaded."""
 
     def __init__(self, work: Work) -> None:
         self._work = work

@@ -1,11 +1,11 @@
-"""Jobs in, outcomes out; where the work happens is the executor's business.
+"""Run jobs and yield their outcomes; an executor decides where the work is done.
 
 ::
 
     for outcome in run(work, jobs, Serial):                    # here
     for outcome in run(work, jobs, partial(Processes, count=4)):    # in four processes
 
-One bad file is one failed outcome; a dead process costs the file it was at.
+A bad file gives one failed outcome. A process that dies fails only its present file.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from cxr_sr.processes import cause_of
 from cxr_sr.report.outcome import Job, Outcome
 
 GRACE_S = 10
-"""Seconds a process gets to clean up when the run is broken off."""
+"""Seconds that a process gets to clean up when the run is interrupted."""
 
 Work = Callable[[Job], Mapping[str, Any]]
-"""Does one job and returns its facts; raises where it cannot. It is pickled once for
-each process and may keep there what is expensive to load."""
+"""Does one job and returns its facts, or raises. It is pickled once for each process,
+and may keep there what takes long to load."""
 
 
 class Crew(Protocol):
-    """Hands that work; a context manager, since they may have to be sent home."""
+    """The workers of a run; a context manager that stops them at the end."""
 
     capacity: int
-    """How many jobs to have in hand: bounds the memory, whatever the folder."""
+    """Most jobs that are in work at a time; limits the memory."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
 
     def submit(self, job: Job) -> None:
-        """Take a job in hand; called with fewer than `capacity` in hand."""
+        """Begin a job; fewer than `capacity` are in work at a call."""
         ...
 
     def finished(self) -> Iterator[Outcome]:
-        """Wait for at least one job in hand and yield what was finished."""
+        """Wait until at least one job is finished; yield the outcomes."""
         ...
 
 
@@ -58,10 +58,10 @@ SomeWork = TypeVar("SomeWork", bound=Work)
 def run(
     work: SomeWork, jobs: Iterable[Job], executor: Callable[[SomeWork], Crew]
 ) -> Generator[Outcome, None, None]:
-    """Yield an outcome for every job, as they finish.
+    """Yield an outcome for every job, as the jobs finish.
 
-    `jobs` is consumed no faster than the work proceeds. Closing the generator, or an
-    exception such as KeyboardInterrupt, stops the work in hand.
+    A job is taken from `jobs` when a worker is free. Closing the generator, or an
+    exception such as KeyboardInterrupt, stops the jobs in work.
     """
     waiting = iter(jobs)
     in_hand = 0
@@ -78,7 +78,7 @@ def run(
 
 
 def attempt(work: Work, job: Job) -> Outcome:
-    """Do one job; whatever goes wrong with it is an outcome, not the end of the run."""
+    """Do one job; turn any error into a failed outcome, so that the run goes on."""
     begun = time.perf_counter()
     try:
         return Outcome(job, "done", work(job))
@@ -92,7 +92,7 @@ def attempt(work: Work, job: Job) -> Outcome:
 
 
 def explain(error: BaseException) -> str:
-    """Say in one line what went wrong, without the paths Python's own errors carry."""
+    """Return one line about an error, without the paths in Python's own messages."""
     match error:
         case CxrSrError():
             return str(error)
@@ -120,16 +120,16 @@ class Serial:
         self._jobs.clear()
 
     def submit(self, job: Job) -> None:
-        """Keep the job until its outcome is asked for."""
+        """Keep the job until `finished` does it."""
         self._jobs.append(job)
 
     def finished(self) -> Iterator[Outcome]:
-        """Do the job in hand."""
+        """Do the job."""
         yield attempt(self._work, self._jobs.pop())
 
 
 class Processes:
-    """Works in `count` processes of its own, each of which loads the work once."""
+    """Works in `count` other processes; each of them loads the work once."""
 
     def __init__(self, work: Work, count: int) -> None:
         self.capacity = count
@@ -155,7 +155,7 @@ class Processes:
         self._busy.append(worker)
 
     def finished(self) -> Iterator[Outcome]:
-        """Wait for a process to answer or to die."""
+        """Wait until a process answers or dies."""
         ready = wait([worker.pipe for worker in self._busy])
         for worker in [w for w in self._busy if w.pipe in ready]:
             self._busy.remove(worker)
@@ -169,7 +169,7 @@ class _Worker:
     """One process and the pipe to it."""
 
     def __init__(self, work: Work) -> None:
-        # spawn, not fork: engines keep threads, which a forked child would lack
+        # spawn, not fork: a forked child lacks the threads that engines keep
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(work, theirs), daemon=True)
@@ -183,7 +183,7 @@ class _Worker:
             self.pipe.send(job)
 
     def outcome(self) -> Outcome:
-        """Receive what became of the job."""
+        """Receive the outcome of the job."""
         try:
             received: Outcome = self.pipe.recv()
         except (EOFError, ConnectionResetError):
@@ -200,10 +200,10 @@ def _epitaph(code: int | None) -> str:
 
 
 def _serve(work: Work, pipe: Connection) -> None:
-    """Answer jobs until the other end goes away."""
-    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    """Answer jobs until the pipe is closed."""
+    # Ctrl-C reaches the whole process group; only the parent acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # An exception, not sudden death, so that a half-written file is cleaned away.
+    # An exception, so that a half-written file is removed before the process ends.
     signal.signal(signal.SIGTERM, _leave)
     try:
         while True:

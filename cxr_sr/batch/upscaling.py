@@ -1,4 +1,4 @@
-"""The work that `cxr-sr upscale` does on one file, and what it reports of it."""
+"""The work of `cxr-sr upscale` on one file, and the facts that it reports."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ from cxr_sr.superres.upscale import upscale
 
 @dataclass(frozen=True)
 class UpscalingRecipe:
-    """All that decides an output's bytes, besides its input and the clock."""
+    """All settings that decide an output's bytes, besides its input and the clock."""
 
     model: Model
     target: Target
     settings: Settings
     header: HeaderOptions
     compression: Compression
-    """Lossless, of the pixels in DICOM files."""
+    """Lossless compression of the pixels in DICOM files."""
     format: str
     version: str
-    """Of cxr-sr: another may compute otherwise, and says so in the header."""
+    """Version of cxr-sr; another one may compute other pixels."""
     again: bool = False
-    """Take results of this package as input, too."""
+    """Take results of cxr-sr as input, too."""
 
     def describe(self) -> dict[str, Any]:
-        """Return everything as it goes into a report."""
+        """Return the settings for the report."""
         settings = dataclasses.asdict(self.settings)
-        # Neither is a reason to do a file again: not when, nor by how many at a time.
+        # Neither the time nor the number of threads is a reason to do a file again.
         del settings["now"], settings["threads"]
         return {
             "model": self.model.spec.name,
@@ -72,7 +72,7 @@ class UpscalingRecipe:
         }
 
     def announce(self) -> RunEntry:
-        """Return the first line of a run's report; the recipe must have its time."""
+        """Return the first line of a run's report; `at` must have set the time."""
         now = self.settings.now
         return {
             "cxr_sr": self.version,
@@ -83,7 +83,7 @@ class UpscalingRecipe:
 
     @property
     def sha256(self) -> str:
-        """The hash by which a later run knows that this is what it would do."""
+        """The hash of the settings; a resumed run with the same one keeps outputs."""
         return fingerprint(self.describe())
 
     def at(self, now: datetime) -> UpscalingRecipe:
@@ -95,13 +95,13 @@ class UpscalingRecipe:
 def clock(resumed: datetime | None) -> datetime:
     """Return the one time that a run writes into its files.
 
-    It is SOURCE_DATE_EPOCH where that is set (seconds since 1970, UTC), or that of the
-    run which is being resumed, so that both halves fit together.
+    This is SOURCE_DATE_EPOCH if that is set (seconds since 1970, UTC), else the time of
+    the run that is resumed, so that all its files agree, else now.
 
     Raises
     ------
     SettingsError
-        If SOURCE_DATE_EPOCH is no such number.
+        If SOURCE_DATE_EPOCH is no number of seconds.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
@@ -125,14 +125,14 @@ class _Read:
 
 @dataclass(frozen=True)
 class _Upscaled:
-    """And what was made of it."""
+    """A file that was read, and its result."""
 
     before: _Read
     finer: Radiograph
 
 
 class Upscaling:
-    """The work: read, upscale, write, and say what came of it."""
+    """Reads, upscales and writes; returns the facts for the report."""
 
     def __init__(self, recipe: UpscalingRecipe) -> None:
         self._recipe = recipe
@@ -150,7 +150,7 @@ class Upscaling:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The same in three stages, which may work on three jobs at a time."""
+        """The work in three stages, for three jobs at a time."""
         return (lambda job, _: self._read(job), self._upscale, self._write)
 
     def _read(self, job: Job) -> _Read:
@@ -197,12 +197,12 @@ class Upscaling:
 
 
 def rehearse(recipe: UpscalingRecipe, job: Job) -> FileFacts:
-    """Tell what `Upscaling` would make of a file, from its header alone.
+    """Return the size of the result of a file, from its header alone.
 
     Raises
     ------
     CxrSrError
-        If it would be refused, as far as its header tells.
+        If the header is a reason to refuse the file.
     """
     found = inspect(job.source)
     if found.refusal is not None:
@@ -222,12 +222,12 @@ def rehearse(recipe: UpscalingRecipe, job: Job) -> FileFacts:
 
 
 def _outline(found: Inspection) -> Radiograph:
-    """Return a radiograph of the size that a header states, all zero."""
+    """Return a radiograph of zeros with the size in a header."""
     shape = found.rows or 0, found.columns or 0
     bits = found.bits_allocated or 16
     photometric: Photometric = "RGB" if found.photometric == "RGB" else "MONOCHROME2"
     fmt = PixelFormat(bits, bits, signed=False, photometric=photometric)
-    zeros = np.broadcast_to(fmt.dtype.type(0), shape)  # one sample, seen everywhere
+    zeros = np.broadcast_to(fmt.dtype.type(0), shape)  # all pixels share one sample
     return Radiograph(zeros, fmt, Geometry(found.spacing_mm), RasterHeader())
 
 
@@ -253,6 +253,6 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def _derivation(finer: Radiograph) -> FileFacts:
-    """Return what was done, in the words of `Derivation`."""
+    """Return the facts of `Derivation`."""
     facts = dataclasses.asdict(finer.derivation) if finer.derivation else {}
     return cast("FileFacts", facts)

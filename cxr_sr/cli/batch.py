@@ -1,4 +1,4 @@
-"""What the commands that make files of many files have in common."""
+"""Shared by the commands that process many files: loop, progress, summary."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 SHOWN = 3
-"""How many files are named where nothing can be done."""
+"""Number of files that are named if there is nothing to do."""
 
 
 class Wishes(Protocol):
-    """How the user wants to be told."""
+    """The options of a command about its output."""
 
     @property
     def as_json(self) -> bool:
-        """Entries as JSON instead of paths."""
+        """Print entries as JSON instead of paths."""
         ...
 
     @property
     def debug(self) -> bool:
-        """Tracebacks, too."""
+        """Print tracebacks."""
         ...
 
     @property
     def quiet(self) -> bool:
-        """No progress bar."""
+        """Show no progress bar."""
         ...
 
     @property
@@ -46,27 +46,27 @@ class Wishes(Protocol):
 
 
 def is_empty(batch: "Batch") -> bool:
-    """Whether there is neither something to do nor something that is missed."""
+    """Tell whether there is no job, and no file that the user named was left out."""
     return not batch.jobs and all(o.status == "skipped" for o in batch.left_out)
 
 
 def tell_nothing(batch: "Batch") -> None:
-    """Say why there is nothing to do."""
+    """Print why there is nothing to do."""
     for outcome in batch.left_out[:SHOWN]:
         output.complain(f"{outcome.job.name}: {outcome.reason}")
     output.complain(f"nothing to do; {len(batch.left_out)} files were left out")
 
 
 def executor(jobs: int) -> Executor:
-    """Return who does the work: this process, or so many others; 0: one a core.
+    """Return the executor for so many processes; 0: one for each processor.
 
-    Only 1 is this process. A decoder that crashes another one costs a single file.
+    With 1, this process does the work. Other processes may crash: that fails one file.
     """
     return Serial if jobs == 1 else partial(Processes, count=jobs or available())
 
 
 class Loop(Generic[Item]):
-    """Takes one item after the other, shows how far it is, and counts failures."""
+    """Notes one item after the other, shows the progress, and counts failures."""
 
     def __init__(
         self, note: Callable[[Item], bool], finished_one: Callable[[int], None]
@@ -81,12 +81,12 @@ class Loop(Generic[Item]):
         self._finished_one(self.failed)
 
     def follow(self, items: Generator[Item], *, stop: bool = False) -> None:
-        """Note items as they come, until one fails if that is to `stop` the run.
+        """Note items as they come; with `stop`, end after the first that failed.
 
         Raises
         ------
         KeyboardInterrupt
-            After an item, if an interruption was lost on its way here.
+            After an item, if an interruption was lost in a destructor.
         """
         with closing(items):
             for item in items:
@@ -105,7 +105,7 @@ def loop(
 
     Parameters
     ----------
-    note : keeps and tells what came of an item; returns whether it failed
+    note : records and prints the result of an item; returns whether it failed
     quiet, plain : as for `output.progress`
     """
     with output.progress(total, quiet=quiet, plain=plain) as finished_one:
@@ -118,13 +118,13 @@ def perform(
     add: Callable[[Outcome], FileEntry],
     work: Callable[[Callable[[Outcome], None]], Generator[Outcome]],
 ) -> None:
-    """Do a batch, and tell of each file.
+    """Do the jobs of a batch, and print a line about each file.
 
     Parameters
     ----------
-    add : counts an outcome, and returns the entry about it
-    work : yields the outcomes of the jobs; of a job that need not be done, it may tell
-        the function that it is given
+    add : counts an outcome and returns its entry
+    work : yields the outcomes of the jobs; its argument is a function to call with the
+        outcome of a job that need not be done
     """
 
     def note(outcome: Outcome) -> bool:
@@ -139,7 +139,7 @@ def perform(
 
 
 def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:
-    """Print a written file as data, a failure as talk."""
+    """Print a written file to standard output, a failure to standard error."""
     written = outcome.status in WRITTEN
     if wishes.as_json:
         path = {"path": str(outcome.job.target)} if written else {}
@@ -155,12 +155,12 @@ def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:
 
 
 def summary(counts: Mapping[str, int]) -> str:
-    """Say how many files came to which end."""
+    """Return the number of files with each status, in words."""
     ends = ("done", "kept", "skipped", "failed")
     told = ", ".join(f"{counts.get(end)} {end}" for end in ends if counts.get(end))
     return told or "nothing done"
 
 
 def code_of(counts: Mapping[str, int]) -> int:
-    """Return the exit code for as many files as came to each end."""
+    """Return the exit code for these numbers of files."""
     return exit_code(counts["done"] + counts["kept"], counts["failed"])

@@ -1,4 +1,4 @@
-"""The one place that turns exceptions into text and exit codes."""
+"""Turn exceptions into text and exit codes; no other module does."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MEANINGS = {
     INTERRUPTED: "interrupted (Ctrl-C, SIGTERM, or the reader of standard output went "
     "away); what was done is kept",
 }
-"""What each exit code says, here and in the README."""
+"""The meaning of each exit code, for the README, too."""
 
 MISTAKES = (SettingsError, ModelError, EngineError, OutputError)
-"""What a command raises before any work because of what it was asked for; once
-files are being worked on, these are outcomes of single files."""
+"""Errors in the command itself, raised before any work. While files are processed, such
+errors are outcomes of single files."""
 
 
 def exit_code(done: int, failed: int) -> int:
@@ -44,9 +44,9 @@ def exit_code(done: int, failed: int) -> int:
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
-    """Give a command `--debug`, and let whatever it raises end in text and a code.
+    """Give a command `--debug`, and turn its exceptions into text and an exit code.
 
-    A command returns its exit code; None means that all is done.
+    A command returns its exit code; None means that everything is done.
     """
     parameters = options.parameters_of(command)
     knows_debug = any(parameter.name == "debug" for parameter in parameters)
@@ -69,7 +69,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 
 
 def _tell(error: BaseException) -> int:
-    """Say what happened, and return the exit code that says the same."""
+    """Print a message about an error, and return its exit code."""
     match error:
         case BrokenPipeError():
             output.discard_output()

@@ -31,7 +31,7 @@ noise white, and correlated as that of detectors and their processing is."""
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr evaluate`."""
 
     data: Annotated[
         Path,

@@ -1,4 +1,4 @@
-"""`cxr-sr export`: pictures that a classifier or a reader can take as they are."""
+"""`cxr-sr export`: convert radiographs to pictures for classifiers and readers."""
 
 import math
 from collections import Counter
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr export`."""
 
     inputs: Inputs
     output: Annotated[

@@ -1,4 +1,4 @@
-"""`cxr-sr gallery`: a page to look at what a run did."""
+"""`cxr-sr gallery`: write a page that shows the results of a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr gallery`."""
 
     report: Annotated[
         Path,
@@ -92,7 +92,7 @@ def gallery(options: Options) -> int:
 
 
 def _check(options: Options) -> None:
-    """Refuse folders that are not there, and a page within the input."""
+    """Refuse folders that do not exist, and a page in an input folder."""
     from cxr_sr.batch.plan import check_place
 
     for folder in options.inputs:
@@ -111,5 +111,5 @@ def _tell(options: Options, shown: "Shown") -> None:
 
 
 def _code(shown: "Shown") -> int:
-    """Count the results that could not be shown; a run of failures has its page."""
+    """Return the exit code; a page that shows only failures of the run is done."""
     return exit_code(shown.pairs, len(shown.problems)) if shown.problems else DONE

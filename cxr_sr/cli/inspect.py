@@ -1,4 +1,4 @@
-"""`cxr-sr inspect`: what is there, from the headers alone."""
+"""`cxr-sr inspect`: describe files from their headers."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ UNKNOWN = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr inspect`."""
 
     inputs: Inputs
     as_json: Json = False
@@ -29,7 +29,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Description:
-    """What the command says about one file."""
+    """The description of one file."""
 
     name: str
     about: "Inspection | None" = None
@@ -86,7 +86,7 @@ def _record(described: Description) -> dict[str, object]:
 
 
 def _show(described: list[Description]) -> None:
-    """Print a table, and below it what has to be said of single files."""
+    """Print a table, and below it remarks on single files."""
     rows = [[d.name, *_cells(d.about)] for d in described if d.about]
     if rows:
         output.table(COLUMNS, rows)

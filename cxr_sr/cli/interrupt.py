@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM, which end a command once and for all.
+"""Ctrl-C and SIGTERM: make sure that they end a command.
 
-Python forgets an exception that is raised within a destructor, as a library's may well
-run when the signal comes: the command would go on as if nothing had been asked.
+Python drops an exception that is raised in a destructor. If the signal comes while a
+library's destructor runs, the command would go on.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _came = threading.Event()
 
 
 def listen() -> None:
-    """Let both signals raise KeyboardInterrupt, and be remembered.
+    """Let both signals raise KeyboardInterrupt, and remember that one came.
 
-    One that the process is to ignore, as behind `nohup` or `&`, stays ignored; but a
-    batch system ends a job with SIGTERM, which is as clean an end as Ctrl-C.
+    SIGINT stays ignored if the process ignores it, as after `nohup` or `&`. SIGTERM,
+    which batch systems send to end a job, is treated like Ctrl-C.
     """
     _came.clear()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -28,7 +28,7 @@ def listen() -> None:
 
 
 def check() -> None:
-    """Raise what was forgotten.
+    """Raise KeyboardInterrupt again if Python dropped it.
 
     Raises
     ------
@@ -45,6 +45,6 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _say_no_more(raised: sys.UnraisableHookArgs) -> None:
-    """Tell of what could not be raised, but for interruptions: they are remembered."""
+    """Print an exception that Python dropped, unless it is an interruption."""
     if not isinstance(raised.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(raised)

@@ -1,4 +1,4 @@
-"""The wiring of `cxr-sr`; each command has a file of its own."""
+"""The command line `cxr-sr`: puts the commands together."""
 
 import io
 import sys
@@ -54,13 +54,13 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options before a command."""
 
 
 def main() -> None:
-    """Run the command line; the only place that sets up the process."""
+    """Set up the process, and run the command line."""
     interrupt.listen()
-    # File names need not be Unicode: they leave as the bytes they came as.
+    # File names need not be valid Unicode: print their bytes unchanged.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
     app()

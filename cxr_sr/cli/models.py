@@ -1,4 +1,4 @@
-"""`cxr-sr models`: the models there are, what they were made of, their weights."""
+"""`cxr-sr models`: list models, show their training, verify and copy their weights."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ COLUMNS = ["model", "scales", "parameters", "receptive field", "what it is"]
 
 
 def listed(*, as_json: Json = False) -> int:
-    """List the models: scales, size, and what each is for."""
+    """List the models with their scales, sizes and purposes."""
     specs = list(zoo.MODELS.values())
     if as_json:
         for spec in specs:
@@ -52,7 +52,7 @@ def row(spec: ModelSpec) -> list[str]:
 
 
 def show(name: Name, *, as_json: Json = False) -> int:
-    """Show all there is to know of a model: its training data, terms and hashes."""
+    """Show all facts about a model, such as training data, terms and hashes."""
     fields = dataclasses.asdict(zoo.load_model(name).spec)
     if as_json:
         output.record(fields)
@@ -68,7 +68,7 @@ def _text(value: object) -> str:
 
 
 def verify(names: Names = None) -> int:
-    """Check the weights against the hashes this version was released with."""
+    """Check the weights against the hashes of this release."""
     chosen = names or [spec.name for spec in zoo.MODELS.values() if spec.learned]
     failed = [name for name in chosen if not _sound(name)]
     return exit_code(len(chosen) - len(failed), len(failed))
@@ -85,7 +85,7 @@ def _sound(name: str) -> bool:
 
 
 def export(name: Name, folder: Folder) -> int:
-    """Copy a model's weights (.onnx, .safetensors, .int8.onnx) and what they are."""
+    """Copy a model's weights (.onnx, .safetensors, .int8.onnx) to a folder."""
     model = zoo.load_model(name)
     if not model.spec.learned:
         raise ModelError(f"{name!r} is an interpolator and has no weights to export")

@@ -1,4 +1,4 @@
-"""What several commands share: options spelled once, and options as a dataclass."""
+"""Options of several commands, and the way from a dataclass to options."""
 
 import dataclasses
 import inspect
@@ -44,7 +44,7 @@ ModelName = Annotated[
 DEFAULT_MODEL = "fine"
 
 SCALE = "|".join(map(str, SCALES))
-"""How --help shows a scale."""
+"""A scale in --help."""
 
 ENGINE = "The engine that runs the network. auto: onnx, or openvino for int8."
 ON_ERROR = "Continue with the next file when a file fails, or stop the run."
@@ -61,24 +61,24 @@ DEBUG = inspect.Parameter(
 
 
 def parameters_of(function: Callable[..., Any]) -> Parameters:
-    """Return a function's parameters, annotations resolved."""
+    """Return a function's parameters with their annotations resolved."""
     return list(inspect.signature(function, eval_str=True).parameters.values())
 
 
 def with_parameters(
     function: Callable[..., Any], parameters: Parameters
 ) -> Callable[..., Any]:
-    """Let Typer see other parameters than a wrapper's own `**given`."""
+    """Let Typer see `parameters` instead of a wrapper's own `**given`."""
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     function.__annotations__ = {p.name: p.annotation for p in parameters}
     return function
 
 
 def spread(command: Callable[[Any], int | None]) -> Callable[..., int | None]:
-    """Let a command take one frozen dataclass, whose fields are its options.
+    """Let a command take one frozen dataclass whose fields are its options.
 
-    Typer wants every option as a parameter of a function; more than a handful are
-    better read, passed on and tested as one object.
+    Typer wants every option as a parameter of a function. Many options are easier to
+    read, pass on and test as one object.
     """
     (bundle,) = parameters_of(command)
 
@@ -102,12 +102,13 @@ def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
 
 
 def paths(inputs: list[str]) -> list[Path]:
-    """Return the inputs as paths, `-` replaced by those on standard input.
+    """Return the inputs as paths; replace `-` by the paths on standard input.
 
     Raises
     ------
     SettingsError
-        If an input is not there; one from standard input is left to be one bad file.
+        If an input does not exist. A missing file from standard input fails later, as
+        one bad file.
     """
     missing = [name for name in inputs if name != "-" and not Path(name).exists()]
     if missing:

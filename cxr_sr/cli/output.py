@@ -1,4 +1,4 @@
-"""The only printer: data on standard output, talk on standard error."""
+"""Print: data to standard output, messages to standard error; no other module does."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from rich.table import Table
 NOTICE = "cxr-sr is for research only; it is not a medical device."
 
 PLAIN_SECONDS = 30.0
-"""Between two lines about a run in a log."""
+"""Seconds between two lines about the progress in a log."""
 PIPE_WIDTH = 1000
-"""Columns to lay a table out in where no terminal sets a width: one row, one line."""
+"""Width of a table in columns if there is no terminal, so that no row is wrapped."""
 
 
 def data(line: str) -> None:
-    """Print one line of data, at once, so that a pipe sees it when it is true."""
+    """Print one line of data, and flush it, so that a pipe gets it at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -43,7 +43,7 @@ def record(fields: dict[str, Any]) -> None:
 
 
 def table(columns: list[str], rows: list[list[str]], *, talk: bool = False) -> None:
-    """Print a table, of data or as talk; cells are wrapped only in a terminal."""
+    """Print a table as data, or with `talk` as a message; wrap only in a terminal."""
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         shown.add_row(*row)
@@ -54,18 +54,18 @@ def table(columns: list[str], rows: list[list[str]], *, talk: bool = False) -> N
 
 
 def say(text: str) -> None:
-    """Print one line of talk."""
+    """Print one line of a message."""
     sys.stderr.write(text + "\n")
 
 
 def complain(text: str) -> None:
-    """Print one line about something that went wrong, in red on a terminal."""
+    """Print one line about an error, in red on a terminal."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     say(typer.style(text, fg=typer.colors.RED) if colour else text)
 
 
 def discard_output() -> None:
-    """Let nothing more reach a reader that went away, not even at exit."""
+    """Discard all further output, for its reader is gone; at exit, too."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -73,10 +73,10 @@ def discard_output() -> None:
 def progress(
     total: int, *, quiet: bool, plain: bool = False
 ) -> Iterator[Callable[[int], None]]:
-    """Show a bar with rate, remaining time and failures, but only on a terminal.
+    """Show a bar with rate, remaining time and failures on a terminal.
 
-    Elsewhere, a `plain` line now and then tells a log how far it is. Yields a function
-    to call with the number of failures when a file is finished.
+    Without a terminal, `plain` prints a line about the progress every `PLAIN_SECONDS`.
+    Yields a function to call when a file is finished, with the number of failures.
     """
     console = Console(stderr=True)
     bar = Progress(
@@ -87,7 +87,7 @@ def progress(
         TimeRemainingColumn(),
         console=console,
         disable=quiet or not console.is_terminal,
-        # Data that go elsewhere than to the bar's terminal must not pass through it.
+        # Redirect standard output only if it goes to the terminal of the bar.
         redirect_stdout=sys.stdout.isatty(),
     )
     with bar:

@@ -21,7 +21,7 @@ COURSE = "Schedule"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr train`."""
 
     data: Annotated[
         Path,

@@ -1,1 +1,1 @@
-"""The report of a run: written line by line, read back, gone on with."""
+"""The report of a run: write it, read it, and continue the run from it."""

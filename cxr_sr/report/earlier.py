@@ -1,4 +1,4 @@
-"""What earlier runs wrote, and which of it need not be done again."""
+"""Earlier runs of the same report: find the outputs that need not be made again."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def fingerprint(settings: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class EarlierRuns:
-    """What the runs before this one reported, with the same settings."""
+    """The reported outputs of earlier runs with the same settings."""
 
     clock: datetime | None = None
     """The time that the last run wrote into its files."""
     written: dict[str, FileEntry] = field(default_factory=dict)
-    """By file name, where the last line about the file says that it was written."""
+    """By file name: the last line about the file, if it says that it was written."""
 
     @classmethod
     def read(cls, report: Path, settings_sha256: str) -> Self:
-        """Read a report; none, or one that is no report, has nothing to tell."""
+        """Read a report; return no runs if there is none, or it is no report."""
         try:
             results = Results.read(report)
         except SettingsError:
@@ -53,7 +53,7 @@ class EarlierRuns:
     def sift(
         self, jobs: Iterable[Job], note: Callable[[Outcome], None]
     ) -> Iterator[Job]:
-        """Yield the jobs still to do; tell `note` of each that need not be done."""
+        """Yield the jobs that are to be done; call `note` with each other one."""
         for job in jobs:
             if self._holds(job):
                 note(Outcome(job, "kept", self.written[job.name]))
@@ -61,10 +61,10 @@ class EarlierRuns:
                 yield job
 
     def _holds(self, job: Job) -> bool:
-        """Whether the output stands as it was reported, made of the same input.
+        """Tell whether input and output still have the hashes in the report.
 
-        Hashes decide, not that a file exists: of the input as it is now, of the
-        output as it is now, and of weights and settings (in `read`).
+        It is not enough that the output exists. `read` compares the hash of settings
+        and weights.
         """
         known = self.written.get(job.name)
         if known is None:
@@ -72,7 +72,7 @@ class EarlierRuns:
         hashes = known.get("input_sha256"), known.get("output_sha256")
         try:
             return hashes == (sha256_of(job.source), sha256_of(job.target))
-        except OSError:  # gone, or not to be read: the work will say
+        except OSError:  # one is gone or cannot be read: the work reports it
             return False
 
 

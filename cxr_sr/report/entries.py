@@ -37,7 +37,7 @@ WRITTEN: tuple[Status, ...] = ("done", "kept")
 
 
 class RunEntry(TypedDict, total=False):
-    """The first line of a run: what was asked for."""
+    """The first line of a run: its settings."""
 
     type: Literal["run"]
     version: int
@@ -53,7 +53,7 @@ class RunEntry(TypedDict, total=False):
 
 
 class FileFacts(TypedDict, total=False):
-    """What the work found out about a file; sizes are rows x columns."""
+    """The facts about a file; sizes are (rows, columns)."""
 
     output: str
     """Path below the output folder, with forward slashes."""
@@ -69,22 +69,22 @@ class FileFacts(TypedDict, total=False):
     seconds: dict[str, float]
     """Wall time of each stage."""
     warnings: list[str]
-    """A sentence for each thing a user should know of a result that was written."""
+    """Sentences that a user should read before using the result."""
     dates: str
     """Where the DICOM dates of series, content and instance come from: now, source or
     none."""
     dates_because: str
-    """What the header says, if that decided where they come from."""
+    """The statement in the header that decided it, if any."""
     input_sop_instance_uid: str | None
-    """This and the next three only if they were asked for; None where there is none."""
+    """This and the next three only with --report-uids; None if the file has none."""
     input_series_instance_uid: str | None
     output_sop_instance_uid: str | None
     output_series_instance_uid: str | None
     scale: int
-    """Of a dry run: the network's factor."""
+    """Only in a dry run: the factor of the network."""
     bits: int
-    """Of a picture: 8 or 16."""
-    # As `Derivation` has them:
+    """Only for a picture: 8 or 16."""
+    # The fields of `Derivation`:
     factors: tuple[float, float]
     model: str
     weights_sha256: str
@@ -116,11 +116,11 @@ class FileEntry(FileFacts):
 
 
 class SummaryEntry(TypedDict):
-    """The last line of a run: how many files came to which end."""
+    """The last line of a run: the number of files with each status."""
 
     type: Literal["summary"]
     finished: bool
-    """False if the run was broken off."""
+    """False if the run was interrupted."""
     done: int
     kept: int
     skipped: int
@@ -141,8 +141,8 @@ def entry(outcome: Outcome) -> FileEntry:
 def read_entries(path: Path) -> Iterator[RunEntry | FileEntry]:
     """Yield the lines about runs and files, in their order.
 
-    Other lines are passed over: those torn by a kill, those of another kind, and those
-    with a text where a number belongs.
+    Other lines are skipped: incomplete ones, other kinds of lines, and lines with a
+    value of a wrong type.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def read_entries(path: Path) -> Iterator[RunEntry | FileEntry]:
 
 
 def _is_typed(line: dict[str, Any], schema: type) -> bool:
-    """Whether `line` has every key that `schema` requires, and values of its types."""
+    """Tell whether `line` has the keys that `schema` requires, with the right types."""
     hints = get_type_hints(schema)
     known = line.keys() & hints.keys()
     required: frozenset[str] = schema.__required_keys__  # type: ignore[attr-defined]

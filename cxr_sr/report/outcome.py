@@ -1,4 +1,4 @@
-"""A job, and what became of it."""
+"""A job and its outcome."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from pathlib import Path
 from typing import Any, Literal
 
 Status = Literal["done", "kept", "skipped", "failed"]
-"""Written now; found as an earlier run left it; no radiograph, as many files of an
-export are not; or not written for the reason given."""
+"""done: written now. kept: written by an earlier run and unchanged. skipped: no
+radiograph, and the user did not name it. failed: not written, for the stated reason."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to make out of another."""
+    """One input file and the output to make of it."""
 
     name: str
-    """Path below the input root, with forward slashes: what reports call the file."""
+    """Path below the input folder, with forward slashes; its name in reports."""
     source: Path
     output: str = ""
     """Path below the output folder, likewise; "" if the file is only read."""
     target: Path = Path()
     """The output itself."""
     asked: bool = True
-    """The user named this very file; False for one that a walk of a folder found."""
+    """The user named this very file; False if it was found in a folder."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job."""
+    """The outcome of one job."""
 
     job: Job
     status: Status
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the work found out, ready for JSON."""
+    """Facts for the report, ready for JSON."""
     reason: str = ""
-    """Why it was not done: one line, without paths or values of the header."""
+    """Why the job was not done: one line, without paths or values of the header."""
     trace: str = ""
-    """The traceback, for the person who debugs; kept out of reports."""
+    """The traceback, for --debug; reports never hold it."""

@@ -1,4 +1,4 @@
-"""A report read back: its runs, and what became of each file."""
+"""Read a report: its runs, and the last entry of each file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cxr_sr.report.entries import VERSION, WRITTEN, FileEntry, RunEntry, read_en
 
 @dataclass(frozen=True)
 class Results:
-    """A report of `cxr-sr upscale`, or of several runs that went on with one another.
+    """A report of one run of `cxr-sr upscale`, or of several runs with --resume.
 
     The last line about a file holds.
     """
@@ -23,7 +23,7 @@ class Results:
 
     @classmethod
     def read(cls, report: Path) -> Self:
-        """Read a report; lines that a killed run left torn are passed over.
+        """Read a report; skip incomplete lines, which a killed run may leave.
 
         Raises
         ------
@@ -48,25 +48,25 @@ class Results:
 
     @property
     def run(self) -> RunEntry:
-        """What the last run was asked for."""
+        """The first line of the last run."""
         return self.runs[-1] if self.runs else {}
 
     @property
     def written(self) -> list[FileEntry]:
-        """The entries of files that stand in the output folder."""
+        """The entries of files that were written."""
         return [entry for entry in self.files if entry["status"] in WRITTEN]
 
     @property
     def missing(self) -> list[FileEntry]:
-        """The others: those that failed, then those that were skipped."""
+        """The entries of all other files: first the failed, then the skipped ones."""
         others = [entry for entry in self.files if entry["status"] not in WRITTEN]
         return sorted(others, key=lambda entry: entry["status"] != "failed")
 
 
 def below(folder: Path, name: object) -> Path | None:
-    """Return the file that a report calls `name`; None if that leads elsewhere.
+    """Return the path of a report's file below `folder`; None if it leads outside.
 
-    A report is a file like any other: it must not open a file outside of the folder
+    A report may come from anyone: it must not make us open files outside the folder
     that the user named.
     """
     if not isinstance(name, str) or "\0" in name:

@@ -1,6 +1,6 @@
-"""The report of a run, written line by line, so that it survives a kill.
+"""Write the report of a run line by line, so that it survives a kill.
 
-A report is only ever appended to: a later run adds its own lines.
+Lines are only appended; a later run adds its own lines.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from cxr_sr.report.outcome import Outcome, Status
 
 
 class Report:
-    """A report being written; each line is on its way to the disk when it returns.
+    """Writes a report; each line is handed to the system before a method returns.
 
     Raises
     ------
     OutputError
-        On entering, if it cannot be written.
+        On entering, if the report cannot be written.
     ReportError
-        With any line, if it can no longer be: a disk may be full by then.
+        If a line cannot be written, because the disk is full for example.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,16 +63,16 @@ class Report:
             with self._file:
                 self._append(self._summary(finished=kind is None))
         except (OSError, ReportError):
-            if kind is None:  # else what ended the run is what there is to tell
+            if kind is None:  # else the error that ended the run matters more
                 raise
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many files came to each end so far."""
+        """The number of files with each status so far."""
         return {status: self._counts[status] for status in get_args(Status)}
 
     def begin(self, run: RunEntry) -> None:
-        """Write the line that says what was asked for."""
+        """Write the first line of the run."""
         self._append({"type": "run", "version": VERSION, **run})
 
     def add(self, outcome: Outcome) -> FileEntry:
@@ -93,7 +93,7 @@ class Report:
         }
 
     def _append(self, line: Entry) -> None:
-        # One write a line: a kill leaves at most one torn line, which readers skip.
+        # One write for each line: a kill leaves at most one incomplete line.
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()

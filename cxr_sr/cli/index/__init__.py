@@ -1,1 +1,1 @@
-"""`cxr-sr index`: the command, its options, and the rules and tables made of them."""
+"""`cxr-sr index`: the command, its options, its rules and its output."""

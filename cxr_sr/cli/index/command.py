@@ -1,4 +1,4 @@
-"""`cxr-sr index`: a PACS export in, a training index out, nothing identifying in it."""
+"""`cxr-sr index`: make a training index of a PACS export, without identities."""
 
 import dataclasses
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def index(options: Options) -> int:
 
 
 def _is_ours(options: Options) -> Callable[[Path], bool]:
-    """Return what tells the files that this command writes."""
+    """Return a function that recognises the files of this command."""
     ours = {options.beside(ending).resolve() for ending in ENDINGS}
     names = {path.name for path in ours}
     return lambda path: path.name in names and path.resolve() in ours
@@ -52,7 +52,7 @@ def _is_ours(options: Options) -> Callable[[Path], bool]:
 def _examine(
     options: Options, salt: "Salt", candidates: "list[Candidate]"
 ) -> "list[Finding]":
-    """Return what is in the files, reading those that no earlier run has read."""
+    """Return the findings of all files; read the files that no earlier run has read."""
     from cxr_sr import __version__
     from cxr_sr.index.journal import Journal
 
@@ -66,7 +66,7 @@ def _examine(
 def _read(
     options: Options, salt: "Salt", todo: "list[Candidate]", journal: "Journal"
 ) -> "list[Finding]":
-    """Read files, each found noted before the next is waited for."""
+    """Read files; add each finding to the journal at once."""
     examined: list[Finding] = []
 
     def note(outcome: Outcome) -> bool:
@@ -82,7 +82,7 @@ def _read(
 
 
 def _look(salt: "Salt", job: Job) -> dict[str, Any]:
-    """Read one file, in whatever process."""
+    """Read one file; runs in any process."""
     from cxr_sr.index.facts import examine
 
     return dataclasses.asdict(examine(job.source, salt))
@@ -100,7 +100,7 @@ def _examined(outcome: Outcome) -> "Finding":
 
 
 def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
-    """Write what was made, the index last; say what it is, also as an exit code."""
+    """Write the files, the index last; print a summary and return the exit code."""
     from cxr_sr.cli.index.report import doubts, show
     from cxr_sr.index.build import write_index, write_skipped
     from cxr_sr.index.summary import IndexSummary

@@ -9,12 +9,12 @@ from typer import Argument, Option
 from cxr_sr.cli.options import Again, Json, Quiet
 
 ENDINGS = (".csv", ".skipped.csv", ".key", ".journal.jsonl", ".png")
-"""Of the files that the command writes."""
+"""Endings of the files that the command writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr index`."""
 
     data: Annotated[
         Path,
@@ -90,5 +90,5 @@ class Options:
 
     @property
     def folder(self) -> Path:
-        """Where the data are, if a file of it was named, too."""
+        """The folder of the data; the parent if DATA is a file."""
         return self.data if self.data.is_dir() else self.data.parent

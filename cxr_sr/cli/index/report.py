@@ -1,4 +1,4 @@
-"""What `cxr-sr index` tells of an index: tables for people, an object for machines."""
+"""The output of `cxr-sr index`: tables for people, JSON for programs."""
 
 from collections import Counter
 
@@ -8,11 +8,11 @@ from cxr_sr.index.build import Rules
 from cxr_sr.index.summary import Counts, IndexSummary, shortened
 
 SHOWN = 12
-"""Values of an attribute, or reasons, that get a line of their own."""
+"""Most values of an attribute, and most reasons, that are printed."""
 
 
 def show(options: Options, summary: IndexSummary) -> None:
-    """Print the index's path or, as JSON, all counts; tell the counts."""
+    """Print the counts, and the path of the index or, with --json, a JSON object."""
     if not options.quiet:
         if summary.images:
             _tell_images(summary)
@@ -25,7 +25,7 @@ def show(options: Options, summary: IndexSummary) -> None:
 
 
 def doubts(summary: IndexSummary, rules: Rules) -> list[str]:
-    """Return what a user should know before trusting the splits."""
+    """Return warnings about the splits."""
     found = []
     if summary.unnamed:
         found.append(
@@ -56,7 +56,7 @@ def _tell_images(summary: IndexSummary) -> None:
 
 
 def _lines(attribute: str, counts: Counts, sides: list[str]) -> list[list[str]]:
-    """Return the lines of one attribute; its name stands before the first."""
+    """Return the lines of one attribute; the first begins with its name."""
     names = [attribute, *[""] * (len(counts) - 1)]
     return [
         [name, value, *(str(count[side]) for side in sides), str(count.total())]

@@ -1,4 +1,4 @@
-"""From the options of `cxr-sr index` to rules, all checked before any work."""
+"""Make the rules of an index from the options; check everything before any work."""
 
 import dataclasses
 import os
@@ -14,17 +14,17 @@ from cxr_sr.index.split import Salt, Shares
 
 
 def rules_of(options: Options) -> Rules:
-    """Return how the index is to be made, but for manifests found in the data.
+    """Return the rules for the index, without manifests found in the data.
 
     Raises
     ------
     SettingsError, OutputError
-        If options or manifest contradict themselves, or the salt cannot be kept.
+        If options or manifest contradict themselves, or the salt cannot be stored.
     """
     _check_output(options)
     shares = Shares.parse(options.split, options.seed)
     salt = _salt(options)
-    # Links are resolved, for ".." leads out of a folder as it really lies.
+    # Resolve links first: ".." leads to the parent of the real folder.
     folder = os.path.relpath(options.folder.resolve(), options.output.parent.resolve())
     given = [] if options.manifest is None else [options.manifest]
     manifest = Manifest.read(given, options.folder, salt)
@@ -32,11 +32,11 @@ def rules_of(options: Options) -> Rules:
 
 
 def with_found(rules: Rules, options: Options, names: Iterable[str]) -> Rules:
-    """Return the rules with the manifests in the data, unless one was given.
+    """Return the rules with the manifests in the data, unless --manifest was given.
 
     Parameters
     ----------
-    names : of the files in the data that are no images, below its folder
+    names : paths below the data's folder of the files that are no images
 
     Raises
     ------
@@ -46,7 +46,7 @@ def with_found(rules: Rules, options: Options, names: Iterable[str]) -> Rules:
     if options.manifest is not None:
         return rules
     found = {name for name in names if PurePosixPath(name).name == NAME}
-    # A DICOMDIR lists images alone.
+    # A DICOMDIR lists only images.
     found |= {NAME} if (options.folder / NAME).is_file() else set()
     nearest_last = sorted(found, key=lambda name: (name.count("/"), name))
     paths = [options.folder / name for name in nearest_last if _usable(options, name)]

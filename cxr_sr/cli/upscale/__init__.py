@@ -1,1 +1,1 @@
-"""`cxr-sr upscale`: the command, its options, and the recipe made of them."""
+"""`cxr-sr upscale`: the command, its options and its recipe."""

@@ -1,4 +1,4 @@
-"""`cxr-sr upscale`: files in, finer files out, and a report of every one."""
+"""`cxr-sr upscale`: enlarge files, and report on every one of them."""
 
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
@@ -45,7 +45,7 @@ def upscale(options: Options) -> int:
     batch = batch_of(options)
     if is_empty(batch):
         tell_nothing(batch)
-        # Of a divided input, a part may well be empty.
+        # A part of a divided input may be empty.
         return NOTHING if options.shard is None else DONE
     if options.dry_run:
         return _rehearse(options, recipe, batch)
@@ -56,11 +56,11 @@ def upscale(options: Options) -> int:
         with _hands(options, recipe) as hands:
             return _perform(options, recipe, batch, hands)
     finally:
-        sweep(folders)  # workers may have died of their file
+        sweep(folders)  # for workers that died
 
 
 def _rehearse(options: Options, recipe: "UpscalingRecipe", batch: "Batch") -> int:
-    """Tell what would be done, from the headers alone."""
+    """Print the outputs and their sizes, from the headers alone."""
     from cxr_sr.batch.upscaling import rehearse
 
     counts = Counter[str]()
@@ -83,12 +83,13 @@ def _px(size: tuple[int, int]) -> str:
 def _hands(
     options: Options, recipe: "UpscalingRecipe"
 ) -> AbstractContextManager[Callable[["Upscaling"], Crew]]:
-    """Return who does the work, here or on a cluster; told before anything is written.
+    """Return the executor, on this machine or on a cluster.
 
-    A cluster that is not there is thus as if nothing had been asked for.
+    It connects to the cluster before anything is written; if that fails, nothing is
+    left behind.
     """
     if options.cluster is None:
-        # Several processes overlap one another's stages already.
+        # Several processes already overlap each other's stages.
         alone = options.jobs == 1
         return nullcontext(Overlapped if alone else executor(options.jobs))
     from cxr_sr.batch.ray import connected
@@ -102,7 +103,7 @@ def _perform(
     batch: "Batch",
     hands: Callable[["Upscaling"], Crew],
 ) -> int:
-    """Do the jobs and report them, file by file."""
+    """Do the jobs, and report on each file."""
     from cxr_sr.batch.identities import Identities
     from cxr_sr.batch.upscaling import Upscaling, clock
 
@@ -128,7 +129,7 @@ def _perform(
 def _conclude(
     options: Options, counts: Mapping[str, int], dates_kept: Mapping[str, int]
 ) -> int:
-    """Say how it went, in words and as an exit code."""
+    """Print the summary, and return the exit code."""
     if not options.quiet:
         for because, count in dates_kept.items():
             output.say(

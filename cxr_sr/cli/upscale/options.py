@@ -39,7 +39,7 @@ BATCH = "Many files"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr upscale`."""
 
     inputs: Inputs
     output: Annotated[

@@ -1,4 +1,4 @@
-"""From the options of `cxr-sr upscale` to recipe and jobs, checked before any work."""
+"""Make recipe and jobs from the options; check everything before any work."""
 
 import dataclasses
 from importlib.metadata import version
@@ -18,11 +18,11 @@ from cxr_sr.superres.upscale import open_chain
 
 DEFAULT_SCALE = 2
 WORKER_THREADS = 1
-"""Of a cluster's worker: many files are done faster by many workers."""
+"""Threads of a cluster's worker: more workers are faster than more threads."""
 
 
 def recipe_of(options: Options) -> UpscalingRecipe:
-    """Return how the files are to be made.
+    """Return the recipe for the outputs.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def recipe_of(options: Options) -> UpscalingRecipe:
     recipe = UpscalingRecipe(
         model,
         _target(options),
-        # The report says what was used, and a machine that lacks it does not resume.
+        # The report names engine and precision; a machine without them cannot resume.
         resolved(settings, model),
         _header(options),
         options.compress,
@@ -57,14 +57,14 @@ def recipe_of(options: Options) -> UpscalingRecipe:
 
 
 def batch_of(options: Options) -> Batch:
-    """Return what there is to do, every output's place checked.
+    """Return the jobs, after checking the path of every output.
 
     Raises
     ------
     SettingsError
-        If an input is not there, or --shard is no part.
+        If an input does not exist, or --shard is invalid.
     OutputError
-        If an output would have no place of its own, or exists.
+        If two outputs have one path, or an output exists.
     """
     part = Shard(1, 1) if options.shard is None else Shard.parse(options.shard)
     inputs = paths(options.inputs)
@@ -101,13 +101,13 @@ def _series_number(given: str | None) -> dict[str, int]:
 
 
 def _model(options: Options) -> Model:
-    """Return the model, its weights where another process finds them, too."""
+    """Return the model with an absolute path, for other processes."""
     model = load_model(options.model)
     return dataclasses.replace(model, onnx=model.onnx.absolute())
 
 
 def _share(options: Options) -> int:
-    """Return the threads of one process among several, so that all cores have work."""
+    """Return the number of threads of each process, so that all processors work."""
     if options.cluster is not None:
         return WORKER_THREADS
     jobs = options.jobs
@@ -155,7 +155,7 @@ def _target(options: Options) -> Target:
 
 
 def _try_engine(recipe: UpscalingRecipe) -> None:
-    """Open once what every file will need, so that it fails here if it does."""
+    """Open model and engine once, so that an error shows before any work."""
     target, spec = recipe.target, recipe.model.spec
     scale = target.factor if isinstance(target, Scale) else max(spec.scales)
     open_chain(recipe.model, scale, recipe.settings, (spec.channels,))

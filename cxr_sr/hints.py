@@ -1,9 +1,37 @@
-"""Near misses: the known name that somebody probably meant."""
+"""What a message can add: a name that was probably meant, an extra that is missing."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+_EXTRAS = {
+    "PIL": "train",
+    "lightning": "train",
+    "matplotlib": "figures",
+    "openvino": "openvino",
+    "pydicom_data": "demo",
+    "pytorch_msssim": "train",
+    "ray": "ray",
+    "tensorboard": "train",
+    "torch": "train",
+}
+"""By module: the extra of this package that installs it, as in pyproject.toml."""
+
+
+def how_to_install(error: ImportError) -> str:
+    """Return the command that installs the module which an import did not find.
+
+    Returns
+    -------
+    One sentence; it names the extra where the module belongs to one.
+    """
+    module = (error.name or "").partition(".")[0]
+    extra = f"[{_EXTRAS[module]}]" if module in _EXTRAS else ""
+    return (
+        f"the package {module or 'it needs'} is not installed; run: "
+        f"pip install 'cxr-sr{extra}'"
+    )
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

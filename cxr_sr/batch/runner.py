@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any, Protocol, Self, TypeVar
 
 from cxr_sr.errors import CxrSrError, NotARadiographError
+from cxr_sr.hints import how_to_install
 from cxr_sr.processes import cause_of
 from cxr_sr.report.outcome import Job, Outcome
 
@@ -96,6 +97,8 @@ def explain(error: BaseException) -> str:
     match error:
         case CxrSrError():
             return str(error)
+        case ModuleNotFoundError():
+            return how_to_install(error)
         case OSError():
             return (error.strerror or type(error).__name__).lower()
         case MemoryError():

@@ -31,7 +31,13 @@ MEANINGS = {
 }
 """The meaning of each exit code, for the README, too."""
 
-MISTAKES = (SettingsError, ModelError, EngineError, OutputError)
+MISTAKES = (
+    SettingsError,
+    ModelError,
+    EngineError,
+    OutputError,
+    ModuleNotFoundError,
+)
 """Errors in the command itself, raised before any work. While files are processed, such
 errors are outcomes of single files."""
 
@@ -44,18 +50,20 @@ def exit_code(done: int, failed: int) -> int:
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
-    """Give a command `--debug`, and turn its exceptions into text and an exit code.
+    """Give a command `--debug` and `--quiet`; turn exceptions into text and a code.
 
     A command returns its exit code; None means that everything is done.
     """
     parameters = options.parameters_of(command)
-    knows_debug = any(parameter.name == "debug" for parameter in parameters)
+    known = {parameter.name for parameter in parameters}
 
     @wraps(command)
-    def call(*, debug: bool = False, **given: object) -> None:
-        passed = {"debug": debug} if knows_debug else {}
+    def call(*, debug: bool = False, quiet: bool = False, **given: object) -> None:
+        both = {"debug": debug, "quiet": quiet}
+        passed = {name: value for name, value in both.items() if name in known}
         try:
-            code = command(**given, **passed) or DONE
+            with output.hushed(quiet=quiet):
+                code = command(**given, **passed) or DONE
         except typer.Exit:
             raise
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all is told
@@ -64,7 +72,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             code = _tell(error)
         raise typer.Exit(code)
 
-    more = [] if knows_debug else [options.DEBUG]
+    more = [option for option in options.OF_ALL if option.name not in known]
     return options.with_parameters(call, [*parameters, *more])
 
 

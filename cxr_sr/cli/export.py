@@ -60,18 +60,20 @@ class Options:
         Option(
             metavar="N|CENTER,WIDTH|full",
             help="N: window number N of the file, counted from 0. CENTER,WIDTH: a "
-            "window in the file's output units. full: the range of the image "
+            "window in the file's output units, such as 2048,4096. full: the range of "
+            "the image "
             "[default: the file's VOI LUT, else its first window, else full].",
         ),
     ] = None
     spacing: Annotated[
         float | None,
-        Option(metavar="MM", help="Resample to this pixel spacing."),
+        Option(metavar="MM", help="Resample to this pixel spacing in mm, such as 0.2."),
     ] = None
     long_side: Annotated[
         int | None,
         Option(
-            metavar="PX", help="Resample so that the longer side has this many pixels."
+            metavar="PX",
+            help="Resample so that the longer side has this many pixels, such as 1024.",
         ),
     ] = None
     jobs: Annotated[int, Option(min=1, help="Number of processes.")] = 1

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.hints import did_you_mean
 from cxr_sr.names import SCALES
 
 Inputs = Annotated[
@@ -52,12 +53,13 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 Parameters = list[inspect.Parameter]
 
-DEBUG = inspect.Parameter(
-    "debug",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=False,
-    annotation=Debug,
+OF_ALL = tuple(
+    inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation
+    )
+    for name, annotation in (("quiet", Quiet), ("debug", Debug))
 )
+"""Options that every command has."""
 
 
 def parameters_of(function: Callable[..., Any]) -> Parameters:
@@ -112,8 +114,21 @@ def paths(inputs: list[str]) -> list[Path]:
     """
     missing = [name for name in inputs if name != "-" and not Path(name).exists()]
     if missing:
-        raise SettingsError(f"there is no file or folder {missing[0]!r}")
+        raise SettingsError(
+            f"there is no file or folder {missing[0]!r}{_similar(missing[0])}"
+        )
     named: list[str] = []
     for name in inputs:
         named += sys.stdin.read().splitlines() if name == "-" else [name]
     return [Path(name) for name in named if name]
+
+
+def _similar(name: str) -> str:
+    """Return "; did you mean ...?" of what lies beside a file that is not there."""
+    path = Path(name)
+    try:
+        beside = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return ""
+    hint = did_you_mean(path.name, beside)
+    return f";{hint}" if hint else ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import typer
@@ -31,6 +33,10 @@ PIPE_WIDTH = 1000
 """Width of a table in columns if there is no terminal, so that no row is wrapped."""
 
 
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+"""Whether the command that runs has -q."""
+
+
 def data(line: str) -> None:
     """Print one line of data, and flush it, so that a pipe gets it at once."""
     sys.stdout.write(line + "\n")
@@ -44,6 +50,8 @@ def record(fields: dict[str, Any]) -> None:
 
 def table(columns: list[str], rows: list[list[str]], *, talk: bool = False) -> None:
     """Print a table as data, or with `talk` as a message; wrap only in a terminal."""
+    if talk and _quiet.get():
+        return
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         shown.add_row(*row)
@@ -53,15 +61,34 @@ def table(columns: list[str], rows: list[list[str]], *, talk: bool = False) -> N
     stream.flush()
 
 
+@contextmanager
+def hushed(*, quiet: bool) -> Iterator[None]:
+    """Let the package's talk and log reach standard error, or only its errors."""
+    handler = logging.StreamHandler()
+    log = logging.getLogger("cxr_sr")
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.ERROR if quiet else logging.INFO)
+    token = _quiet.set(quiet)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+        log.setLevel(level)
+        log.removeHandler(handler)
+
+
 def say(text: str) -> None:
-    """Print one line of a message."""
-    sys.stderr.write(text + "\n")
+    """Print one line of a message, unless the user wants quiet."""
+    if not _quiet.get():
+        sys.stderr.write(text + "\n")
 
 
 def complain(text: str) -> None:
     """Print one line about an error, in red on a terminal."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    say(typer.style(text, fg=typer.colors.RED) if colour else text)
+    line = typer.style(text, fg=typer.colors.RED) if colour else text
+    sys.stderr.write(line + "\n")
 
 
 def discard_output() -> None:

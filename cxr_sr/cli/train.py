@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from cxr_sr.cli import output
-from cxr_sr.cli.options import Again
+from cxr_sr.cli.options import Again, Quiet
 from cxr_sr.errors import SettingsError
 from cxr_sr.names import LossName, NetworkName, Optimiser, TrainingPrecision
 
@@ -210,8 +210,9 @@ class Options:
         str | None,
         Option(
             metavar="HH:MM:SS",
-            help="Stop after this wall time. The learning rate falls to its end "
-            "within it.",
+            help="Stop after this wall time, such as 01:30:00. It counts from the "
+            "start of the command and leaves time for the last validation. The "
+            "learning rate falls to its end within it.",
             rich_help_panel=COURSE,
         ),
     ] = None
@@ -263,6 +264,7 @@ class Options:
         ),
     ] = 0
     again: Again = False
+    quiet: Quiet = False
 
 
 def train(options: Options) -> None:
@@ -273,7 +275,13 @@ def train(options: Options) -> None:
     """
     from cxr_sr.training.fit import fit
 
-    model = fit(options.data, options.run, run_of(options), resume=options.resume)
+    model = fit(
+        options.data,
+        options.run,
+        run_of(options),
+        resume=options.resume,
+        quiet=options.quiet,
+    )
     output.data(str(model.onnx))
 
 
@@ -356,7 +364,9 @@ def _pixels(option: str, text: str) -> int | None:
     if text == "none":
         return None
     if not text.isdecimal() or not int(text):
-        raise SettingsError(f"--{option} {text} is neither none nor a number of pixels")
+        raise SettingsError(
+            f"--{option} {text} is neither none nor a number of pixels, such as 48"
+        )
     return int(text)
 
 
@@ -365,6 +375,9 @@ def _seconds(text: str | None) -> float | None:
         return None
     parts = text.split(":")
     if len(parts) != 3 or not all(part.isdecimal() for part in parts):
-        raise SettingsError(f"--max-time {text} is not of the form HH:MM:SS")
+        raise SettingsError(
+            f"--max-time {text} is not of the form HH:MM:SS, such as 01:30:00 for 90 "
+            "minutes"
+        )
     hours, minutes, seconds = map(int, parts)
     return float(3600 * hours + 60 * minutes + seconds)

@@ -48,6 +48,7 @@ from cxr_sr.evaluation.metrics import (
     ssim_and_ms_ssim,
 )
 from cxr_sr.formats.raster.files import RasterHeader
+from cxr_sr.hints import did_you_mean
 from cxr_sr.names import MULTIPLE, SCALES, Consistency
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.consistency import reduce
@@ -76,7 +77,8 @@ class Condition:
             )
         if self.degradation not in DEGRADATIONS:
             raise SettingsError(
-                f"no degradation is called {self.degradation!r}; expected one of "
+                f"no degradation is called {self.degradation!r};"
+                f"{did_you_mean(self.degradation, DEGRADATIONS)} expected one of "
                 f"{', '.join(DEGRADATIONS)}"
             )
         noisy = self.degradation in NOISY

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -121,13 +122,16 @@ class Run:
         return max(side or MULTIPLE for side in self.sides.values())
 
 
-def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
+def fit(
+    data: Path, folder: Path, run: Run, *, resume: bool = False, quiet: bool = False
+) -> Model:
     """Train as `run` says, and export the best averaged weights.
 
     Parameters
     ----------
     data : an index (CSV) or a folder of radiographs
     folder : the run's own, created; or the one to `resume`
+    quiet : show no progress bar
 
     Raises
     ------
@@ -136,26 +140,39 @@ def fit(data: Path, folder: Path, run: Run, *, resume: bool = False) -> Model:
     TrainingError
         If no training can start from the data or the settings, or it diverges.
     """
+    started = time.monotonic()
     checkpoint = start_of(folder, resume=resume)
     _tell_levels(run)
     _tell_emulation(run)
+    _say(f"reading the images of {data.name}")
     images = {split: _images(data, split, run) for split in ("train", "val")}
     images["train"] += synthetic_images(run.synthetic, run.recipe.seed)
     network = _network(images["train"], run)
     learner = Learner(network, run.recipe, _teacher(network, run))
+    learner.started = started
     training = provenance(images) | _settings(run)
     if resume:
         check_same(folder, training)
     _write_settings(folder, training)
+    _say(
+        f"training with {len(images['train'])} images, validating with "
+        f"{len(images['val'])}; the images took {learner.elapsed_s:.0f} s"
+    )
     with quiet_lightning():
-        trainer = _trainer(folder, run)
+        trainer = _trainer(folder, run, quiet=quiet)
         _train(trainer, learner, images, run, checkpoint)
     if not trainer.is_global_zero:
         # Lightning started this process to share the training, which is over.
         raise SystemExit
+    _say(f"stopped after {learner.elapsed_s:.0f} s; writing the best weights")
     model = _export_best(folder, learner, run, training)
     _explain(folder, model, learner, Regions(images["val"], REGION_PX))
     return model
+
+
+def _say(text: str) -> None:
+    if leading():
+        log.info("%s", text)
 
 
 def _tell_levels(run: Run) -> None:
@@ -254,7 +271,7 @@ def _write_settings(folder: Path, training: dict[str, Any]) -> None:
     (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _trainer(folder: Path, run: Run) -> Trainer:
+def _trainer(folder: Path, run: Run, *, quiet: bool) -> Trainer:
     # Lightning's own save_last writes last.ckpt only where the best was beaten.
     checkpoint = partial(
         ModelCheckpoint,
@@ -268,7 +285,7 @@ def _trainer(folder: Path, run: Run) -> Trainer:
     if run.patience:
         callbacks.append(EarlyStopping("gain", patience=run.patience, mode="max"))
     console = Console(stderr=True)
-    if console.is_terminal and leading():
+    if console.is_terminal and leading() and not quiet:
         callbacks.append(Bar(console))
     return Trainer(
         accelerator="cpu",

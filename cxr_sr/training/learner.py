@@ -105,20 +105,24 @@ class Learner(LightningModule):
         self.average.requires_grad_(requires_grad=False)
         self.latest: dict[str, float] = {}
         """Loss, learning rate and gradient norm of the newest step, for the log."""
+        self.started = time.monotonic()
+        """When the command began: reading the images is part of its wall time."""
         self._earlier_s = 0.0
-        self._started = time.monotonic()
+        self._validation_s = 0.0
 
     @property
     def elapsed_s(self) -> float:
         """Wall time spent on this training, over all the runs that it resumes."""
-        return self._earlier_s + time.monotonic() - self._started
+        return self._earlier_s + time.monotonic() - self.started
 
     @property
     def progress(self) -> float:
         """How much of the budget is used up, 0 to 1."""
         steps, seconds = self.recipe.max_steps, self.recipe.max_seconds
         by_steps = self.global_step / steps if steps else 0.0
-        by_time = self.elapsed_s / seconds if seconds else 0.0
+        # The last validation comes after the last step, and takes its time too.
+        left = seconds - min(self._validation_s, seconds / 2) if seconds else 0.0
+        by_time = self.elapsed_s / left if left else 0.0
         return min(1.0, max(by_steps, by_time))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -187,6 +191,14 @@ class Learner(LightningModule):
         if self.progress >= 1:
             self.trainer.should_stop = True
 
+    def on_validation_start(self) -> None:
+        """Note when it starts."""
+        self._validating = time.monotonic()
+
+    def on_validation_end(self) -> None:
+        """Note how long it took."""
+        self._validation_s = time.monotonic() - self._validating
+
     def validation_step(self, batch: CropBatch, batch_idx: int) -> None:
         """Log PSNR and the gain over bicubic of one region at each scale."""
         scores = {}
@@ -215,7 +227,6 @@ class Learner(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from the wall time of the earlier runs."""
         self._earlier_s = checkpoint["elapsed_s"]
-        self._started = time.monotonic()
 
     @torch.no_grad()
     def _taught(self, coarse: Coarse, scale: int) -> Tensor | None:

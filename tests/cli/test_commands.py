@@ -1,18 +1,31 @@
 """What every command gets: options from a dataclass, exit codes from exceptions."""
 
 import errno
+import inspect
 import io
+import logging
+import os
+import re
+import subprocess
+import sys
 from dataclasses import dataclass
-from typing import Annotated
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from cxr_sr import errors
-from cxr_sr.cli import output
+from cxr_sr.cli import models, output
 from cxr_sr.cli.errors import MEANINGS, guarded
+from cxr_sr.cli.main import app
 from cxr_sr.cli.options import spread
+from cxr_sr.hints import _EXTRAS
+from tests.files import a_dicom
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +38,10 @@ def invoke(command, *arguments):
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(command)
     return CliRunner().invoke(app, list(arguments))
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def invoke_raising(error, *arguments):
@@ -135,3 +152,126 @@ def test_there_is_no_progress_bar_where_there_is_no_terminal(monkeypatch):
         tick(0)
         tick(1)
     assert talk.getvalue() == ""
+
+
+class TestMissingPackages:
+    """A command that needs an extra names it, whatever part of it is missing."""
+
+    @pytest.mark.parametrize(
+        ("module", "extra"),
+        [
+            ("torch", "[train]"),
+            ("lightning.pytorch", "[train]"),
+            ("PIL", "[train]"),
+            ("matplotlib.figure", "[figures]"),
+            ("ray", "[ray]"),
+            ("openvino", "[openvino]"),
+            ("numpy", ""),
+        ],
+    )
+    def test_the_extra_is_named(self, module, extra):
+        error = ModuleNotFoundError(f"No module named {module!r}", name=module)
+        result = invoke_raising(error)
+        assert result.exit_code == 2
+        assert module.partition(".")[0] in result.stderr
+        assert f"pip install 'cxr-sr{extra}'" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+    def test_every_extra_of_the_package_is_known(self):
+        """Those that a user installs for a command."""
+        given = set(metadata("cxr-sr").get_all("Provides-Extra") or ())
+        assert set(_EXTRAS.values()) == given - {"dev"}
+
+    @pytest.mark.parametrize("missing", ["torch", "lightning"])
+    def test_train_without_it_says_so(self, tmp_path, missing):
+        (tmp_path / f"{missing}.py").write_text(
+            f"raise ModuleNotFoundError(name={missing!r})"
+        )
+        told = subprocess.run(
+            [sys.executable, "-m", "cxr_sr", "train", str(tmp_path), "--run", "run"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        )
+        assert told.returncode == 2
+        assert "pip install 'cxr-sr[train]'" in told.stderr
+        assert "Traceback" not in told.stderr
+
+
+class TestQuiet:
+    """-q prints errors and results, and nothing else."""
+
+    def test_talk_is_left_out_and_complaints_are_not(self):
+        def command() -> None:
+            output.say("talk")
+            output.table(["talk"], [["talk"]], talk=True)
+            logging.getLogger("cxr_sr.anything").warning("a warning")
+            output.complain("complaint")
+            output.data("data")
+
+        result = invoke(guarded(command), "-q")
+        assert (result.stdout, result.stderr) == ("data\n", "complaint\n")
+        assert "talk" in invoke(guarded(command)).stderr
+
+    def test_every_command_takes_it(self):
+        commands = [*app.registered_commands, *models.app.registered_commands]
+        for command in commands:
+            assert command.callback is not None
+            assert "quiet" in inspect.signature(command.callback).parameters
+
+    def test_a_run_says_only_what_it_wrote(self, tmp_path):
+        source = a_dicom(tmp_path / "in" / "a.dcm")
+        ran = run("upscale", "-q", source, "-o", tmp_path / "out", "--model", "bicubic")
+        assert (ran.stderr, ran.stdout) == ("", f"{tmp_path / 'out' / 'a.dcm'}\n")
+
+
+class TestNearMisses:
+    """What is almost right is answered with what is right."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "meant"),
+        [
+            (["upscal"], "upscale"),
+            (["upscale", "--modle", "fine"], "--model"),
+            (["upscale", "ches.dcm", "-o", "out"], "'chest.dcm'"),
+            (["upscale", "chest.dcm", "-o", "out", "--model", "fien"], "'fine'"),
+            (["evaluate", "chest.dcm", "--model", "hidra"], "'hydra'"),
+            (["evaluate", "chest.dcm", "--degradation", "bicubik"], "'bicubic'"),
+            (["models", "show", "bspine"], "'bspline'"),
+        ],
+    )
+    def test_the_right_name_is_told(self, tmp_path, monkeypatch, arguments, meant):
+        monkeypatch.chdir(tmp_path)
+        a_dicom(Path("chest.dcm"))
+        ran = run(*arguments)
+        assert ran.exit_code == 2
+        assert meant in ran.stderr
+
+
+UNITS = ("MM", "PX", "MB", "HH:MM:SS", "CENTER,WIDTH", "I/N", "SHARE")
+
+
+@pytest.mark.parametrize("name", ["upscale", "export", "index", "train", "gallery"])
+def test_an_option_with_a_unit_shows_an_example(name):
+    """In its help text, or as its default."""
+    callbacks = {
+        c.callback.__name__: c.callback for c in app.registered_commands if c.callback
+    }
+    for parameter in inspect.signature(callbacks[name]).parameters.values():
+        option: Any = getattr(parameter.annotation, "__metadata__", (None,))[0]
+        metavar = getattr(option, "metavar", None) or ""
+        if any(unit in metavar for unit in UNITS):
+            shown = f"{option.help} {parameter.default}"
+            assert re.search(r"\d", shown), (parameter.name, shown)
+
+
+def test_the_package_runs_as_a_module():
+    told = subprocess.run(
+        [sys.executable, "-m", "cxr_sr", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.startswith("cxr-sr ")

@@ -317,6 +317,27 @@ class TestBudget:
         learner = Learner(tiny_network(), recipe(max_steps=10, max_seconds=1e-9))
         assert learner.progress == 1
 
+    def test_wall_time_counts_from_the_start_of_the_command(self, monkeypatch):
+        """Reading images takes time, and so does the validation after the last step."""
+        now = 1000.0
+        monkeypatch.setattr("cxr_sr.training.learner.time.monotonic", lambda: now)
+        learner = Learner(tiny_network(), recipe(max_steps=None, max_seconds=100.0))
+        learner.started = 1000.0 - 30
+        assert learner.progress == pytest.approx(0.3)
+        learner.on_validation_start()
+        now = 1010.0
+        learner.on_validation_end()
+        assert learner.progress == pytest.approx(40 / 90)
+
+    def test_what_is_going_on_is_said(self, data: Path, tmp_path: Path, caplog):
+        """Before and after, where no bar moves."""
+        with caplog.at_level(logging.INFO, "cxr_sr"):
+            fit(data, tmp_path / "run", run())
+        told = [record.message for record in caplog.records]
+        assert "reading the images" in told[0]
+        assert "training with" in told[1]
+        assert "writing the best weights" in told[-1]
+
     def test_the_rate_rises_and_falls_once(self):
         rates = [one_cycle(n / 100) for n in range(101)]
         top = rates.index(max(rates))

@@ -64,7 +64,7 @@ class Options:
         float | None,
         Option(
             metavar="MM",
-            help="Enlarge to this pixel spacing.",
+            help="Enlarge to this pixel spacing in mm, such as 0.1.",
             rich_help_panel=SIZE,
         ),
     ] = None
@@ -72,7 +72,7 @@ class Options:
         int | None,
         Option(
             metavar="PX",
-            help="Enlarge until the longer side has this many pixels.",
+            help="Enlarge until the longer side has this many pixels, such as 4096.",
             rich_help_panel=SIZE,
         ),
     ] = None
@@ -139,7 +139,8 @@ class Options:
         Option(
             min=0,
             metavar="PX",
-            help="Side of a tile in pixels; 0: as large as --max-memory allows.",
+            help="Side of a tile in pixels, such as 256; 0: as large as "
+            "--max-memory allows.",
             rich_help_panel=HOW,
         ),
     ] = 0
@@ -148,7 +149,7 @@ class Options:
         Option(
             min=300,
             metavar="MB",
-            help="Memory that each process may use, in MB.",
+            help="Memory that each process may use, in MB, such as 1500.",
             rich_help_panel=HOW,
         ),
     ] = 800
@@ -234,7 +235,7 @@ class Options:
         str | None,
         Option(
             metavar="I/N",
-            help="Process only part I of N. The parts share no file.",
+            help="Process only part I of N, such as 3/8. The parts share no file.",
             rich_help_panel=BATCH,
         ),
     ] = None

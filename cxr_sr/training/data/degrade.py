@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.hints import did_you_mean
 from cxr_sr.superres.noise import LEVEL_RADIUS_PX
 from cxr_sr.training.data import grain
 from cxr_sr.training.data.grain import Grain
@@ -56,7 +57,9 @@ class Degradation:
         for name in names:
             if name not in DEGRADATIONS:
                 raise SettingsError(
-                    f"unknown degradation {name!r}; there are {', '.join(DEGRADATIONS)}"
+                    f"unknown degradation {name!r};"
+                    f"{did_you_mean(name, DEGRADATIONS)} there are "
+                    f"{', '.join(DEGRADATIONS)}"
                 )
         return cls(names, grain=grain or Grain())
 

@@ -1,4 +1,4 @@
-"""Radiographs for a classifier: a torch Dataset over files, a folder, or a report.
+"""A torch Dataset of radiographs for classifiers: of files, folders, or a report.
 
 ::
 
@@ -9,8 +9,8 @@
     for images, names in DataLoader(dataset, batch_size=8):
         scores = classifier(images)
 
-It shows what `cxr-sr export` writes, made by the same reader and the same rendering.
-Training in this package takes stored values instead, see `dataset`.
+Its images have the gray values that `cxr-sr export` writes. The training in this
+package uses stored values instead, see `training.data.dataset`.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What a classifier wants to see as black and as white, one value a channel.
+    """The values of black and white for a classifier, one for each channel.
 
-    All else lies on the line between them; nothing lies beyond.
+    All other values lie between them on a straight line.
     """
 
     black: tuple[float, ...]
@@ -62,18 +62,18 @@ class Normalisation:
 UNIT = Normalisation((0.0,), (1.0,))
 """One channel, 0 to 1."""
 XRAYVISION = Normalisation((-1024.0,), (1024.0,))
-"""One channel, as torchxrayvision's models take it (Cohen et al., MIDL 2022)."""
+"""One channel, for torchxrayvision's models (Cohen et al., MIDL 2022)."""
 IMAGENET = Normalisation.standardised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Three channels, as networks take it that were trained on ImageNet."""
+"""Three channels, for networks trained on ImageNet."""
 
 
 class RadiographDataset(Dataset[tuple[Tensor, str]]):
     """Pairs of an image and the name of its file, in a fixed order.
 
-    The image is float32 (C, size, size), bone bright whatever the file, between
-    `normalisation.black` and `normalisation.white`: rendered (modality LUT, VOI LUT or
-    window, polarity), cut to its central square (in mm), and resampled, antialiased
-    bicubic. It is a function of the file alone, so that workers need no seeds.
+    An image is float32 (C, size, size) with values between `normalisation.black` and
+    `normalisation.white`; bone is bright. It is rendered (modality LUT, VOI LUT or
+    window, polarity), cut to its central square (in mm), and resampled (bicubic,
+    antialiased). It depends only on the file, so that workers need no seeds.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ class RadiographDataset(Dataset[tuple[Tensor, str]]):
         self.normalisation = normalisation
         self.window = window
         self.left_out: list[tuple[str, str]] = []
-        """(name, reason) of what is no radiograph, as far as its header tells, and of
-        what an upscaling did not bring about."""
+        """(name, reason) of files whose header shows that they are no radiographs, and
+        of results that the report lists but `upscale` did not write."""
         self._files = list(self._find(source))
         if not self._files:
             raise SettingsError(
@@ -113,7 +113,7 @@ class RadiographDataset(Dataset[tuple[Tensor, str]]):
 
     @property
     def names(self) -> list[str]:
-        """What the items are called: relative to their folder, with forward slashes."""
+        """Names of the items: paths relative to their folder, with forward slashes."""
         return [name for name, _ in self._files]
 
     def __len__(self) -> int:
@@ -125,7 +125,7 @@ class RadiographDataset(Dataset[tuple[Tensor, str]]):
         Raises
         ------
         InputError
-            If the file is damaged beyond its header; the message names it.
+            If the pixels are damaged; the message names the file.
         """
         name, path = self._files[number]
         try:
@@ -184,7 +184,7 @@ def _refusal(candidate: Candidate) -> str | None:
 def central_square(
     radiograph: Radiograph, size: int, window: Choice = None
 ) -> NDArray[np.float32]:
-    """Return the largest central square of an image, as a screen would show it.
+    """Return the largest central square of an image, as `render` shows it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""One file of a run: what the report says of it, and its picture before and after."""
+"""One file of a run for the page: facts from the report, pictures before and after."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cxr_sr.superres.target import LongSide
 PageData = dict[str, Any]
 
 THUMBNAIL_PX = 144
-"""Longer side of the picture of the whole."""
+"""Longer side of the small picture of the whole image."""
 
 FACTS = {
     "input_size": "Rows x columns before",
@@ -50,12 +50,12 @@ FACTS = {
     "input_sha256": "Input, SHA-256",
     "output_sha256": "Result, SHA-256",
 }
-"""What the page says of a file, by its key in the report."""
+"""The label of each fact on the page, by its key in the report."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of a report are; it names them, but not their folders."""
+    """The folders of a report's files; the report holds only paths below them."""
 
     inputs: tuple[Path, ...]
     """The folders that were upscaled."""
@@ -64,13 +64,13 @@ class Places:
 
 
 def facts(entry: Mapping[str, Any], labels: Mapping[str, str]) -> list[list[str]]:
-    """Return what an entry says under the keys of `labels`: (label, text) each."""
+    """Return (label, text) of each fact in `entry` that has a label."""
     known = {label: entry.get(key) for key, label in labels.items()}
     return [[k, in_words(v)] for k, v in known.items() if v not in (None, "", {})]
 
 
 def in_words(value: object) -> str:
-    """Return any value of a report as people would write it."""
+    """Return a value of a report as text for people."""
     match value:
         case float():
             return f"{value:.4g}"
@@ -83,9 +83,9 @@ def in_words(value: object) -> str:
 
 
 def case_of(entry: Mapping[str, Any], places: Places, side_px: int) -> PageData:
-    """Return all that the page needs of a file, ready for JSON.
+    """Return the facts and pictures of a file, ready for JSON.
 
-    Where there can be no pictures, `problem` says why.
+    If there can be no pictures, `problem` states the reason.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _pair(entry: Mapping[str, Any], places: Places) -> tuple[Radiograph, Radiogr
 
 
 def _same(paths: list[Path | None], sha256: object, complaint: str) -> Path:
-    """Return the first of `paths` that has the bytes which the report speaks of."""
+    """Return the first of `paths` that has the hash in the report."""
     for path in paths:
         with readable("the file"):
             if path is not None and path.is_file() and sha256_of(path) == sha256:
@@ -126,7 +126,7 @@ def _same(paths: list[Path | None], sha256: object, complaint: str) -> Path:
 
 
 def _refuse_burned_in(radiograph: Radiograph) -> None:
-    """Keep what may be a name out of a page that people pass on (PS3.3 C.7.6.1)."""
+    """Refuse burned-in text (PS3.3 C.7.6.1): it may name the patient."""
     header = radiograph.header
     if isinstance(header, DicomHeader) and text(
         header.dataset, "BurnedInAnnotation"
@@ -138,7 +138,7 @@ def _refuse_burned_in(radiograph: Radiograph) -> None:
 
 
 def _pictures(before: Radiograph, after: Radiograph, side_px: int) -> PageData:
-    """Return the same part of both, and a small picture of the whole."""
+    """Return the same part of both images, and a small picture of the whole."""
     factors = (after.shape[0] / before.shape[0], after.shape[1] / before.shape[1])
     size = [max(1, int(side_px / factor)) for factor in factors]
     part = busiest(before.pixels, (size[0], size[1]))
@@ -164,14 +164,14 @@ def _part(radiograph: Radiograph, part: Region) -> PageData:
 
 
 def display_of(radiograph: Radiograph) -> tuple[float, float, bool]:
-    """Return the window of stored values that shows what a screen should, or nearly.
+    """Return the window of stored values that gives the gray values of `render`.
 
-    Read off what `render` makes of the image, so that it holds for windows, VOI LUTs
-    and polarities alike; a curve becomes a straight line through its steep part.
+    It is fitted to the output of `render`, so that it is right for windows, VOI LUTs
+    and both polarities. A curve is replaced by the straight line of its steep part.
 
     Returns
     -------
-    low, high, and whether `low` is the bright end
+    low, high, and True if `low` is the bright end
     """
     fmt = radiograph.format
     if fmt.photometric == "RGB":
@@ -185,7 +185,7 @@ def display_of(radiograph: Radiograph) -> tuple[float, float, bool]:
 
 
 def _line(stored: NDArray[Any], shown: NDArray[Any]) -> tuple[float, float]:
-    """Return which stored values are 0 and `WHITE` on the line that `shown` follows."""
+    """Return the stored values at 0 and at `WHITE` on the line through `shown`."""
     tenth = WHITE / 10
     steep = (shown > tenth) & (shown < WHITE - tenth)
     if np.unique(shown[steep]).size < 2:  # a step: nothing lies between

@@ -1,4 +1,4 @@
-"""Pixels as text: small, exact, and read by a few lines of JavaScript."""
+"""Pixels as text: lossless, small, and easy to read in JavaScript."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ZERO = np.uint16(0)
 def picture(stored: NDArray[np.integer[Any]], fmt: PixelFormat) -> PageData:
     """Return stored values (H, W[, C]) and their shape, ready for JSON.
 
-    What the format's smallest value is, is 0 in the data: samples are unsigned there.
+    Samples are unsigned in the data: 0 stands for the format's smallest value.
     """
     planes = stored.reshape(*stored.shape[:2], -1).transpose(2, 0, 1)
     samples = (planes.astype(np.int32) - fmt.minimum).astype(np.uint16)
@@ -35,11 +35,11 @@ def picture(stored: NDArray[np.integer[Any]], fmt: PixelFormat) -> PageData:
 
 
 def packed(samples: NDArray[np.uint16]) -> str:
-    """Return (rows, columns) as text, half as long as the plain samples would be.
+    """Return samples (rows, columns) as text, about half as long as without packing.
 
-    Each sample less what its neighbours to the left and above lead to expect (left +
-    above - left above), modulo 65536; 0, -1, 1, -2, ... counted 0, 1, 2, 3, ...; the
-    high bytes of all, then the low bytes; zlib (RFC 1950); base64.
+    Steps: subtract the prediction from the neighbours (left + above - left above) from
+    each sample, modulo 65536; map 0, -1, 1, -2, ... to 0, 1, 2, 3, ...; write the high
+    bytes of all samples, then the low bytes; zlib (RFC 1950); base64.
     """
     steps = np.diff(np.diff(samples, axis=1, prepend=ZERO), axis=0, prepend=ZERO)
     signed = steps.view(np.int16)

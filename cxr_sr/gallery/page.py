@@ -1,4 +1,4 @@
-"""The page itself: a template, the cases one by one, and what ties them together."""
+"""Write the page: the template, the cases one by one, and the script."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PageData = dict[str, Any]
 Item = TypeVar("Item")
 
 MOST_LISTED = 1000
-"""Files without a result that are listed; the report has them all."""
+"""Most files without a result that are listed; the report lists all."""
 
 SETTINGS = {
     "model": "Model",
@@ -36,27 +36,27 @@ SETTINGS = {
     "compression": "Compression",
     "version": "Version of cxr-sr",
 }
-"""What the page says of the run's settings, by their keys in the report."""
+"""The label of each setting on the page, by its key in the report."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds the size of the page."""
+    """Limits on the size of the page."""
 
     pairs: int = 20
-    """Results that are shown, evenly spread over the run."""
+    """Most results that are shown, spread evenly over the run."""
     side_px: int = 768
     """Longest side of the part of a result that is shown."""
 
     @property
     def bytes(self) -> int:
-        """The most that the pictures can take, gray: both sides, 16 bits, base64."""
+        """Most bytes of gray pictures: before and after, 16 bits, base64."""
         return self.pairs * self.side_px**2 * 2 * 2 * 4 // 3
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What became of the results of a run."""
+    """The results on the page, and those that could not be shown."""
 
     pairs: int = 0
     problems: tuple[tuple[str, str], ...] = ()
@@ -71,9 +71,9 @@ def write_page(
     *,
     overwrite: bool = False,
 ) -> Shown:
-    """Write one self-contained page; it appears whole or not at all.
+    """Write one self-contained page; leave no partial file.
 
-    One case is in memory at a time, whatever the run.
+    One case is in memory at a time.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def write_page(
 
 
 def spread(entries: list[Item], count: int) -> list[Item]:
-    """Return `count` of the entries, evenly spaced from the first to the last."""
+    """Return `count` entries, evenly spaced from the first to the last."""
     if len(entries) <= count:
         return entries
     numbers = np.linspace(0, len(entries) - 1, count).round().astype(int)
@@ -105,13 +105,13 @@ def spread(entries: list[Item], count: int) -> list[Item]:
 
 
 def _taken_out(case: PageData, name: str) -> PageData:
-    """Take the pictures out of a case, leaving the name under which they are found."""
+    """Take the pictures out of a case; leave the name of their data block."""
     case["pictures"] = name
     return {key: case.pop(key) for key in ("before", "after") if key in case}
 
 
 def _index(results: Results, cases: list[PageData]) -> PageData:
-    """Return what the page knows from the start: all but the large pictures."""
+    """Return the data that the page loads first: everything but the large pictures."""
     missing = results.missing
     listed = [
         [str(m.get("status")), m["file"], str(m.get("reason", ""))]
@@ -133,13 +133,13 @@ def _settings(run: RunEntry) -> list[list[str]]:
 
 
 def _data(name: str, value: PageData) -> str:
-    """Return a block of data; no text in it can end the block or begin another."""
+    """Return a block of data; no text in it can end the block."""
     text = json.dumps(value, allow_nan=False).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>\n'
 
 
 def _template() -> Iterator[str]:
-    """Yield the page up to the cases, from there to the script, and the rest."""
+    """Yield three parts of the page: before the cases, up to the script, the rest."""
     page, style, script = map(_asset, ("page.html", "page.css", "page.js"))
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}"
     page = page.replace("{policy}", policy).replace("{style}", style)
@@ -153,6 +153,6 @@ def _asset(name: str) -> str:
 
 
 def _hash(source: str) -> str:
-    """Name a script or a style so that the browser runs this one and no other."""
+    """Return the hash of a script or style for the page's policy, which allows it."""
     digest = hashlib.sha256(source.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,4 +1,4 @@
-"""Which part of an image is shown where the whole would be too large."""
+"""Choose the part of an image to show when the whole is too large."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 Stored = NDArray[np.integer[Any]]
 
 CELL_PX = 8
-"""Structure is looked for between the means of such squares, for that between pixels
-is mostly noise."""
+"""Side of a cell. Structure is measured between the means of cells, since differences
+between pixels are mostly noise."""
 STRONG = 75
-"""Percentile of the steps between cells from which they count."""
+"""Percentile of the steps between cells; larger steps count as structure."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Region:
 
 
 def busiest(stored: Stored, size: tuple[int, int]) -> Region:
-    """Return the region of `size` (rows, columns), or less, with most structure.
+    """Return the region of at most `size` (rows, columns) with the most structure.
 
-    Strong steps are counted and not added up, lest a marker of lead outweigh a lung.
-    Of several such regions, the one nearest to the middle.
+    Strong steps are counted, not added up: otherwise a lead marker would outweigh a
+    lung. Of several such regions, the one nearest to the centre is returned.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def busiest(stored: Stored, size: tuple[int, int]) -> Region:
 
 
 def _steps(stored: Stored) -> NDArray[np.bool_]:
-    """Return where, in cells, the image changes most."""
+    """Return the cells at which the image changes most."""
     plane = stored if stored.ndim == 2 else stored[:, :, 1]
     rows, columns = (n // CELL_PX for n in plane.shape)
     cells = plane[: rows * CELL_PX, : columns * CELL_PX].reshape(

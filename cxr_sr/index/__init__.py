@@ -1,1 +1,1 @@
-"""Tables of images: which files, whose, on which side of a split. Needs no torch."""
+"""Tables of images with their patients and splits; needs no torch."""

@@ -1,15 +1,15 @@
-"""From what was read of an export to an index: unique images, split by patient.
+"""Make an index of an export: each image once, all images of a patient in one split.
 
 ::
 
     survey(data)        what files there are                   formats.discover
-    examine(path)       what each is, in parallel, kept        pacs_facts, pacs_journal
-    assemble(...)       duplicates out, patients to sides      here
+    examine(path)       facts about each, in parallel, kept    facts, journal
+    assemble(...)       drop duplicates, split the patients    here
     write_index(...)    INDEX.csv; write_skipped(...) the others here
 
-What an index may hold is what `Row` has. Patients are salted hashes; names, numbers,
-dates and UIDs stay in the export. Only `file` is not ours: training must find the
-image, so it is the path that the export gave it, relative to the index.
+An index holds the fields of `Row` and nothing else. Patients are salted hashes; names,
+numbers, dates and UIDs stay in the export. Only `file` comes from the export: it is the
+image's path, relative to the index, because training must find the image.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Row:
     """One image of an index, column by column."""
 
     file: str
-    """Relative to the index."""
+    """Path relative to the index."""
     split: str
     patient: str
-    """Salted hash; of a study, a folder or a file where no patient is named."""
+    """Salted hash of the patient; of a study, folder or file if no patient is named."""
     view: str
     age: str
     """Whole years, or 90+."""
@@ -55,7 +55,7 @@ class Row:
     column_spacing_mm: float | None
     pixel_hash: str
     source: str
-    """Data set and its terms, as a manifest states them; trained weights repeat it."""
+    """Data set and its terms from a manifest; trained weights repeat them."""
     licence: str
 
 
@@ -64,30 +64,30 @@ class LeftOut:
     """One file that is not in the index."""
 
     file: str
-    """Relative to the data's folder."""
+    """Path relative to the data's folder."""
     kind: LeftOutKind
     reason: str
 
 
 @dataclass(frozen=True)
 class Index:
-    """What came of an export."""
+    """The index of an export, and the files that are not in it."""
 
     rows: Sequence[Row]
     left_out: Sequence[LeftOut]
     unnamed: int = 0
-    """Images of which nothing says whose they are."""
+    """Number of images without a named patient."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How an index is made of what was read."""
+    """The rules by which an index is made."""
 
     salt: Salt
     shares: Shares
     manifest: Manifest
     folder: str = ""
-    """The data's folder as seen from the index's, with forward slashes."""
+    """Path from the index's folder to the data's folder, with forward slashes."""
     again: bool = False
     """Take results of this package, too."""
 
@@ -99,12 +99,12 @@ class Rules:
 def survey(
     data: Path, is_ours: Callable[[Path], bool]
 ) -> tuple[list[Candidate], list[Finding]]:
-    """Return the files that may be images, and what is known of all others.
+    """Return the files that may be images, and findings about all others.
 
     Parameters
     ----------
     data : a folder, a DICOMDIR, or one file
-    is_ours : tells the files that `index` itself writes
+    is_ours : recognises the files that `cxr-sr index` writes
     """
     candidates: list[Candidate] = []
     others: list[Finding] = []
@@ -125,7 +125,7 @@ def survey(
 
 
 def assemble(examined: Iterable[Finding], rules: Rules) -> Index:
-    """Make an index of all that was examined; the same for any order of it."""
+    """Make an index of the findings; their order does not matter."""
     ordered = [_judged(e, rules) for e in sorted(examined, key=lambda e: e.name)]
     images = {e.name: e.facts for e in ordered if e.facts}
     firsts = _firsts(images, rules)
@@ -184,9 +184,9 @@ def _write(path: Path, columns: list[str], rows: Sequence[Row | LeftOut]) -> Non
 
 
 def _firsts(images: Mapping[str, Facts], rules: Rules) -> dict[str, str]:
-    """Return of each image, by name, the first that has the same pixels.
+    """Return for each image the name of the first image with the same pixels.
 
-    What a manifest lists comes first, so that an image keeps the side it was given.
+    Images in a manifest come first, so that an image keeps the split in the manifest.
     """
     kept: dict[str, str] = {}
     for name in sorted(images, key=lambda n: (n not in rules.manifest.rows, n)):
@@ -202,15 +202,16 @@ def _sameness(name: str, first: str, images: Mapping[str, Facts], rules: Rules) 
 
 
 def _named(name: str, facts: Facts, rules: Rules) -> str:
-    """Return the hash of the patient that manifest or header name; "" for nobody."""
+    """Return the hash of the patient in manifest or header; "" if none is named."""
     return rules.manifest.patients.get(name, facts.patient)
 
 
 def _group(name: str, facts: Facts, salt: Salt) -> str:
-    """Return what stands for the patient of an image that names none.
+    """Return a hash that stands for the patient of an image that names none.
 
-    Images of a study have one patient, and those in a subfolder of an export mostly
-    have; where files just lie together, each is taken for a patient.
+    All images of a study count as one patient, and so do all images of a subfolder,
+    which is usually true of an export. In the top folder, each image counts as a
+    patient.
     """
     folder = posixpath.dirname(name)
     kind, group = ("folder", folder) if folder else ("file", name)
@@ -232,7 +233,7 @@ def _row(name: str, facts: Facts, rules: Rules) -> Row:
 
 
 def _completed(name: str, facts: Facts, manifest: Manifest) -> Facts:
-    """Return the facts, with what the manifest knows where the file says nothing."""
+    """Return the facts; the manifest fills in facts that the file does not state."""
     spacing = facts.row_spacing_mm, facts.column_spacing_mm
     if spacing == (None, None):
         spacing = (_positive(manifest.tells(name, "pixel_spacing_mm")),) * 2

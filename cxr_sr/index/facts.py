@@ -1,4 +1,4 @@
-"""What an index says of one image, and nothing by which its patient could be found."""
+"""The facts about one image in an index; they do not identify its patient."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from cxr_sr.formats.header.change import TOOL
 from cxr_sr.index.split import Salt
 
 OLDEST_TOLD = 90
-"""Years from which ages are told together: so old, an age and little else identify."""
+"""Ages above are written as 90+: so high an age may identify a patient."""
 
 SPACING_DIGITS = 6
-"""Nanometres: what a DS of 16 characters holds and no floating-point noise."""
+"""Decimals of a spacing in mm: as many as a DS of 16 characters holds."""
 
 LeftOutKind = Literal[
     "duplicate", "no image", "no radiograph", "own result", "unreadable"
 ]
-"""Why a file is left out, in two words."""
+"""Why a file is left out, in one or two words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One radiograph, read. Text that is not known is "", numbers are None."""
+    """The facts about one radiograph; unknown text is "", an unknown number is None."""
 
     patient: str
     """Salted hash of PatientID and IssuerOfPatientID."""
     study: str
-    """Salted hash of StudyInstanceUID; groups images whose patient is not named."""
+    """Salted hash of StudyInstanceUID; groups images that name no patient."""
     view: str
     age: str
     """Whole years, or 90+."""
@@ -48,31 +48,31 @@ class Facts:
     """Distance between the centres of neighbouring rows."""
     column_spacing_mm: float | None
     pixel_hash: str
-    """Salted hash of decoded stored values: the same however the file codes them."""
+    """Salted hash of the decoded stored values; it does not depend on their coding."""
     result_of: str = ""
     """This package, if it made the image finer already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one file."""
+    """The facts about a file, or the reason why it is left out."""
 
     name: str
-    """Below the data's folder, with forward slashes."""
+    """Path below the data's folder, with forward slashes."""
     facts: Facts | None = None
     kind: LeftOutKind | Literal[""] = ""
-    """Why it is left out, "" for a radiograph."""
+    """Why the file is left out; "" for a radiograph."""
     reason: str = ""
     """The same in a sentence without paths."""
 
 
 def examine(path: Path, salt: Salt) -> Facts:
-    """Read a file, by the one reader there is, and return what an index may say of it.
+    """Read a file with `cxr_sr.read`, and return its facts.
 
     Raises
     ------
     InputError
-        If it is damaged or no radiograph.
+        If the file is damaged or no radiograph.
     """
     radiograph = read(path)
     subject = Subject.of(radiograph.header)
@@ -102,11 +102,11 @@ def examine(path: Path, salt: Salt) -> Facts:
 
 
 def age(years: str) -> str:
-    """Return an age as an index tells it: whole years, 90+ for all above; "" if none.
+    """Return an age in whole years, or 90+; "" if there is none.
 
     References
     ----------
-    45 CFR 164.514(b)(2)(i)(C), whose limit de-identification profiles share
+    45 CFR 164.514(b)(2)(i)(C); de-identification profiles use the same limit
     """
     found = re.fullmatch(r"(\d{1,3})(?:\.\d*)?Y?", years.strip())
     if not found:

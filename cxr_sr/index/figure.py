@@ -1,4 +1,4 @@
-"""A picture of an index; it needs matplotlib, the extra `figures`."""
+"""Draw the counts of an index; needs matplotlib (the extra `figures`)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 COLUMNS = 4
 SHOWN = 10
-"""Values of an attribute that get a bar of their own."""
+"""Most values of an attribute that have their own bar."""
 LABEL_CHARACTERS = 24
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
 
 
 def write_figure(summary: IndexSummary, path: Path) -> None:
-    """Draw the counts as bars, a panel an attribute, a colour a split, into a PNG.
+    """Write a PNG with the counts as bars: a panel an attribute, a colour a split.
 
     Raises
     ------
@@ -68,6 +68,6 @@ def _bars(axes: Axes, counts: Counts, sides: list[str]) -> None:
 
 
 def _label(name: str) -> str:
-    """Return a name as the font has it, and as matplotlib takes for no formula."""
+    """Return a name that the font can draw and matplotlib takes for no formula."""
     plain = name[:LABEL_CHARACTERS].encode("ascii", "replace").decode()
     return plain.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""A table that says of image files what they do not say themselves: whose they are."""
+"""Manifests: tables that state patients and other facts missing in the image files."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from cxr_sr.index.split import SPLITS, Salt
 from cxr_sr.index.table import read_table
 
 NAME = "manifest.csv"
-"""Looked for in the data's folder and in all below it."""
+"""Name of manifests in the data's folder and its subfolders."""
 COLUMNS = ("file", "patient")
-"""What it must have; what else of view, age, sex, pixel_spacing_mm, source and licence
-it has fills in what a file does not say, and split is kept."""
+"""Required columns. Optional columns are split, which is kept, and view, age, sex,
+pixel_spacing_mm, source and licence, which fill in facts that a file does not state."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is told of the files, by their names below the data's folder."""
+    """The rows of manifests, by the file's path below the data's folder."""
 
     rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     patients: Mapping[str, str] = field(default_factory=dict)
-    """Salted hashes, of the files whose patient is told."""
+    """Salted hash of the patient, for files with a patient in the manifest."""
     sides: Mapping[str, str] = field(default_factory=dict)
-    """By patient (salted hash): train, val or test, of those whose split is told."""
+    """By patient (salted hash): train, val or test, if the manifest has a split."""
 
     @classmethod
     def read(cls, paths: Iterable[Path], data: Path, salt: Salt) -> Manifest:
-        """Read manifests, whose files are named relative to them, as if they were one.
+        """Read manifests as one table; paths in them are relative to their folders.
 
-        The same patient in two is one patient. What two say of a file, the later knows.
+        The same patient number in two manifests is one patient. If two manifests list
+        the same file, the later one counts.
 
         Raises
         ------
         SettingsError
-            If one is none, names a split that is none, or if a patient is put on two
-            sides.
+            If a file is no manifest, a split is not train, val or test, or a patient is
+            in two splits.
         """
         rows: dict[str, Mapping[str, str]] = {}
         root = data.resolve()
@@ -64,12 +65,12 @@ class Manifest:
         return True
 
     def tells(self, name: str, column: str) -> str:
-        """Return what the manifest says of a file, "" for nothing."""
+        """Return a cell of the manifest; "" if it is empty or missing."""
         return self.rows.get(name, {}).get(column, "").strip()
 
 
 def _identity(name: str, row: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what identifies a patient; a file with a side but no patient is one."""
+    """Return the identity of a row's patient; without one, the file is a patient."""
     patient = row["patient"].strip()
     return ("patient", patient, "") if patient else ("file", name)
 

@@ -1,11 +1,11 @@
-"""What was read of each file, kept beside the index, so that nothing is read twice.
+"""The journal beside an index: findings about each file, so that no file is read twice.
 
 ::
 
     {"journal": 1, "tool": "1.0", "salt": "5c..."}
     {"file": "a/IM0001", "size": 7340032, "mtime_ns": ..., "facts": {...}, ...}
 
-Lines are only ever appended, each whole or, after a kill, torn and skipped.
+Lines are only appended. A kill may leave an incomplete line, which is skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A file as it was when it was read; another file of the name has another."""
+    """Size and time of a file when it was read; they tell whether it has changed."""
 
     size: int
     """Bytes."""
@@ -50,7 +50,7 @@ class Journal:
 
     def __init__(self, path: Path, salt: Salt, tool: str) -> None:
         self._path = path
-        # Another salt hashes otherwise; another version may read otherwise.
+        # Another salt gives other hashes; another version may read files differently.
         self._head = {
             "journal": VERSION,
             "tool": tool,
@@ -80,9 +80,9 @@ class Journal:
     def sift(
         self, candidates: Iterable[Candidate]
     ) -> tuple[list[Finding], list[Candidate]]:
-        """Return what is known of the files, and those that are to be read.
+        """Return the known findings, and the files that are to be read.
 
-        What could not be read is read again: the fault may have been the disk's.
+        Files that could not be read are read again: the disk may have been at fault.
         """
         known: list[Finding] = []
         todo: list[Candidate] = []
@@ -97,7 +97,7 @@ class Journal:
         return known, todo
 
     def add(self, examined: Finding) -> None:
-        """Keep what was found in a file; it is on its way to the disk on return."""
+        """Write the finding about a file; the system has it on return."""
         state = self._states[examined.name]
         if state is None or examined.kind == "unreadable":
             return
@@ -107,7 +107,7 @@ class Journal:
         self._append(about | found)
 
     def _append(self, line: dict[str, Any] | None) -> None:
-        # One write a line: a kill leaves at most one torn line.
+        # One write for each line: a kill leaves at most one incomplete line.
         self._file.write((json.dumps(line) if line else "") + "\n")
         self._file.flush()
 

@@ -1,4 +1,4 @@
-"""Names for patients that tell nothing, and the side on which each patient falls."""
+"""Salted hashes for patients, and the split of each patient."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from cxr_sr.files import PREFIX
 
 SPLITS = ("train", "val", "test")
 SHORTEST_SALT = 16
-"""Characters. A salt that can be guessed protects nothing: there are so few patient
-identifiers that all of them can be tried."""
+"""Least length of a salt in characters. A salt that can be guessed does not protect:
+there are so few patient identifiers that all of them can be tried."""
 KEY_BYTES = 32
 HASH_DIGITS = 20
-"""Hexadecimal, 80 bits: among a million patients two share a hash with a probability
-below 1e-12."""
+"""Length of a hash in hexadecimal digits: 80 bits. Among a million patients, two share
+a hash with a probability below 1e-12."""
 
 
 @dataclass(frozen=True)
 class Salt:
-    """A secret, without which no hash can be traced back by trying identifiers."""
+    """A secret; without it, nobody can find a hash by trying identifiers."""
 
     secret: bytes
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Make a salt of what a user remembers.
+        """Make a salt from the user's text.
 
         Raises
         ------
         SettingsError
-            If it is too short to be a secret.
+            If the text is too short to be a secret.
         """
         if len(text) < SHORTEST_SALT:
             raise SettingsError(
@@ -53,14 +53,14 @@ class Salt:
 
     @classmethod
     def kept_in(cls, path: Path) -> Self:
-        """Read the salt that `path` keeps; make a random one if there is none.
+        """Read the salt in `path`; write a random one if there is no file.
 
         Raises
         ------
         SettingsError
-            If the file holds something else.
+            If the file holds no salt.
         OutputError
-            If it cannot be written.
+            If the file cannot be written.
         """
         try:
             if not path.exists():
@@ -80,25 +80,26 @@ class Salt:
         return cls(secret)
 
     def name(self, kind: str, *identity: str) -> str:
-        """Return the salted hash of who or what is identified by `identity`.
+        """Return the salted hash of `identity`.
 
         Parameters
         ----------
-        kind : what is identified, so that a folder's name is no patient's number
+        kind : the kind of identity, such as "patient"; a folder and a patient of the
+            same name get different hashes
         """
         # JSON, so that ("a", "bc") is not ("ab", "c").
         message = json.dumps([kind, *identity]).encode()
         return self._digest(message)
 
     def name_pixels(self, stored: NDArray[np.integer[Any]]) -> str:
-        """Return the salted hash of an image's shape and values, whatever their type.
+        """Return the salted hash of an image's shape and values, for any sample type.
 
         Parameters
         ----------
         stored : (H, W) or (H, W, 3), as decoded
         """
         digest = hmac.new(self.secret, repr(stored.shape).encode(), hashlib.sha256)
-        for row in stored:  # row by row: a whole image would be copied
+        for row in stored:  # row by row, to save a copy of the image
             digest.update(row.astype("<i4").tobytes())
         return digest.hexdigest()[:HASH_DIGITS]
 
@@ -107,7 +108,7 @@ class Salt:
 
 
 def _make_key(path: Path) -> None:
-    """Write a random key that only its owner may read, whole or not at all."""
+    """Write a random key that only its owner may read; leave no partial file."""
     temporary = path.with_name(f"{PREFIX}{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -119,12 +120,12 @@ def _make_key(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Shares:
-    """Which part of the patients falls to which side."""
+    """The share of the patients in each split."""
 
     parts: Mapping[str, float]
-    """By name, adding up to 1."""
+    """Share of each split; they add up to 1."""
     seed: int = 0
-    """Another seed deals all patients anew."""
+    """Another seed gives another split."""
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> Self:
@@ -140,7 +141,7 @@ class Shares:
             given = {name.strip(): float(share) for name, _, share in pairs}
         except ValueError:
             given = {}
-        # In one order, however they are written: it decides who falls where.
+        # In a fixed order, since the order decides the split of each patient.
         parts = {name: given[name] for name in SPLITS if name in given}
         named = len(parts) == len(given) == len(pairs)
         shared = abs(sum(parts.values()) - 1) < 1e-6  # so a NaN is refused
@@ -152,10 +153,10 @@ class Shares:
         return cls(parts, seed)
 
     def side(self, patient: str) -> str:
-        """Return the side of a patient: a function of the hash and the seed alone.
+        """Return the split of a patient: a function of the hash and the seed alone.
 
-        What other patients there are has no say, so nobody changes sides when files
-        are added, and no image of one patient can be on two.
+        Other patients do not matter, so that no patient changes its split when files
+        are added, and all images of a patient are in one split.
         """
         digest = hashlib.sha256(f"{self.seed}:{patient}".encode()).digest()
         place = int.from_bytes(digest[:8], "big") / 2**64
@@ -164,4 +165,4 @@ class Shares:
             place -= self.parts[name]
             if place < 0:
                 return name
-        return names[-1]  # the shares' sum was a rounding error short of the place
+        return names[-1]  # a rounding error: the shares add up to a little less than 1

@@ -1,4 +1,4 @@
-"""What a person wants to know of an index before training on it: counts."""
+"""Counts of an index, for people who want to train on it."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from cxr_sr.index.split import SPLITS
 
 NOT_STATED = "not stated"
 SIDES_PX = (512, 1024, 2048, 3072, 4096)
-"""Upper ends of the classes of size."""
+"""Upper ends of the classes of image size."""
 SPACING_STEP_MM = 0.05
-"""Width of a class of spacing; detectors lie between 0.1 and 0.2."""
+"""Width of a class of pixel spacing in mm; detectors have 0.1 to 0.2 mm."""
 
 Counts = dict[str, Counter[str]]
-"""By value: the images of each split."""
+"""For each value, the number of images in each split."""
 
 
 @dataclass(frozen=True)
 class IndexSummary:
-    """Counts of an index; what they tell of is made of images, not of patients."""
+    """Counts of an index; attributes are counted by images, not by patients."""
 
     images: int
     patients: int
     unnamed: int
-    """Images of which nothing says whose they are."""
+    """Number of images without a named patient."""
     splits: dict[str, dict[str, int]]
-    """By split: how many images and patients."""
+    """Number of images and patients in each split."""
     counts: dict[str, Counts]
-    """By attribute and value, most frequent first; sizes and spacings in order."""
+    """By attribute and value, frequent values first; sizes and spacings in order."""
     left_out: dict[str, int]
-    """By kind."""
+    """Number of files of each kind."""
     reasons: dict[str, int]
-    """By reason, numbers and file names apart."""
+    """Number of files for each reason, without numbers and file names."""
 
     @classmethod
     def of(cls, index: Index) -> IndexSummary:
@@ -62,23 +62,23 @@ class IndexSummary:
             attribute: {value: dict(count) for value, count in counts.items()}
             for attribute, counts in self.counts.items()
         }
-        # A Counter would not survive asdict.
+        # dataclasses.asdict cannot copy a Counter.
         return dataclasses.asdict(dataclasses.replace(self, counts={})) | {
             "counts": plain
         }
 
 
 def cause(left: LeftOut) -> str:
-    """Return a reason without what differs from file to file."""
+    """Return a reason without the numbers that differ from file to file."""
     if left.kind == "duplicate":
         return "the same pixels as another file"
     head = re.split(r"[;:] |, but ", left.reason)[0]
-    # Tags, in parentheses, are no measurements, nor is the 2000 of a JPEG.
+    # Keep tags, which are in parentheses, and the 2000 of JPEG 2000.
     return re.sub(r"(?<!JPEG )\b\d+\b(?![^(]*\))", "N", head)
 
 
 def shortened(counts: Counts, most: int) -> Counts:
-    """Return no more than `most` values, the last of them all that are left."""
+    """Return at most `most` values; the last one adds up all the others."""
     names = list(counts)
     if len(names) <= most:
         return counts
@@ -105,7 +105,7 @@ def _counts(rows: Sequence[Row], value: Callable[[Row], tuple[float, str]]) -> C
     found: dict[tuple[float, str], Counter[str]] = {}
     for row in rows:
         found.setdefault(value(row), Counter())[row.split] += 1
-    # By number where there is one, else by frequency, else by name.
+    # Sort by number if there is one, then by frequency, then by name.
     ordered = sorted(found, key=lambda v: (v[0], -found[v].total(), v[1]))
     return {text or NOT_STATED: found[number, text] for number, text in ordered}
 
@@ -121,7 +121,7 @@ def _size(row: Row) -> tuple[float, str]:
 def _spacing(row: Row) -> tuple[float, str]:
     if row.row_spacing_mm is None:
         return 0, ""
-    # A billionth more, so that 0.15 begins a class in floating point, too.
+    # Add a billionth, so that 0.15 begins a class in floating point, too.
     step = int(row.row_spacing_mm / SPACING_STEP_MM + 1e-9)
     low, high = step * SPACING_STEP_MM, (step + 1) * SPACING_STEP_MM
     return high, f"{low:.2f}-{high:.2f} mm"
@@ -137,4 +137,4 @@ ATTRIBUTES: dict[str, Callable[[Row], tuple[float, str]]] = {
     "longer side": _size,
     "spacing": _spacing,
 }
-"""What is counted, each as a place in the order and a text."""
+"""The attributes that are counted, each as a number to sort by and a text."""

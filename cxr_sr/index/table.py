@@ -1,4 +1,4 @@
-"""An index: a table that says which image is whose, and on which side of a split."""
+"""Read an index: a table of images with their patients and splits."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cxr_sr.errors import SettingsError
 
 COLUMNS = ("file", "split", "patient")
 NAMES = ("index.csv", "manifest.csv")
-"""A folder that holds one of these is split as it says: an image a network was trained
-on is no evidence, and one kept for testing is not to be trained on."""
+"""Names of an index in a folder. Its splits are kept: a network must not be measured on
+images of its training, nor trained on images for testing."""
 
 
 SUFFIXES = (".dcm", ".png", ".tif", ".tiff", ".mha", ".nrrd", "")
-"""Of files that are images, in a folder without an index."""
+"""Suffixes of images in a folder without an index."""
 VALIDATION_SHARE = 10
-"""One file in so many is kept for validation, and at least one."""
+"""In a folder without an index, one file in so many is for validation; at least one."""
 
 
 @dataclass(frozen=True)
@@ -28,30 +28,30 @@ class Entry:
 
     path: Path
     name: str
-    """The file as the index gives it: relative, fit for a log."""
+    """The relative path in the index; it may be printed."""
     split: str
     """train, val or test."""
     patient: str
     source: str = ""
-    """Name of the data set, where the index states one."""
+    """Name of the data set; "" if the index states none."""
     licence: str = ""
-    """Its terms, which weights trained on it must state."""
+    """Licence of the data set; weights that are trained on it state it."""
 
 
 def find_index(data: Path) -> Path | None:
-    """Return `data` if it is no folder, else the index in it; None if it has none."""
+    """Return the index in a folder, None if there is none; return a file unchanged."""
     if not data.is_dir():
         return data
     return next((data / name for name in NAMES if (data / name).is_file()), None)
 
 
 def read_index(index: Path) -> list[Entry]:
-    """Return the rows of an index, files taken relative to it.
+    """Return the rows of an index; files are relative to its folder.
 
     Raises
     ------
     SettingsError
-        If it cannot be read, lacks a column, or has a patient on two sides.
+        If the index cannot be read, lacks a column, or has a patient in two splits.
     """
     entries = [_entry(index.parent, row) for row in read_table(index)]
     _check_sides(index, entries)
@@ -59,10 +59,10 @@ def read_index(index: Path) -> list[Entry]:
 
 
 def split_folder(folder: Path) -> list[Entry]:
-    """Return the images in a folder without an index, some of them for validation.
+    """Return the images in a folder without an index; a tenth is for validation.
 
-    A tenth, chosen by the hashes of their names, is kept. Only an index can keep one
-    patient's images on one side.
+    The hashes of their names decide. Only an index can keep all images of a patient in
+    one split.
     """
     found = (p for p in folder.rglob("*") if p.is_file())
     images = (p for p in found if p.suffix.lower() in SUFFIXES)
@@ -77,7 +77,7 @@ def split_folder(folder: Path) -> list[Entry]:
 
 
 def _check_sides(index: Path, entries: Sequence[Entry]) -> None:
-    """Refuse a patient on two sides; no message says which, but for the lines."""
+    """Refuse a patient in two splits; the message names lines, not the patient."""
     first: dict[str, int] = {}
     for number, entry in enumerate(entries):
         other = first.setdefault(entry.patient, number) if entry.patient else number
@@ -90,12 +90,12 @@ def _check_sides(index: Path, entries: Sequence[Entry]) -> None:
 
 
 def read_table(table: Path, columns: Sequence[str] = COLUMNS) -> list[dict[str, str]]:
-    """Return the rows of a CSV file that has at least `columns`; "" for a lacking cell.
+    """Return the rows of a CSV file with at least `columns`; a missing cell is "".
 
     Raises
     ------
     SettingsError
-        If it cannot be read, or lacks one of them.
+        If the file cannot be read, or lacks a column.
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:

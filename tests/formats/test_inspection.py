@@ -163,6 +163,8 @@ def overlay(tmp_path: Path, *, data: bool = True, **said: Any) -> tuple[str, ...
     header.add_new(0x60020010, "US", plane["rows"])
     header.add_new(0x60020011, "US", plane["columns"])
     header.add_new(0x60020050, "SS", plane["origin"])
+    if "bit" in plane:
+        header.add_new(0x60020102, "US", plane["bit"])
     if data:
         header.add_new(0x60023000, "OW", bytes(142))
     return inspect(saved(tmp_path / "a.dcm", header)).findings
@@ -175,6 +177,13 @@ def overlay(tmp_path: Path, *, data: bool = True, **said: Any) -> tuple[str, ...
         ({"rows": 34}, "Overlay 6002 reaches beyond the image."),
         ({"origin": [1, 2]}, "Overlay 6002 reaches beyond the image."),
         ({"origin": [-3, 1]}, "Overlay 6002 reaches beyond the image."),
+        (
+            {"data": False, "bit": 15},
+            (
+                "Overlay 6002 lies in the bits of the pixels (retired); "
+                "results hold it as a plane of its own."
+            ),
+        ),
         (
             {"data": False},
             "Overlay 6002 lies in the bits of the pixels (retired); it is left out.",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from cxr_sr.formats.dicom.layout import named
+from cxr_sr.formats.dicom.layout import embedded_overlays, named
 from cxr_sr.formats.dicom.parse import ParsedDicom
 from cxr_sr.formats.dicom.pixels import LOSSY
 from cxr_sr.formats.dicom.read import SPACINGS
@@ -80,19 +80,30 @@ def _display(header: Dataset) -> Iterator[str]:
 
 def _overlays(header: Dataset) -> Iterator[str]:
     image = numbers(header, "Rows") + numbers(header, "Columns")
-    for base in (group << 16 for group in OVERLAY_GROUPS):
+    embedded = embedded_overlays(header)
+    for group in OVERLAY_GROUPS:
+        base, name = group << 16, f"Overlay {group:04X}"
         plane = numbers(header, base | 0x10) + numbers(header, base | 0x11)
         origin = numbers(header, base | 0x50) or (1.0, 1.0)
-        if not len(plane) == len(origin) == len(image) == 2:
-            continue
-        edges = [o + p - 1 for o, p in zip(origin, plane, strict=True)]
-        name = f"Overlay {base >> 16:04X}"
-        if base | 0x3000 not in header:
-            yield f"{name} lies in the bits of the pixels (retired); it is left out."
-        elif min(origin) < 1 or any(e > s for e, s in zip(edges, image, strict=True)):
-            yield f"{name} reaches beyond the image."
-        else:
-            yield f"{name} lies over the image."
+        if group in embedded:
+            yield (
+                f"{name} lies in the bits of the pixels (retired); results hold it as "
+                "a plane of its own."
+            )
+        elif len(plane) == len(origin) == len(image) == 2:
+            yield f"{name} {_place(header, base, image)}"
+
+
+def _place(header: Dataset, base: int, image: tuple[float, ...]) -> str:
+    """Say where an overlay with data lies; `base` is its group's first tag."""
+    if base | 0x3000 not in header:
+        return "lies in the bits of the pixels (retired); it is left out."
+    plane = numbers(header, base | 0x10) + numbers(header, base | 0x11)
+    origin = numbers(header, base | 0x50) or (1.0, 1.0)
+    edges = [o + p - 1 for o, p in zip(origin, plane, strict=True)]
+    if min(origin) < 1 or any(e > s for e, s in zip(edges, image, strict=True)):
+        return "reaches beyond the image."
+    return "lies over the image."
 
 
 def _private(header: Dataset) -> Iterator[str]:

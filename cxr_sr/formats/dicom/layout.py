@@ -193,25 +193,28 @@ def _photometric(header: Dataset) -> Photometric:
     )
 
 
-def embedded_overlays(header: Dataset) -> list[int]:
-    """Return the groups of the overlays that lie in the bits of the pixels.
+def embedded_overlays(header: Dataset) -> dict[int, int]:
+    """Return the bit of a sample that each overlay without data of its own occupies.
+
+    Returns
+    -------
+    group -> bit; what lies among the bits of the value is no overlay
 
     References
     ----------
-    DICOM PS3.5 8.1.2 (retired): they have a bit position and no data of their own
+    DICOM PS3.5-2004 8.1.2, retired since
     """
-    return [
-        group
-        for group in OVERLAY_GROUPS
-        if group << 16 | 0x0102 in header and group << 16 | 0x3000 not in header
-    ]
+    stored = int((numbers(header, "BitsStored") or (16,))[0])
+    high = int((numbers(header, "HighBit") or (stored - 1,))[0])
+    value = range(high + 1 - stored, high + 1)
+    found = {}
+    for group in OVERLAY_GROUPS:
+        position = numbers(header, group << 16 | 0x0102)
+        if position and group << 16 | 0x3000 not in header:
+            found[group] = int(position[0])
+    return {g: bit for g, bit in found.items() if bit in range(16) and bit not in value}
 
 
 def _overlay_bits(header: Dataset) -> int:
-    """Return the bits that embedded overlays occupy."""
-    bits = 0
-    for group in embedded_overlays(header):
-        position = numbers(header, group << 16 | 0x0102)
-        if position and 0 < position[0] < 16:
-            bits |= 1 << int(position[0])
-    return bits
+    """Return these bits as a mask."""
+    return sum({1 << bit for bit in embedded_overlays(header).values()})

@@ -33,10 +33,8 @@ ALWAYS_DECODED_BYTES = 2**26
 """Up to this size, blank images may be as small as they like."""
 
 
-def decode(
-    parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
-) -> NDArray[np.integer[Any]]:
-    """Return the stored values, (H, W) in `layout.format.dtype`: no LUT, no inversion.
+def decode(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> Decoded:
+    """Return the samples, (H, W), from which `to_stored` takes the values.
 
     Raises
     ------
@@ -51,7 +49,7 @@ def decode(
         decoded = decoder(parsed, pixels, layout)
     if syntax in LOSSY | {JPEG2000, HTJ2K}:
         decoded = _without_overshoot(decoded, layout)
-    return to_stored(decoded, layout)
+    return decoded
 
 
 def check_pixels(
@@ -99,6 +97,10 @@ def _check_expansion(found: int, expected: int, layout: PixelLayout) -> None:
 def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]:
     """Take the value out of each sample and extend its sign.
 
+    Returns
+    -------
+    (H, W) in `layout.format.dtype`: no LUT, no inversion
+
     Raises
     ------
     UnreadableError
@@ -129,6 +131,19 @@ def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]
     if strange.any():
         raise _strange_bits(int(strange.sum()), int(samples[strange].max()), layout)
     return values.view(np.int16 if fmt.signed else np.uint16).astype(fmt.dtype)
+
+
+def overlay_plane(decoded: Decoded, bit: int) -> NDArray[np.uint8] | None:
+    """Return one bit of each sample, (H, W), 0 or 1; None if samples are narrower.
+
+    References
+    ----------
+    DICOM PS3.5-2004 8.1.2
+    """
+    if bit >= min(decoded.precision, 8 * decoded.samples.itemsize):
+        return None
+    plane: NDArray[np.uint8] = (decoded.samples >> bit & 1).astype(np.uint8)
+    return plane
 
 
 def _native(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> Decoded:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
+from cxr_sr.formats.dicom.codecs import Decoded
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.layout import (
     PixelLayout,
@@ -18,11 +19,12 @@ from cxr_sr.formats.dicom.layout import (
     pixel_layout,
 )
 from cxr_sr.formats.dicom.parse import parse
-from cxr_sr.formats.dicom.pixels import decode
+from cxr_sr.formats.dicom.pixels import decode, overlay_plane, to_stored
 from cxr_sr.formats.dicom.windows import stored_window
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.header.elements import numbers, put, remove_tags
+from cxr_sr.formats.header.elements import OVERLAY_GROUPS, numbers, put
+from cxr_sr.formats.header.overlays import remove_group, unpack_overlay
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 
@@ -54,10 +56,11 @@ def read_dicom(
         with quiet():
             element = check_radiograph(parsed)
             layout = pixel_layout(parsed.dataset)
-        pixels = decode(parsed, element, layout)
+        decoded = decode(parsed, element, layout)
+    pixels = to_stored(decoded, layout)
     with quiet():
         header = DicomHeader(
-            _as_decoded(parsed.dataset, layout),
+            _as_decoded(parsed.dataset, layout, decoded),
             parsed.transfer_syntax,
             options or HeaderOptions(),
         )
@@ -117,16 +120,24 @@ def _sixteen_bits(value: float, fmt: PixelFormat) -> int:
     return bits - 0x10000 if fmt.signed and bits & 0x8000 else bits
 
 
-def _as_decoded(header: Dataset, layout: PixelLayout) -> Dataset:
+def _as_decoded(header: Dataset, layout: PixelLayout, decoded: Decoded) -> Dataset:
     """Return the header without what decoding has settled.
 
-    A value is at the bottom of its sample now, and bits that were an overlay's are
-    gone, so the overlay that points to them goes too.
+    A value is at the bottom of its sample now, and an overlay that lay in other bits of
+    the samples has data of its own.
     """
-    if layout.high_bit == layout.format.bits_stored - 1 and not layout.overlay_bits:
+    without_data = {
+        group
+        for group in OVERLAY_GROUPS
+        if group << 16 | 0x0102 in header and group << 16 | 0x3000 not in header
+    }
+    if layout.high_bit == layout.format.bits_stored - 1 and not without_data:
         return header
-    header = copy.deepcopy(header)
-    put(header, "HighBit", layout.format.bits_stored - 1)
-    embedded = set(embedded_overlays(header))
-    remove_tags(header, lambda tag: tag.group in embedded)
-    return header
+    result = copy.deepcopy(header)
+    put(result, "HighBit", layout.format.bits_stored - 1)
+    embedded = embedded_overlays(header)
+    for group in without_data:
+        plane = overlay_plane(decoded, embedded[group]) if group in embedded else None
+        if plane is None or not unpack_overlay(result, group, plane):
+            remove_group(result, group)
+    return result

@@ -25,7 +25,8 @@ from cxr_sr.formats.header.elements import (
 CURVE_GROUPS = range(0x5000, 0x5100, 2)
 
 ROWS, COLUMNS, FRAMES, ORIGIN = 0x0010, 0x0011, 0x0015, 0x0050
-BITS_ALLOCATED, ROI_AREA, ROI_MEAN, ROI_DEVIATION = 0x0100, 0x1301, 0x1302, 0x1303
+BITS_ALLOCATED, BIT_POSITION = 0x0100, 0x0102
+ROI_AREA, ROI_MEAN, ROI_DEVIATION = 0x1301, 0x1302, 0x1303
 DATA = 0x3000
 
 LARGEST_SIDE = 0xFFFF
@@ -63,9 +64,9 @@ def scale_overlays(
 ) -> None:
     """Repeat the bits of every plane; one that cannot be scaled goes.
 
-    That is: a plane inside the unused bits of the pixels (OverlayBitsAllocated is not
-    1, retired), one of several frames, and one whose size and data disagree. Left as
-    it is, it would mark another place.
+    That is: a plane of several frames, and one whose size and data disagree. Left as
+    it is, it would mark another place. (One inside the unused bits of the pixels has
+    been unpacked when the file was read.)
 
     References
     ----------
@@ -78,13 +79,53 @@ def scale_overlays(
             _write(result, group, finer)
             _scale_statistics(result, group, change)
         else:
-            _remove_group(result, group)
+            remove_group(result, group)
+
+
+def unpack_overlay(header: Dataset, group: int, plane: NDArray[np.uint8]) -> bool:
+    """Give an overlay that lay in the pixels' unused bits data of its own.
+
+    Parameters
+    ----------
+    plane : (H, W) of the image, 0 or 1; the part counts that OverlayRows,
+        OverlayColumns and OverlayOrigin state, and all of it where they state nothing
+
+    Returns
+    -------
+    False, with nothing changed, if they state a part that is not on the image.
+
+    References
+    ----------
+    DICOM PS3.3-2004 C.9.2, PS3.3 C.9.2
+    """
+    stated = _integers(header, group, ORIGIN) or (1, 1)
+    sides = _integers(header, group, ROWS), _integers(header, group, COLUMNS)
+    if len(stated) != 2:
+        return False
+    spans = [
+        (max(1, first), min(first + side[0], size + 1) if side else size + 1)
+        for first, side, size in zip(stated, sides, plane.shape, strict=True)
+    ]
+    (top, bottom), (left, right) = spans
+    part = plane[top - 1 : bottom - 1, left - 1 : right - 1]
+    if bottom <= top or right <= left:
+        return False
+    data = np.packbits(part, bitorder="little").tobytes()
+    _write(header, group, _Finer((top, left), (part.shape[0], part.shape[1]), data))
+    put(header, _tag(group, BITS_ALLOCATED), 1)
+    put(header, _tag(group, BIT_POSITION), 0)
+    return True
+
+
+def remove_group(header: Dataset, group: int) -> None:
+    """Take all elements of a group out."""
+    remove_tags(header, lambda tag: tag.group == group)
 
 
 def drop_curves(result: Dataset, _attributes: tuple[str, ...], _change: Change) -> None:
     """Take all curve groups out."""
     for group in _present(result, CURVE_GROUPS):
-        _remove_group(result, group)
+        remove_group(result, group)
 
 
 def _finer(plane: _Plane, change: Change) -> _Finer | None:
@@ -174,10 +215,6 @@ def _scale_statistics(result: Dataset, group: int, change: Change) -> None:
 
 def _present(header: Dataset, groups: range) -> set[int]:
     return {tag.group for tag in header.keys() if tag.group in groups}  # noqa: SIM118
-
-
-def _remove_group(result: Dataset, group: int) -> None:
-    remove_tags(result, lambda tag: tag.group == group)
 
 
 def _tag(group: int, element: int) -> int:

@@ -199,7 +199,8 @@ RULES: tuple[Rule, ...] = (
         overlays.scale_overlays,
         "bits repeated, OverlayRows, OverlayColumns, OverlayOrigin and ROIArea "
         "scaled, ROIMean and ROIStandardDeviation removed; planes inside the pixels' "
-        "unused bits, of several frames, or with too little data are removed",
+        "unused bits (retired) are unpacked to OverlayData; planes of several frames, "
+        "or with too little data, are removed",
         "C.9.2",
     ),
     # --- what cannot come along

@@ -159,20 +159,6 @@ def test_a_value_at_the_top_of_its_sample_is_brought_down(tmp_path: Path):
     assert dataset(found).HighBit == 11
 
 
-def test_bits_of_an_embedded_overlay_are_not_image(tmp_path: Path):
-    pixels = noise()
-    overlay = np.random.default_rng(1).integers(0, 2, pixels.shape, np.uint16) << 15
-    path = dicom_file(tmp_path / "a.dcm", pixels | overlay, pixel_format())
-    file = pydicom.dcmread(path)
-    file.add_new(0x60000010, "US", pixels.shape[0])
-    file.add_new(0x60000100, "US", 16)
-    file.add_new(0x60000102, "US", 15)
-    file.save_as(path)
-    found = read(path)
-    np.testing.assert_array_equal(found.pixels, pixels)
-    assert not [tag for tag in dataset(found).keys() if tag.group == 0x6000]  # noqa: SIM118
-
-
 def test_bits_that_nobody_claims_are_refused_and_counted(tmp_path: Path):
     pixels = noise()
     pixels[3, :4] |= 0x4000

@@ -7,12 +7,17 @@ It is estimated once for the whole image, from the image alone, before anything 
    energy at low frequencies, are kept: there little but noise is left.
 3. The median energy of each band of frequencies is the noise power spectrum. At low
    frequencies, where anatomy hides the noise, it is continued by a Gaussian.
-4. Its integral is the variance at each level. A smooth curve runs along the lower side
-   of these, because anatomy only ever adds to them.
+4. Its integral is the variance at each level. A smooth curve runs through these, or
+   along their lower side in an image full of detail, because anatomy only adds to it.
 
 The error is below 15 % for white and for coloured noise (`tests/superres/test_noise`).
 Noise that is told too low makes a network paint membranes; noise told too high only
 makes it softer. So all that follows goes by `told`, which is higher by `MARGIN`.
+
+In most radiographs nearly every block shows nothing but noise at high frequencies. In
+an image that was reduced in size, most blocks show anatomy there, and a faint noise is
+the texture of a sharper image: whoever takes it away takes detail. So a noise that is
+faint, in an image that is full of detail, is measured but not told (`weight`).
 
 References
 ----------
@@ -47,7 +52,7 @@ MOST_BLOCKS = 40_000
 LARGEST_STRIDE_PX = 64
 LEVELS = 12
 """Groups of blocks of similar level."""
-FLAT_SHARE = 0.12
+FLAT_SHARE = 0.08
 """Share of the blocks of a level that is kept, the flattest ones."""
 LEAST_BLOCKS = 48
 """Fewer tell nothing."""
@@ -57,12 +62,23 @@ FLATTEST_SHARE_OF_MEAN = 0.3
 """Mean low-frequency energy of the flattest blocks, over that of all, in pure noise."""
 WIDEST_PX = 1.3
 """Sigma of the widest Gaussian that continues the spectrum to low frequencies."""
-SMOOTHNESS, LOWER_SIDE = 3.0, 0.3
-"""Of the curve of variance against level: its stiffness, and the weight of points above
-it, where the weight of points below it is 0.7."""
+STIFFNESS = 1.0
+"""Of the curve of variance against level."""
+UPPER_WEIGHT = (0.1, 0.5)
+"""Weight of points above that curve, where those below it have 1 less that: in an image
+full of detail, whose points may all be too high, and in one that is all noise."""
 NEGLIGIBLE_CODES, NEGLIGIBLE_UNITS = 0.4, 2.5e-4
 """Standard deviation below which an image has no noise: that of its rounding is 0.29
 codes, and a screen shows no four-thousandth of the window."""
+
+NOISY_ENERGY = 2.0
+"""Energy at high frequencies, over that of the noise, up to which a block shows nothing
+but noise: 99 of 100 blocks of a flat field do."""
+NOISY_SHARE = (0.65, 0.85)
+"""Share of such blocks: up to the first a faint noise is not told, from the second it
+is. Reduced radiographs have 0.4 to 0.7, those of detectors 0.8 to 0.99."""
+FAINT_UNITS = (0.005, 0.009)
+"""Standard deviation: up to the first a noise is faint, from the second it is not."""
 
 FREQUENCY = np.arange(BLOCK_PX)
 BASIS = np.cos(np.pi * np.outer(FREQUENCY, 2 * FREQUENCY + 1) / (2 * BLOCK_PX))
@@ -80,6 +96,7 @@ TRUST = np.array([1, 1, 1, 0.5, 0.15, 0.05])
 """Of each band in the continuation: the last ones hold rounding and leakage."""
 REFERENCE = slice(1, 5)
 """Bands whose mean stands for a level's noise."""
+HIGH = np.logical_or.reduce(BANDS[REFERENCE])
 LEAKAGE = (
     (0.0, 0.4, 0.6, 0.7, 0.75),
     (1.0, 1.02, 1.045, 1.085, 1.17),
@@ -101,6 +118,14 @@ class Noise:
     correlation: float
     """Of a pixel's noise with that of the next, down and across in the mean."""
 
+    share: float = 1.0
+    """Of the blocks that show nothing but noise at high frequencies."""
+
+    @property
+    def weight(self) -> float:
+        """Share of the noise that is told: 0 for a faint one amid detail, or 1."""
+        return max(_ramp(self.share, NOISY_SHARE), _ramp(self.usual, FAINT_UNITS))
+
     @property
     def usual(self) -> float:
         """The median standard deviation over the image's levels, in units."""
@@ -113,7 +138,7 @@ class Noise:
 
     def told(self, level: Array) -> NDArray[np.float32]:
         """Return the standard deviation that all that follows goes by."""
-        return self.at(level) * np.float32(MARGIN)
+        return self.at(level) * np.float32(MARGIN * self.weight)
 
     def planes(self, level: Array) -> NDArray[np.float32]:
         """Return (2, ...) units, as `networks.NOISE_PLANES` names them."""
@@ -150,8 +175,16 @@ def estimate(
     basis = BASIS.astype(np.float32)
     coefficients = basis @ blocks[inside] @ basis.T
     level = coefficients[:, 0, 0] / BLOCK_PX
-    found = _spectra(level, np.square(coefficients, out=coefficients))
-    return _noise(*found, code=1 / abs(scaling.slope))
+    energy = np.square(coefficients, out=coefficients)
+    levels, bands, lows = _spectra(level, energy)
+    usual = np.interp(level, levels, bands[:, REFERENCE].mean(1))
+    share = float(np.mean(energy[:, HIGH].mean(1) < NOISY_ENERGY * usual))
+    shape, correlation = _spectrum(bands, lows)
+    variance = _reference(bands) * shape - (1 / scaling.slope) ** 2 / 12
+    sigma = _law(levels, variance, share, 1 / abs(scaling.slope))
+    if not sigma.any():
+        return None
+    return Noise(tuple(levels.tolist()), tuple(sigma.tolist()), correlation, share)
 
 
 def _blocks(planes: NDArray[Any]) -> NDArray[Any]:
@@ -182,24 +215,35 @@ def _spectra(level: Array, energy: Array) -> tuple[Array, Array, Array]:
     return columns[0], columns[1], columns[2] / LOW.sum()
 
 
-def _noise(levels: Array, bands: Array, lows: Array, code: float) -> Noise | None:
-    bands = np.maximum(bands, 1e-12)
-    reference = np.exp(np.log(bands[:, REFERENCE]).mean(1))
-    shape = _shape(
-        np.median(bands / reference[:, None], axis=0), np.median(lows / reference)
-    )
+def _reference(bands: Array) -> Array:
+    """Return the energy (L,) that stands for the noise of each level."""
+    mean: Array = np.exp(np.log(np.maximum(bands[:, REFERENCE], 1e-12)).mean(1))
+    return mean
+
+
+def _spectrum(bands: Array, lows: Array) -> tuple[float, float]:
+    """Return the variance, the reference being 1, and the correlation of the noise."""
+    reference = _reference(bands)
+    relative = np.median(np.maximum(bands, 1e-12) / reference[:, None], axis=0)
+    shape = _shape(relative, float(np.median(lows / reference)))
     total = shape.sum()
     across, down = ((LAG_ONE * shape.sum(axis)).sum() / total for axis in (0, 1))
     measured = float(across + down) / 2
     lost = float(np.interp(measured, *LEAKAGE)) ** 2
-    variance = reference * shape.mean() * lost - code**2 / 12
-    curve = _lower_curve(levels, np.log(np.maximum(variance, 1e-14)))
-    sigma = np.exp(curve / 2)
-    sigma[sigma < max(NEGLIGIBLE_CODES * code, NEGLIGIBLE_UNITS)] = 0
-    if not sigma.any():
-        return None
     correlation = min(max(measured * CORRELATION_LEAKAGE, -0.5), 0.95)
-    return Noise(tuple(levels.tolist()), tuple(sigma.tolist()), correlation)
+    return float(shape.mean()) * lost, correlation
+
+
+def _law(levels: Array, variance: Array, share: float, code: float) -> Array:
+    """Return the standard deviation (L,) at the levels, 0 where it is negligible."""
+    least = max(NEGLIGIBLE_CODES * code, NEGLIGIBLE_UNITS)
+    # A level without any noise must not pull the curve down at the others.
+    points = np.log(np.maximum(variance, (least / 2) ** 2))
+    low, high = UPPER_WEIGHT
+    upper = low + (high - low) * _ramp(share, NOISY_SHARE)
+    sigma: Array = np.exp(_curve(levels, points, upper) / 2)
+    sigma[sigma < least] = 0
+    return sigma
 
 
 def _shape(bands: Array, low: float) -> Array:
@@ -224,8 +268,12 @@ def _shape(bands: Array, low: float) -> Array:
     return shape
 
 
-def _lower_curve(levels: Array, values: Array) -> Array:
-    """Return a smooth curve along the lower side of `values` (L,) at `levels` (L,)."""
+def _curve(levels: Array, values: Array, upper: float) -> Array:
+    """Return a smooth curve through `values` (L,) at `levels` (L,).
+
+    Values above it weigh `upper`, those below it 1 - `upper`: with less than one half
+    it runs along the lower side (expectile smoothing).
+    """
     count = len(levels)
     if count < 3:
         return np.full(count, values.mean())
@@ -234,13 +282,20 @@ def _lower_curve(levels: Array, values: Array) -> Array:
     for k, (before, after) in enumerate(pairwise(step)):
         bend = np.array([1 / before, -1 / before - 1 / after, 1 / after])
         bends[k, k : k + 3] = bend / (np.sqrt((before + after) / 2) * count)
-    stiffness = SMOOTHNESS * bends.T @ bends
-    weights = np.ones(count)
+    stiffness = STIFFNESS * bends.T @ bends
+    weights = np.full(count, 0.5)
     curve = values
     for _ in range(15):
         curve = np.linalg.solve(np.diag(weights) + stiffness, weights * values)
-        weights = np.where(values > curve, LOWER_SIDE, 1 - LOWER_SIDE)
+        weights = np.where(values > curve, upper, 1 - upper)
     return curve
+
+
+def _ramp(value: float, ends: tuple[float, float]) -> float:
+    """Return 0 below the first end, 1 above the second, and a smooth rise between."""
+    low, high = ends
+    x = min(max((value - low) / (high - low), 0.0), 1.0)
+    return x * x * (3 - 2 * x)
 
 
 def level_of(unit: Array) -> Array:

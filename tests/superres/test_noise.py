@@ -152,3 +152,27 @@ def test_the_noise_of_a_real_detector_is_that_of_the_difference_of_two_exposures
             truth, rel=0.16
         )
     assert found.correlation == pytest.approx(0.24, abs=0.05)
+
+
+def test_a_faint_noise_amid_detail_is_measured_but_not_told():
+    """It is the texture of a sharper image, which a network would take away."""
+    detail = anatomy() + 0.02 * shaped((400, 380), 0.6) * (np.arange(380) % 40 > 13)
+    found = estimate(*stored(detail + 0.003 * shaped((400, 380), 0.4, 1), 12))
+    assert found is not None
+    assert found.weight == 0
+    assert not found.told(np.array([0.5])).any()
+
+
+@pytest.mark.parametrize("width_px", WIDTHS_PX)
+def test_the_same_faint_noise_is_told_where_there_is_nothing_else(width_px):
+    found = estimate(*stored(flat() + 0.003 * shaped((400, 380), width_px), 12))
+    assert found is not None
+    assert found.share > 0.95
+    assert found.weight == 1
+
+
+def test_a_strong_noise_is_told_amid_any_detail():
+    detail = anatomy() + 0.05 * shaped((400, 380), 0.6) * (np.arange(380) % 40 > 13)
+    found = estimate(*stored(detail + 0.03 * shaped((400, 380), 0.4, 1), 12))
+    assert found is not None
+    assert found.weight == 1

@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
@@ -25,6 +27,14 @@ class Options:
 
     inputs: Inputs
     as_json: Json = False
+    noise: Annotated[
+        bool,
+        Option(
+            "--noise",
+            help="Read the pixels and estimate their noise: its standard deviation in "
+            "stored codes, and the correlation of neighbouring pixels.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,9 @@ class Description:
     """Why it cannot be described."""
     asked: bool = True
     """The user named this very file."""
+    noise: "dict[str, float] | None" = None
+    """Standard deviation (codes), correlation, share of the image that is all noise,
+    and share of the noise that `upscale` takes into account; None: not asked for."""
 
 
 def inspect(options: Options) -> int:
@@ -45,7 +58,7 @@ def inspect(options: Options) -> int:
     Says why `upscale` would refuse a file, and lists what is unusual about it.
     """
     described = []
-    for description in _describe(options.inputs):
+    for description in _describe(options.inputs, noise=options.noise):
         described.append(description)
         if options.as_json:
             output.record(_record(description))
@@ -59,11 +72,28 @@ def inspect(options: Options) -> int:
     )
 
 
-def _describe(inputs: list[str]) -> Iterator[Description]:
+def _describe(inputs: list[str], *, noise: bool) -> Iterator[Description]:
     from cxr_sr.batch.plan import find
 
     for found in find(paths(inputs)):
-        yield _description(found)
+        description = _description(found)
+        yield _with_noise(description, found) if noise else description
+
+
+def _with_noise(description: Description, found: "Found") -> Description:
+    """Return the description with the noise of the pixels, where they can be read."""
+    from cxr_sr.formats import read
+    from cxr_sr.formats.discover import Candidate
+    from cxr_sr.superres.noise import noise_of
+
+    about = description.about
+    if not isinstance(found, Candidate) or about is None or about.refusal:
+        return description
+    try:
+        noise = noise_of(read(found.path))
+    except CxrSrError as error:
+        return dataclasses.replace(description, problem=explain(error))
+    return dataclasses.replace(description, noise=noise)
 
 
 def _description(found: "Found") -> Description:
@@ -82,14 +112,16 @@ def _description(found: "Found") -> Description:
 def _record(described: Description) -> dict[str, object]:
     about = dataclasses.asdict(described.about) if described.about else {}
     problem = {"problem": described.problem} if described.problem else {}
-    return {"file": described.name} | about | problem
+    noise = {} if described.noise is None else {"noise": described.noise}
+    return {"file": described.name} | about | noise | problem
 
 
 def _show(described: list[Description]) -> None:
     """Print a table, and below it remarks on single files."""
-    rows = [[d.name, *_cells(d.about)] for d in described if d.about]
+    rows = [[d.name, *_cells(d.about), *_noise(d)] for d in described if d.about]
     if rows:
-        output.table(COLUMNS, rows)
+        noise = ["noise"] if any(d.noise is not None for d in described) else []
+        output.table(COLUMNS + noise, [row[: len(COLUMNS + noise)] for row in rows])
     for name, about in ((d.name, d.about) for d in described if d.about):
         refused = [f"refused: {about.refusal}"] if about.refusal else []
         for remark in [*refused, *about.findings]:
@@ -107,3 +139,11 @@ def _cells(about: "Inspection") -> list[str]:
         " x ".join(f"{mm:.4g}" for mm in spacing) if spacing else UNKNOWN,
         about.transfer_syntax or UNKNOWN,
     ]
+
+
+def _noise(described: Description) -> list[str]:
+    """Return the cell about the noise: its standard deviation and correlation."""
+    found = described.noise
+    if not found:
+        return ["none" if found is not None else UNKNOWN]
+    return [f"{found['sigma']:.3g} ({found['correlation']:.2f})"]

@@ -38,7 +38,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.padding import padding_mask
 
 Array = NDArray[np.floating[Any]]
 
@@ -74,7 +76,7 @@ codes, and a screen shows no four-thousandth of the window."""
 NOISY_ENERGY = 2.0
 """Energy at high frequencies, over that of the noise, up to which a block shows nothing
 but noise: 99 of 100 blocks of a flat field do."""
-NOISY_SHARE = (0.65, 0.85)
+NOISY_SHARE = (0.65, 0.8)
 """Share of such blocks: up to the first a faint noise is not told, from the second it
 is. Reduced radiographs have 0.4 to 0.7, those of detectors 0.8 to 0.99."""
 FAINT_UNITS = (0.005, 0.009)
@@ -185,6 +187,30 @@ def estimate(
     if not sigma.any():
         return None
     return Noise(tuple(levels.tolist()), tuple(sigma.tolist()), correlation, share)
+
+
+def noise_of(radiograph: Radiograph) -> dict[str, float]:
+    """Return the noise of a radiograph in stored codes, as reports state it.
+
+    Returns
+    -------
+    ``sigma``, the median standard deviation in stored codes; ``correlation`` of
+    neighbouring pixels; ``share`` of the image that shows nothing but noise at high
+    frequencies; ``weight``, the share of the noise that `upscale` takes into account.
+    Empty if there is no noise.
+    """
+    planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
+    mask = padding_mask(planes[0], radiograph.padding)
+    scaling = Scaling.of(radiograph)
+    noise = estimate(planes, scaling, mask)
+    if noise is None:
+        return {}
+    return {
+        "sigma": noise.usual * abs(scaling.slope),
+        "correlation": noise.correlation,
+        "share": noise.share,
+        "weight": noise.weight,
+    }
 
 
 def _blocks(planes: NDArray[Any]) -> NDArray[Any]:

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom.uid import CTImageStorage
 from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
+from tests.builders import write_png
 from tests.files import a_dicom, a_png
 
 
@@ -95,3 +97,19 @@ def test_real_files_of_many_kinds_are_described(shared_dicom):
     dicom = [entry for entry in found if entry["file"].endswith(".dcm")]
     assert len(dicom) == len(list(shared_dicom.glob("*.dcm")))
     assert all("kind" in entry for entry in dicom)
+
+
+def test_noise_is_estimated_from_the_pixels(tmp_path):
+    """The standard deviation in stored codes, and the correlation; none without any."""
+    grain = np.random.default_rng(0).normal(scale=60, size=(200, 200))
+    noisy = np.rint(30_000 + grain).astype(np.uint16)
+    write_png(tmp_path / "noisy.png", noisy)
+    write_png(tmp_path / "quiet.png", np.full((200, 200), 30_000, np.uint16))
+    lines = inspect("--noise", "--json", tmp_path).stdout.splitlines()
+    found = {line["file"]: line["noise"] for line in map(json.loads, lines)}
+    assert found["noisy.png"]["sigma"] == pytest.approx(60, rel=0.1)
+    assert found["noisy.png"]["correlation"] == pytest.approx(0, abs=0.05)
+    assert found["quiet.png"] == {}
+    table = inspect("--noise", tmp_path).stdout
+    assert "noise" in table
+    assert "none" in table

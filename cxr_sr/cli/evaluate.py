@@ -147,7 +147,8 @@ class Options:
             "--output",
             "-o",
             metavar="DIR",
-            help="Write results.json, results.md and figures into this folder.",
+            help="Write results.json, results.csv, results.md and figures into this "
+            "folder.",
         ),
     ] = None
     again: Again = False

@@ -20,6 +20,8 @@ class Case:
     patient: str
     """Images of one patient are no independent evidence; in a folder without an
     index each file counts as a patient."""
+    source: str = ""
+    """Name of the data set, where the index has a column `source`."""
 
 
 def find_cases(data: Path, split: str | None = None) -> list[Case]:
@@ -54,7 +56,9 @@ def _walk(folder: Path) -> Iterator[Case]:
 
 
 def _of_split(name: str, entries: list[Entry], split: str) -> list[Case]:
-    cases = [Case(e.path, e.name, e.patient) for e in entries if e.split == split]
+    cases = [
+        Case(e.path, e.name, e.patient, e.source) for e in entries if e.split == split
+    ]
     if entries and not cases:
         there = ", ".join(sorted({entry.split for entry in entries}))
         raise SettingsError(

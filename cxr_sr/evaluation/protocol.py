@@ -27,12 +27,14 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import NotARadiographError, SettingsError
+from cxr_sr.evaluation.anatomy import anatomy_of, false_structure, quiet_of
 from cxr_sr.evaluation.degradations import (
     DEGRADATIONS,
     NOISY,
@@ -123,6 +125,12 @@ class Score:
     degradation does it."""
     box_consistency: float
     """The same, reduced by box."""
+    anatomy_psnr: float
+    """dB; as `psnr`, without the 3 % of the pixels around the strongest edges of the
+    original (`anatomy.anatomy_of`)."""
+    false_structure: float
+    """What the result shows where the original has nothing (`anatomy.false_structure`),
+    in thousandths of the stored range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +147,22 @@ class Trial:
     def data_range(self) -> int:
         """The width of the stored range: 255 for 8 bits, 32767 for 15."""
         return Coding.of(self.coarse).data_range
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The pixels that are compared: all but `scale` at each border."""
+        shave = self.condition.scale
+        return np.s_[shave:-shave, shave:-shave]
+
+    @cached_property
+    def anatomy(self) -> NDArray[np.bool_]:
+        """Which of the compared pixels show anatomy and no strong edge."""
+        return anatomy_of(self.reference, self.condition.scale)[self.inner]
+
+    @cached_property
+    def quiet(self) -> NDArray[np.bool_]:
+        """Which of all pixels show nothing that the coarse image has not."""
+        return quiet_of(self.reference, self.condition.scale)
 
 
 def measure(
@@ -228,19 +252,28 @@ def _centre(pixels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
 
 def score(trial: Trial, result: Radiograph) -> Score:
     """Return how near a result comes to the trial's reference."""
-    shave = trial.condition.scale
-    inner = np.s_[shave:-shave, shave:-shave]
-    reference, codes = trial.reference[inner], result.pixels[inner]
+    reference, codes = trial.reference[trial.inner], result.pixels[trial.inner]
     data_range = trial.data_range
     similarity, multi_scale = _similarities(reference, codes, data_range)
-    exact = 20 * math.log10(data_range) + 10 * math.log10(codes.size)
+    anatomy = trial.anatomy
+    false = false_structure(result.pixels, trial.quiet, trial.condition.scale)
     return Score(
-        psnr=min(psnr(reference, codes, data_range), exact),
+        psnr=_finite_psnr(reference, codes, data_range),
         ssim=similarity,
         ms_ssim=multi_scale,
         consistency=_disagreement(trial, result, trial.condition.reduction),
         box_consistency=_disagreement(trial, result, "box"),
+        anatomy_psnr=_finite_psnr(reference[anatomy], codes[anatomy], data_range),
+        false_structure=1000 * false / data_range,
     )
+
+
+def _finite_psnr(
+    reference: NDArray[Any], result: NDArray[Any], data_range: int
+) -> float:
+    """Return the PSNR in dB; of equal images, that of one pixel off by one code."""
+    exact = 20 * math.log10(data_range) + 10 * math.log10(result.size)
+    return min(psnr(reference, result, data_range), exact)
 
 
 def _similarities(

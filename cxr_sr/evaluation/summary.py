@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +57,23 @@ class Summary:
     """Of a noisy degradation, in uGy of air kerma where the image is darkest."""
     noise_width_px: float | None
     """Of a noisy degradation: sigma of its correlation, in coarse pixels."""
+    psnr_median: float
+    """dB, as all until the false structure."""
+    psnr_gain_median: float
+    anatomy_psnr: float
+    """Mean PSNR without the 3 % of the pixels around the strongest edges."""
+    anatomy_psnr_median: float
+    anatomy_gain: float
+    """Mean of the images' differences to bicubic in that."""
+    anatomy_gain_ci: Interval
+    anatomy_gain_median: float
+    false_structure: float
+    """Median, in thousandths of the stored range, of what the results show where the
+    originals have nothing."""
     seconds_per_megapixel: float
     """Median wall time of upscaling, a megapixel of output."""
+    source: str = ""
+    """The data set that these images are of; "" for all."""
 
     @property
     def condition(self) -> str:
@@ -84,19 +99,36 @@ def summarise(measurements: Iterable[Measurement]) -> list[Summary]:
     ]
 
 
+def by_source(measurements: Sequence[Measurement]) -> list[Summary]:
+    """Return the summaries of each source of the images, where there are several."""
+    sources = dict.fromkeys(m.case.source for m in measurements)
+    if len(sources) < 2:
+        return []
+    return [
+        dataclasses.replace(summary, source=source or "unknown")
+        for source in sources
+        for summary in summarise(m for m in measurements if m.case.source == source)
+    ]
+
+
 def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
     """Summarise one group; `baseline` has the same images in the same order."""
     patients = np.array([m.case.patient for m in group])
-    values = {key: _values(group, key) for key in ("psnr", "ssim", "ms_ssim")}
+    keys = ("psnr", "ssim", "ms_ssim", "anatomy_psnr")
+    values = {key: _values(group, key) for key in keys}
     gains = {key: values[key] - _values(baseline, key) for key in values}
     mean = {key: _mean(v) for key, v in values.items()}
+    median = {key: float(np.median(v)) for key, v in values.items()}
     first = group[0]
     return Summary(
         model=first.model,
         scale=first.condition.scale,
         degradation=first.condition.degradation,
         n=len(group),
-        **mean,
+        psnr=mean["psnr"],
+        ssim=mean["ssim"],
+        ms_ssim=mean["ms_ssim"],
+        anatomy_psnr=mean["anatomy_psnr"],
         consistency_max=max(m.score.consistency for m in group),
         worse_than_bicubic=int((gains["psnr"] < 0).sum()),
         patients=len(set(patients)),
@@ -112,6 +144,13 @@ def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
         dose_ugy=first.condition.noise["dose_ugy"],
         noise_width_px=first.condition.noise["noise_width_px"],
         seconds_per_megapixel=float(np.median([m.seconds for m in group])),
+        psnr_median=median["psnr"],
+        psnr_gain_median=float(np.median(gains["psnr"])),
+        anatomy_psnr_median=median["anatomy_psnr"],
+        anatomy_gain=_mean(gains["anatomy_psnr"]),
+        anatomy_gain_ci=interval(gains["anatomy_psnr"], patients),
+        anatomy_gain_median=float(np.median(gains["anatomy_psnr"])),
+        false_structure=float(np.median(_values(group, "false_structure"))),
     )
 
 

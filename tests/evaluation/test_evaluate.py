@@ -35,7 +35,7 @@ from cxr_sr.evaluation.protocol import (
     score,
 )
 from cxr_sr.evaluation.report import markdown, write_results
-from cxr_sr.evaluation.summary import interval, summarise
+from cxr_sr.evaluation.summary import by_source, interval, summarise
 from cxr_sr.formats import read, write
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import load_model
@@ -115,9 +115,9 @@ def export(folder, images=3, patients=None, broken=()):
 
 def measurement(psnr=40.0, case="a", patient=None, model="bicubic", **changes):
     """One measurement at x2, of a case that is its own patient unless told."""
-    score = Score(psnr, 0.98, changes.pop("ms_ssim", 0.99), 0.5, 0.7)
+    score = Score(psnr, 0.98, changes.pop("ms_ssim", 0.99), 0.5, 0.7, psnr + 2, 3.0)
     condition = changes.pop("condition", X2)
-    where = Case(Path(case), case, patient or case)
+    where = Case(Path(case), case, patient or case, changes.pop("source", ""))
     fields = {"consistency": "off", "score": score, "seconds": 0.1, **changes}
     return Measurement(where, condition, model, **fields)
 
@@ -491,6 +491,16 @@ class TestSummary:
         (found,) = summarise([measurement(), measurement(case="b", score=worst)])
         assert found.consistency_max == 3.0
 
+    def test_one_image_far_off_moves_the_mean_and_not_the_median(self):
+        measured = []
+        for case, ours in zip("abc", (41, 42, 70), strict=True):
+            measured += [measurement(40, case), measurement(ours, case, model="net")]
+        net = summarise(measured)[1]
+        assert net.psnr_gain == pytest.approx(11)
+        assert net.psnr_gain_median == net.anatomy_gain_median == 2
+        assert net.psnr_median == 42
+        assert net.anatomy_psnr_median == 44
+
     def test_gains_are_paired(self):
         """Images differ by 10 dB, but the network always gains 1: a sharp interval."""
         measured = []
@@ -556,18 +566,49 @@ class TestReport:
         assert "### x4, box" in text
         rows = [line for line in text.splitlines() if line.startswith("| net")]
         assert len(rows) == 2
-        assert rows[0].startswith("| net | 40.00 | - | 0.9800 | 0.99000 | +0.00 |")
+        begin = "| net | 40.00 | 40.00 | 42.00 | 0.9800 | 0.99000 | +0.00 |"
+        assert rows[0].startswith(begin)
 
     def test_results_name_every_image_and_no_path(self, tmp_path):
         measured = [measurement(), measurement(case="b", ms_ssim=math.nan)]
         folder = tmp_path / "new" / "results"
         paths = write_results(folder, summarise(measured), measured)
-        assert [path.name for path in paths] == ["results.json", "results.md"]
+        assert [path.name for path in paths] == [
+            "results.json",
+            "results.md",
+            "results.csv",
+        ]
         results = json.loads(paths[0].read_text())
         assert [entry["file"] for entry in results["images"]] == ["a", "b"]
         assert results["images"][1]["ms_ssim"] is None
         assert results["summaries"][0]["n"] == 2
         assert str(tmp_path) not in paths[0].read_text() + paths[1].read_text()
+
+    def test_each_source_has_its_own_rows_where_there_are_several(self, tmp_path):
+        measured = [
+            measurement(value, case, model=model, source=source)
+            for case, source, values in (("a", "nih", (40, 41)), ("b", "own", (30, 29)))
+            for model, value in zip(("bicubic", "net"), values, strict=True)
+        ]
+        found = {(s.source, s.model): s.psnr_gain for s in by_source(measured)}
+        assert (found["nih", "net"], found["own", "net"]) == (1, -1)
+        write_results(tmp_path, summarise(measured), measured)
+        text = (tmp_path / "results.md").read_text()
+        assert "| x2 | bicubic | own | 1 | net | 29.00 |" in text
+        assert by_source(measured[:2]) == []
+
+    def test_the_csv_has_a_row_a_model_and_a_number_a_cell(self, tmp_path):
+        measured = [
+            measurement(psnr, case, model=model)
+            for case in "ab"
+            for model, psnr in (("bicubic", 40), ("net", 41))
+        ]
+        write_results(tmp_path, summarise(measured), measured)
+        with (tmp_path / "results.csv").open() as file:
+            bicubic, net = csv.DictReader(file)
+        assert (bicubic["model"], net["model"]) == ("bicubic", "net")
+        assert float(net["psnr_gain_ci_low"]) == float(net["psnr_gain_ci_high"]) == 1
+        assert net["dose_ugy"] == ""
 
     def test_models_are_held_against_each_other_image_by_image(self, tmp_path):
         values = {"bicubic": 40.0, "first": 41.0, "second": 43.0}
@@ -724,6 +765,7 @@ class TestCommand:
         assert {path.name for path in (tmp_path / "out").iterdir()} == {
             "results.json",
             "results.md",
+            "results.csv",
             "psnr.png",
             "spectrum.png",
             "worst_x2_bicubic.png",

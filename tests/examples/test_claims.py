@@ -108,7 +108,7 @@ def test_patches_have_as_many_pixels_as_the_whole_image(claims):
 def test_luminance_alone_gives_back_gray_as_it_was(claims, monkeypatch):
     """Without a residual, splitting and joining colour changes nothing."""
     arms = importlib.import_module("claims_arms")
-    monkeypatch.setattr(arms, "reconstruct", lambda _, image, s: arms.enlarge(image, s))
+    monkeypatch.setattr(arms, "reconstruct", lambda _, c, s: arms.enlarge(c.image, s))
     coarse = torch.rand(1, 3, 12, 12)
     expected = arms.enlarge(coarse, 2)
     assert torch.allclose(arms.by_luminance(None, coarse, 2), expected, atol=1e-5)
@@ -142,7 +142,7 @@ def test_an_arm_that_is_no_better_than_bicubic_is_doubted(claims, psnr, doubted)
     values = {"bicubic": 40.0, "a": 42.0, "b": psnr}
     case = Case(Path("i"), "i", "p")
     measured = [
-        Measurement(case, Condition(2), m, "off", Score(v, 0.9, 0.9, 0, 0), 0.1)
+        Measurement(case, Condition(2), m, "off", Score(v, 0.9, 0.9, 0, 0, v, 1), 0.1)
         for m, v in values.items()
     ]
     found = claims.doubt(measured)

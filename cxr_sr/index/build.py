@@ -19,7 +19,7 @@ import dataclasses
 import math
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr_sr.files import replacing
@@ -29,6 +29,7 @@ from cxr_sr.formats.discover import Candidate, discover
 from cxr_sr.index.facts import Facts, Finding, LeftOutKind, age
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
+from cxr_sr.index.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Rules:
     """Path from the index's folder to the data's folder, with forward slashes."""
     again: bool = False
     """Take results of this package, too."""
+    wanted: Wanted = field(default_factory=Wanted)
+    """Leave out images of other views and body parts."""
 
     def place(self, name: str) -> str:
         """Return a file's path relative to the index."""
@@ -144,11 +147,14 @@ def assemble(examined: Iterable[Finding], rules: Rules) -> Index:
 
 
 def _judged(examined: Finding, rules: Rules) -> Finding:
-    """Leave out an image that is a result of this package, unless it is wanted."""
-    facts = examined.facts
-    if facts is None or not facts.result_of or rules.again:
+    """Leave out a result of this package and what is not wanted."""
+    name, facts = examined.name, examined.facts
+    if facts is None:
         return examined
-    return Finding(examined.name, None, "own result", OWN_RESULT)
+    if facts.result_of and not rules.again:
+        return Finding(name, None, "own result", OWN_RESULT)
+    refusal = rules.wanted.refusal(_completed(name, facts, rules.manifest))
+    return Finding(name, None, "not wanted", refusal) if refusal else examined
 
 
 def write_index(index: Index, path: Path) -> None:
@@ -240,6 +246,7 @@ def _completed(name: str, facts: Facts, manifest: Manifest) -> Facts:
     return dataclasses.replace(
         facts,
         view=facts.view or code(manifest.tells(name, "view")),
+        body_part=facts.body_part or code(manifest.tells(name, "body_part")),
         age=facts.age or age(manifest.tells(name, "age")),
         sex=facts.sex or sex(manifest.tells(name, "sex")),
         row_spacing_mm=spacing[0],

@@ -19,7 +19,7 @@ SPACING_DIGITS = 6
 """Decimals of a spacing in mm: as many as a DS of 16 characters holds."""
 
 LeftOutKind = Literal[
-    "duplicate", "no image", "no radiograph", "own result", "unreadable"
+    "duplicate", "no image", "no radiograph", "not wanted", "own result", "unreadable"
 ]
 """Why a file is left out, in one or two words."""
 

@@ -21,6 +21,7 @@ from cxr_sr.formats.sniff import Kind
 from cxr_sr.index import facts
 from cxr_sr.training.data.images import read_entries
 from tests.builders import noise, pixel_format, write_png
+from tests.dicom_files import dicom_file
 from tests.index.export import (
     ANNA,
     BERT,
@@ -556,3 +557,48 @@ def test_no_torch_is_loaded(export):
         [sys.executable, "-c", code, export], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == ["i.csv", "False"]
+
+
+@pytest.mark.usefixtures("views")
+class TestWanted:
+    """Only the views and body parts that were asked for; what is unknown is told."""
+
+    @pytest.fixture
+    def views(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path("data").mkdir()
+        stated = {"pa": "PA", "ap": "AP", "ll": "LL", "none": None}
+        for number, (name, view) in enumerate(stated.items()):
+            dicom_file(
+                Path("data") / f"{name}.dcm",
+                noise(seed=number),
+                ViewPosition=view,
+                BodyPartExamined="CHEST" if name != "ap" else "HAND",
+                PatientID=name,
+            )
+
+    def run(self, *more):
+        arguments = ["index", "data", "-o", "data/index.csv", SALT, "--jobs", "1"]
+        ran = CliRunner().invoke(app, [*arguments, "--overwrite", *more])
+        path = Path("data/index.csv")
+        text = path.read_text() if path.exists() else ""
+        return ran, [row["file"] for row in csv.DictReader(text.splitlines())]
+
+    def test_views_and_what_states_none(self):
+        ran, files = self.run("--view", "PA,AP")
+        assert files == ["ap.dcm", "pa.dcm"]
+        assert "its view is LL" in ran.stderr
+        assert "1 images are left out because their header states no view" in ran.stderr
+        assert "none to --view" in ran.stderr
+        assert ran.exit_code == 0
+
+    def test_the_same_files_are_not_read_again_for_another_choice(self):
+        self.run()
+        ran, files = self.run("--view", "PA,none", "--body-part", "chest")
+        assert files == ["none.dcm", "pa.dcm"]
+        assert "4 files are known from an earlier run" in ran.stderr
+
+    def test_nothing_wanted_is_nothing_to_do(self):
+        ran, files = self.run("--view", "RL")
+        assert (ran.exit_code, files) == (3, [])
+        assert "that --view and --body-part want" in ran.stderr

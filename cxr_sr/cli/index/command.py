@@ -115,7 +115,9 @@ def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
         output.complain(doubt)
     unreadable = summary.left_out.get("unreadable", 0)
     if not made.rows:
-        output.complain("nothing to index: no radiograph in the data")
+        unwanted = summary.left_out.get("not wanted", 0)
+        wanted = " that --view and --body-part want" if unwanted else ""
+        output.complain(f"nothing to index: no radiograph in the data{wanted}")
     return exit_code(len(made.rows), failed=unreadable)
 
 

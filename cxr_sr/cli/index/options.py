@@ -62,8 +62,24 @@ class Options:
             exists=True,
             dir_okay=False,
             help="A table with the columns file and patient; optional columns: split, "
-            "view, age, sex, pixel_spacing_mm, source, licence [default: every "
-            "manifest.csv in DATA].",
+            "view, body_part, age, sex, pixel_spacing_mm, source, licence [default: "
+            "every manifest.csv in DATA].",
+        ),
+    ] = None
+    view: Annotated[
+        str | None,
+        Option(
+            metavar="VIEW,...",
+            help="Take only images with these values of ViewPosition (or the view's "
+            "code), such as PA,AP. Add none to keep images that state no view.",
+        ),
+    ] = None
+    body_part: Annotated[
+        str | None,
+        Option(
+            metavar="PART,...",
+            help="Take only images with these values of BodyPartExamined, such as "
+            "CHEST. Add none to keep images that state no body part.",
         ),
     ] = None
     jobs: Annotated[

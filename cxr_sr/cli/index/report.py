@@ -6,6 +6,7 @@ from cxr_sr.cli import output
 from cxr_sr.cli.index.options import Options
 from cxr_sr.index.build import Rules
 from cxr_sr.index.summary import Counts, IndexSummary, shortened
+from cxr_sr.index.wanted import unstated
 
 SHOWN = 12
 """Most values of an attribute, and most reasons, that are printed."""
@@ -33,6 +34,13 @@ def doubts(summary: IndexSummary, rules: Rules) -> list[str]:
             "subfolder, count as one patient, others each as its own; a manifest.csv "
             "with the columns file and patient would tell"
         )
+    for option, attribute in (("--view", "view"), ("--body-part", "body part")):
+        if count := summary.reasons.get(unstated(attribute)):
+            found.append(
+                f"{count} images are left out because their header states no "
+                f"{attribute}: add none to {option} to keep them, or state it in a "
+                "manifest.csv"
+            )
     wanted = [side for side, share in rules.shares.parts.items() if share > 0]
     empty = [side for side in wanted if side not in summary.splits]
     if empty and summary.images and not rules.manifest.sides:

@@ -11,6 +11,7 @@ from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.index.build import Rules
 from cxr_sr.index.given import COLUMNS, NAME, Manifest
 from cxr_sr.index.split import Salt, Shares
+from cxr_sr.index.wanted import Wanted
 
 
 def rules_of(options: Options) -> Rules:
@@ -28,7 +29,9 @@ def rules_of(options: Options) -> Rules:
     folder = os.path.relpath(options.folder.resolve(), options.output.parent.resolve())
     given = [] if options.manifest is None else [options.manifest]
     manifest = Manifest.read(given, options.folder, salt)
-    return Rules(salt, shares, manifest, Path(folder).as_posix(), options.again)
+    place = Path(folder).as_posix()
+    wanted = Wanted.parse(options.view, options.body_part)
+    return Rules(salt, shares, manifest, place, options.again, wanted)
 
 
 def with_found(rules: Rules, options: Options, names: Iterable[str]) -> Rules:

@@ -14,9 +14,9 @@ from cxr_sr.index.table import read_table
 NAME = "manifest.csv"
 """Name of manifests in the data's folder and its subfolders."""
 COLUMNS = ("file", "patient")
-"""Required columns. Optional columns are split, which is kept, and view, body_part, age,
-sex, pixel_spacing_mm, source and licence, which fill in facts that a file does not
-state."""
+"""Required columns. Optional columns are split, which is kept, and view, body_part,
+age, sex, pixel_spacing_mm, source and licence, which fill in facts that a file does
+not state."""
 
 
 @dataclass(frozen=True)

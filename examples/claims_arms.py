@@ -26,8 +26,9 @@ from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.data.degrade import Coarse
-from cxr_sr.training.fit import Run, fit
-from cxr_sr.training.learner import Recipe, enlarge, reconstruct
+from cxr_sr.training.fit import fit
+from cxr_sr.training.learner import enlarge, reconstruct
+from cxr_sr.training.run import Recipe, Run
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from cxr_sr.cli.gallery import gallery
 from cxr_sr.cli.index.command import index
 from cxr_sr.cli.inspect import inspect
 from cxr_sr.cli.options import spread
-from cxr_sr.cli.train import train
+from cxr_sr.cli.train.command import train
 from cxr_sr.cli.upscale.command import upscale
 
 app = typer.Typer(

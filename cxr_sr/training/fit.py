@@ -18,7 +18,6 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,20 +29,20 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 from cxr_sr import processors
-from cxr_sr.errors import SettingsError, TrainingError
+from cxr_sr.errors import TrainingError
 from cxr_sr.evaluation.metrics import LEVEL_WEIGHTS
-from cxr_sr.names import MULTIPLE
-from cxr_sr.superres.models.networks import Network, build, network_class
+from cxr_sr.superres.models.networks import Network, build
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.training.data.dataset import Batches, Crops, Regions, Sampling
+from cxr_sr.training.data.dataset import Batches, Crops, Regions
 from cxr_sr.training.data.images import Image, load, read_entries
 from cxr_sr.training.data.synthetic import synthetic_images
-from cxr_sr.training.learner import Learner, Recipe
+from cxr_sr.training.learner import Learner
 from cxr_sr.training.losses import ms_ssim_levels
 from cxr_sr.training.onnx import export, export_int8
 from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
 from cxr_sr.training.quiet import quiet_lightning
+from cxr_sr.training.run import REGION_PX, Run
 from cxr_sr.training.run_folder.bar import Bar
 from cxr_sr.training.run_folder.card import model_card
 from cxr_sr.training.run_folder.checkpoints import WholeCheckpoints, leading, start_of
@@ -52,74 +51,9 @@ from cxr_sr.training.run_folder.provenance import check_same, provenance, versio
 from cxr_sr.training.run_folder.samples import draw_samples
 from cxr_sr.training.start import settle_normalisation, start_from, teacher_for
 
-REGION_PX = 264
-"""Side of the region of an image that is shown, and of what is validated cheaply."""
 BF16_ARITHMETIC = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16")
 """What torch calls it: on x86 the first three, on ARM the last."""
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Run:
-    """Everything that decides a training; stored as the run's settings.json."""
-
-    recipe: Recipe
-    model: str = "trunk"
-    """A key of `networks.NETWORKS`."""
-    name: str = ""
-    """Of the weights files; the network's, if none is given."""
-    network: dict[str, int] = field(default_factory=dict)
-    """Its settings: width, depth."""
-    sampling: Sampling = field(default_factory=Sampling)
-    batch: int = 4
-    """Crops a step, in each process."""
-    epoch_steps: int = 500
-    """Steps between validations; a killed run loses at most so many."""
-    patience: int | None = None
-    """Validations in a row without a better gain after which the run ends early."""
-    validation_images: int = 8
-    validation_px: int | None = REGION_PX
-    """Side of the most detailed part of an image, which is validated; None for all of
-    it."""
-    devices: int = 1
-    """Processes that share the work."""
-    threads: int = 0
-    """Threads of torch in each process; 0: its share of the processors that may be
-    used, or fewer where torch finds that better."""
-    quantise: bool = False
-    """Train a trunk to be rounded to int8, and write that as well."""
-    init: Path | None = None
-    """Weights to start from: those layers that fit, tails for other scales aside."""
-    synthetic: int = 0
-    """Synthetic images beside those of the data; see `training.data.synthetic`."""
-    teacher: str | None = None
-    """Name or weights of a model whose results count for half of the truth."""
-    again: bool = False
-    """Train on results of this package, too."""
-
-    def __post_init__(self) -> None:
-        self.sampling.sides(network_class(self.model).grid, self.recipe.scales)
-        if self.sampling.crop_px is None and self.batch > 1:
-            raise SettingsError(
-                f"whole images differ in size and cannot be seen {self.batch} at a "
-                "time; use --batch 1 (one image a step), or a --crop"
-            )
-        if self.quantise and self.recipe.precision != "fp32":
-            raise SettingsError(
-                f"--quantise with --precision {self.recipe.precision} would round "
-                "twice; leave the precision at fp32"
-            )
-
-    @property
-    def sides(self) -> dict[int, int | None]:
-        """For each scale the side of a crop on the fine grid; None: the whole image."""
-        grid = network_class(self.model).grid
-        return self.sampling.sides(grid, self.recipe.scales)
-
-    @property
-    def least_px(self) -> int:
-        """The shortest side an image must have to be trained on."""
-        return max(side or MULTIPLE for side in self.sides.values())
 
 
 def fit(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -15,14 +14,14 @@ from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
-from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
+from cxr_sr.errors import TrainingError
 from cxr_sr.superres.models.networks import Network
 from cxr_sr.training.data.dataset import CropBatch
-from cxr_sr.training.data.degrade import Coarse, Degradation, degrade
+from cxr_sr.training.data.degrade import Coarse, degrade
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.muon import Muon
 from cxr_sr.training.quantise import QuantisedTrunk, gains
+from cxr_sr.training.run import Recipe
 
 WARM_UP = 0.1
 """Share of the budget in which the learning rate rises."""
@@ -32,48 +31,6 @@ MUON_RATE = 5.0
 """Muon's learning rate for inner layers over Adam's for the others."""
 TAUGHT_SHARE = 0.5
 """Share of a teacher's results in the loss, beside the truth's."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train, apart from the network and the data."""
-
-    scales: tuple[int, ...] = SCALES
-    """They take turns step by step, in this order; one named twice is trained twice as
-    often."""
-    degradation: Degradation = field(default_factory=Degradation)
-    loss: LossName = "mae+ms-ssim"
-    lr: float = 1e-3
-    """Peak learning rate of Adam; Muon's is MUON_RATE times that."""
-    optimiser: Optimiser = "adam"
-    """`muon` leaves to Adam what is not one of the trunk's inner convolutions."""
-    max_steps: int | None = None
-    max_seconds: float | None = None
-    """Wall time; with both, the one that is used up first ends the run."""
-    clip: float = 0.1
-    """Largest gradient norm that is followed as it is; a crop full of edges has ten
-    times the usual one."""
-    ema: float = 0.999
-    """Decay a step of the averaged weights, which are what is validated and kept."""
-    precision: TrainingPrecision = "fp32"
-    """Of the network's inner layers in training; weights, base and loss stay in
-    float32. bf16 halves the time of a step where the processor has AVX512-BF16."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.max_steps and not self.max_seconds:
-            raise SettingsError(
-                "the training has no end; give --max-steps, --max-time, or both"
-            )
-        if not self.scales or not set(self.scales) <= set(SCALES):
-            raise SettingsError(
-                f"the scales {self.scales} cannot be trained; choose among {SCALES}"
-            )
-
-    @property
-    def distinct_scales(self) -> tuple[int, ...]:
-        """Each scale once, the smallest first."""
-        return tuple(sorted(set(self.scales)))
 
 
 class Learner(LightningModule):

@@ -27,7 +27,8 @@ from cxr_sr.superres.models.layers import (
 from cxr_sr.superres.models.networks import Network, Trunk
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.training.quantise import QuantisedTrunk, write_int8
+from cxr_sr.training.int8_graph import write_int8
+from cxr_sr.training.quantise import QuantisedTrunk
 
 if TYPE_CHECKING:
     import onnx

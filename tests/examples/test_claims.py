@@ -13,7 +13,7 @@ from cxr_sr.evaluation.cases import Case
 from cxr_sr.evaluation.evaluate import Measurement
 from cxr_sr.evaluation.paired import Difference
 from cxr_sr.evaluation.protocol import Condition, Score
-from cxr_sr.training import fit as training
+from cxr_sr.training import run as training_run
 from tests.builders import structure, write_png
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -118,7 +118,7 @@ def test_seconds_are_shared_as_steps_are(claims):
     arms = importlib.import_module("claims_arms")
     given = budget(claims, max_steps=None, max_seconds=8.0)
     run = arms.run_of(claims.CLAIMS["multi-scale"].rivals[0], given, (2,), 4)
-    assert isinstance(run, training.Run)
+    assert isinstance(run, training_run.Run)
     assert (run.recipe.max_seconds, run.recipe.max_steps) == (2.0, None)
     assert run.recipe.seed == 3
 

@@ -21,24 +21,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cxr_sr.cli.train import Options, run_of
+from cxr_sr.cli.train.options import Options
+from cxr_sr.cli.train.request import run_of
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres import resample
 from cxr_sr.superres.models.networks import Hydra, Trunk, build, load_network
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.training.data.dataset import CropBatch, Sampling
 from cxr_sr.training.data.degrade import Degradation, degrade
-from cxr_sr.training.fit import Run, fit
-from cxr_sr.training.learner import (
-    Learner,
-    Recipe,
-    enlarge,
-    one_cycle,
-    psnr,
-    reconstruct,
-)
+from cxr_sr.training.fit import fit
+from cxr_sr.training.learner import Learner, enlarge, one_cycle, psnr, reconstruct
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.onnx import export
+from cxr_sr.training.run import Recipe, Run
 from cxr_sr.training.start import start_from, teacher_for
 from tests.builders import (
     noise,

@@ -11,12 +11,12 @@ from tests.builders import structure, tiny_model, tiny_spec
 torch = pytest.importorskip("torch")
 
 from cxr_sr.superres.models.networks import Trunk, build, load_network  # noqa: E402
+from cxr_sr.training.int8_graph import write_int8  # noqa: E402
 from cxr_sr.training.onnx import export_int8  # noqa: E402
 from cxr_sr.training.quantise import (  # noqa: E402
     HEADROOM,
     QuantisedTrunk,
     Rounding,
-    write_int8,
 )
 
 TOLERANCE = 0.04

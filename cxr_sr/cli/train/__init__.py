@@ -1,0 +1,1 @@
+"""`cxr-sr train`: the command, its options and its settings."""

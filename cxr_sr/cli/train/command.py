@@ -1,0 +1,23 @@
+"""`cxr-sr train`: train a network; leave its weights in a run folder."""
+
+from cxr_sr.cli import output
+from cxr_sr.cli.train.options import Options
+
+
+def train(options: Options) -> None:
+    """Train a network; print the path of its weights.
+
+    Give a budget with --max-steps, --max-time or both. To continue a run that was
+    stopped, repeat the command with --resume.
+    """
+    from cxr_sr.cli.train.request import run_of
+    from cxr_sr.training.fit import fit
+
+    model = fit(
+        options.data,
+        options.run,
+        run_of(options),
+        resume=options.resume,
+        quiet=options.quiet,
+    )
+    output.data(str(model.onnx))

@@ -1,0 +1,120 @@
+"""The settings of a training: what to train, on which crops, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cxr_sr.errors import SettingsError
+from cxr_sr.names import MULTIPLE, SCALES, LossName, Optimiser, TrainingPrecision
+from cxr_sr.superres.models.networks import network_class
+from cxr_sr.training.data.dataset import Sampling
+from cxr_sr.training.data.degrade import Degradation
+
+REGION_PX = 264
+"""Side of the region of an image that is shown, and of what is validated cheaply."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train, apart from the network and the data."""
+
+    scales: tuple[int, ...] = SCALES
+    """They take turns step by step, in this order; one named twice is trained twice as
+    often."""
+    degradation: Degradation = field(default_factory=Degradation)
+    loss: LossName = "mae+ms-ssim"
+    lr: float = 1e-3
+    """Peak learning rate of Adam; Muon's is MUON_RATE times that."""
+    optimiser: Optimiser = "adam"
+    """`muon` leaves to Adam what is not one of the trunk's inner convolutions."""
+    max_steps: int | None = None
+    max_seconds: float | None = None
+    """Wall time; with both, the one that is used up first ends the run."""
+    clip: float = 0.1
+    """Largest gradient norm that is followed as it is; a crop full of edges has ten
+    times the usual one."""
+    ema: float = 0.999
+    """Decay a step of the averaged weights, which are what is validated and kept."""
+    precision: TrainingPrecision = "fp32"
+    """Of the network's inner layers in training; weights, base and loss stay in
+    float32. bf16 halves the time of a step where the processor has AVX512-BF16."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.max_steps and not self.max_seconds:
+            raise SettingsError(
+                "the training has no end; give --max-steps, --max-time, or both"
+            )
+        if not self.scales or not set(self.scales) <= set(SCALES):
+            raise SettingsError(
+                f"the scales {self.scales} cannot be trained; choose among {SCALES}"
+            )
+
+    @property
+    def distinct_scales(self) -> tuple[int, ...]:
+        """Each scale once, the smallest first."""
+        return tuple(sorted(set(self.scales)))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides a training; stored as the run's settings.json."""
+
+    recipe: Recipe
+    model: str = "trunk"
+    """A key of `networks.NETWORKS`."""
+    name: str = ""
+    """Of the weights files; the network's, if none is given."""
+    network: dict[str, int] = field(default_factory=dict)
+    """Its settings: width, depth."""
+    sampling: Sampling = field(default_factory=Sampling)
+    batch: int = 4
+    """Crops a step, in each process."""
+    epoch_steps: int = 500
+    """Steps between validations; a killed run loses at most so many."""
+    patience: int | None = None
+    """Validations in a row without a better gain after which the run ends early."""
+    validation_images: int = 8
+    validation_px: int | None = REGION_PX
+    """Side of the most detailed part of an image, which is validated; None for all of
+    it."""
+    devices: int = 1
+    """Processes that share the work."""
+    threads: int = 0
+    """Threads of torch in each process; 0: its share of the processors that may be
+    used, or fewer where torch finds that better."""
+    quantise: bool = False
+    """Train a trunk to be rounded to int8, and write that as well."""
+    init: Path | None = None
+    """Weights to start from: those layers that fit, tails for other scales aside."""
+    synthetic: int = 0
+    """Synthetic images beside those of the data; see `training.data.synthetic`."""
+    teacher: str | None = None
+    """Name or weights of a model whose results count for half of the truth."""
+    again: bool = False
+    """Train on results of this package, too."""
+
+    def __post_init__(self) -> None:
+        self.sampling.sides(network_class(self.model).grid, self.recipe.scales)
+        if self.sampling.crop_px is None and self.batch > 1:
+            raise SettingsError(
+                f"whole images differ in size and cannot be seen {self.batch} at a "
+                "time; use --batch 1 (one image a step), or a --crop"
+            )
+        if self.quantise and self.recipe.precision != "fp32":
+            raise SettingsError(
+                f"--quantise with --precision {self.recipe.precision} would round "
+                "twice; leave the precision at fp32"
+            )
+
+    @property
+    def sides(self) -> dict[int, int | None]:
+        """For each scale the side of a crop on the fine grid; None: the whole image."""
+        grid = network_class(self.model).grid
+        return self.sampling.sides(grid, self.recipe.scales)
+
+    @property
+    def least_px(self) -> int:
+        """The shortest side an image must have to be trained on."""
+        return max(side or MULTIPLE for side in self.sides.values())

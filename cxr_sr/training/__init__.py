@@ -1,1 +1,1 @@
-"""Training: an index or a folder in, a run folder with weights out."""
+"""Train a network on an index or a folder; leave its weights in a run folder."""

@@ -1,14 +1,14 @@
-"""A run: from data to a folder of settings, checkpoints, curves and weights.
+"""Train a network; leave settings, checkpoints, curves and weights in a run folder.
 
 ::
 
-    RUN/settings.json   what was asked for, the data's hash, versions
+    RUN/settings.json   the settings, the hash of the data, versions
     RUN/metrics.csv     a row a validation; curves.png draws it; tensorboard/ too
     RUN/checkpoints/    last.ckpt to resume from, best.ckpt by validation
     RUN/MODEL.onnx, RUN/MODEL.safetensors   the best averaged weights
-    RUN/MODEL.int8.onnx   and these rounded, where they were trained for it
-    RUN/MODEL.md        their card: data, terms, budget, metrics, limits
-    RUN/validation_xS.png   what they make of a validation image: before | after | truth
+    RUN/MODEL.int8.onnx   the same for int8, if trained with --quantise
+    RUN/MODEL.md        the model card: data, terms, budget, metrics, limits
+    RUN/validation_xS.png   a validation image: before | after | truth
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from cxr_sr.training.run_folder.samples import draw_samples
 from cxr_sr.training.start import settle_normalisation, start_from, teacher_for
 
 BF16_ARITHMETIC = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16")
-"""What torch calls it: on x86 the first three, on ARM the last."""
+"""Torch's names of processor features: the first three on x86, the last on ARM."""
 log = logging.getLogger(__name__)
 
 
@@ -96,7 +96,7 @@ def fit(
         trainer = _trainer(folder, run, quiet=quiet)
         _train(trainer, learner, images, run, checkpoint)
     if not trainer.is_global_zero:
-        # Lightning started this process to share the training, which is over.
+        # Lightning started this process to share the training; it has no more to do.
         raise SystemExit
     _say(f"stopped after {learner.elapsed_s:.0f} s; writing the best weights")
     model = _export_best(folder, learner, run, training)
@@ -122,7 +122,7 @@ def _tell_levels(run: Run) -> None:
 
 
 def _tell_emulation(run: Run) -> None:
-    # torch before 2.11 does not say what the processor can do.
+    # torch before 2.11 has no list of the processor's features.
     able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     slow = bool(able) and not any(able.get(name) for name in BF16_ARITHMETIC)
     if run.recipe.precision == "bf16" and slow and leading():
@@ -175,7 +175,7 @@ def _teacher(network: Network, run: Run) -> Network | None:
 
 
 def _laid_out(network: Network) -> Network:
-    # Convolutions of many channels are a tenth faster so on a CPU, in bf16 a third.
+    # This layout makes wide convolutions a tenth faster on a CPU; in bf16, a third.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -253,10 +253,10 @@ def _train(
     try:
         trainer.fit(learner, batches, regions, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:
-        # So Lightning ends on Ctrl-C; the command line has its own way.
+        # Lightning raises this on Ctrl-C; the command line handles KeyboardInterrupt.
         raise KeyboardInterrupt from error
     except RuntimeError as error:
-        # Of a process that died, the others learn by a broken connection only.
+        # If a process dies, the others only see a broken connection.
         if run.devices == 1 or "gloo" not in str(error):
             raise
         raise TrainingError(
@@ -281,7 +281,7 @@ def _export_best(
 
 
 def _explain(folder: Path, model: Model, learner: Learner, regions: Regions) -> None:
-    """Write for people what the weights are and what they do."""
+    """Write the model card and the pictures."""
     text = model_card(model.spec, History(folder).rows())
     (folder / f"{model.spec.name}.md").write_text(text, encoding="utf-8")
     kinds = learner.recipe.degradation

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import onnx
 
 TOLERANCE = 0.04
-"""Largest difference of a written graph to torch, as a share of its range."""
+"""Largest allowed difference between graph and torch, as a share of the range."""
 NO_LIMIT = 1e30
 """Larger than any activation."""
 CHECKED_IMAGES = 8
-"""On so many the graph may differ from torch by more, but for one."""
+"""Number of noise images; the graph must agree with torch on at least one of them."""
 
 
 def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
@@ -64,10 +64,10 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
 def _check(trunk: QuantisedTrunk, path: Path) -> None:
     """Compare the written graph with torch on noise of half the usual contrast.
 
-    Processors without VNNI add products up in 16 bits, which stronger noise fills.
-    One sum on the edge of two codes, rounded to the other, changes all that follows by
-    the rounding's own noise. A graph that is right meets none of these in some image; a
-    wrong one is wrong in each.
+    Processors without VNNI add products in 16 bits, and stronger noise would overflow
+    them. A sum halfway between two codes may be rounded to either; the following layers
+    then differ by rounding noise. A correct graph agrees on an image without such sums;
+    a wrong graph agrees on none.
     """
     import onnxruntime
 
@@ -99,7 +99,7 @@ def _worst(trunk: QuantisedTrunk, image: Tensor, found: list[NDArray[Any]]) -> f
 
 
 class _Writer:
-    """Puts pairs of QuantizeLinear and DequantizeLinear into a graph, in order."""
+    """Inserts pairs of QuantizeLinear and DequantizeLinear into a graph, in order."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.graph = graph
@@ -107,7 +107,7 @@ class _Writer:
         self.stored: list[onnx.NodeProto] = []
 
     def round(self, name: str, rounding: Rounding) -> None:
-        """Note the two nodes that round the tensor `name`."""
+        """Record the two nodes that round the tensor `name`."""
         from onnx import helper
 
         kind = np.uint8 if rounding.codes == UNSIGNED else np.int8
@@ -122,7 +122,7 @@ class _Writer:
         ]
 
     def store(self, name: str, weights: Tensor) -> None:
-        """Replace float32 weights by codes, under the same name for the reader."""
+        """Replace float32 weights by codes and a node that restores them by name."""
         from onnx import helper
 
         old = next(w for w in self.graph.initializer if w.name == name)
@@ -136,13 +136,12 @@ class _Writer:
         self.stored.append(helper.make_node("DequantizeLinear", inputs, [name], axis=0))
 
     def rewire(self) -> None:
-        """Order the nodes anew, the convolutions on what was rounded for them.
+        """Put the nodes in order, with rounded inputs for the convolutions.
 
-        A Clip that clips nothing comes between such a convolution and its sum. OpenVINO
-        otherwise takes the scale of the convolution's codes through the sum, and
-        multiplies every second one by 1 in a pass over memory of its own: 3 % of the
-        time of `fine` on AVX2, more where int8 is faster. The Clip becomes part of the
-        convolution.
+        A Clip without effect is added between such a convolution and its sum; it
+        becomes part of the convolution. Without it, OpenVINO moves the scale of the
+        codes behind the sum, and needs one more pass over memory to multiply by 1: 3 %
+        of the time of `fine` on AVX2, more where int8 is faster.
         """
         from onnx import helper
 

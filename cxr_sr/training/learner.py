@@ -28,22 +28,22 @@ WARM_UP = 0.1
 FIRST_RATE, LAST_RATE = 0.1, 0.001
 """Learning rate at the start and the end, as a share of its peak."""
 MUON_RATE = 5.0
-"""Muon's learning rate for inner layers over Adam's for the others."""
+"""Muon's learning rate for inner layers, as a multiple of Adam's for the others."""
 TAUGHT_SHARE = 0.5
-"""Share of a teacher's results in the loss, beside the truth's."""
+"""Weight of the teacher's results in the loss; the truth has the rest."""
 
 
 class Learner(LightningModule):
     """Trains `network` and keeps a running average of its weights.
 
-    Everything drawn at random is drawn from the seed and the number of the step, so
-    that a resumed run goes on as the killed one would have.
+    All random choices depend only on the seed and the number of the step, so that a
+    resumed run continues exactly.
 
     Parameters
     ----------
-    network : what is trained
-    recipe : how
-    teacher : a trained network; what it makes of a crop counts for half of the truth
+    network : the network to train
+    recipe : how to train it
+    teacher : a trained network; its results have the weight `TAUGHT_SHARE` in the loss
 
     References
     ----------
@@ -56,7 +56,7 @@ class Learner(LightningModule):
         super().__init__()
         self.network = network
         self.recipe = recipe
-        # Not a module of this one: its weights belong into no checkpoint.
+        # Not a submodule, so that no checkpoint holds its weights.
         self.teach = partial(predict, teacher) if teacher else None
         self.average = AveragedModel(network, multi_avg_fn=_averaging(recipe.ema))
         self.average.requires_grad_(requires_grad=False)
@@ -74,7 +74,7 @@ class Learner(LightningModule):
 
     @property
     def progress(self) -> float:
-        """How much of the budget is used up, 0 to 1."""
+        """The share of the budget that is used up, 0 to 1."""
         steps, seconds = self.recipe.max_steps, self.recipe.max_seconds
         by_steps = self.global_step / steps if steps else 0.0
         # The last validation comes after the last step, and takes its time too.
@@ -214,7 +214,7 @@ def one_cycle(progress: float) -> float:
 
 
 def enlarge(coarse: Tensor, scale: int) -> Tensor:
-    """Return the bicubic image (a = -0.5) that every residual is added to."""
+    """Return the bicubic image (a = -0.5), to which the residual is added."""
     size = coarse.shape[-2] * scale, coarse.shape[-1] * scale
     return functional.interpolate(coarse, size=size, mode="bicubic", antialias=True)
 
@@ -236,21 +236,21 @@ def reconstruct(network: Network, coarse: Coarse, scale: int) -> Tensor:
 
 
 def gain_for(network: Network, batch: CropBatch, coarse: Coarse) -> Tensor:
-    """Return what a network sees `coarse` multiplied by: 1 unless it is quantised."""
+    """Return the gain of the network's input: 1 unless the network is quantised."""
     if not isinstance(network, QuantisedTrunk):
         return torch.ones(())
     return gains(batch.codes[:, 3], batch.fine, coarse.image)
 
 
 def restored(network: Network, batch: CropBatch, coarse: Coarse) -> Tensor:
-    """Return the super-resolved image of what was made of a batch, as in inference."""
+    """Return the super-resolved image of a coarse batch, as inference computes it."""
     gain = gain_for(network, batch, coarse)
     scale = batch.fine.shape[-1] // coarse.image.shape[-1]
     return reconstruct(network, coarse.times(gain), scale) / gain
 
 
 def psnr(output: Tensor, target: Tensor) -> Tensor:
-    """Return the peak signal-to-noise ratio in dB, the peak being one unit."""
+    """Return the peak signal-to-noise ratio in dB for a peak of one unit."""
     return -10 * functional.mse_loss(output, target).log10()
 
 
@@ -259,7 +259,7 @@ def _eased(x: float) -> float:
 
 
 def _averaging(decay: float) -> Any:  # noqa: ANN401 - torch calls it as it likes
-    """Return torch's averaging rule with a ramp, to forget the random start soon."""
+    """Return an averaging rule for torch; a ramp makes it forget the random start."""
 
     @torch.no_grad()
     def average(means: list[Tensor], values: list[Tensor], count: Tensor) -> None:

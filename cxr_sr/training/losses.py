@@ -1,4 +1,4 @@
-"""What a network is trained to make small."""
+"""The losses of training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch.nn import functional
 from cxr_sr.evaluation.metrics import LEVEL_WEIGHTS
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(output, target), both (N, C, H, W) in units -> a scalar, 0 for equal images."""
+"""Takes output and target, both (N, C, H, W) in units; returns a scalar, 0 if equal."""
 
 WINDOW_PX = 11
 WINDOW_SIGMA_PX = 1.5
 """The window of Wang et al., IEEE TIP 13 (2004)."""
 CHARBONNIER_EPSILON = 1e-3
 LEAST_CONTRAST = 1e-4
-"""Floor under a level's term: the slope of its fractional power is infinite at 0."""
+"""Least value of a level's term: the slope of its fractional power is infinite at 0."""
 
 
 def mae(output: Tensor, target: Tensor) -> Tensor:
@@ -60,9 +60,9 @@ def ms_ssim_levels(side_px: int) -> int:
 def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
     """Return the multi-scale structural similarity of unit images, averaged over all.
 
-    Where five levels do not fit, those that do are used, their weights scaled to
-    keep the sum (see `ms_ssim_levels`): pytorch-msssim's own `ms_ssim` refuses such
-    images, so that its levels are put together here.
+    If five levels do not fit, fewer are used, and their weights are scaled to the same
+    sum (see `ms_ssim_levels`). pytorch-msssim's own `ms_ssim` refuses such images, so
+    this function combines its levels.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An optimiser that takes steps of equal size in all directions of a layer."""
+"""Muon: an optimiser with steps of equal size in all directions of a layer."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Muon(torch.optim.Adam):
     """Muon for the convolutions given to it, Adam for all other parameters.
 
     A convolution's momentum, as a matrix (out, in x kernel), is replaced by the nearest
-    matrix with orthonormal rows. Each group holds its peak rate under `peak`; the
-    rate itself is to be set every step.
+    matrix with orthonormal rows. Each parameter group holds its peak rate in `peak`;
+    the caller sets the rate `lr` before every step.
 
     Parameters
     ----------
     convolutions : weights of more than one dimension
-    rest : everything else
-    lr, adam_lr : their peak rates
+    rest : all other parameters
+    lr, adam_lr : the peak rates of both
 
     References
     ----------
@@ -47,7 +47,7 @@ class Muon(torch.optim.Adam):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ANN401 - as torch has it
-        """Follow the gradients once."""
+        """Do one step."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -65,7 +65,7 @@ class Muon(torch.optim.Adam):
             return
         state = self.state[weight]
         if not state:
-            # Adam expects a count in every state that is loaded.
+            # Adam needs a step count in every state that is loaded.
             state["step"] = torch.tensor(0.0)
             state["momentum"] = torch.zeros_like(weight)
         state["step"] += 1
@@ -74,11 +74,11 @@ class Muon(torch.optim.Adam):
         ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov's
         step = orthogonal(ahead.flatten(1)).reshape(weight.shape)
         weight.sub_(step, alpha=lr)
-        weight.grad = None  # Adam passes over it
+        weight.grad = None  # so that Adam skips it
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Return a matrix (M, N) with the singular vectors of `matrix`, values near one.
+    """Return `matrix` (M, N) with all singular values near one.
 
     References
     ----------

@@ -1,8 +1,8 @@
-"""A trained network as files that any engine loads: safetensors and ONNX.
+"""Write a trained network as safetensors and ONNX files, for any engine.
 
-The ONNX graph is written operator by operator from the traced network: a dozen lines
-of graph that say exactly what the network does, without the exporter's stack traces
-and paths of the machine, and the same bytes every time.
+The ONNX graph is written operator by operator from the traced network. It is short, it
+has no stack traces or paths of this machine, as torch's exporter writes, and its bytes
+are the same every time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 OPSET = 17
 IR_VERSION = 8
-"""What came with opset 17 (ONNX 1.12, 2022): older runtimes still load it."""
+"""The IR version of opset 17 (ONNX 1.12, 2022), which older runtimes can load."""
 TOLERANCE = 1e-4
 """Largest difference to torch, in units, that a written graph may show."""
 
@@ -45,13 +45,13 @@ def export(network: Network, spec: ModelSpec, folder: Path) -> Model:
 
     Parameters
     ----------
-    network : with its final weights
-    spec : what is known of it; grid, radius and parameters are filled in
-    folder : exists
+    network : has its final weights
+    spec : its specification; this function fills in grid, radius and parameters
+    folder : an existing folder
 
     Returns
     -------
-    The model, its specification completed with both files' SHA-256.
+    The model; its specification has the SHA-256 of both files.
 
     Raises
     ------
@@ -76,8 +76,8 @@ def export_int8(
 
     Parameters
     ----------
-    trunk : with its final weights and ranges
-    plain : the same without rounding
+    trunk : has its final weights and ranges
+    plain : the same trunk without rounding
     spec, folder : as for `export`
 
     Raises
@@ -130,7 +130,7 @@ def _write_onnx(network: Network, spec: ModelSpec, path: Path) -> None:
 
 
 class _Heads(nn.Module):
-    """A network as one function of the image alone, with all its outputs."""
+    """A network as one function of the image, with the outputs of all scales."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -147,10 +147,10 @@ class _Heads(nn.Module):
 
 
 class _Tracer(fx.Tracer):
-    """Stops at layers that are one ONNX operator."""
+    """A tracer that does not enter layers with an ONNX operator of their own."""
 
     def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
-        """Tell whether `module` is an operator of its own."""
+        """Tell whether `module` has an ONNX operator of its own."""
         return type(module) in LAYERS or super().is_leaf_module(module, qualified_name)
 
 
@@ -183,7 +183,7 @@ def _graph_of(
 
 @dataclasses.dataclass(frozen=True)
 class _Operation:
-    """One ONNX operator, its inputs left out."""
+    """One ONNX operator without its inputs."""
 
     kind: str
     weights: dict[str, Tensor] = dataclasses.field(default_factory=dict)
@@ -258,7 +258,7 @@ def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 
 def _check(network: Network, path: Path) -> None:
-    """Compare the written graph with torch on noise, every output of it."""
+    """Compare every output of the written graph with torch on noise."""
     import onnxruntime
 
     random = torch.Generator().manual_seed(0)

@@ -5,9 +5,10 @@ convolution sees the full depth of the image, and the tails make the residual: b
 stay in float32, as do all sums. Rounding the features before a pair divides would
 save 20 to 40 % of the time in OpenVINO, and lose twice as many dB.
 
-A range is a number of units, so that a code is worth the same in a faint image as in
-a strong one. Each image is therefore given the usual contrast by a gain, which is
-divided out of the residual (see `superres.int8.gain`), in training as at inference.
+A range is fixed in units, so that a code has the same value in a faint image as in a
+strong one. Therefore each image is multiplied by a gain that gives it the usual
+contrast, and the residual is divided by it (see `superres.int8.gain`), in training and
+in inference.
 
 References
 ----------
@@ -27,15 +28,15 @@ from cxr_sr.superres.int8.saturation import LESS
 from cxr_sr.superres.models.networks import Network, Trunk
 
 SIGNED, UNSIGNED = (-127, 127), (0, 255)
-"""Codes of features and weights, and of what comes out of a ReLU."""
+"""Least and largest code of features and weights, and of the output of a ReLU."""
 EMA = 0.99
-"""Decay a step of an activation's range, once it has been seen."""
+"""Decay of an activation's range in each step after the first."""
 HEADROOM = 1.5
-"""Range over the largest activation of an average step. Without any, the edges of
-markers are cut off, which cost 1 to 1.7 dB at x2 where there are such; with four times
-the range 0.3 dB were lost everywhere: a usual activation is below one code already."""
+"""Range divided by the largest activation of an average step. With 1, the edges of
+markers saturate, which costs 1 to 1.7 dB at x2 on images with markers. With 4, all
+images lose 0.3 dB: a usual activation is already less than one code."""
 STRONG_EDGE = 1.2
-"""Units times gain from one pixel to the next, beyond which a crop has less gain."""
+"""Difference of neighbours, in units times gain; a crop with more gets less gain."""
 
 
 class Rounding(nn.Module):

@@ -1,8 +1,9 @@
-"""One gain for each image, so that int8 sees images of every contrast alike.
+"""One gain for each image, so that int8 works for images of any contrast.
 
-Codes of int8 are worth a fixed number of units: of a faint image they would keep
-little. A trunk without biases gives `gain` times the residual for `gain` times the
-image, so that the image can be brought to the contrast its codes were made for.
+An int8 code stands for a fixed number of units, which would lose the detail of a faint
+image. A trunk without biases gives `gain` times the residual for `gain` times the
+image. So the image is multiplied by a gain that gives it the contrast for which the
+codes were made.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from numpy.typing import NDArray
 from cxr_sr.superres.canvas import STRIP_ROWS
 
 USUAL_CONTRAST = 2.0**-6
-"""Units from one pixel to the next in a radiograph, on average: the gain is 1 there."""
+"""Mean difference of neighbours in a usual radiograph, in units; its gain is 1."""
 EXPONENTS = (-16, 16)
-"""Of the least and the largest gain."""
+"""Exponents of 2 of the least and the largest gain."""
 
 
 def contrast_of(planes: NDArray[Any]) -> float:
-    """Return the mean absolute difference of neighbours, those down and those across.
+    """Return the mean absolute difference of vertical and horizontal neighbours.
 
-    It is the same whatever tiles or threads an image is computed with.
+    It does not depend on tiles or threads.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def contrast_of(planes: NDArray[Any]) -> float:
 
     Returns
     -------
-    In what `planes` is in; 0 for a constant image or a single pixel
+    The mean, in the units of `planes`; 0 for a constant image or a single pixel
     """
     total, count = 0.0, 0
     for row in range(0, planes.shape[1], STRIP_ROWS):
@@ -48,7 +49,7 @@ def contrast_of(planes: NDArray[Any]) -> float:
 def gain_of(contrast: float) -> float:
     """Return the power of two that brings a contrast (units) nearest to the usual.
 
-    Powers of two change no digit of a float32. A constant image has the gain 1.
+    A power of two changes no digit of a float32. A constant image has the gain 1.
     """
     if not 0 < contrast < math.inf:
         return 1.0

@@ -1,12 +1,11 @@
-"""Where an image is too strong for its codes, compute it again with less gain.
+"""Compute the strong parts of an image again with less gain.
 
-The gain of an image (`contrast`) is that of its usual detail. The edges of markers,
-text and collimators are many times as strong: around them int8 saturates, which shows
-in a large residual. They are few, so that computing their neighbourhood again costs
-little, while giving the whole image less gain would take its detail from it.
+The gain of an image (see `gain`) suits its usual detail. The edges of markers, text and
+collimators are many times stronger: int8 saturates there, which a large residual shows.
+Such edges are few, so that it costs little to compute their neighbourhood again. Less
+gain for the whole image would cost detail everywhere.
 
-Every pixel decides for itself, by what lies within `SPREAD_PX` of it: tiles make no
-difference.
+Each pixel depends only on pixels within `SPREAD_PX`, so that tiles make no difference.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 MORE_GAIN = {2: 2.0}
-"""Gain of an image, times that which the ranges were learned with, by the scale; else
-4. Detail has one or two bits more so, and more of the image is computed again. At x2 a
-gain of 4 lets codes saturate where the residual does not show it."""
+"""First gain of an image at a scale, as a multiple of the gain in training; 4 for other
+scales. It gives detail one or two bits more, and more of the image is computed again.
+At x2, a factor of 4 makes codes saturate without a large residual that shows it."""
 SPREAD_PX = 4
-"""So far around it, in input pixels, what saturated reaches."""
+"""Distance in input pixels to which a saturated code has an effect."""
 LESS = 0.25
-"""Gain of another computation, as a share of that of the one before."""
+"""Gain of each further computation, as a share of the previous gain."""
 MOST_TIMES = 8
-"""Computations at most; the last has a gain 65,536 times less than the first."""
+"""Most further computations; the last gain is 65,536 times less than the first."""
 CELL_PX = 16
-"""Parts computed again are whole cells, so that their shapes recur: an engine prepares
-itself for each new one."""
+"""Side of a cell. Whole cells are computed again, so that few shapes occur: an engine
+needs time to prepare for each new shape."""
 
 
 def first_gain(usual: float, scale: int) -> float:
-    """Return the gain of an image to begin with, of that of its usual detail."""
+    """Return the first gain of an image; `usual` is the gain that suits its detail."""
     return usual * MORE_GAIN.get(scale, 4.0)
 
 
@@ -51,16 +50,16 @@ def without_saturation(
     radius_px: int,
     limit: float,
 ) -> Array:
-    """Return the residual of an image, strong parts of it computed with less gain.
+    """Return the residual of an image; compute its strong parts with less gain.
 
     Parameters
     ----------
-    network : gives the residual (N, C, s h, s w) of (N, C, h, w), both in units times
+    network : returns the residual (N, C, s h, s w) of (N, C, h, w), both in units times
         the gain
     image : (N, C, h, w) units
-    gain : a power of two, for all but the strong parts
-    radius_px : how many input pixels away a residual looks
-    limit : largest residual, in units times the gain, that is not computed again
+    gain : the first gain, a power of two
+    radius_px : radius of the network's receptive field, in input pixels
+    limit : residuals above it, in units times the gain, are computed again
 
     Returns
     -------
@@ -91,7 +90,7 @@ def _residual(network: Callable[[Array], Array], image: Array, gain: float) -> A
 
 
 def _strong(residual: Array, most: float, scale: int) -> Mask:
-    """Return for every input pixel (h, w) whether any residual in it is too large."""
+    """Return a mask (h, w) of the input pixels with a residual that is too large."""
     rows, columns = (side // scale for side in residual.shape[-2:])
     if max(residual.max(initial=0), -residual.min(initial=0)) <= most:
         return np.zeros((rows, columns), bool)  # so it is nearly everywhere
@@ -100,7 +99,7 @@ def _strong(residual: Array, most: float, scale: int) -> Mask:
 
 
 def _spread(strong: Mask) -> Mask:
-    """Return what lies within a square of `SPREAD_PX` around."""
+    """Return the mask grown by `SPREAD_PX` on all sides."""
     width = 2 * SPREAD_PX + 1
     padded = np.pad(strong, SPREAD_PX)
     down = _any(sliding_window_view(padded, width, 0), (-1,))
@@ -108,7 +107,7 @@ def _spread(strong: Mask) -> Mask:
 
 
 def _tiles(around: Mask, radius_px: int) -> Iterator[Tile]:
-    """Yield tiles of whole cells that cover a mask, or one of all if that is less."""
+    """Yield tiles of whole cells that cover a mask; one tile of all if that is less."""
     rows, columns = around.shape
     boxes = list(_boxes(_cells(around)))
     areas = [np.prod([s.stop - s.start + 2 * radius_px for s in box]) for box in boxes]
@@ -120,7 +119,7 @@ def _tiles(around: Mask, radius_px: int) -> Iterator[Tile]:
 
 
 def _cells(around: Mask) -> Mask:
-    """Return which cells of `CELL_PX` hold any of a mask (h, w)."""
+    """Return a mask of the cells that hold a pixel of a mask (h, w)."""
     margins = [(0, -side % CELL_PX) for side in around.shape]
     padded = np.pad(around, margins)
     rows, columns = (side // CELL_PX for side in padded.shape)

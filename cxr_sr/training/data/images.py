@@ -1,4 +1,4 @@
-"""Which images to train on and which to measure with; decoded once, kept in memory."""
+"""The images for training and validation, decoded once and kept in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """One decoded image, kept as stored values: a quarter of its float32 size."""
+    """One decoded image, kept as stored values to save memory."""
 
     stored: NDArray[np.integer[Any]]
     """(H, W), or (H, W, 3) for RGB."""
@@ -70,18 +70,17 @@ class Image:
 
 
 def read_entries(data: Path) -> list[Entry]:
-    """Return what an index (CSV) or a folder lists.
+    """Return the images of an index (CSV) or a folder.
 
-    A folder without an index of its own is walked, and a tenth of its files, chosen
-    by the hashes of their names, is kept for validation. Only an index can keep one
-    patient's images on one side.
+    A tenth of a folder without an index is for validation; the hashes of the file names
+    decide. Only an index can keep all images of a patient in one split.
 
     Raises
     ------
     TrainingError
-        If there is nothing.
+        If there is no image.
     SettingsError
-        If the index is unreadable, lacks a column, or has a patient on two sides.
+        If the index is unreadable, lacks a column, or has a patient in two splits.
     """
     index = find_index(data)
     entries = split_folder(data) if index is None else read_index(index)
@@ -96,14 +95,14 @@ def read_entries(data: Path) -> list[Entry]:
 def load(
     entries: Iterable[Entry], least_px: int, count: int, *, again: bool = False
 ) -> list[Image]:
-    """Decode the first `count` usable images, reporting each one left out.
+    """Decode the first `count` usable images; report each image that is left out.
 
     Parameters
     ----------
-    entries : what to read
-    least_px : the shortest side an image must have
-    count : how many are wanted
-    again : take results of this package, too
+    entries : the images to read
+    least_px : least length of a side
+    count : most images to return
+    again : take results of cxr-sr, too
     """
     images: list[Image] = []
     for entry in entries:

@@ -1,8 +1,8 @@
-"""Markers and shutters drawn into training crops, as consoles and lead leave them.
+"""Draw markers and shutters into training crops.
 
-They cover a hundredth of a radiograph and hold up to nine tenths of what is wrong with
-its enlargement; a few hundred radiographs show too few of them to learn from. Drawn
-are text burned in by the console (with or without a shadow), letters of lead (turned,
+Markers cover a hundredth of a radiograph, but up to nine tenths of the error of its
+enlargement. A few hundred radiographs have too few of them to learn from. This module
+draws text that a console burned in (with or without a shadow), lead letters (turned,
 mirrored, translucent, or cut out of a plate), and the edges of shutters.
 """
 
@@ -57,7 +57,7 @@ def draw_markers(
     ----------
     unit : (C, H, W) in units
     span : the least and the largest value that the image can store, in units
-    random : what everything is drawn from
+    random : the source of all random numbers
     """
     marked = unit.copy()
     for _ in range(1 + min(unit.shape[1:]) // CROP_PX):

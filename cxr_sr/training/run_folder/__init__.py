@@ -1,1 +1,1 @@
-"""The files a training run leaves, and its lines on the screen."""
+"""The files of a training run, and its progress on the screen."""

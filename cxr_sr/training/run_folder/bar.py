@@ -19,7 +19,7 @@ from cxr_sr.training.learner import Learner
 
 
 class Bar(Callback):
-    """Shows how much of the budget, be it steps or wall time, is used up."""
+    """Shows the share of the budget (steps or wall time) that is used up."""
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(
@@ -34,7 +34,7 @@ class Bar(Callback):
         self._gain = ""
 
     def on_train_start(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
-        """Appear."""
+        """Show the bar."""
         self._bar.start()
 
     def on_train_batch_end(
@@ -43,7 +43,7 @@ class Bar(Callback):
         learner: LightningModule,
         *_: Any,  # noqa: ANN401 - Lightning's
     ) -> None:
-        """Move on."""
+        """Update the bar."""
         if not isinstance(learner, Learner):
             return
         loss = f"step {trainer.global_step}, loss {learner.latest['loss']:.4f}"
@@ -52,12 +52,12 @@ class Bar(Callback):
         )
 
     def on_validation_end(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
-        """Take over the newest gain."""
+        """Show the newest gain."""
         gain = float(trainer.callback_metrics["gain"])
         self._gain = f", {gain:+.2f} dB over bicubic"
 
     def on_train_end(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
-        """Stay as it is."""
+        """Stop the bar; it stays on the screen."""
         self._bar.stop()
 
     def on_exception(
@@ -66,5 +66,5 @@ class Bar(Callback):
         learner: LightningModule,  # noqa: ARG002
         exception: BaseException,  # noqa: ARG002
     ) -> None:
-        """Give the terminal back."""
+        """Stop the bar after an error."""
         self._bar.stop()

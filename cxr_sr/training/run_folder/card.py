@@ -1,4 +1,4 @@
-"""The model card: what weights are, where they come from, what they cannot do.
+"""The model card: the purpose, origin and limits of trained weights.
 
 References
 ----------
@@ -25,7 +25,7 @@ NOISE_UNSEEN = (
 )
 
 RISING_DB = 0.01
-"""Mean gain in the last quarter of a run, from which on its curve is said to rise."""
+"""Least gain in the last quarter of a run whose card says that the curve rose."""
 
 
 def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
@@ -33,8 +33,8 @@ def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
 
     Parameters
     ----------
-    spec : with its hashes, and what `fit` notes of a training
-    rows : the curve, a row a validation, as in metrics.csv
+    spec : has its hashes and the facts about the training from `fit`
+    rows : the rows of metrics.csv, one for each validation
     """
     training = spec.training
     best = next(r for r in rows if int(r["step"]) == training["steps"])
@@ -100,7 +100,7 @@ def _course(training: dict[str, Any]) -> str:
 
 
 def _curve(rows: Sequence[Row], best: Row) -> str:
-    """Say whether more training would have helped."""
+    """Return a sentence about whether more training would have helped."""
     if best is not rows[-1]:
         return (
             f"The curve (metrics.csv) had its top at step {int(best['step']):,} of "
@@ -116,7 +116,7 @@ def _curve(rows: Sequence[Row], best: Row) -> str:
 
 
 def _waiting(rows: Sequence[Row]) -> str:
-    """Say how much of the time the processor had nothing to compute."""
+    """Return a sentence about the time that the processor waited for data."""
     known = [float(row["waiting"]) for row in rows if row.get("waiting")]
     if not known:
         return ""

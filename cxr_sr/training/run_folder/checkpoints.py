@@ -1,4 +1,4 @@
-"""Checkpoints that are there whole or not at all, and what to go on from."""
+"""Write checkpoints without leaving partial ones, and find the one to resume from."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cxr_sr.errors import TrainingError
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place first, so that the old one is kept.
+    """Writes a checkpoint to a temporary file in the same folder, then renames it.
 
-    Lightning's own writes it to the system's temporary folder and moves it: to
-    another file system, such a move can break off halfway, over the old one.
+    Lightning writes to the system's temporary folder and moves the file. A move to
+    another file system can stop halfway and destroy the old checkpoint.
     """
 
     def save_checkpoint(
@@ -48,12 +48,12 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 def start_of(folder: Path, *, resume: bool) -> Path | None:
-    """Return the checkpoint that a run goes on from, None for a new one.
+    """Return the checkpoint to resume from; None for a new run.
 
     Raises
     ------
     TrainingError
-        If there is none to resume from, or the folder holds a run already.
+        If there is no checkpoint to resume from, or a new run's folder holds a run.
     """
     last = folder / "checkpoints" / "last.ckpt"
     if resume and not last.exists():
@@ -70,5 +70,5 @@ def start_of(folder: Path, *, resume: bool) -> Path | None:
 
 
 def leading() -> bool:
-    """Tell whether this is not a process that Lightning started to share the work."""
+    """Tell whether this is the first process, not one that Lightning started."""
     return os.environ.get("LOCAL_RANK", "0") == "0"

@@ -1,4 +1,4 @@
-"""The curve of a run: a table that grows, and a picture of it."""
+"""The curve of a run: metrics.csv and curves.png."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = dict[str, str]
 
 
 class Clock:
-    """Tells which share of the time between steps was spent waiting for data."""
+    """Measures the share of the time between steps that is spent waiting for data."""
 
     def __init__(self) -> None:
         self._waited = self._worked = 0.0
@@ -23,7 +23,7 @@ class Clock:
 
     @property
     def share(self) -> float:
-        """0 to 1, over the steps so far."""
+        """The share so far, 0 to 1."""
         return self._waited / max(self._waited + self._worked, 1e-9)
 
     def works(self) -> None:
@@ -57,15 +57,15 @@ class History(Callback):
             _write(self.table, kept)
 
     def on_train_epoch_start(self, *_: Any) -> None:  # noqa: ANN401 - Lightning's
-        """Begin to time what passes until the next validation."""
+        """Begin to measure the time until the next validation."""
         self._clock = Clock()
 
     def on_train_batch_start(self, *_: Any) -> None:  # noqa: ANN401 - Lightning's
-        """Note that a batch has come."""
+        """Record that a batch has come."""
         self._clock.works()
 
     def on_train_batch_end(self, *_: Any) -> None:  # noqa: ANN401 - Lightning's
-        """Note that the next one is asked for."""
+        """Record that the next batch is requested."""
         self._clock.waits()
 
     def on_validation_end(self, trainer: Trainer, learner: LightningModule) -> None:
@@ -82,7 +82,7 @@ class History(Callback):
         draw(rows, self.picture)
 
     def rows(self) -> list[Row]:
-        """Return the table as it stands."""
+        """Return the rows of the table."""
         if not self.table.exists():
             return []
         with self.table.open(newline="", encoding="utf-8") as file:
@@ -108,7 +108,7 @@ def draw(rows: list[Row], picture: Path) -> None:
 
 
 def _write(table: Path, rows: list[Row]) -> None:
-    """Replace the table whole, so that a kill leaves the old one or the new one."""
+    """Replace the table; a kill leaves either the old one or the new one."""
     partial = table.with_suffix(".part")
     with partial.open("w", newline="", encoding="utf-8") as file:
         # A run begun by an older version has rows with fewer columns.

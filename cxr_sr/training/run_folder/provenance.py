@@ -1,4 +1,4 @@
-"""What a weights file has to say about where it comes from."""
+"""The provenance in a weights file: data, terms, hash and versions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def provenance(splits: dict[str, list[Image]]) -> dict[str, Any]:
 
 
 def data_hash(images: Sequence[Image]) -> str:
-    """Return a SHA-256 over the decoded pixels, in order: names do not count."""
+    """Return a SHA-256 of the decoded pixels, in order; file names do not matter."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(repr((image.stored.shape, image.stored.dtype.str)).encode())
@@ -48,19 +48,19 @@ def data_hash(images: Sequence[Image]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what computed."""
+    """Return the versions of the packages that computed."""
     from cxr_sr import __version__
 
     return {"cxr-sr": __version__} | {name: version(name) for name in PACKAGES}
 
 
 def check_same(folder: Path, training: dict[str, Any]) -> None:
-    """Refuse to go on with other data or another network; the rest may change.
+    """Refuse to resume with other data or another network; other settings may change.
 
     Parameters
     ----------
-    folder : of the run that is to go on, with its settings.json
-    training : what that file would say now
+    folder : the folder of the run, which holds its settings.json
+    training : the contents of a settings.json now
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a network makes of a validation image, as pictures."""
+"""Draw pictures of a network's results on a validation image."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def draw_samples(
 
     Parameters
     ----------
-    folder : gets a validation_xS.png for each scale S
-    region : a single one; what is lost in it is lost as in validation
+    folder : folder for a validation_xS.png of each scale S
+    region : a single region; it is degraded as in validation
     """
     written = []
     for scale in network.scales:
@@ -39,8 +39,8 @@ def draw_samples(
 
 
 def _draw(picture: Path, scale: int, images: tuple[Tensor, Tensor, Tensor]) -> None:
-    """Draw three images (1, C, H, W), all in the window of the last, the truth."""
-    # Not pyplot: no window system is asked for, no figure is left behind.
+    """Draw three images (1, C, H, W), all in the window of the last one, the truth."""
+    # Not pyplot: it needs a window system and keeps figures.
     from matplotlib.figure import Figure
 
     truth = images[-1]

@@ -32,7 +32,7 @@ class PixelFormat:
     signed: bool
     """Two's complement (PixelRepresentation 1)."""
     photometric: Photometric
-    """MONOCHROME1 shows its minimum white; it is never inverted in what is stored."""
+    """MONOCHROME1 shows its minimum white; stored values are never inverted."""
 
     @property
     def minimum(self) -> int:
@@ -56,7 +56,7 @@ class Geometry:
     """Where the pixels lie, in millimetres; (row, column) order throughout."""
 
     spacing_mm: tuple[float, float] | None = None
-    """Distance between pixel centres; None where the source states none."""
+    """Distance between pixel centres; None if the source states none."""
     origin_mm: tuple[float, float] = (0.0, 0.0)
     """Centre of the first pixel; only raster formats such as MHA state it."""
 
@@ -76,10 +76,10 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Derivation:
-    """What was done to a radiograph; everything a header or a report says of it."""
+    """How a radiograph was upscaled: the facts for headers and reports."""
 
     factors: tuple[float, float]
-    """Pixels of the output for one of the input, along columns and along rows."""
+    """Pixels of the output for each of the input, along columns and along rows."""
     model: str
     """Name of the model, as in `cxr-sr models`."""
     weights_sha256: str
@@ -96,9 +96,9 @@ class Derivation:
     consistency_rms: float
     """Root mean square of the same."""
     minimum: int
-    """Smallest stored value of the output, padding left out."""
+    """Least stored value of the output, without padding."""
     maximum: int
-    """Largest stored value of the output, padding left out."""
+    """Largest stored value of the output, without padding."""
     noise_sigma: float = 0.0
     """Standard deviation of the input's own noise, in stored codes, in the median over
     its levels; 0 where it has none, or where it was not asked for."""
@@ -129,7 +129,7 @@ class Derivation:
 
 
 class Header(Protocol):
-    """What a file says besides its pixels; opaque to all but `cxr_sr.formats`."""
+    """The facts of a file besides its pixels; only `cxr_sr.formats` looks inside."""
 
     def derived(
         self, derivation: Derivation, shape: tuple[int, ...], now: datetime
@@ -187,7 +187,7 @@ class Radiograph:
     def pixels_sha256(self) -> str:
         """SHA-256 of shape and stored values, in hexadecimal.
 
-        The same however a file codes them; other pixels have another.
+        It does not depend on the coding of the file.
         """
         pixels = np.ascontiguousarray(self.pixels, self.pixels.dtype.newbyteorder("<"))
         digest = hashlib.sha256(f"{pixels.shape} {pixels.dtype.str}".encode())

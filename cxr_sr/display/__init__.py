@@ -1,1 +1,1 @@
-"""Radiographs as a screen shows them: gray values, square pixels, a picture file."""
+"""Radiographs for display: gray values of a screen, square pixels."""

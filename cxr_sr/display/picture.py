@@ -1,6 +1,6 @@
-"""A radiograph as a picture: what a screen should show, at the size that is wanted.
+"""Make a picture of a radiograph: the gray values of a screen, at a requested size.
 
-For classifiers and for people; such a picture holds no stored values any more.
+Pictures are for classifiers and for people; they do not hold stored values.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from cxr_sr.superres.resize import resize
 from cxr_sr.superres.target import LongSide, Spacing
 
 PictureSize = Spacing | LongSide | None
-"""None: as it is, except that pixels which are not square become so."""
+"""None: the size of the image; pixels that are not square are made square."""
 Gray = NDArray[np.unsignedinteger[Any]]
 
 MOST_PIXELS = 1 << 29
-"""Larger enlargements are taken for a slip: the longest result of x8 is as large."""
+"""Longest side of a picture; x8 gives no longer one, so more is a typing error."""
 
 
 @dataclass(frozen=True)
 class View:
-    """How a radiograph is to be shown."""
+    """How to show a radiograph."""
 
     bits: Literal[8, 16] = 8
     window: Choice = None
-    """What is shown as gray, see `render`."""
+    """The window, see `render`."""
     size: PictureSize = None
 
 
 def picture_of(radiograph: Radiograph, view: View) -> Radiograph:
-    """Return what a screen should show, with square pixels.
+    """Return a radiograph's gray values on a screen, with square pixels.
 
-    The gray values are made first, as the picture would be reduced that a workstation
-    exports; they are resampled at 16 bits, antialiased bicubic.
+    First the gray values are computed, then they are resampled at 16 bits (bicubic,
+    antialiased), as if a picture of a workstation were resampled.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def picture_of(radiograph: Radiograph, view: View) -> Radiograph:
     Raises
     ------
     SettingsError
-        If a spacing is asked of an image that states none, the size is absurd, or the
+        If a spacing is requested but the image states none, the size is absurd, or the
         file has no such window.
     """
     side = _side(radiograph, view.size)
@@ -73,8 +73,8 @@ def resampled(
 
     Parameters
     ----------
-    factors : new pixels for an old one, along columns and along rows; by default the
-        edges of the picture stay where they are
+    factors : new pixels for each old one, along columns and along rows; by default, the
+        edges of the picture stay in place
     """
     resized = resize(gray, shape, _format(gray), None, factors)
     picture: Gray = resized.astype(gray.dtype)
@@ -119,7 +119,7 @@ def _side(radiograph: Radiograph, size: PictureSize) -> float:
 
 
 def _factors(radiograph: Radiograph, size: PictureSize) -> tuple[float, float] | None:
-    """Return what gives an exact spacing; None where the extent is to stay."""
+    """Return the factors that give an exact spacing; None to keep the extent."""
     if not isinstance(size, Spacing):
         return None
     down, across = pixel_size(radiograph)
@@ -129,7 +129,7 @@ def _factors(radiograph: Radiograph, size: PictureSize) -> tuple[float, float] |
 def _geometry(
     radiograph: Radiograph, shape: tuple[int, int], size: PictureSize
 ) -> Geometry:
-    """Return the spacing that was asked for, or that of the same extent."""
+    """Return the requested spacing, or the spacing for the same extent."""
     spacing = radiograph.geometry.spacing_mm
     if spacing is None or min(spacing) <= 0:
         return Geometry()

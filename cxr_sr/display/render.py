@@ -1,7 +1,7 @@
-"""The gray values that a screen should show: for pictures, never for what is stored.
+"""Compute the gray values that a screen shows; they are for pictures only.
 
-The grayscale pipeline of DICOM works on each pixel by itself. So it is run once over
-all values that can be stored, and the image is looked up in the result.
+The grayscale pipeline of DICOM treats each pixel alone. So it runs once over all
+possible stored values, which gives a table; each pixel is looked up in the table.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from cxr_sr.radiograph import Radiograph
 
 Values = NDArray[np.float64]
 Choice = int | Window | Literal["full"] | None
-"""Index among the file's windows; a window, over which gray rises in a straight line
-from center - width / 2 to center + width / 2; the range of the image; or, as None, what
-the file says: its VOI LUT, else its first valid window."""
+"""An index of the file's windows; or a window, in which gray rises in a straight line
+from center - width / 2 to center + width / 2; or "full", the range of the image; or
+None, the file's VOI LUT, else its first valid window."""
 
 WHITE = 2**16 - 1
 """White in 16 bits."""
@@ -43,15 +43,15 @@ def render(
     bits: Literal[8, 16] = 8,
     window: Choice = None,
 ) -> NDArray[np.unsignedinteger[Any]]:
-    """Return what a screen should show, 0 black and 2**bits - 1 white.
+    """Return the gray values on a screen: 0 is black, 2**bits - 1 is white.
 
-    Modality LUT or rescale, then VOI LUT or window, then the polarity. An RGB image is
-    only brought to the number of bits.
+    Applies the modality LUT or rescale, then the VOI LUT or window, then the polarity.
+    An RGB image only gets the number of bits.
 
     Parameters
     ----------
-    window : what to show as gray. A default that is missing, invalid, or wholly
-        outside of the image is replaced by the range of the image.
+    window : the window to apply. If it is None and the file's window is missing,
+        invalid or outside the image's values, the range of the image is used.
 
     Returns
     -------
@@ -86,14 +86,14 @@ def _shown(radiograph: Radiograph, stored: Values, window: Choice) -> Values:
     present = units[first : last + 1]
     shown = _voi(units, present, dataset, window)
     inverse = text(dataset, "PresentationLUTShape") == "INVERSE"
-    # One inversion, said twice in a DX: PS3.3 C.8.11.3.1.2.
+    # A DX states one inversion in two attributes: PS3.3 C.8.11.3.1.2.
     if inverse or radiograph.format.photometric == "MONOCHROME1":
         shown = 1 - shown
     return shown
 
 
 def _extremes(radiograph: Radiograph) -> tuple[int, int]:
-    """Return the smallest and largest stored value that is image, not padding."""
+    """Return the least and the largest stored value that is no padding."""
     pixels = radiograph.pixels
     if radiograph.padding is not None:
         low, high = radiograph.padding
@@ -175,14 +175,14 @@ class _Table:
     """A lookup table of PS3.3 C.11.1.1 or C.11.2.1.1."""
 
     first: int
-    """The value that the first entry is for."""
+    """The input value of the first entry."""
     entries: Values
     top: float
-    """The largest value that an entry can have."""
+    """The largest possible value of an entry."""
 
     @classmethod
     def of(cls, header: Dataset, keyword: str, signed: bool) -> _Table | None:  # noqa: FBT001
-        """Return the first table of a sequence; None if there is none to be used."""
+        """Return the first table of a sequence; None if it has no usable table."""
         sequence = items(header, keyword)
         if not sequence:
             return None
@@ -199,7 +199,7 @@ class _Table:
         return cls(first, entries, max(2**depth - 1, float(entries.max())))
 
     def apply(self, values: Values) -> Values:
-        """Look values up; those beyond an end get the entry at that end."""
+        """Look values up; a value beyond an end gets the entry at that end."""
         index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1)
         found: Values = self.entries[index.astype(np.intp)]
         return found
@@ -220,7 +220,7 @@ def _looked_up(
     minimum: int,
     table: NDArray[np.unsignedinteger[Any]],
 ) -> NDArray[np.unsignedinteger[Any]]:
-    """Return table[pixels - minimum]; some rows at a time, for numpy widens indices."""
+    """Return table[pixels - minimum], by blocks of rows: numpy's indices are large."""
     shown = np.empty(pixels.shape, table.dtype)
     for start in range(0, len(pixels), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)

@@ -1,4 +1,4 @@
-"""How many tiles of what size are computed at a time, within the memory allowed."""
+"""Choose the number and the size of tiles for the memory allowed."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.settings import Settings
 
 BASELINE_MB = 300
-"""What the process itself takes: interpreter, libraries, weights, the input."""
+"""Memory of the process itself in MB: interpreter, libraries, weights, input."""
 
 CHAIN_BYTES = 64
-"""Working memory of the chain for an output pixel of a tile: float32 and float64
+"""Working memory of the chain for each output pixel of a tile: float32 and float64
 copies of base, residual, projection and codes."""
 NETWORK_BYTES = 3600
-"""Working memory of a network for a pixel of its own grid. ONNX Runtime holds most of
-a trunk's layers, as torch does hydra's two widest."""
+"""Working memory of a network for each pixel of its own grid. ONNX Runtime holds most
+layers of a trunk, torch the two widest layers of hydra."""
 OPENVINO_BYTES = {"input": 700, "output": 1600}
-"""OpenVINO holds three layers of a trunk (48 channels), and hydra's two widest."""
+"""The same for OpenVINO, which holds three layers of a trunk (48 channels), and the two
+widest layers of hydra."""
 SMALLEST_TILE_PX = 32
 LARGEST_TILE_PX = 512
-"""Beyond this the halo costs little, and the processor's caches are left behind."""
+"""Larger tiles save little of the halo, and do not fit the processor's caches."""
 
 
 def threads_of(settings: Settings) -> int:
-    """Return how many tiles are computed at a time."""
+    """Return the number of tiles that are computed at a time."""
     return settings.threads or processors.available()
 
 

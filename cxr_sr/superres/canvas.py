@@ -1,4 +1,4 @@
-"""Where large outputs live while they are made."""
+"""Memory for large outputs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 IN_MEMORY_BYTES = 64 << 20
 """A larger output lives in an unnamed temporary file, so that it can be paged out."""
 STRIP_ROWS = 256
-"""Rows that are worked on at a time where a whole output would not fit."""
+"""Rows that are processed at a time, where a copy of the whole output would not fit."""
 
 
 def canvas(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array to write into; a large one is backed by a temporary file.
+    """Return an array to write to; a large one is backed by a temporary file.
 
-    The file lies in TMPDIR, has no name, and is gone with the array.
+    The file lies in TMPDIR, has no name, and is deleted with the array.
     """
     if math.prod(shape) * dtype.itemsize <= IN_MEMORY_BYTES:
         return np.empty(shape, dtype)

@@ -45,7 +45,7 @@ NOTHING_KNOWN = Whole()
 
 @dataclass(frozen=True)
 class Chain:
-    """Everything that happens to a tile at one scale, as one function."""
+    """All computations on a tile at one scale, as one function."""
 
     spec: ModelSpec
     scale: int
@@ -83,7 +83,7 @@ class Chain:
 
     @property
     def halo_px(self) -> int:
-        """How many input pixels away an output pixel looks."""
+        """The distance, in input pixels, at which the input changes an output pixel."""
         radius = radius_of(self._interpolation)
         if self.spec.grid == "output":
             radius += -(-self.spec.radius_px // self.scale)
@@ -119,13 +119,13 @@ class Chain:
         scaling: Scaling,
         mask: NDArray[np.bool_] | None = None,
     ) -> Whole:
-        """Return what has to be known of a whole image.
+        """Return the facts about a whole image that its tiles need.
 
         Parameters
         ----------
         planes : (C, H, W) stored values of the whole image
         scaling : of the image
-        mask : (H, W) True where `planes` is no image
+        mask : (H, W), True at padding
         """
         noise = None
         if self.spec.noise_planes or self.consistency == "noise":

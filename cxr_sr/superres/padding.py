@@ -1,4 +1,4 @@
-"""Pixels that mean "no image here" and what becomes of them.
+"""Padding: pixels that mean "no image here" stay so, and no other pixels become so.
 
 References
 ----------
@@ -19,7 +19,7 @@ Range = tuple[int, int]
 
 
 def padding_mask(stored: Stored, padding: Range | None) -> NDArray[np.bool_] | None:
-    """Return where `stored` (H, W) is padding; None where nothing is."""
+    """Return a mask of the padding in `stored` (H, W); None if there is none."""
     if padding is None:
         return None
     low, high = padding
@@ -30,8 +30,8 @@ def padding_mask(stored: Stored, padding: Range | None) -> NDArray[np.bool_] | N
 def fill(stored: Stored, mask: NDArray[np.bool_]) -> Stored:
     """Return `stored` (H, W) with padding replaced by the nearest image in its row.
 
-    A padding value is often far outside the image; left in, it would ring into the
-    anatomy beside it. Rows of nothing but padding take the nearest row that is not.
+    A padding value is often far from the image's values; it would cause ringing in the
+    anatomy beside it. A row of padding only gets the nearest row with image.
     """
     valid = ~mask
     rows = np.flatnonzero(valid.any(axis=1))
@@ -66,9 +66,9 @@ def restore(
 def avoid(result: Stored, padding: Range, fmt: PixelFormat) -> bool:
     """Move values of `result` out of the padding range, in place.
 
-    Each goes to the nearer neighbour of the range that can be stored. Returns False,
-    changing nothing, where the range leaves none: PixelPaddingValue is then to be
-    removed.
+    Each value goes to the nearer neighbour of the range that can be stored. If there is
+    none, nothing is changed and False is returned: the caller must then remove
+    PixelPaddingValue.
     """
     low, high = padding
     neighbours = [v for v in (low - 1, high + 1) if fmt.minimum <= v <= fmt.maximum]

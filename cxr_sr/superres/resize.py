@@ -1,4 +1,4 @@
-"""To any size: one antialiased reduction, or enlargement, of stored values."""
+"""Resample stored values to any size by one antialiased bicubic step."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cxr_sr.superres.padding import avoid, padding_mask
 from cxr_sr.superres.resample import keys
 
 NEGLIGIBLE_PX = 0.05
-"""A shift of the farthest pixel by less is no reason to compute an image anew."""
+"""A smaller shift of the farthest pixel is no reason to resample."""
 
 Stored = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """Which inputs an axis' outputs are made of: (outputs, taps) each."""
+    """The inputs of each output along an axis, and their weights: (outputs, taps)."""
 
     index: NDArray[np.intp]
     weights: NDArray[np.float64]

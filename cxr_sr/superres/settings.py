@@ -20,7 +20,7 @@ class Settings:
     """
 
     engine: EngineName = "auto"
-    """What runs the network."""
+    """The engine that runs the network."""
     precision: Precision = "auto"
     """Of the network; auto: int8 where model and machine have it. The base is fp32."""
     consistency: Consistency = "noise"
@@ -34,11 +34,11 @@ class Settings:
     """Tiles computed at a time; 0: one for each processor that this process may use
     (affinity, container quota, SLURM), which processes of `multiprocessing` divide."""
     tile_px: int = 0
-    """Side of a tile in input pixels, halo left out; 0: as `max_memory_mb` allows."""
+    """Side of a tile in input pixels, without halo; 0: as `max_memory_mb` allows."""
     max_memory_mb: int = 800
-    """Aim for the peak of the whole process, in MB, a paged-out output left out."""
+    """Target for the peak memory of the process, in MB, without a paged-out output."""
     now: datetime | None = None
-    """The time that is written into headers; None: the time of the call."""
+    """The time to write into headers; None: the time of the call."""
 
     def __post_init__(self) -> None:
         if self.grain is not None and not 0 <= self.grain <= 1:

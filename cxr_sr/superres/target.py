@@ -1,4 +1,4 @@
-"""What was asked for: a scale, a pixel spacing, or a size in pixels."""
+"""The target of an upscaling: a scale, a pixel spacing, or a size in pixels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Target = Scale | Spacing | LongSide
 
 @dataclass(frozen=True)
 class Size:
-    """How to get there: super-resolve by `scale`, then resample to `shape`."""
+    """The way to a target: super-resolve by `scale`, then resample to `shape`."""
 
     scale: int
     shape: tuple[int, int]
@@ -53,7 +53,7 @@ class Size:
     pixels of the result; negative where they end short of it."""
 
     spacing_mm: tuple[float, float] | None = field(default=None, compare=False)
-    """What was asked for; None if it follows from the factors."""
+    """The requested spacing; None if it follows from the factors."""
 
     @property
     def fine_factors(self) -> tuple[float, float]:
@@ -69,7 +69,7 @@ def plan_size(radiograph: Radiograph, target: Target, spec: ModelSpec) -> Size:
     ------
     SettingsError
         If the model has no such scale, the target is coarser than the input, or a
-        spacing is asked of an image that states none.
+        spacing is requested but the image states none.
     """
     rows, columns = radiograph.shape
     factors = _factors(radiograph, target)

@@ -24,7 +24,7 @@ class Tile:
     """A rectangle of the input, in input pixels."""
 
     core: Part
-    """(rows, columns) this tile is responsible for."""
+    """(rows, columns) of the pixels that the tile computes."""
     padded: Part
     """The core and its halo, cut at the border of the image."""
 
@@ -69,16 +69,16 @@ def with_halo(core: Part, shape: Shape, halo_px: int) -> Tile:
 
 
 def parts_of(shape: Shape, tile_px: int, halo_px: int, threads: int) -> Shape:
-    """Return into how many parts (down, across) an image is divided for the least work.
+    """Return the number of parts (down, across) of an image with the least work.
 
-    Work is the pixels that the busiest thread computes, halos counted: square tiles
-    have the least halo, but an image of two tiles' size is halved rather than
-    quartered, and the last tiles should not leave threads idle.
+    Work is the number of pixels, with halos, that the busiest thread computes. Square
+    tiles have the least halo; but an image of the size of two tiles is better halved
+    than quartered, and the last tiles should not leave threads idle.
 
     Parameters
     ----------
-    tile_px : side of the square tile that memory suffices for; others have no larger
-        area with their halo
+    tile_px : side of the largest square tile that fits the memory; other tiles have at
+        most its area, with halo
     """
     area = (tile_px + 2 * halo_px) ** 2
 

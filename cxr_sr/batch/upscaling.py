@@ -62,7 +62,9 @@ class UpscalingRecipe:
         del settings["now"], settings["threads"]
         return {
             "model": self.model.spec.name,
-            "weights_sha256": self.model.spec.weights_sha256(self.settings.precision),
+            "weights_sha256": self.model.spec.weights_sha256(
+                self.settings.engine, self.settings.precision
+            ),
             "target": {type(self.target).__name__: dataclasses.astuple(self.target)[0]},
             "header": dataclasses.asdict(self.header),
             "compression": self.compression,

@@ -153,7 +153,7 @@ def _derivation(
     return Derivation(
         factors=(pixels.shape[0] / rows, pixels.shape[1] / columns),
         model=chain.spec.name,
-        weights_sha256=chain.spec.weights_sha256(chain.precision),
+        weights_sha256=engine.weights_sha256 if engine else "",
         engine=engine.name if engine else "numpy",
         precision=chain.precision,
         consistency=chain.consistency,

@@ -29,6 +29,8 @@ class TorchEngine:
 
     name = "torch"
     precision = "fp64"
+    weights_sha256 = ""
+    floats_per_px = 0.0
 
     def __init__(self, network, scale):
         self.network, self.scale = network.double(), scale
@@ -46,6 +48,8 @@ class Unused:
 
     name = "unused"
     precision = "fp32"
+    weights_sha256 = ""
+    floats_per_px = 0.0
 
     def __call__(self, image):
         raise AssertionError(image.shape)

@@ -8,25 +8,11 @@ from functools import lru_cache
 
 from cxr_sr.errors import EngineError, SettingsError
 from cxr_sr.names import EngineName, Precision
-from cxr_sr.superres.engines.runtimes import (
-    Engine,
-    OnnxEngine,
-    OpenVinoEngine,
-    TorchEngine,
-)
+from cxr_sr.superres.engines.checked import Checked, Engine
+from cxr_sr.superres.engines.runtimes import OnnxEngine, OpenVinoEngine, TorchEngine
 from cxr_sr.superres.models.zoo import Model
 
-__all__ = [
-    "ENGINES",
-    "EXTRAS",
-    "PACKAGES",
-    "Engine",
-    "OnnxEngine",
-    "OpenVinoEngine",
-    "TorchEngine",
-    "choose",
-    "open_engine",
-]
+__all__ = ["ENGINES", "EXTRAS", "PACKAGES", "Engine", "choose", "open_engine"]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +39,8 @@ def open_engine(
         If the engine's package is not installed.
     SettingsError
         If there is no such engine, or it does not do the precision.
+    ModelError
+        If the weights are unreadable, hostile, or not those that `load_model` found.
     """
     return _loaded(*choose(model, engine, precision), model, scale, threads)
 
@@ -115,8 +103,8 @@ def _loaded(
     engine: str, precision: Precision, model: Model, scale: int, threads: int
 ) -> Engine:
     if engine == "openvino":
-        return OpenVinoEngine(model, scale, precision, threads)
-    return ENGINES[engine](model, scale)
+        return Checked(OpenVinoEngine(model, scale, precision, threads), model, scale)
+    return Checked(ENGINES[engine](model, scale), model, scale)
 
 
 def _installed(engine: EngineName) -> EngineName:

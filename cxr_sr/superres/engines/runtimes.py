@@ -11,54 +11,43 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
 from weakref import WeakSet
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cxr_sr import processors
+from cxr_sr.errors import ModelError
 from cxr_sr.names import Precision
+from cxr_sr.superres.engines.checked import Array, factor_of
+from cxr_sr.superres.models.graph import Subgraph, parse, subgraph
+from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.zoo import Model
 
-Array = NDArray[np.floating[Any]]
+
+def _read(model: Model, scale: int, precision: str = "fp32") -> tuple[str, Subgraph]:
+    """Return the hash of an ONNX file, and the part of it that does one scale."""
+    spec, path = model.spec, model.file_of("onnx", precision)
+    weights = read_weights(path, spec.weights_sha256("onnx", precision))
+    graph = parse(weights.content, path.name)
+    planes = spec.channels + spec.noise_planes, spec.channels
+    part = subgraph(graph, path.name, f"x{scale}", planes, factor_of(model, scale))
+    return weights.sha256, part
 
 
-class Engine(Protocol):
-    """A network ready to run at one scale."""
-
-    name: str
-    precision: str
-    """fp32 or int8."""
-
-    def __call__(self, image: Array) -> Array:
-        """Return the residual of an image.
-
-        Parameters
-        ----------
-        image : (N, C, h, w) float32 units, positive contrast, on the model's grid
-
-        Returns
-        -------
-        (N, C, H, W) float32 units at output size, to be added to the bicubic image
-        """
-        ...
-
-
-def _subgraph(path: Path, output: str) -> bytes:
-    """Return the part of an ONNX file that computes one of its outputs.
-
-    A multi-scale network has a tail a scale; a runtime would compute all of them.
-    """
-    import onnx
-
-    model = onnx.load(path)
-    if len(model.graph.output) > 1:
-        model = onnx.utils.Extractor(model).extract_model(["image"], [output])
-    serialised: bytes = model.SerializeToString()
-    return serialised
+@contextmanager
+def _loading(path: Path) -> Iterator[None]:
+    """Turn whatever a runtime raises over a graph into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        raise ModelError(
+            f"{path.name} is not a network that can be run ({type(error).__name__}); "
+            "use weights that `cxr-sr train` wrote"
+        ) from error
 
 
 class OnnxEngine:
@@ -73,16 +62,17 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what it raises says the same
         # Tiles differ in shape at the borders: memory patterns and an ever growing
         # arena would keep a buffer for each.
         options.enable_mem_pattern = False
         options.enable_cpu_mem_arena = False
-        self._session = onnxruntime.InferenceSession(
-            _subgraph(model.onnx, f"x{scale}"),
-            options,
-            providers=["CPUExecutionProvider"],
-        )
+        self.weights_sha256, part = _read(model, scale)
+        self.floats_per_px = part.floats_per_px
+        with _loading(model.onnx):
+            self._session = onnxruntime.InferenceSession(
+                part.content, options, providers=["CPUExecutionProvider"]
+            )
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""
@@ -103,11 +93,13 @@ class OpenVinoEngine:
         threads: int = 1,
     ) -> None:
         self.precision: str = precision
-        path = model.int8 if precision == "int8" else model.onnx
-        self._graph = _subgraph(path, f"x{scale}")
+        self.weights_sha256, part = _read(model, scale, precision)
+        self.floats_per_px = part.floats_per_px
+        self._graph = part.content
         self._threads = threads
         self._opening = threading.Lock()
-        self._compiled: _Compiled | None = _Compiled(self._graph, threads)
+        with _loading(model.file_of("openvino", precision)):
+            self._compiled: _Compiled | None = _Compiled(self._graph, threads)
         _OPEN.add(self)
 
     def __call__(self, image: Array) -> Array:
@@ -194,6 +186,11 @@ class TorchEngine:
         torch.set_num_threads(min(torch.get_num_threads(), processors.available()))
         self._network = load_network(model)
         self._scale = scale
+        # `load_network` has read no other file.
+        self.weights_sha256 = model.spec.safetensors_sha256
+        parts = self._network.modules()
+        widths = (m.out_channels for m in parts if isinstance(m, torch.nn.Conv2d))
+        self.floats_per_px = float(sum(widths))
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from cxr_sr.errors import ModelError, SettingsError
@@ -27,6 +30,7 @@ from cxr_sr.superres.models.layers import (
     tail,
     unbiased,
 )
+from cxr_sr.superres.models.parts import check_header, read_weights
 from cxr_sr.superres.models.spec import Grid, ModelSpec
 from cxr_sr.superres.models.zoo import Model
 
@@ -235,18 +239,21 @@ def load_network(model: Model) -> Network:
     Raises
     ------
     ModelError
-        If the weights are unreadable or belong to another network.
+        If the weights are unreadable, were exchanged, or belong to another network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    network = build(model.spec)
+    name = model.safetensors.name
+    weights = read_weights(model.safetensors, model.spec.safetensors_sha256)
+    check_header(weights.content, name)
     try:
-        network.load_state_dict(load_file(model.safetensors))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        state = load(weights.content)
+        with torch.device("meta"):  # a network of another size costs no memory there
+            build(model.spec).load_state_dict(state, assign=True)
+        network = build(model.spec)
+        network.load_state_dict(state)
+    except (SafetensorError, RuntimeError, SettingsError) as error:
         raise ModelError(
-            f"{model.safetensors.name} does not hold the weights of the network "
-            f"{model.spec.network!r} ({type(error).__name__}); use the file that was "
-            f"written with {model.onnx.name}"
+            f"{name} does not hold the weights of the network {model.spec.network!r} "
+            f"({type(error).__name__}); use the file that was written with "
+            f"{model.onnx.name}"
         ) from error
     return network.eval()

@@ -21,6 +21,9 @@ DATA = (
 )
 """What the shipped weights were trained on, and its terms."""
 
+LICENCE = "Apache-2.0"
+"""Of the weights in this package, and of the package."""
+
 MIXTURE = {
     "data": DATA,
     "degradation": "bicubic, box, detector",
@@ -32,6 +35,7 @@ TRAINED = (
     ModelSpec(
         "fast",
         "A small trunk, trained for noisy images too: for thousands of files.",
+        licence=LICENCE,
         network="trunk",
         settings={"width": 24, "depth": 8},
         grid="input",
@@ -53,6 +57,7 @@ TRAINED = (
     ModelSpec(
         "fine",
         "Our residual trunk at input size, trained for noisy images too; the default.",
+        licence=LICENCE,
         network="trunk",
         settings={"width": 48, "depth": 16},
         grid="input",
@@ -74,6 +79,7 @@ TRAINED = (
     ModelSpec(
         "fine-bicubic",
         "A deeper trunk, trained on clean bicubic pairs alone, as the literature is.",
+        licence=LICENCE,
         network="trunk",
         settings={"width": 48, "depth": 24},
         grid="input",
@@ -96,6 +102,7 @@ TRAINED = (
     ModelSpec(
         "hydra",
         "The founding paper's network, at output size; trained for noisy images too.",
+        licence=LICENCE,
         network="hydra",
         grid="output",
         radius_px=10,
@@ -114,6 +121,7 @@ TRAINED = (
     ModelSpec(
         "vdsr",
         "VDSR-20, the paper's baseline, at output size; trained for noisy images too.",
+        licence=LICENCE,
         network="vdsr",
         grid="output",
         radius_px=20,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from cxr_sr.errors import ModelError, SettingsError
 from cxr_sr.names import SCALES, Precision
@@ -52,10 +53,19 @@ class ModelSpec:
     trusted with: beyond it codes saturate, and `saturation` computes again."""
     training: dict[str, Any] = field(default_factory=dict)
     """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
-    licence: str = "Apache-2.0"
+    licence: str = ""
+    """Terms of the weights; "" where nobody stated any."""
 
-    def weights_sha256(self, precision: str) -> str:
-        """Return the hash of the graph that runs in a precision (fp32, int8)."""
+    def weights_sha256(self, engine: str, precision: str) -> str:
+        """Return the hash of the file that an engine opens in a precision.
+
+        Parameters
+        ----------
+        engine : torch opens the safetensors file, the others open an ONNX file
+        precision : fp32 or int8
+        """
+        if engine == "torch":
+            return self.safetensors_sha256
         return self.int8_sha256 if precision == "int8" else self.sha256
 
     @property
@@ -133,11 +143,50 @@ class ModelSpec:
             If it is not a specification this version understands.
         """
         try:
-            fields = json.loads(text)
+            given = json.loads(text)
+            fields = {k: v for k, v in given.items() if k not in HASHES}
+            _check(fields)
             return cls(**{**fields, "scales": tuple(fields["scales"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
             raise ModelError(
                 f"the weights file's {METADATA_KEY!r} metadata is not a model "
-                f"specification of this version ({error}); use weights that "
-                "`cxr-sr train` wrote"
-            ) from error
+                "specification of this version; use weights that `cxr-sr train` wrote"
+            ) from e
+
+
+def _check(fields: dict[str, Any]) -> None:
+    """Raise ValueError where a field has another type, or a value out of its range."""
+    for name, value in fields.items():
+        if not FIELDS[name](value):
+            raise ValueError(name)
+
+
+def _is_count(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _is_text(value: object, most: int) -> bool:
+    return isinstance(value, str) and len(value) <= most and value.isprintable()
+
+
+FIELDS: dict[str, Callable[[Any], bool]] = {
+    "name": lambda value: _is_text(value, 64),
+    "summary": lambda value: _is_text(value, 500),
+    "network": lambda value: _is_text(value, 64),
+    "settings": lambda value: (
+        isinstance(value, dict) and all(_is_count(v, 1024) for v in value.values())
+    ),
+    "scales": lambda value: (
+        isinstance(value, list)
+        and len(set(value)) == len(value) <= 16
+        and all(_is_count(scale, 16) for scale in value)
+    ),
+    "channels": lambda value: value in (1, 3),
+    "grid": lambda value: value in get_args(Grid),
+    "radius_px": lambda value: _is_count(value, 1024),
+    "parameters": lambda value: _is_count(value, 2**32),
+    "int8_limit": lambda value: isinstance(value, float) and 0 < value < math.inf,
+    "training": lambda value: isinstance(value, dict),
+    "licence": lambda value: _is_text(value, 500),
+}
+"""Whether a value may stand in a weights file, which anybody may have written."""

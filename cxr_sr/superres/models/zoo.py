@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import ModelError
-from cxr_sr.files import sha256_of
 from cxr_sr.hints import did_you_mean
-from cxr_sr.superres.models.shipped import INTERPOLATORS, TRAINED
-from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
+from cxr_sr.superres.models.parts import (
+    check_together,
+    read_weights,
+    specification_of,
+)
+from cxr_sr.superres.models.shipped import DATA, INTERPOLATORS, LICENCE, TRAINED
+from cxr_sr.superres.models.spec import ModelSpec
 
 WEIGHTS = Path(__file__).parent / "weights"
 INT8_SUFFIX = ".int8.onnx"
 
 MODELS: dict[str, ModelSpec] = {
-    name: ModelSpec(name, summary, scales=tuple(range(1, 9)))
+    name: ModelSpec(name, summary, scales=tuple(range(1, 9)), licence=LICENCE)
     for name, summary in INTERPOLATORS.items()
 } | {spec.name: spec for spec in TRAINED}
 
@@ -31,6 +35,12 @@ class Model:
 
     def __hash__(self) -> int:
         return hash((self.onnx, self.spec.name, self.spec.sha256))
+
+    def file_of(self, engine: str, precision: str) -> Path:
+        """Return the file that an engine opens in a precision (fp32, int8)."""
+        if engine == "torch":
+            return self.safetensors
+        return self.int8 if precision == "int8" else self.onnx
 
     @property
     def safetensors(self) -> Path:
@@ -54,7 +64,8 @@ def load_model(name_or_file: str | Path) -> Model:
     Raises
     ------
     ModelError
-        If there is no such model, or its files are missing, altered, or not ours.
+        If there is no such model, or its files are missing, altered, not ours, or
+        not of one model.
     """
     spec = MODELS.get(str(name_or_file))
     if spec is None:
@@ -80,16 +91,12 @@ def verify(model: Model) -> None:
     if model.spec.int8_sha256:
         expected[model.int8] = model.spec.int8_sha256
     for path, sha256 in expected.items():
-        found = _sha256_or_complain(path)
-        if found != sha256:
-            raise ModelError(
-                f"{path.name} has SHA-256 {found[:12]}..., expected {sha256[:12]}...: "
-                "it was altered or damaged; reinstall cxr-sr"
-            )
+        read_weights(path, sha256)
 
 
 def _load_file(path: Path) -> Model:
     onnx = path
+    refuse_pickle(path)
     if path.is_dir():
         found = (p for p in sorted(path.glob("*.onnx")) if not _is_int8(p))
         onnx = next(found, path / "weights.onnx")
@@ -98,15 +105,63 @@ def _load_file(path: Path) -> Model:
     onnx = onnx.with_suffix(".onnx")
     if not onnx.is_file():
         raise _missing(path, onnx)
-    sha256 = _sha256_or_complain(onnx)
+    refuse_pickle(onnx)
+    weights = read_weights(onnx)
     # What is known of a copy of shipped weights may be newer than what it says itself.
-    spec = next((spec for spec in MODELS.values() if spec.sha256 == sha256), None)
-    spec = spec or ModelSpec.from_json(_onnx_metadata(onnx))
-    int8 = Model(spec, onnx).int8
-    int8_sha256 = sha256_of(int8) if int8.is_file() else ""
-    return Model(
-        dataclasses.replace(spec, sha256=sha256, int8_sha256=int8_sha256), onnx
+    spec = next((s for s in MODELS.values() if s.sha256 == weights.sha256), None)
+    if spec is not None:
+        return _copy_of(Model(spec, onnx))
+    text = specification_of(weights.content, onnx.name)
+    spec = dataclasses.replace(_own(ModelSpec.from_json(text)), sha256=weights.sha256)
+    model = Model(spec, onnx)
+    check_together(onnx, model.safetensors, model.int8)
+    return _with_hashes(model)
+
+
+def _copy_of(shipped: Model) -> Model:
+    """Return shipped weights that lie elsewhere; what lies with them is, too."""
+    spec = shipped.spec
+    expected = spec.safetensors_sha256, spec.int8_sha256
+    for path, sha256 in zip((shipped.safetensors, shipped.int8), expected, strict=True):
+        if path.is_file() and read_weights(path).sha256 != sha256:
+            raise ModelError(
+                f"{path.name} and {shipped.onnx.name} do not belong together: the "
+                f"latter is that of {spec.name}, which cxr-sr comes with; take all "
+                "files of a model from one place"
+            )
+    return _with_hashes(shipped)
+
+
+def _with_hashes(model: Model) -> Model:
+    """Return a model with the hashes of the files beside its ONNX file, if any."""
+    safetensors, int8 = (
+        read_weights(path).sha256 if path.is_file() else ""
+        for path in (model.safetensors, model.int8)
     )
+    spec = dataclasses.replace(
+        model.spec, safetensors_sha256=safetensors, int8_sha256=int8
+    )
+    return Model(spec, model.onnx)
+
+
+def _own(spec: ModelSpec) -> ModelSpec:
+    """Return the specification of somebody's own weights, without what is ours.
+
+    Trainings of version 0.1 wrote our licence where nobody had stated one, and another
+    program keeps the metadata of the file that it started from.
+
+    Raises
+    ------
+    ModelError
+        If it is no network's.
+    """
+    if not spec.network or spec.grid == "none":
+        raise ModelError(
+            "the weights file names no network; use weights that `cxr-sr train` wrote"
+        )
+    training = {} if spec.training.get("data") == DATA else spec.training
+    licence = "" if spec.licence == LICENCE else spec.licence
+    return dataclasses.replace(spec, training=training, licence=licence)
 
 
 def _missing(path: Path, onnx: Path) -> ModelError:
@@ -153,27 +208,3 @@ def refuse_pickle(path: Path) -> None:
 
 def _is_int8(path: Path) -> bool:
     return path.name.endswith(INT8_SUFFIX)
-
-
-def _sha256_or_complain(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise ModelError(
-            f"the weights {path.name} cannot be read ({error.strerror}); expected a "
-            "file that `cxr-sr train` wrote"
-        ) from error
-
-
-def _onnx_metadata(path: Path) -> str:
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        properties = onnx.load(path, load_external_data=False).metadata_props
-    except DecodeError as error:
-        raise ModelError(
-            f"{path.name} is not an ONNX file ({error}); expected weights that "
-            "`cxr-sr train` wrote"
-        ) from error
-    return next((p.value for p in properties if p.key == METADATA_KEY), "")

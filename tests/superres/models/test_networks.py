@@ -202,5 +202,8 @@ def test_weights_of_another_network_are_refused(tmp_path: Path):
 def test_damaged_weights_are_refused(tmp_path: Path):
     model = tiny_model(tmp_path)
     model.safetensors.write_bytes(b"\xff" * 64)
-    with pytest.raises(ModelError, match=r"tiny\.safetensors does not hold"):
+    with pytest.raises(ModelError, match=r"tiny\.safetensors has SHA-256.* altered"):
         load_network(model)
+    spec = dataclasses.replace(model.spec, safetensors_sha256="")
+    with pytest.raises(ModelError, match=r"tiny\.safetensors is not a safetensors"):
+        load_network(dataclasses.replace(model, spec=spec))

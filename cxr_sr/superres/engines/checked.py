@@ -1,0 +1,98 @@
+"""What an engine is, and one whose results are checked."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.errors import EngineError
+from cxr_sr.superres.models.zoo import Model
+
+Array = NDArray[np.floating[Any]]
+
+LARGEST = 1e6
+"""Units. What lies beyond is no residual of an image, whose units lie between 0 and 1,
+and would become infinite further on."""
+
+
+class Engine(Protocol):
+    """A network ready to run at one scale."""
+
+    name: str
+    precision: str
+    """fp32 or int8."""
+    weights_sha256: str
+    """SHA-256 of the file of weights, of the bytes that were read."""
+    floats_per_px: float
+    """Values of all layers together for one pixel of what it is called with."""
+
+    def __call__(self, image: Array) -> Array:
+        """Return the residual of an image.
+
+        Parameters
+        ----------
+        image : (N, C, h, w) float32 units, positive contrast, on the model's grid; and
+            after its planes those of its noise, if the network is told the noise
+
+        Returns
+        -------
+        (N, C, H, W) float32 units at output size, to be added to the bicubic image
+
+        Raises
+        ------
+        EngineError
+            If that is not what the network gives: another size, or no numbers.
+        """
+        ...
+
+
+class Checked:
+    """An engine whose results are numbers, and as many as there should be."""
+
+    def __init__(self, engine: Engine, model: Model, scale: int) -> None:
+        self.engine = engine
+        """What computes."""
+        self.name = engine.name
+        self.precision = engine.precision
+        self.weights_sha256 = engine.weights_sha256
+        self.floats_per_px = engine.floats_per_px
+        self._model = model.spec.name
+        self._channels = model.spec.channels
+        self._factor = factor_of(model, scale)
+
+    def __call__(self, image: Array) -> Array:
+        """Return the residual of an image; see `Engine`."""
+        try:
+            residual = self.engine(image)
+        except Exception as error:
+            raise EngineError(
+                f"the engine {self.name} cannot run the network of model "
+                f"{self._model!r} ({type(error).__name__}); use other weights or "
+                "another --engine"
+            ) from error
+        self._check(residual, image)
+        return residual
+
+    def _check(self, residual: Array, image: Array) -> None:
+        sides = (side * self._factor for side in image.shape[-2:])
+        expected = (image.shape[0], self._channels, *sides)
+        # A NaN among them is the least and the largest, and compares as False.
+        low, high = residual.min(initial=0), residual.max(initial=0)
+        if residual.shape == expected and low >= -LARGEST and high <= LARGEST:
+            return
+        found = (
+            "a result of another size than the image"
+            if residual.shape != expected
+            else "values that are not finite (NaN or infinity)"
+        )
+        raise EngineError(
+            f"the network of model {self._model!r} gave {found}; expected numbers for "
+            "every pixel: its weights are damaged or unfit, use others"
+        )
+
+
+def factor_of(model: Model, scale: int) -> int:
+    """Return how many times larger than what a network sees its result is."""
+    return scale if model.spec.grid == "input" else 1

@@ -1,9 +1,11 @@
 """Shared by the commands that process many files: loop, progress, summary."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from cxr_sr.batch.runner import Executor, Processes, Serial
 from cxr_sr.cli import interrupt, output
@@ -65,20 +67,35 @@ def executor(jobs: int) -> Executor:
     return Serial if jobs == 1 else partial(Processes, count=jobs or available())
 
 
+@dataclass(frozen=True)
+class Step:
+    """One item of a loop, noted."""
+
+    source: Path
+    failed: bool = False
+    worked: bool = True
+    """False if the file needed no work, as one that an earlier run made."""
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """Return the step that an outcome is."""
+        worked = outcome.status in ("done", "failed")
+        return cls(outcome.job.source, outcome.status == "failed", worked)
+
+
 class Loop(Generic[Item]):
     """Notes one item after the other, shows the progress, and counts failures."""
 
-    def __init__(
-        self, note: Callable[[Item], bool], finished_one: Callable[[int], None]
-    ) -> None:
+    def __init__(self, note: Callable[[Item], Step], tick: output.Tick) -> None:
         self.failed = 0
         self._note = note
-        self._finished_one = finished_one
+        self._tick = tick
 
     def take(self, item: Item) -> None:
         """Note one item."""
-        self.failed += self._note(item)
-        self._finished_one(self.failed)
+        step = self._note(item)
+        self.failed += step.failed
+        self._tick(self.failed, step.source, worked=step.worked)
 
     def follow(self, items: Generator[Item], *, stop: bool = False) -> None:
         """Note items as they come; with `stop`, end after the first that failed.
@@ -99,17 +116,25 @@ class Loop(Generic[Item]):
 
 @contextmanager
 def loop(
-    note: Callable[[Item], bool], total: int, *, quiet: bool, plain: bool = False
+    note: Callable[[Item], Step],
+    sources: Sequence[Path],
+    *,
+    quiet: bool,
+    plain: bool = False,
+    others: int = 0,
 ) -> Iterator[Loop[Item]]:
-    """Yield a loop over `total` items, with a progress bar.
+    """Yield a loop over files, with a progress bar.
 
     Parameters
     ----------
-    note : records and prints the result of an item; returns whether it failed
+    note : records and prints the result of an item
+    sources : the files that are to be worked on
     quiet, plain : as for `output.progress`
+    others : how many more items need no work
     """
-    with output.progress(total, quiet=quiet, plain=plain) as finished_one:
-        yield Loop(note, finished_one)
+    total = len(sources) + others
+    with output.progress(total, quiet=quiet, plain=plain, sources=sources) as tick:
+        yield Loop(note, tick)
 
 
 def perform(
@@ -127,12 +152,13 @@ def perform(
         outcome of a job that need not be done
     """
 
-    def note(outcome: Outcome) -> bool:
+    def note(outcome: Outcome) -> Step:
         tell(wishes, outcome, add(outcome))
-        return outcome.status == "failed"
+        return Step.of(outcome)
 
-    total = len(batch.jobs) + len(batch.left_out)
-    with loop(note, total, quiet=wishes.quiet) as each:
+    sources = [job.source for job in batch.jobs]
+    others = len(batch.left_out)
+    with loop(note, sources, quiet=wishes.quiet, others=others) as each:
         for outcome in batch.left_out:
             each.take(outcome)
         each.follow(work(each.take), stop=wishes.on_error == "stop")

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
-from cxr_sr.cli.batch import loop
+from cxr_sr.cli.batch import Step, loop
 from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.options import DEFAULT_MODEL, ENGINE, SCALE, Again, Json, Quiet
 from cxr_sr.errors import NotARadiographError, SettingsError
@@ -238,15 +238,17 @@ def _measure(
 
     measurements: list[Measurement] = []
 
-    def note(examined: Examined) -> bool:
+    def note(examined: Examined) -> Step:
         measurements.extend(examined.measurements)
-        if examined.problem is None:
-            return False
-        reason = explain(examined.problem)
-        output.complain(f"{examined.case.name}: left out: {reason}")
-        return not isinstance(examined.problem, NotARadiographError)
+        case, problem = examined.case, examined.problem
+        if problem is None:
+            return Step(case.path)
+        output.complain(f"{case.name}: left out: {explain(problem)}")
+        failed = not isinstance(problem, NotARadiographError)
+        return Step(case.path, failed, worked=False)
 
-    with loop(note, len(cases), quiet=options.quiet) as each:
+    sources = [case.path for case in cases]
+    with loop(note, sources, quiet=options.quiet) as each:
         each.follow(evaluate(cases, plan))
     return measurements, each.failed
 

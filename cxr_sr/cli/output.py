@@ -8,10 +8,11 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import typer
 from rich.console import Console
@@ -21,9 +22,10 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
+
+from cxr_sr.cli.pace import Pace, survey
 
 NOTICE = "cxr-sr is for research only; it is not a medical device."
 
@@ -96,40 +98,69 @@ def discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class Tick(Protocol):
+    """Tells a progress bar that a file is finished."""
+
+    def __call__(
+        self, failed: int, source: Path | None = None, *, worked: bool = True
+    ) -> None:
+        """Move on.
+
+        Parameters
+        ----------
+        failed : number of files that failed so far
+        source : the file
+        worked : False if the file needed no work, so that its time does not count
+        """
+        ...
+
+
 @contextmanager
 def progress(
-    total: int, *, quiet: bool, plain: bool = False
-) -> Iterator[Callable[[int], None]]:
-    """Show a bar with rate, remaining time and failures on a terminal.
+    total: int, *, quiet: bool, plain: bool = False, sources: Sequence[Path] = ()
+) -> Iterator[Tick]:
+    """Show a bar with rate, remaining time and failures; only on a terminal.
 
-    Without a terminal, `plain` prints a line about the progress every `PLAIN_SECONDS`.
-    Yields a function to call when a file is finished, with the number of failures.
+    Parameters
+    ----------
+    total : number of files
+    plain : without a terminal, print a line every `PLAIN_SECONDS`
+    sources : the files that are to be worked on; the remaining time counts their pixels
+
+    Yields
+    ------
+    A function to call when a file is finished.
     """
-    console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.2f} files/s, {task.fields[failed]} failed"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        # Redirect standard output only if it goes to the terminal of the bar.
-        redirect_stdout=sys.stdout.isatty(),
-    )
+    bar = _bar(quiet=quiet)
+    talks = plain and bar.disable and not quiet
+    pace = Pace(total, survey(sources) if talks or not bar.disable else {})
     with bar:
-        task = bar.add_task("files", total=total, rate=0.0, failed=0)
-        begun = time.monotonic()
-        due = PLAIN_SECONDS if plain and bar.disable and not quiet else math.inf
+        task = bar.add_task("", total=total, text="")
+        due = time.monotonic() + PLAIN_SECONDS if talks else math.inf
 
-        def finished_one(failed: int) -> None:
+        def finished_one(
+            failed: int, source: Path | None = None, *, worked: bool = True
+        ) -> None:
             nonlocal due
-            bar.update(task, advance=1, failed=failed)
-            elapsed = max(time.monotonic() - begun, 1e-3)
-            done = int(bar.tasks[0].completed)
-            bar.update(task, rate=done / elapsed)
-            if elapsed >= due:
-                due = elapsed + PLAIN_SECONDS
-                say(f"{done} of {total} files, {failed} failed")
+            pace.finish(source, worked=worked)
+            estimate = f", {pace.text}" if pace.text else ""
+            bar.update(task, advance=1, text=f"{failed} failed{estimate}")
+            if time.monotonic() >= due:
+                due = time.monotonic() + PLAIN_SECONDS
+                say(f"{pace.files} of {total} files, {failed} failed{estimate}")
 
         yield finished_one
+
+
+def _bar(*, quiet: bool) -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files, {task.fields[text]}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        # Data that go elsewhere than to the bar's terminal must not pass through it.
+        redirect_stdout=sys.stdout.isatty(),
+    )

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from cxr_sr.cli import interrupt
-from cxr_sr.cli.batch import loop
+from cxr_sr.cli.batch import Step, loop
 from cxr_sr.report.outcome import Outcome
 from tests.batch.test_runner import a_job
 
@@ -57,11 +57,11 @@ def test_a_run_ends_after_the_file_in_hand():
 
     noted: list[str] = []
 
-    def note(outcome: Outcome) -> bool:
+    def note(outcome: Outcome) -> Step:
         noted.append(outcome.job.name)
-        return False
+        return Step.of(outcome)
 
-    with pytest.raises(KeyboardInterrupt), loop(note, 3, quiet=True) as each:
+    with pytest.raises(KeyboardInterrupt), loop(note, [], quiet=True) as each:
         each.follow(outcomes())
     assert noted == ["1", "2"]
 

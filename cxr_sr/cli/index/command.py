@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_sr.batch.runner import run
 from cxr_sr.cli import output
-from cxr_sr.cli.batch import executor, loop
+from cxr_sr.cli.batch import Step, executor, loop
 from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.index.options import ENDINGS, Options
 from cxr_sr.report.outcome import Job, Outcome
@@ -69,14 +69,15 @@ def _read(
     """Read files; add each finding to the journal at once."""
     examined: list[Finding] = []
 
-    def note(outcome: Outcome) -> bool:
+    def note(outcome: Outcome) -> Step:
         examined.append(_examined(outcome))
         journal.add(examined[-1])
-        return outcome.status == "failed"
+        return Step.of(outcome)
 
     jobs = (Job(c.relative.as_posix(), c.path, asked=False) for c in todo)
     outcomes = run(partial(_look, salt), jobs, executor(options.jobs))
-    with loop(note, len(todo), quiet=options.quiet, plain=True) as each:
+    sources = [candidate.path for candidate in todo]
+    with loop(note, sources, quiet=options.quiet, plain=True) as each:
         each.follow(outcomes)
     return examined
 

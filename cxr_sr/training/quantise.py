@@ -72,7 +72,7 @@ class QuantisedTrunk(Trunk):
     def __init__(self, trunk: Trunk) -> None:
         # Trunk's own would make weights of its own.
         Network.__init__(self, trunk.channels, trunk.scales)
-        self.radius_px = trunk.radius_px
+        self.radius_px, self.noise_planes = trunk.radius_px, trunk.noise_planes
         self.border, self.first = trunk.border, trunk.first
         self.pairs, self.end, self.tails = trunk.pairs, trunk.end, trunk.tails
         pairs = range(len(trunk.pairs))

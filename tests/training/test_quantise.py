@@ -24,13 +24,14 @@ TOLERANCE = 0.04
 may be rounded to either, and on some processors is: in some images, not in all."""
 
 
-def an_image(seed=0):
-    return torch.from_numpy(structure((1, 1, 24, 31), seed=seed).astype(np.float32))
+def an_image(seed=0, planes=1):
+    shape = 1, planes, 24, 31
+    return torch.from_numpy(structure(shape, seed=seed).astype(np.float32))
 
 
-@pytest.fixture
-def model(tmp_path):
-    return tiny_model(tmp_path)
+@pytest.fixture(params=["trunk", "told"])
+def model(tmp_path, request):
+    return tiny_model(tmp_path, request.param)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def trunk(model):
     network = load_network(model)
     assert isinstance(network, Trunk)
     quantised = QuantisedTrunk(network).train()
-    quantised(an_image(), 2)
+    quantised(an_image(planes=network.inputs), 2)
     return quantised.eval()
 
 
@@ -65,7 +66,10 @@ def in_openvino(path, image):
 def test_the_written_graph_computes_what_torch_rounds(trunk, model, engine):
     path = model.onnx.with_suffix(".int8.onnx")
     write_int8(trunk, model.onnx, path)
-    errors = [worst_share(trunk, engine, path, an_image(seed)) for seed in range(4)]
+    errors = [
+        worst_share(trunk, engine, path, an_image(seed, trunk.inputs))
+        for seed in range(4)
+    ]
     assert min(errors) < TOLERANCE, "a wrong graph is wrong for every image"
 
 
@@ -100,13 +104,13 @@ def worst_share(trunk, engine, path, image):
 
 def test_rounding_costs_little_but_something(trunk, model):
     with torch.inference_mode():
-        exact = load_network(model)(an_image(), 2)
-        error = (trunk(an_image(), 2) - exact).square().mean().sqrt()
+        exact = load_network(model)(an_image(planes=trunk.inputs), 2)
+        error = (trunk(an_image(planes=trunk.inputs), 2) - exact).square().mean().sqrt()
     assert 0 < error < 0.1 * exact.square().mean().sqrt()
 
 
 def test_gradients_pass_the_rounding(trunk):
-    trunk(an_image(), 2).square().mean().backward()
+    trunk(an_image(planes=trunk.inputs), 2).square().mean().backward()
     for pair in trunk.pairs:
         assert pair.first.weight.grad.abs().max() > 0
         assert pair.second.weight.grad.abs().max() > 0

@@ -107,14 +107,20 @@ def gather(
         if identity in seen or not part.holds(name):
             continue
         seen.add(identity)
-        output_path = output_name(name, form)
-        job = Job(name, found.path, output_path, output / output_path, found.asked)
+        job = job_of(found, output, form)
         if isinstance(found, Candidate):
             batch.jobs.append(job)
         else:
             status: Status = "failed" if found.asked else "skipped"
             batch.left_out.append(Outcome(job, status, reason=found.reason))
     return batch
+
+
+def job_of(found: Found, output: Path, form: OutputFormat) -> Job:
+    """Return the job of a file that was found, its output's place below `output`."""
+    name = found.relative.as_posix()
+    output_path = output_name(name, form)
+    return Job(name, found.path, output_path, output / output_path, found.asked)
 
 
 def find(inputs: list[Path]) -> Iterator[Found]:

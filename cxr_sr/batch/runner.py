@@ -57,18 +57,24 @@ SomeWork = TypeVar("SomeWork", bound=Work)
 
 
 def run(
-    work: SomeWork, jobs: Iterable[Job], executor: Callable[[SomeWork], Crew]
+    work: SomeWork, jobs: Iterable[Job | None], executor: Callable[[SomeWork], Crew]
 ) -> Generator[Outcome, None, None]:
     """Yield an outcome for every job, as the jobs finish.
 
     A job is taken from `jobs` when a worker is free. Closing the generator, or an
     exception such as KeyboardInterrupt, stops the jobs in work.
+
+    Parameters
+    ----------
+    jobs : None among them means: no other job is there yet, but some are in work
     """
     waiting = iter(jobs)
     in_hand = 0
     with executor(work) as crew:
         while True:
             for job in islice(waiting, crew.capacity - in_hand):
+                if job is None:
+                    break
                 crew.submit(job)
                 in_hand += 1
             if not in_hand:

@@ -14,6 +14,10 @@ from cxr_sr.cli.gallery import gallery
 from cxr_sr.cli.index.command import index
 from cxr_sr.cli.inspect import inspect
 from cxr_sr.cli.options import spread
+from cxr_sr.cli.pacs.fetch import fetch
+from cxr_sr.cli.pacs.send import send
+from cxr_sr.cli.pacs.serve import serve
+from cxr_sr.cli.pacs.watch import watch
 from cxr_sr.cli.train.command import train
 from cxr_sr.cli.upscale.command import upscale
 
@@ -33,6 +37,10 @@ app.command()(guarded(spread(index)))
 app.command()(guarded(spread(train)))
 app.command()(guarded(spread(evaluate)))
 app.command()(guarded(spread(gallery)))
+app.command()(guarded(spread(watch)))
+app.command()(guarded(spread(serve)))
+app.command()(guarded(spread(send)))
+app.command()(guarded(spread(fetch)))
 app.add_typer(models.app, name="models")
 
 

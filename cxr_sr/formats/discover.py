@@ -67,6 +67,11 @@ def discover(inputs: Iterable[Path]) -> Iterator[Found]:
             yield _file(path, PurePath(path.name), asked=True)
 
 
+def found_below(root: Path, path: Path) -> Found:
+    """Return what `discover` yields for one file of the folder `root`."""
+    return _file(path, path.relative_to(root))
+
+
 def _folder(root: Path) -> Iterator[Found]:
     seen: set[tuple[int, int]] = set()
     _is_new(root, seen)

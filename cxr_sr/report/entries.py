@@ -5,6 +5,7 @@
     {"type": "run", "version": 1, "cxr_sr": ..., "notice": ..., "settings": ..., ...}
     {"type": "file", "file": "a/1.dcm", "status": "done", "input_sha256": ..., ...}
     ...
+    {"type": "delivery", "file": "a/1.dcm", "to": "PACS@10.0.0.5:104", ...}
     {"type": "summary", "finished": true, "done": 41, "kept": 0, "skipped": 2, ...}
 
 Files are named relative to the input and the output folder. Nothing in a report comes
@@ -115,6 +116,26 @@ class FileEntry(FileFacts):
     status: Status
 
 
+class DeliveryFacts(TypedDict, total=False):
+    """What may be known of a result that was sent."""
+
+    output_sha256: str
+    """Of what was sent, if a person had it sent."""
+    reason: str
+    """The receiver's answer, if it refused."""
+
+
+class DeliveryEntry(DeliveryFacts):
+    """The line about one result that was sent to one receiver."""
+
+    type: Literal["delivery"]
+    file: str
+    """As the line about the file has it."""
+    to: str
+    """AET@HOST:PORT, or a URL without user and password."""
+    status: Literal["sent", "refused"]
+
+
 class SummaryEntry(TypedDict):
     """The last line of a run: the number of files with each status."""
 
@@ -127,7 +148,7 @@ class SummaryEntry(TypedDict):
     failed: int
 
 
-Entry = RunEntry | FileEntry | SummaryEntry
+Entry = RunEntry | FileEntry | DeliveryEntry | SummaryEntry
 
 
 def entry(outcome: Outcome) -> FileEntry:
@@ -136,6 +157,19 @@ def entry(outcome: Outcome) -> FileEntry:
     reason = {"reason": outcome.reason} if outcome.reason else {}
     line = about | dict(outcome.facts) | {"status": outcome.status} | reason
     return cast("FileEntry", line)
+
+
+def read_deliveries(path: Path) -> Iterator[DeliveryEntry]:
+    """Yield the lines about results that were sent, in their order.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    for line in read_json_lines(path):
+        if line.get("type") == "delivery" and _is_typed(line, DeliveryEntry):
+            yield cast("DeliveryEntry", line)
 
 
 def read_entries(path: Path) -> Iterator[RunEntry | FileEntry]:

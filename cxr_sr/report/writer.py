@@ -6,6 +6,7 @@ Lines are only appended; a later run adds its own lines.
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from cxr_sr.errors import OutputError, ReportError
 from cxr_sr.files import ends_torn
 from cxr_sr.report.entries import (
     VERSION,
+    DeliveryEntry,
     Entry,
     FileEntry,
     RunEntry,
@@ -38,6 +40,9 @@ class Report:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._counts: Counter[str] = Counter()
+        self._begun = False
+        self._lock = threading.Lock()
+        """A node's threads write into one report."""
 
     def __enter__(self) -> Self:
         torn = ends_torn(self._path)
@@ -61,7 +66,8 @@ class Report:
     ) -> None:
         try:
             with self._file:
-                self._append(self._summary(finished=kind is None))
+                if self._begun:
+                    self._append(self._summary(finished=kind is None))
         except (OSError, ReportError):
             if kind is None:  # else the error that ended the run matters more
                 raise
@@ -72,7 +78,8 @@ class Report:
         return {status: self._counts[status] for status in get_args(Status)}
 
     def begin(self, run: RunEntry) -> None:
-        """Write the first line of the run."""
+        """Write the first line of the run; its last will be a summary."""
+        self._begun = True
         self._append({"type": "run", "version": VERSION, **run})
 
     def add(self, outcome: Outcome) -> FileEntry:
@@ -81,6 +88,30 @@ class Report:
         about = entry(outcome)
         self._append(about)
         return about
+
+    def add_delivery(
+        self, file: str, to: str, refusal: str | None, sha256: str = ""
+    ) -> DeliveryEntry:
+        """Write the line about a result that was sent, and return it.
+
+        Parameters
+        ----------
+        to : the receiver's name
+        refusal : the receiver's answer if it refused the result; None if it has it
+        sha256 : of what was sent
+        """
+        line: DeliveryEntry = {
+            "type": "delivery",
+            "file": file,
+            "to": to,
+            "status": "sent" if refusal is None else "refused",
+        }
+        if sha256:
+            line["output_sha256"] = sha256
+        if refusal is not None:
+            line["reason"] = refusal
+        self._append(line)
+        return line
 
     def _summary(self, *, finished: bool) -> SummaryEntry:
         return {
@@ -95,8 +126,9 @@ class Report:
     def _append(self, line: Entry) -> None:
         # One write for each line: a kill leaves at most one incomplete line.
         try:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+            with self._lock:
+                self._file.write(json.dumps(line) + "\n")
+                self._file.flush()
         except OSError as error:
             raise ReportError(
                 f"the report {self._path.name} cannot be written: {error.strerror}; "

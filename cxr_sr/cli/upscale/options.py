@@ -38,19 +38,8 @@ BATCH = "Many files"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of `cxr-sr upscale`."""
-
-    inputs: Inputs
-    output: Annotated[
-        Path,
-        Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Output folder. It gets the same subfolders as the input.",
-        ),
-    ]
+class Treatment:
+    """What is made of each file."""
 
     scale: Annotated[
         int | None,
@@ -218,6 +207,22 @@ class Options:
             rich_help_panel=WHAT,
         ),
     ] = "yes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Treatment):
+    """The options of `cxr-sr upscale`."""
+
+    inputs: Inputs
+    output: Annotated[
+        Path,
+        Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Output folder. It gets the same subfolders as the input.",
+        ),
+    ]
 
     jobs: Annotated[
         int, Option(min=1, help="Number of processes.", rich_help_panel=BATCH)

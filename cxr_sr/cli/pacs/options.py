@@ -1,0 +1,81 @@
+"""What the commands that speak to a PACS have in common."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+from cxr_sr.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cxr_sr.pacs.network.peers import Peer
+    from cxr_sr.pacs.network.tls import Certificates
+
+NETWORK = "Network"
+
+Tls = Annotated[
+    tuple[Path, Path, Path] | None,
+    Option(
+        "--tls",
+        metavar="CERT KEY CA",
+        help="PEM files: our certificate, its key, and the authority that signs those "
+        "we trust. With it, the port and all receivers speak TLS.",
+        show_default=False,
+        rich_help_panel=NETWORK,
+    ),
+]
+Aet = Annotated[
+    str,
+    Option(
+        "--aet",
+        metavar="AET",
+        help="Our own AE title.",
+        rich_help_panel=NETWORK,
+    ),
+]
+
+
+def require_pacs(*packages: str) -> None:
+    """Make sure that the packages of the extra are there.
+
+    Raises
+    ------
+    SettingsError
+        If one is not.
+    """
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SettingsError(
+            f"this needs {', '.join(missing)}; run: pip install 'cxr-sr[pacs]'"
+        )
+
+
+def certificates(given: tuple[Path, Path, Path] | None) -> "Certificates | None":
+    """Return the certificates that were given, found to be usable.
+
+    Raises
+    ------
+    SettingsError
+        If they are not.
+    """
+    from cxr_sr.pacs.network.tls import Certificates
+
+    if given is None:
+        return None
+    found = Certificates(*given)
+    found.client()
+    return found
+
+
+def peers(dicom: list[str], web: list[str], *, tls: bool) -> "tuple[Peer, ...]":
+    """Return the receivers that were given.
+
+    Raises
+    ------
+    SettingsError
+        If one is no AET@HOST:PORT, or no URL.
+    """
+    from cxr_sr.pacs.network.peers import parse_peer, web_peer
+
+    return (*(parse_peer(text, tls=tls) for text in dicom), *map(web_peer, web))

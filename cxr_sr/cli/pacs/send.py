@@ -1,0 +1,159 @@
+"""`cxr-sr send`: results of a batch run, sent to a PACS."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cxr_sr.cli import output
+from cxr_sr.cli.batch import code_of, loop, summary
+from cxr_sr.cli.errors import NOTHING
+from cxr_sr.cli.options import Json, Quiet, paths
+from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
+from cxr_sr.errors import SettingsError
+from cxr_sr.report.outcome import Outcome
+from cxr_sr.report.writer import Report
+
+if TYPE_CHECKING:
+    from cxr_sr.pacs.network.peers import Peer
+    from cxr_sr.pacs.send import Parcel
+    from cxr_sr.pacs.network.store_scu import Sender
+    from cxr_sr.pacs.network.tls import Certificates
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendOptions:
+    """What the user asked for, as it was given."""
+
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="REPORT|FILES",
+            help="One report of `cxr-sr upscale`, for all its results; or DICOM files "
+            "and folders.",
+            show_default=False,
+        ),
+    ]
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="AET@HOST:PORT|URL",
+            help="The receiver: by C-STORE, or a DICOMweb server by STOW-RS.",
+        ),
+    ]
+    aet: Aet = "CXR-SR"
+    tls: Tls = None
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Also send what the report says the receiver has."
+        ),
+    ] = False
+    quiet: Quiet = False
+    as_json: Json = False
+
+
+def send(options: SendOptions) -> int:
+    """Send results to a PACS; print the names of those that it has now.
+
+    With a report, what the receiver has is not sent again, and the report is told of
+    what was sent. A refusal is a line, and does not stop the others.
+    """
+    require_pacs("pynetdicom", "dicomweb_client")
+    from cxr_sr.pacs.network.peers import ae_title, parse_peer
+    from cxr_sr.pacs.send import deliver
+
+    tls = certificates(options.tls)
+    peer = parse_peer(options.to, tls=tls is not None)
+    report, parcels = _parcels(options, peer)
+    if not parcels:
+        output.complain("nothing to send: no DICOM file was found")
+        return NOTHING
+    counts: Counter[str] = Counter()
+
+    def note(outcome: Outcome) -> bool:
+        counts[outcome.status] += 1
+        _tell(options, outcome, peer)
+        return outcome.status == "failed"
+
+    with ExitStack() as stack:
+        sender = _sender(stack, peer, ae_title(options.aet), tls)
+        answered = _answered(stack, report, peer)
+        with loop(note, len(parcels), quiet=options.quiet) as each:
+            each.follow(deliver(parcels, sender, answered))
+    if not options.quiet:
+        output.say(f"{summary(counts)}; receiver: {peer.name}")
+    return code_of(counts)
+
+
+def _parcels(options: SendOptions, peer: "Peer") -> "tuple[Path | None, list[Parcel]]":
+    """Return the report that was named, if one was, and what there is to send."""
+    from cxr_sr.pacs.send import (
+        REPORT_SUFFIX,
+        parcels_of_files,
+        parcels_of_report,
+    )
+
+    inputs = paths([str(path) for path in options.inputs])
+    reports = [path for path in inputs if path.suffix == REPORT_SUFFIX]
+    if not reports:
+        return None, list(parcels_of_files(inputs))
+    if len(inputs) > 1:
+        raise SettingsError(
+            f"{reports[0].name} is a report; give one report and nothing else, or files"
+        )
+    parcels = parcels_of_report(reports[0], peer.name)
+    if options.again:
+        parcels = [dataclasses.replace(parcel, known=False) for parcel in parcels]
+    return reports[0], parcels
+
+
+def _sender(
+    stack: ExitStack, peer: "Peer", aet: str, tls: "Certificates | None"
+) -> "Sender":
+    """Return the connection to the receiver, and close it with the stack."""
+    from cxr_sr.pacs.network.peers import WebPeer
+    from cxr_sr.pacs.network.store_scu import StoreSender
+    from cxr_sr.pacs.network.transcode import Transcoder
+    from cxr_sr.pacs.network.web import StowSender
+
+    if isinstance(peer, WebPeer):
+        return StowSender(peer, tls)
+    folder = stack.enter_context(TemporaryDirectory())
+    transcode = stack.enter_context(Transcoder(Path(folder)))
+    context = None if tls is None else tls.client()
+    return stack.enter_context(StoreSender(aet, peer, transcode, context))
+
+
+def _answered(
+    stack: ExitStack, report: Path | None, peer: "Peer"
+) -> "Callable[[Parcel, str | None], None]":
+    """Return what notes the receiver's answers in the report, if there is one."""
+    if report is None:
+        return lambda _parcel, _refusal: None
+    writer = stack.enter_context(Report(report))
+
+    def note(parcel: "Parcel", refusal: str | None) -> None:
+        writer.add_delivery(parcel.job.name, peer.name, refusal, parcel.sha256)
+
+    return note
+
+
+def _tell(options: SendOptions, outcome: Outcome, peer: "Peer") -> None:
+    """Print what the receiver has as data, and what it has not as talk."""
+    name = outcome.job.name
+    if options.as_json:
+        reason = {"reason": outcome.reason} if outcome.reason else {}
+        line = {"file": name, "to": peer.name, "status": outcome.status}
+        output.record(line | reason)
+    elif outcome.status != "failed":
+        output.data(name)
+    if outcome.status == "failed":
+        output.complain(f"{name}: {outcome.reason}")

@@ -1,0 +1,270 @@
+"""`cxr-sr serve`: a node beside a PACS that super-resolves what it is sent."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from cxr_sr.batch.pipeline import Overlapped
+from cxr_sr.cli import interrupt, output
+from cxr_sr.cli.batch import executor
+from cxr_sr.cli.errors import DONE
+from cxr_sr.cli.options import Json, Quiet
+from cxr_sr.cli.pacs.options import (
+    NETWORK,
+    Aet,
+    Tls,
+    certificates,
+    peers,
+    require_pacs,
+)
+from cxr_sr.cli.upscale.options import Options, Treatment
+from cxr_sr.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cxr_sr.batch.upscaling import UpscalingRecipe
+    from cxr_sr.pacs.node import NodeSettings
+    from cxr_sr.pacs.rules import Rules
+
+LIMITS = "Limits"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(Treatment):
+    """What the administrator asked for, as it was given."""
+
+    store: Annotated[
+        Path,
+        Option(
+            "--store",
+            metavar="DIR",
+            help="Folder of the queue and the report. Keep it on a local disk.",
+        ),
+    ]
+    aet: Aet = "CXR-SR"
+    bind: Annotated[
+        str,
+        Option(
+            metavar="HOST",
+            help="Address to listen on. The default is for this machine alone; "
+            "0.0.0.0 is for all networks, and needs --allow.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Option(
+            min=0,
+            max=65535,
+            help="TCP port; 0: any that is free.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = 11112
+    send: Annotated[
+        list[str],
+        Option(
+            metavar="AET@HOST:PORT",
+            help="Send results there by C-STORE. Repeatable.",
+            show_default=False,
+            rich_help_panel=NETWORK,
+        ),
+    ] = field(default_factory=list)
+    send_web: Annotated[
+        list[str],
+        Option(
+            metavar="URL",
+            help="Send results to this DICOMweb server by STOW-RS. User and password "
+            "may stand in the URL, or in ~/.netrc. Repeatable.",
+            show_default=False,
+            rich_help_panel=NETWORK,
+        ),
+    ] = field(default_factory=list)
+    back: Annotated[
+        bool,
+        Option(
+            "--back",
+            help="Send each result back to the AE title that sent the instance; "
+            "[peers] in --rules says where that is.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = False
+    allow: Annotated[
+        list[str],
+        Option(
+            metavar="AET[@HOST]",
+            help="Let only these open associations: an AE title, or * for any, and a "
+            "host or network that it must call from. Repeatable.",
+            show_default=False,
+            rich_help_panel=NETWORK,
+        ),
+    ] = field(default_factory=list)
+    rules: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE.toml",
+            help="Which instances are treated how, and sent where; see docs/pacs.md.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = None
+    tls: Tls = None
+    max_associations: Annotated[
+        int, Option(min=1, help="Associations at a time.", rich_help_panel=LIMITS)
+    ] = 10
+    max_object: Annotated[
+        int,
+        Option(min=1, metavar="MB", help="Of one instance.", rich_help_panel=LIMITS),
+    ] = 512
+    max_queue: Annotated[
+        int, Option(min=1, help="Unfinished instances.", rich_help_panel=LIMITS)
+    ] = 10000
+    min_free: Annotated[
+        int,
+        Option(
+            min=0,
+            metavar="MB",
+            help="Refuse instances when the disk has less room than this.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 2000
+    remember: Annotated[
+        float,
+        Option(
+            min=0,
+            metavar="HOURS",
+            help="An instance that comes again within this time of its sending is "
+            "not treated again.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 24.0
+    jobs: Annotated[int, Option(min=1, help="Number of processes.")] = 1
+    retry: Annotated[
+        bool,
+        Option("--retry", help="First put everything in DIR/dead back into the queue."),
+    ] = False
+    status: Annotated[
+        bool, Option("--status", help="Only tell how the node of DIR is doing.")
+    ] = False
+    conformance: Annotated[
+        bool,
+        Option("--conformance", help="Only print the DICOM conformance statement."),
+    ] = False
+    quiet: Quiet = False
+    as_json: Json = False
+
+
+def serve(options: ServeOptions) -> int:
+    """Receive radiographs by C-STORE, super-resolve them, and send the results on.
+
+    Every instance is answered when it is safe in the queue on disk. In the end it was
+    sent, left alone by a rule, or lies in DIR/dead with the reason. With --json, each
+    line of the report is printed.
+    """
+    if options.status:
+        return _tell_status(options)
+    require_pacs("pynetdicom", "dicomweb_client")
+    if options.conformance:
+        from cxr_sr.pacs.conformance import statement
+
+        output.data(statement())
+        return DONE
+    output.say(output.NOTICE)
+    from cxr_sr.pacs.node import Node, Told
+    from cxr_sr.pacs.queue import Queue
+
+    settings, recipes = _settings(options)
+    if options.retry:
+        output.say(f"{Queue(options.store).revive()} entries are tried again")
+    told = Told(
+        say=_silent if options.quiet else output.say,
+        record=output.record if options.as_json else _silent,
+        check=interrupt.check,
+    )
+    hands: Any = Overlapped if options.jobs == 1 else executor(options.jobs)
+    Node(settings, recipes, hands, told).run()
+    return DONE
+
+
+def _silent(_said: object) -> None:
+    """Tell nobody."""
+
+
+def _tell_status(options: ServeOptions) -> int:
+    from cxr_sr.pacs.status import lines_of, status_of
+
+    if not options.store.is_dir():
+        raise SettingsError(f"there is no store {options.store}")
+    status = status_of(options.store)
+    if options.as_json:
+        output.record(status)
+    else:
+        for line in lines_of(status):
+            output.data(line)
+    return DONE
+
+
+def _settings(
+    options: ServeOptions,
+) -> "tuple[NodeSettings, list[UpscalingRecipe]]":
+    from cxr_sr.pacs.node import NodeSettings
+    from cxr_sr.pacs.network.peers import Callers, ae_title, is_loopback
+    from cxr_sr.pacs.receive import Address, Limits
+    from cxr_sr.pacs.router import Router
+    from cxr_sr.pacs.rules import Rules, read_rules
+
+    tls = certificates(options.tls)
+    rules = Rules()
+    if options.rules is not None:
+        rules = read_rules(options.rules, tls=tls is not None)
+    receivers = peers(options.send, options.send_web, tls=tls is not None)
+    router = Router(rules, receivers, options.back)
+    router.check()
+    callers = Callers.parse(options.allow)
+    if not callers.allowed and not is_loopback(options.bind):
+        raise SettingsError(
+            f"--bind {options.bind} lets others reach the port; say who may send, with "
+            "--allow AET@HOST, or --allow '*' for everyone"
+        )
+    settings = NodeSettings(
+        store=options.store,
+        address=Address(ae_title(options.aet), options.bind, options.port),
+        router=router,
+        callers=callers,
+        limits=Limits(
+            options.max_associations,
+            options.max_object,
+            options.max_queue,
+            options.min_free,
+        ),
+        tls=tls,
+        remember_hours=options.remember,
+        notice=output.NOTICE,
+    )
+    return settings, _recipes(options, rules)
+
+
+def _recipes(options: ServeOptions, rules: "Rules") -> "list[UpscalingRecipe]":
+    """Return the recipe of the command line, and one for each rule."""
+    from cxr_sr.cli.upscale.request import recipe_of
+
+    if options.format not in ("same", "dicom"):
+        raise SettingsError(
+            f"--format {options.format}: a node sends DICOM; leave it out"
+        )
+    given = {f.name: getattr(options, f.name) for f in dataclasses.fields(Treatment)}
+    common = partial(Options, inputs=[], output=options.store, jobs=options.jobs)
+    recipes = [recipe_of(common(**given))]
+    for rule in rules.rules:
+        changes: dict[str, Any] = {}
+        if rule.model is not None:
+            changes["model"] = rule.model
+        if rule.scale is not None:
+            changes |= {"scale": rule.scale, "spacing": None, "long_side": None}
+        try:
+            recipe = recipe_of(common(**given | changes)) if changes else recipes[0]
+        except SettingsError as error:
+            raise SettingsError(f"rule {rule.name}: {error}") from error
+        recipes.append(recipe)
+    return recipes

@@ -1,0 +1,182 @@
+"""`cxr-sr watch`: a folder whose files are super-resolved as they arrive."""
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cxr_sr.batch.pipeline import Overlapped
+from cxr_sr.batch.runner import run
+from cxr_sr.cli import interrupt, output
+from cxr_sr.cli.batch import executor, perform
+from cxr_sr.cli.errors import DONE
+from cxr_sr.cli.options import Again, Debug, Json, Quiet
+from cxr_sr.cli.pacs.options import require_pacs
+from cxr_sr.cli.upscale.options import Options, Treatment
+from cxr_sr.errors import SettingsError
+from cxr_sr.files import sweep
+from cxr_sr.report.earlier import EarlierRuns
+from cxr_sr.report.entries import FileEntry, RunEntry
+from cxr_sr.report.outcome import Job, Outcome
+from cxr_sr.report.writer import Report
+
+if TYPE_CHECKING:
+    from cxr_sr.pacs.feed import Feed
+    from cxr_sr.pacs.work import SeriesClock, TimedJob
+
+SERIES = ".series-times"
+"""In the output folder: when each series began."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions(Treatment):
+    """What the user asked for, as it was given."""
+
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder to watch, with its subfolders.",
+            show_default=False,
+        ),
+    ]
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Output folder. It gets the same subfolders as the input.",
+        ),
+    ]
+    settle: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="A file is complete when it has not changed for so long.",
+        ),
+    ] = 2.0
+    poll: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="Look at every file so often. For network shares, which tell of no "
+            "changes.",
+        ),
+    ] = None
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1
+    again: Again = False
+    quiet: Quiet = False
+    as_json: Json = False
+    debug: Debug = False
+
+    @property
+    def on_error(self) -> str:
+        """A failure is a line; the folder is watched on."""
+        return "continue"
+
+
+def watch(options: WatchOptions) -> int:
+    """Super-resolve what arrives in FOLDER; print the paths that were written.
+
+    It runs until Ctrl-C. Started again, it goes on by the report: what is done and
+    unchanged is not done again.
+    """
+    require_pacs("watchfiles")
+    output.say(output.NOTICE)
+    from cxr_sr.batch.plan import check_places
+    from cxr_sr.cli.upscale.request import recipe_of
+    from cxr_sr.pacs.feed import Feed
+    from cxr_sr.pacs.lock import only_one
+    from cxr_sr.pacs.watch import Watched, Watcher
+
+    if not options.folder.is_dir():
+        raise SettingsError(f"there is no folder {str(options.folder)!r}")
+    folder = options.folder.resolve()
+    given = {f.name: getattr(options, f.name) for f in dataclasses.fields(Treatment)}
+    batch = Options(
+        **given,
+        inputs=[str(folder)],
+        output=options.output,
+        jobs=options.jobs,
+        again=options.again,
+    )
+    recipe = recipe_of(batch)
+    check_places([], batch.report_path, [folder])
+    watched = Watched(
+        folder, options.output, batch.format, options.settle, options.poll
+    )
+    feed: Feed[Job | Outcome] = Feed(interrupt.check)
+    watcher = Watcher(watched, feed.put, feed.close)
+    with ExitStack() as stack:
+        stack.enter_context(only_one(options.output))
+        sweep(path.parent for path in options.output.rglob("*"))
+        stack.callback(watcher.stop)
+        watcher.start()
+        _follow(options, batch, recipe, feed)
+    raise SettingsError(f"{options.folder} cannot be watched any more; is it there?")
+
+
+def _follow(
+    options: WatchOptions,
+    batch: Options,
+    recipe: Any,  # noqa: ANN401 - an UpscalingRecipe, which is slow to import
+    feed: "Feed[Job | Outcome]",
+) -> int:
+    """Do what the feed gives, by the loop of `upscale`, until it ends."""
+    from cxr_sr.batch.identities import Identities
+    from cxr_sr.batch.plan import Batch
+    from cxr_sr.pacs.work import SeriesClock, Treatments
+
+    earlier = EarlierRuns.read(batch.report_path, recipe.sha256)
+    clock = SeriesClock(options.output / SERIES)
+    identities = Identities(reported=False)
+    hands: Any = Overlapped if options.jobs == 1 else executor(options.jobs)
+    with Report(batch.report_path) as report:
+        announced: RunEntry = recipe.announce()
+        announced |= {"notice": output.NOTICE, "clock": None}
+        report.begin(announced)
+
+        def add(outcome: Outcome) -> FileEntry:
+            feed.done()
+            return report.add(identities.noted(outcome))
+
+        def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
+            jobs = _jobs(feed, earlier, clock, kept)
+            return run(Treatments([recipe]), jobs, hands)
+
+        if not options.quiet:
+            output.say(f"watching {options.folder}; report: {batch.report_path}")
+        perform(options, Batch([], []), add, work)
+    return DONE
+
+
+def _jobs(
+    feed: "Feed[Job | Outcome]",
+    earlier: EarlierRuns,
+    clock: "SeriesClock",
+    kept: Callable[[Outcome], None],
+) -> "Iterator[TimedJob | None]":
+    """Yield what is to be done; tell of what need not, or cannot."""
+    for item in feed:
+        if item is None:
+            yield None
+        elif isinstance(item, Outcome):
+            kept(item)
+        else:
+            yield from map(partial(_timed, clock), earlier.sift([item], kept))
+
+
+def _timed(clock: "SeriesClock", job: Job) -> "TimedJob":
+    from cxr_sr.pacs.facts import series_of
+    from cxr_sr.pacs.work import TimedJob
+
+    now = clock.time_of(series_of(job.source))
+    return TimedJob(job.name, job.source, job.output, job.target, job.asked, 0, now)

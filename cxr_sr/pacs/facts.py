@@ -1,0 +1,98 @@
+"""What rules may look at: a few attributes of an instance, and who sent it.
+
+None of it is written anywhere: it may identify a patient together with other data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import read_file_meta_info
+
+from cxr_sr.errors import InputError
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.parse import parse_header
+from cxr_sr.formats.dicom.read import spacing
+from cxr_sr.formats.dicom.subject import Subject
+from cxr_sr.formats.guard import quiet, readable
+from cxr_sr.formats.header.elements import numbers, text
+from cxr_sr.formats.sniff import Kind, recognise
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One instance, as rules see it; "" and None where the header does not tell."""
+
+    modality: str = ""
+    body_part: str = ""
+    """BodyPartExamined (0018,0015)."""
+    view: str = ""
+    """ViewPosition (0018,5101), or the term for ViewCodeSequence (0054,0220)."""
+    station: str = ""
+    """StationName (0008,1010)."""
+    calling: str = ""
+    """The AE title of who sent it."""
+    called: str = ""
+    """The AE title that it was sent to."""
+    rows: int = 0
+    columns: int = 0
+    spacing_mm: float | None = None
+    """The larger of the two distances between pixel centres."""
+    series: str = ""
+    """SeriesInstanceUID (0020,000E)."""
+
+    @property
+    def long_side(self) -> int:
+        """The longer side in pixels."""
+        return max(self.rows, self.columns)
+
+
+def facts_of(path: Path) -> Facts:
+    """Return what the header of a received file tells.
+
+    Raises
+    ------
+    UnreadableError
+        If the file or its header is damaged.
+    NotARadiographError
+        If its header has absurdly many elements.
+    """
+    parsed = parse_header(path, Kind.DICOM)
+    with readable("the file meta information"):
+        meta = read_file_meta_info(path)
+    subject = Subject.of(DicomHeader(parsed.dataset, parsed.transfer_syntax))
+    header = parsed.dataset
+    with quiet():
+        spacing_mm = spacing(header)[1]
+        return Facts(
+            modality=subject.modality,
+            body_part=subject.body_part,
+            view=subject.view,
+            station=text(header, "StationName"),
+            calling=text(meta, "SendingApplicationEntityTitle"),
+            called=text(meta, "ReceivingApplicationEntityTitle"),
+            rows=_whole(header, "Rows"),
+            columns=_whole(header, "Columns"),
+            spacing_mm=max(spacing_mm) if spacing_mm else None,
+            series=text(header, "SeriesInstanceUID"),
+        )
+
+
+def series_of(path: Path) -> str:
+    """Return the SeriesInstanceUID of a file; "" if it has none that can be read."""
+    try:
+        kind = recognise(path)
+        if not kind.is_dicom:
+            return ""
+        header = parse_header(path, kind).dataset
+    except InputError:  # the work will say what is wrong
+        return ""
+    with quiet():
+        return text(header, "SeriesInstanceUID")
+
+
+def _whole(header: Dataset | FileMetaDataset, keyword: str) -> int:
+    found = numbers(header, keyword)
+    return int(found[0]) if found else 0

@@ -1,0 +1,65 @@
+"""One process a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cxr_sr.errors import OutputError, SettingsError
+
+LOCK = ".lock"
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process; a killed process holds it no more.
+
+    Raises
+    ------
+    SettingsError
+        If another process holds it.
+    OutputError
+        If the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {folder} cannot be written: {error.strerror}; choose another"
+        ) from error
+    try:
+        if not _lock(handle):
+            raise SettingsError(
+                f"another cxr-sr works on {folder}; stop it, or choose another folder"
+            )
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a process holds the folder."""
+    try:
+        handle = os.open(folder / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not _lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Take the lock, for as long as the handle is open; False if another has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has another way, which no node was run with yet
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Talking to other nodes: addresses, what is offered, C-STORE, queries, DICOMweb."""

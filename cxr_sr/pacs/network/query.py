@@ -1,0 +1,290 @@
+"""Finding and getting instances: keys by level, C-FIND and C-GET, QIDO and WADO-RS."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from cxr_sr.errors import SettingsError
+from cxr_sr.files import replacing
+from cxr_sr.formats.dicom.layout import PROJECTIONS
+from cxr_sr.formats.guard import quiet
+from cxr_sr.formats.header.elements import text
+from cxr_sr.pacs.network.peers import DicomPeer, WebPeer
+from cxr_sr.pacs.network.services import RECEIVED_SYNTAXES
+from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, entity_of, why_not
+from cxr_sr.pacs.network.tls import Certificates
+from cxr_sr.pacs.network.web import retrieve, search, web_client
+
+if TYPE_CHECKING:
+    from pynetdicom.association import Association
+    from pynetdicom.events import Event
+
+LEVELS = ("STUDY", "SERIES", "IMAGE")
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+KEYS = {
+    "StudyDate": "STUDY",
+    "StudyTime": "STUDY",
+    "AccessionNumber": "STUDY",
+    "ModalitiesInStudy": "STUDY",
+    "ReferringPhysicianName": "STUDY",
+    "StudyDescription": "STUDY",
+    "PatientName": "STUDY",
+    "PatientID": "STUDY",
+    "PatientBirthDate": "STUDY",
+    "PatientSex": "STUDY",
+    "StudyID": "STUDY",
+    "StudyInstanceUID": "STUDY",
+    "Modality": "SERIES",
+    "SeriesDescription": "SERIES",
+    "SeriesNumber": "SERIES",
+    "BodyPartExamined": "SERIES",
+    "StationName": "SERIES",
+    "SeriesInstanceUID": "SERIES",
+    "SOPClassUID": "IMAGE",
+    "InstanceNumber": "IMAGE",
+    "SOPInstanceUID": "IMAGE",
+}
+"""What may be asked for, and at which level; PS3.4 C.6.2, PS3.18 10.6.1."""
+Uids = tuple[str, ...]
+
+
+def parse_query(given: str) -> dict[str, dict[str, str]]:
+    """Read KEYWORD=VALUE&KEYWORD=VALUE; return the keys of each level.
+
+    Raises
+    ------
+    SettingsError
+        If a keyword is unknown, or has no value.
+    """
+    keys: dict[str, dict[str, str]] = {level: {} for level in LEVELS}
+    for part in given.split("&"):
+        keyword, equals, value = part.partition("=")
+        if keyword not in KEYS or not equals or not value:
+            raise SettingsError(
+                f"--query: {part!r} is no KEYWORD=VALUE; known keywords are "
+                f"{', '.join(KEYS)}"
+            )
+        keys[KEYS[keyword]][keyword] = value
+    if "Modality" in keys["SERIES"]:  # spares looking into the other studies
+        keys["STUDY"].setdefault("ModalitiesInStudy", keys["SERIES"]["Modality"])
+    return keys
+
+
+class Archive(Protocol):
+    """What can be searched, and can give instances."""
+
+    def find(self, level: str, uids: Uids, keys: Mapping[str, str]) -> list[Dataset]:
+        """Return what is found at a level, below the study and series given.
+
+        Raises
+        ------
+        AwayError, RefusedError
+            If the archive does not answer, or not so.
+        """
+        ...
+
+    def get(self, uids: Uids) -> Dataset:
+        """Return an instance, with file meta information.
+
+        Raises
+        ------
+        AwayError, RefusedError
+            If the archive does not give it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """An instance that matches."""
+
+    uids: Uids
+    """Of study, series and instance."""
+
+    @property
+    def name(self) -> str:
+        """Where it belongs below a folder: no attribute, yet the same every time.
+
+        A study is a folder, a series a folder in it.
+        """
+        study, series, instance = (
+            hashlib.sha256(uid.encode()).hexdigest()[:16] for uid in self.uids
+        )
+        return f"{study}/{series}/{instance}.dcm"
+
+
+def find(archive: Archive, keys: Mapping[str, Mapping[str, str]]) -> Iterator[Found]:
+    """Yield the projection radiographs that match, study by study.
+
+    Parameters
+    ----------
+    keys : as `parse_query` returns them
+
+    Raises
+    ------
+    AwayError, RefusedError
+        If the archive does not answer, or not so.
+    """
+    yield from _below(archive, (), keys)
+
+
+def _below(
+    archive: Archive, uids: Uids, keys: Mapping[str, Mapping[str, str]]
+) -> Iterator[Found]:
+    level = LEVELS[len(uids)]
+    for answer in archive.find(level, uids, keys[level]):
+        with quiet():
+            uid = text(answer, UIDS[len(uids)])
+            sop_class = text(answer, "SOPClassUID")
+        if not uid:
+            continue
+        if level != "IMAGE":
+            yield from _below(archive, (*uids, uid), keys)
+        elif not sop_class or UID(sop_class) in PROJECTIONS:
+            yield Found((*uids, uid))
+
+
+def save(archive: Archive, found: Found, path: Path) -> None:
+    """Get an instance and write it; the file appears whole or not at all.
+
+    Raises
+    ------
+    AwayError, RefusedError
+        If the archive does not give it.
+    OutputError
+        If the disk refuses.
+    """
+    dataset = archive.get(found.uids)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, overwrite=True) as temporary, quiet():
+        dataset.save_as(temporary, enforce_file_format=True)
+
+
+class WebArchive:
+    """A DICOMweb server: QIDO-RS and WADO-RS, PS3.18 10.4 and 10.6."""
+
+    def __init__(self, peer: WebPeer, tls: Certificates | None = None) -> None:
+        self._client = web_client(peer, tls)
+
+    def find(self, level: str, uids: Uids, keys: Mapping[str, str]) -> list[Dataset]:
+        """Return what is found at a level, below the study and series given."""
+        return search(self._client, level, uids, keys)
+
+    def get(self, uids: Uids) -> Dataset:
+        """Return an instance as the server has it."""
+        return retrieve(self._client, uids)
+
+
+class DicomArchive:
+    """An application entity: C-FIND and C-GET in the Study Root model, PS3.4 C."""
+
+    def __init__(
+        self, aet: str, peer: DicomPeer, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._aet, self._peer, self._tls = aet, peer, tls
+
+    def find(self, level: str, uids: Uids, keys: Mapping[str, str]) -> list[Dataset]:
+        """Return what is found at a level, below the study and series given."""
+        from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+            StudyRootQueryRetrieveInformationModelFind as Model,
+        )
+
+        query = _identifier(level, uids)
+        for keyword in (UIDS[len(uids)], "SOPClassUID" if level == "IMAGE" else ""):
+            if keyword:
+                setattr(query, keyword, "")
+        for keyword, value in keys.items():
+            setattr(query, keyword, value)
+        found: list[Dataset] = []
+
+        def ask(association: Association) -> None:
+            for status, answer in association.send_c_find(query, Model):
+                _check(status)
+                if answer is not None:
+                    found.append(answer)
+
+        self._with_association([(Model, [])], ask)
+        return found
+
+    def get(self, uids: Uids) -> Dataset:
+        """Return an instance as the archive has it."""
+        from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+            StudyRootQueryRetrieveInformationModelGet as Model,
+        )
+
+        query = _identifier("IMAGE", uids)
+        got: list[Dataset] = []
+
+        def store(event: Event) -> int:
+            dataset = event.dataset
+            dataset.file_meta = event.file_meta
+            got.append(dataset)
+            return 0
+
+        def ask(association: Association) -> None:
+            for status, _ in association.send_c_get(query, Model):
+                _check(status)
+
+        kinds = [(uid, list(RECEIVED_SYNTAXES)) for uid in sorted(PROJECTIONS)]
+        self._with_association([(Model, []), *kinds], ask, store)
+        if not got:
+            raise RefusedError("the archive did not send it")
+        return got[0]
+
+    def _with_association(
+        self,
+        contexts: list[tuple[UID, list[UID]]],
+        act: Callable[[Association], None],
+        store: Callable[[Event], int] | None = None,
+    ) -> None:
+        from pynetdicom import build_role, evt
+
+        entity = entity_of(self._aet)
+        roles = []
+        for abstract, syntaxes in contexts:
+            entity.add_requested_context(abstract, syntaxes or None)
+            if syntaxes:
+                roles.append(build_role(abstract, scp_role=True))
+        association = entity.associate(
+            self._peer.host,
+            self._peer.port,
+            ae_title=self._peer.aet,
+            ext_neg=list(roles),
+            tls_args=(self._tls, "") if self._tls else None,
+            evt_handlers=[(evt.EVT_C_STORE, store)] if store else None,
+        )
+        if not association.is_established:
+            raise AwayError(why_not(association))
+        try:
+            act(association)
+        except (ValueError, RuntimeError) as error:
+            raise RefusedError("the archive offers no such service") from error
+        finally:
+            with suppress(RuntimeError):
+                association.release()
+
+
+def _identifier(level: str, uids: Uids) -> Dataset:
+    query = Dataset()
+    query.QueryRetrieveLevel = level
+    for keyword, uid in zip(UIDS, uids, strict=False):
+        setattr(query, keyword, uid)
+    return query
+
+
+def _check(status: Dataset) -> None:
+    """Raise unless a C-FIND or C-GET goes on, or went well."""
+    code = status.get("Status")
+    if code is None:
+        raise AwayError("the archive broke the association, or did not answer")
+    if code not in {0x0000, 0xFF00, 0xFF01, 0xB000}:
+        raise RefusedError(f"status 0x{code:04X}")

@@ -1,0 +1,99 @@
+"""What the node offers and asks for: SOP classes, transfer syntaxes, status codes.
+
+The tables here are what associations are negotiated by, and what the conformance
+statement prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    DigitalIntraOralXRayImageStorageForPresentation,
+    DigitalIntraOralXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    SecondaryCaptureImageStorage,
+)
+
+from cxr_sr.formats.dicom.codecs import DECODERS
+
+RECEIVED_CLASSES = (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalIntraOralXRayImageStorageForPresentation,
+    DigitalIntraOralXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+)
+"""CR, DX, MG, IO and SC, PS3.4 B.5."""
+
+_NATIVE = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+)
+_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
+
+RECEIVED_SYNTAXES: tuple[UID, ...] = (
+    *_NATIVE,
+    *(syntax for syntax in DECODERS if syntax not in _LOSSY),
+    *_LOSSY,
+)
+"""All that are decoded here. Where a sender leaves the choice, the first that it
+proposes is taken: uncompressed before lossless before lossy."""
+
+SENT_SYNTAXES = (JPEGLSLossless, ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+"""In the order of preference; the last is what every DICOM node understands."""
+UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700
+CANNOT_UNDERSTAND = 0xC000
+
+RECEIVED_STATUSES = {
+    SUCCESS: "The instance is on the disk and in the queue, or it was there already, "
+    "or it is a result of cxr-sr and is not taken.",
+    OUT_OF_RESOURCES: "The queue is full, the disk is nearly full or refused to "
+    "write, or the instance is larger than the limit. Nothing was kept.",
+    CANNOT_UNDERSTAND: "The data set has no SOP Instance UID. Nothing was kept.",
+}
+"""What a C-STORE is answered with, PS3.4 B.2.3."""
+
+BUSY = range(0xA700, 0xA800)
+"""The receiver is out of resources: it is tried again until it has some."""
+ACCEPTED_WARNINGS = (0xB000, 0xB006, 0xB007, 0x0001, 0x0107, 0x0116)
+"""The receiver has stored the instance, and remarks on it: PS3.4 B.2.3, PS3.7 C."""
+
+
+def proposals(kinds: Iterable[tuple[UID, UID]]) -> list[tuple[UID, UID]]:
+    """Return the presentation contexts for sending, one transfer syntax each.
+
+    A receiver chooses one syntax of a context; with one a context, it tells all that
+    it accepts.
+
+    Parameters
+    ----------
+    kinds : (SOP class, transfer syntax) of what is to be sent
+    """
+    contexts = [
+        (sop_class, syntax)
+        for sop_class, stored in kinds
+        for syntax in (stored, *SENT_SYNTAXES)
+    ]
+    return list(dict.fromkeys(contexts))

@@ -1,0 +1,217 @@
+"""C-STORE to an application entity: the Storage service class as its user (SCU)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from pydicom import dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import UID, ImplicitVRLittleEndian, JPEGLSLossless
+
+from cxr_sr.errors import CxrSrError
+from cxr_sr.formats.guard import readable
+from cxr_sr.formats.header.elements import text
+from cxr_sr.names import Compression
+from cxr_sr.pacs.network.peers import DicomPeer
+from cxr_sr.pacs.network.services import (
+    ACCEPTED_WARNINGS,
+    BUSY,
+    SENT_SYNTAXES,
+    SUCCESS,
+    UNCOMPRESSED,
+    proposals,
+)
+
+if TYPE_CHECKING:
+    from pynetdicom import AE
+    from pynetdicom.association import Association
+
+CONNECT_S, ANSWER_S = 10, 60
+MOST_CONTEXTS = 128
+"""Of one association, PS3.8 9.3.2.2."""
+Transcode = Callable[[Path, Compression], Path]
+"""Returns a file with the same image, coded as told."""
+
+
+class AwayError(CxrSrError):
+    """The receiver cannot be talked to now; all that waits for it has to wait."""
+
+
+class RefusedError(CxrSrError):
+    """The receiver does not take this instance; others may be welcome.
+
+    Attributes
+    ----------
+    busy : it may take it later
+    """
+
+    def __init__(self, reason: str, *, busy: bool = False) -> None:
+        super().__init__(reason)
+        self.busy = busy
+
+
+class Sender(Protocol):
+    """Sends files to one receiver, and may keep a connection in between."""
+
+    def send(self, path: Path) -> None:
+        """Send one file.
+
+        Raises
+        ------
+        AwayError, RefusedError
+            If the receiver does not have it now.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+
+
+class StoreSender:
+    """Sends to one application entity, over one association as long as it holds."""
+
+    def __init__(
+        self,
+        aet: str,
+        peer: DicomPeer,
+        transcode: Transcode,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._aet, self._peer, self._tls = aet, peer, tls
+        self._transcode = transcode
+        self._association: Association | None = None
+        self._kinds: dict[tuple[UID, UID], None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def send(self, path: Path) -> None:
+        """Send one DICOM file: as JPEG-LS if the receiver takes it, else uncompressed.
+
+        Raises
+        ------
+        AwayError
+            If there is no association, or it breaks.
+        RefusedError
+            If the receiver answers with a failure, or accepts no form of the instance.
+        """
+        meta = _meta(path)
+        sop_class, stored = UID(meta.MediaStorageSOPClassUID), meta.TransferSyntaxUID
+        association = self._associated((sop_class, UID(stored)))
+        accepted = {
+            UID(context.transfer_syntax[0])
+            for context in association.accepted_contexts
+            if context.abstract_syntax == sop_class
+        }
+        if not accepted:
+            raise RefusedError(f"the receiver takes no {sop_class.name}")
+        prepared, syntax = self._prepared(path, UID(stored), accepted)
+        converts = syntax == ImplicitVRLittleEndian
+        self._store(association, prepared, converts=converts)
+
+    def close(self) -> None:
+        """Release the association."""
+        association, self._association = self._association, None
+        if association is not None and association.is_established:
+            with suppress(RuntimeError):
+                association.release()
+
+    def _prepared(
+        self, path: Path, stored: UID, accepted: set[UID]
+    ) -> tuple[Path, UID]:
+        """Return a file and the first of the accepted syntaxes that it can go in."""
+        for syntax in _choices(stored, accepted):
+            if syntax == stored or {syntax, stored} <= set(UNCOMPRESSED):
+                return path, syntax
+            coding: Compression = "jpegls" if syntax == JPEGLSLossless else "none"
+            with suppress(CxrSrError):  # not every image can be coded so
+                return self._transcode(path, coding), syntax
+        raise RefusedError(f"the receiver takes no {stored.name}, and nothing like it")
+
+    def _store(self, association: Association, path: Path, *, converts: bool) -> None:
+        try:
+            # A file goes as it is, in pieces; Implicit VR has to be made of it.
+            status = association.send_c_store(dcmread(path) if converts else path)
+        except (ValueError, AttributeError) as error:
+            raise RefusedError("the file cannot be sent; is it DICOM?") from error
+        except (RuntimeError, OSError) as error:
+            raise AwayError("the association broke") from error
+        code = status.get("Status")
+        if code is None:
+            self.close()
+            raise AwayError("the receiver broke the association, or did not answer")
+        if code != SUCCESS and code not in ACCEPTED_WARNINGS:
+            raise RefusedError(f"status 0x{code:04X}", busy=code in BUSY)
+
+    def _associated(self, kind: tuple[UID, UID]) -> Association:
+        """Return an association on which `kind` was proposed."""
+        open_still = self._association is not None and self._association.is_established
+        if open_still and kind in self._kinds and self._association is not None:
+            return self._association
+        self.close()
+        if len(proposals([*self._kinds, kind])) > MOST_CONTEXTS:
+            self._kinds.clear()
+        self._kinds[kind] = None
+        self._association = self._associate()
+        return self._association
+
+    def _associate(self) -> Association:
+        entity = entity_of(self._aet)
+        for sop_class, syntax in proposals(self._kinds):
+            entity.add_requested_context(sop_class, syntax)
+        peer = self._peer
+        association = entity.associate(
+            peer.host,
+            peer.port,
+            ae_title=peer.aet,
+            tls_args=(self._tls, "") if self._tls else None,
+        )
+        if not association.is_established:
+            raise AwayError(why_not(association))
+        return association
+
+
+def entity_of(aet: str) -> AE:
+    """Return an application entity that asks, with time limits."""
+    from pynetdicom import AE, _config
+
+    _config.STORE_SEND_CHUNKED_DATASET = True
+    entity = AE(aet)
+    entity.connection_timeout = CONNECT_S
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = ANSWER_S
+    return entity
+
+
+def why_not(association: Association) -> str:
+    """Say why there is no association."""
+    answer = association.acceptor.primitive
+    if association.is_rejected and answer is not None:
+        return f"the receiver rejected the association: {answer.reason_str}"
+    return "there is no connection to the receiver"
+
+
+def _meta(path: Path) -> FileMetaDataset:
+    """Return the file meta information; RefusedError if the file has none."""
+    try:
+        with readable("the file"):
+            meta = read_file_meta_info(path)
+    except CxrSrError as error:
+        raise RefusedError(f"it cannot be sent: {error}") from error
+    needed = ("MediaStorageSOPClassUID", "TransferSyntaxUID")
+    if not all(text(meta, keyword) for keyword in needed):
+        raise RefusedError("it cannot be sent: it is no DICOM file with file meta data")
+    return meta
+
+
+def _choices(stored: UID, accepted: set[UID]) -> list[UID]:
+    """Return the forms to send: first as stored if that is compressed."""
+    first = () if stored in UNCOMPRESSED else (stored,)
+    return [syntax for syntax in (*first, *SENT_SYNTAXES) if syntax in accepted]

@@ -1,0 +1,198 @@
+"""DICOMweb: STOW-RS to send, QIDO-RS and WADO-RS to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from cxr_sr.errors import CxrSrError
+from cxr_sr.formats.guard import PARSER_ERRORS, quiet, readable
+from cxr_sr.formats.header.elements import items, numbers
+from cxr_sr.pacs.network.peers import WebPeer
+from cxr_sr.pacs.network.services import BUSY
+from cxr_sr.pacs.network.store_scu import ANSWER_S, CONNECT_S, AwayError, RefusedError
+from cxr_sr.pacs.network.tls import Certificates
+
+if TYPE_CHECKING:
+    from dicomweb_client.web import DICOMwebClient
+    from requests import Session
+
+PAGE = 1000
+"""Answers of a search to ask for at a time."""
+LATER = (408, 425, 429, 500, 502, 503, 504, 507)
+"""HTTP status codes after which the same request may do."""
+NOT_LET_IN = (401, 403, 404, 407)
+"""The URL or the password is wrong: nothing gets there until somebody mends it."""
+
+
+def web_client(peer: WebPeer, tls: Certificates | None = None) -> DICOMwebClient:
+    """Return a client with time limits, and with our certificate if there is one.
+
+    User and password come from the URL or from ~/.netrc.
+    """
+    from dicomweb_client.web import DICOMwebClient
+
+    client = DICOMwebClient(peer.url, session=_session(tls))
+    client.set_http_retry_params(retry=False)
+    return client
+
+
+class StowSender:
+    """Sends to one DICOMweb server by STOW-RS, PS3.18 10.5."""
+
+    def __init__(self, peer: WebPeer, tls: Certificates | None = None) -> None:
+        self._client = web_client(peer, tls)
+
+    def send(self, path: Path) -> None:
+        """Post one DICOM file.
+
+        Raises
+        ------
+        AwayError
+            If the server does not answer, or lets nobody in.
+        RefusedError
+            If it answers that it did not store the instance.
+        """
+        try:
+            with readable("the file"), quiet():
+                dataset = dcmread(path)
+        except CxrSrError as error:
+            raise RefusedError(f"it cannot be sent: {error}") from error
+        with answers():
+            failed = failures(self._client.store_instances([dataset]))
+        if failed:
+            raise refusal(failed[0])
+
+    def close(self) -> None:
+        """Do nothing: requests need no association."""
+
+
+@contextmanager
+def answers() -> Iterator[None]:
+    """Turn what a web request raises into an answer of the receiver's.
+
+    Raises
+    ------
+    AwayError, RefusedError
+        As the server's answer, or its silence, means.
+    """
+    from requests import HTTPError, RequestException
+
+    try:
+        yield
+    except HTTPError as error:
+        raise _http_error(error.response) from error
+    except RequestException as error:
+        raise AwayError("there is no answer from the server") from error
+    except PARSER_ERRORS as error:
+        raise AwayError("the server's answer is no DICOMweb") from error
+
+
+def failures(answer: Dataset) -> list[int]:
+    """Return the reasons of the server's list of what it did not store.
+
+    References
+    ----------
+    DICOM PS3.18 10.5.3, PS3.3 C.12.1.1.12 (FailedSOPSequence)
+    """
+    with quiet():
+        listed = items(answer, "FailedSOPSequence") or ()
+        reasons = [numbers(item, "FailureReason") for item in listed]
+    return [int(reason[0]) if reason else 0 for reason in reasons]
+
+
+def refusal(reason: int) -> RefusedError:
+    """Return the error for a FailureReason (0008,1197)."""
+    words = f"failure reason 0x{reason:04X}" if reason else "no reason given"
+    return RefusedError(words, busy=reason in BUSY)
+
+
+def _http_error(response: Any) -> CxrSrError:  # noqa: ANN401 - requests may be missing
+    code = response.status_code
+    if code in NOT_LET_IN:
+        return AwayError(f"HTTP status {code}: check the URL, user and password")
+    if code == 409:  # none was stored, PS3.18 10.5.3; the body says why
+        listed = _failed(response)
+        if listed:
+            return refusal(listed[0])
+    return RefusedError(f"HTTP status {code}", busy=code in LATER)
+
+
+def _failed(response: Any) -> list[int]:  # noqa: ANN401 - as above
+    try:
+        return failures(Dataset.from_json(response.json()))
+    except PARSER_ERRORS:
+        return []
+
+
+def search(
+    client: DICOMwebClient, level: str, uids: tuple[str, ...], keys: Mapping[str, str]
+) -> list[Dataset]:
+    """Find studies, series of a study, or instances of a series.
+
+    Parameters
+    ----------
+    level : "STUDY", "SERIES" or "IMAGE"
+    uids : of the study, and of the series
+    keys : values to match by keyword
+
+    Raises
+    ------
+    AwayError, RefusedError
+        If the server does not answer, or not so.
+    """
+    find: Any = {
+        "STUDY": client.search_for_studies,
+        "SERIES": client.search_for_series,
+        "IMAGE": client.search_for_instances,
+    }[level]
+    named = dict(zip(("study_instance_uid", "series_instance_uid"), uids, strict=False))
+    found: list[Dataset] = []
+    with answers():
+        while True:
+            page = find(
+                **named, search_filters=dict(keys), limit=PAGE, offset=len(found)
+            )
+            found += [Dataset.from_json(answer) for answer in page]
+            if len(page) < PAGE:
+                return found
+
+
+def retrieve(client: DICOMwebClient, uids: tuple[str, ...]) -> Dataset:
+    """Get one instance by WADO-RS, in the transfer syntax that the server has it in.
+
+    Raises
+    ------
+    AwayError, RefusedError
+        If the server does not answer, or not so.
+    """
+    study, series, instance = uids
+    with answers(), quiet():
+        return client.retrieve_instance(
+            study, series, instance, media_types=(("application/dicom", "*"),)
+        )
+
+
+def _session(tls: Certificates | None) -> Session:
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    class Patient(HTTPAdapter):
+        """Waits no longer than we say; requests itself waits for ever."""
+
+        def send(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the base
+            named["timeout"] = (CONNECT_S, ANSWER_S)
+            return super().send(*given, **named)
+
+    session = Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Patient())
+    if tls is not None:
+        session.cert = (str(tls.certificate), str(tls.key))
+        session.verify = str(tls.authority)
+    return session

@@ -1,0 +1,317 @@
+"""The node: it receives, super-resolves and sends, until it is stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cxr_sr.batch.identities import Identities
+from cxr_sr.batch.runner import Crew, Processes, run
+from cxr_sr.batch.upscaling import UpscalingRecipe
+from cxr_sr.errors import CxrSrError, OutputError, ReportError, SettingsError
+from cxr_sr.pacs.delivery import Delivery
+from cxr_sr.pacs.facts import facts_of
+from cxr_sr.pacs.feed import Feed
+from cxr_sr.pacs.lock import only_one
+from cxr_sr.pacs.network.peers import Callers, DicomPeer, Peer, parse_peer
+from cxr_sr.pacs.queue import RESULT, SOURCE, UNFINISHED, Queue, State
+from cxr_sr.pacs.receive import Address, Limits, Receiver
+from cxr_sr.pacs.router import Router
+from cxr_sr.pacs.status import Heartbeat
+from cxr_sr.pacs.network.store_scu import Sender, StoreSender
+from cxr_sr.pacs.network.tls import Certificates
+from cxr_sr.pacs.network.transcode import Transcoder
+from cxr_sr.pacs.network.web import StowSender
+from cxr_sr.pacs.work import SeriesClock, TimedJob, Treatments
+from cxr_sr.report.outcome import Outcome
+from cxr_sr.report.writer import Report
+
+REPORT = "cxr-sr-report.jsonl"
+DISK_WAIT_S = 5.0
+"""After the disk refused to write."""
+DEATHS = 3
+"""So often may a process die of an instance before that is given up."""
+SERIES_DAYS = 30
+"""After so long, no more instances of a series arrive."""
+STOP_S = 10.0
+Hands = Callable[[Any], Crew]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """What the administrator asked for, checked."""
+
+    store: Path
+    address: Address
+    router: Router
+    callers: Callers = field(default_factory=Callers)
+    limits: Limits = field(default_factory=Limits)
+    tls: Certificates | None = None
+    remember_hours: float = 24.0
+    """So long is an instance that was sent known again."""
+    notice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Where the node tells what it does, and asks whether to go on."""
+
+    say: Callable[[str], None]
+    record: Callable[[dict[str, Any]], None]
+    """Is given every line of the report."""
+    check: Callable[[], None] = lambda: None
+    """Raises to end the node."""
+
+
+class Node:
+    """One store, one port, one loop of work, and a thread for each receiver."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        recipes: Sequence[UpscalingRecipe],
+        hands: Hands,
+        told: Told,
+    ) -> None:
+        self._settings, self._recipes, self._hands = settings, recipes, hands
+        self._told = told
+        self._queue = Queue(settings.store)
+        self._clock = SeriesClock(settings.store / "series")
+        self._feed: Feed[str] = Feed(told.check)
+        self._report = Report(settings.store / REPORT)
+        self._deliveries: dict[str, Delivery] = {}
+        self._receivers: dict[str, tuple[str, ...]] = {}
+        """Where each result in hand goes."""
+        self._transcode = Transcoder()
+        self._receiver: Receiver
+
+    def run(self) -> None:
+        """Work until a signal, or `told.check`, raises.
+
+        Raises
+        ------
+        SettingsError
+            If another node works on the store, or the port is taken.
+        OutputError
+            If the store cannot be written.
+        """
+        settings = self._settings
+        with ExitStack() as stack:
+            stack.enter_context(only_one(settings.store))
+            self._queue.prepare()
+            stack.enter_context(self._report)
+            stack.enter_context(self._transcode)
+            announced = self._recipes[0].announce()
+            announced |= {"notice": settings.notice, "clock": None}
+            self._report.begin(announced)
+            self._receiver = Receiver(
+                self._queue,
+                settings.limits,
+                settings.callers,
+                self._identity(),
+                self._feed.put,
+                self._told.say,
+            )
+            stack.callback(self._stop_sending)
+            self._start_sending()
+            suspects = self._recover()
+            tls = settings.tls.server() if settings.tls else None
+            server = self._receiver.listen(settings.address, tls)
+            stack.callback(server.shutdown)
+            port = int(server.server_address[1])
+            heartbeat = Heartbeat(settings.store, settings.address, port)
+            self._keep_house(heartbeat, stack)
+            self._told.say(
+                f"receiving as {settings.address.aet} on {settings.address.host}:{port}"
+            )
+            self._work(suspects, partial(Processes, count=1))
+            self._work(self._feed, self._hands)
+
+    def _work(self, keys: Any, hands: Hands) -> None:  # noqa: ANN401 - a list or a feed
+        outcomes = run(Treatments(self._recipes), self._jobs(keys), hands)
+        with closing(outcomes):
+            for outcome in outcomes:
+                self._safely(outcome.job.name, partial(self._note, outcome))
+                if keys is self._feed:
+                    self._feed.done()
+                self._told.check()
+
+    def _jobs(self, keys: Any) -> Iterator[TimedJob | None]:  # noqa: ANN401 - as above
+        """Yield a job for each entry that is not left alone."""
+        for key in keys:
+            job = None
+            if key is not None:
+                job = self._safely(key, partial(self._job, key))
+                if job is None:
+                    if keys is self._feed:
+                        self._feed.done()
+                    self._told.check()
+                    continue
+            yield job
+
+    def _job(self, key: str) -> TimedJob | None:
+        folder = self._queue.folder("waiting", key)
+        if not folder.is_dir():  # given twice: found at the start, and arrived then
+            return None
+        try:
+            facts = facts_of(folder / SOURCE)
+            decision = self._settings.router.decide(facts)
+        except CxrSrError as error:
+            self._bury(key, str(error))
+            return None
+        if decision.left:
+            self._tell(Outcome(_named(key, folder), "skipped", reason=decision.left))
+            self._ended(self._queue.leave(key, decision.left))
+            return None
+        self._receivers[key] = decision.receivers
+        self._queue.begin(key)
+        return TimedJob(
+            name=key,
+            source=folder / SOURCE,
+            output=f"{'sending' if decision.receivers else 'stored'}/{key}/{RESULT}",
+            target=folder / RESULT,
+            recipe=decision.recipe,
+            now=self._clock.time_of(facts.series),
+        )
+
+    def _note(self, outcome: Outcome) -> None:
+        """Take an entry on to its receivers, or give it up."""
+        key = outcome.job.name
+        if outcome.status == "done":
+            self._tell(outcome)
+            receivers = self._receivers.pop(key, ())
+            self._ended(self._queue.route(key, receivers))
+            for name in receivers:
+                self._deliveries[name].offer(key)
+        elif self._disk_is_full():
+            raise OutputError("the disk is full")
+        elif not outcome.facts and self._queue.begun(key) < DEATHS:
+            self._feed.put(key)  # the process died, perhaps of another reason
+        else:
+            self._bury(key, outcome.reason, outcome)
+
+    def _bury(self, key: str, reason: str, outcome: Outcome | None = None) -> None:
+        folder = self._queue.folder("waiting", key)
+        self._tell(outcome or Outcome(_named(key, folder), "failed", reason=reason))
+        self._ended(self._queue.bury(key, reason))
+        self._told.say(f"{key}: given up: {reason}")
+
+    def _safely(self, key: str, act: Callable[[], TimedJob | None]) -> TimedJob | None:
+        """Act on an entry; where the disk refuses, do it all again later."""
+        try:
+            return act()
+        except (OSError, OutputError, ReportError) as error:
+            words = error.strerror if isinstance(error, OSError) else str(error)
+            self._told.say(f"{key}: waits, for the disk refuses to write: {words}")
+            time.sleep(DISK_WAIT_S)
+            self._feed.put(key)
+            return None
+
+    def _disk_is_full(self) -> bool:
+        return self._queue.free_mb() < self._settings.limits.free_mb / 10
+
+    def _tell(self, outcome: Outcome) -> None:
+        # A fresh one each time: it takes the UIDs out, and would remember them.
+        noted = Identities(reported=False).noted(outcome)
+        self._told.record(dict(self._report.add(noted)))
+
+    def _ended(self, state: State) -> None:
+        if state not in UNFINISHED:
+            self._receiver.finished()
+
+    def _settled(self, key: str, peer: Peer, refusal: str | None) -> None:
+        """Note what a receiver answered; from its thread."""
+        line = self._report.add_delivery(key, peer.name, refusal)
+        self._told.record(dict(line))
+        if refusal is None:
+            self._ended(self._queue.note_sent(key, peer.name))
+        else:
+            self._told.say(f"{key}: refused by {peer.name}: {refusal}")
+            self._ended(self._queue.note_refused(key, peer.name, refusal))
+
+    def _recover(self) -> list[str]:
+        """Go on where the last process ended; return what it may have died of."""
+        for key in self._queue.keys("sending"):
+            for name in self._queue.receivers(key):
+                self._delivery(name).offer(key)
+        waiting = self._queue.keys("waiting")
+        suspects = [key for key in waiting if self._queue.begun(key)]
+        for key in waiting:
+            if key not in suspects:
+                self._feed.put(key)
+        return suspects
+
+    def _start_sending(self) -> None:
+        for name, peer in self._settings.router.all_peers.items():
+            self._deliveries[name] = self._started(peer)
+
+    def _delivery(self, name: str) -> Delivery:
+        """Return the receiver of that name; perhaps one that is configured no more."""
+        if name not in self._deliveries:
+            self._deliveries[name] = self._started(_from_name(name, self._settings))
+        return self._deliveries[name]
+
+    def _started(self, peer: Peer) -> Delivery:
+        delivery = Delivery(peer, self._sender(peer), self._result, self._settled)
+        delivery.start()
+        return delivery
+
+    def _sender(self, peer: Peer) -> Sender:
+        tls = self._settings.tls
+        if not isinstance(peer, DicomPeer):
+            return StowSender(peer, tls)
+        if peer.tls and tls is None:
+            raise SettingsError(f"{peer.name} speaks TLS; give --tls CERT KEY CA")
+        context = tls.client() if tls is not None and peer.tls else None
+        aet = self._settings.address.aet
+        return StoreSender(aet, peer, self._transcode, context)
+
+    def _result(self, key: str) -> Path:
+        return self._queue.folder("sending", key) / RESULT
+
+    def _stop_sending(self) -> None:
+        for delivery in self._deliveries.values():
+            delivery.stop()
+        for delivery in self._deliveries.values():
+            delivery.join(STOP_S)
+
+    def _identity(self) -> Callable[[str], bytes]:
+        """Return what, besides its bytes, makes an instance another entry."""
+        router = self._settings.router
+        digest = hashlib.sha256(repr(router).encode())
+        for recipe in self._recipes:
+            digest.update(recipe.sha256.encode())
+        common = digest.digest()
+        return lambda aet: common + (aet.encode() if router.by_sender else b"")
+
+    def _keep_house(self, heartbeat: Heartbeat, stack: ExitStack) -> None:
+        """Write the status now and then, and forget what is long done."""
+        stopping = threading.Event()
+
+        def serve() -> None:
+            while True:
+                heartbeat.beat(self._deliveries, self._receiver.accepted)
+                self._queue.forget(self._settings.remember_hours)
+                self._clock.forget(time.time() - 86400 * SERIES_DAYS)
+                if stopping.wait(heartbeat.every_s):
+                    return
+
+        thread = threading.Thread(target=serve, name="status", daemon=True)
+        stack.callback(thread.join, STOP_S)
+        stack.callback(stopping.set)
+        thread.start()
+
+
+def _named(key: str, folder: Path) -> TimedJob:
+    return TimedJob(key, folder / SOURCE)
+
+
+def _from_name(name: str, settings: NodeSettings) -> Peer:
+    return parse_peer(name, tls=settings.tls is not None)

@@ -1,0 +1,295 @@
+"""The queue on disk: it survives a kill, and a power failure, at any moment.
+
+::
+
+    STORE/incoming/TOKEN/     being received; nobody was answered for it yet
+    STORE/waiting/KEY/        accepted: source.dcm, as received
+    STORE/sending/KEY/        and result.dcm, route.json, sent-PEER, refused-PEER
+    STORE/sent/KEY/           empty: every receiver has it; known for a while
+    STORE/stored/KEY/         finished, and there is nobody to send it to
+    STORE/left/KEY/           a rule leaves it alone: reason.txt
+    STORE/dead/KEY/           source.dcm and reason.txt: for a person to look at
+
+What changes the state is one rename. Files are on the disk before the rename, and the
+rename is on the disk before anybody is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from cxr_sr.files import replacing
+
+State = Literal["waiting", "sending", "sent", "stored", "left", "dead"]
+STATES: tuple[State, ...] = ("waiting", "sending", "sent", "stored", "left", "dead")
+SETTLED: tuple[State, ...] = ("sent", "stored")
+"""An instance that comes again is done already."""
+UNFINISHED: tuple[State, ...] = ("waiting", "sending")
+
+SOURCE, RESULT, REASON, ROUTE = "source.dcm", "result.dcm", "reason.txt", "route.json"
+_INCOMING = "incoming"
+_BEGUN, _SENT, _REFUSED = "begun", "sent-", "refused-"
+KEY_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The entries below a folder; safe to use from several threads of one process."""
+
+    root: Path
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, repr=False, compare=False
+    )
+
+    def prepare(self) -> None:
+        """Make the folders, and drop what was being received when a process died."""
+        for name in (_INCOMING, *STATES):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+        for left_over in (self.root / _INCOMING).iterdir():
+            shutil.rmtree(left_over, ignore_errors=True)
+
+    def folder(self, state: State, key: str) -> Path:
+        """Return the folder of an entry in a state, whether it is there or not."""
+        return self.root / state / key
+
+    def state_of(self, key: str) -> State | None:
+        """Return the state of an entry; None if it is unknown."""
+        return next((s for s in STATES if self.folder(s, key).is_dir()), None)
+
+    def keys(self, state: State) -> list[str]:
+        """Return the entries in a state, the oldest first."""
+        found = []
+        with suppress(FileNotFoundError), os.scandir(self.root / state) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    found.append((entry.stat().st_mtime_ns, entry.name))
+        return [key for _, key in sorted(found)]
+
+    def count(self, state: State) -> int:
+        """Return how many entries are in a state."""
+        try:
+            return len(os.listdir(self.root / state))  # noqa: PTH208 - names suffice
+        except FileNotFoundError:
+            return 0
+
+    def free_mb(self) -> float:
+        """Return how much room the disk has."""
+        return shutil.disk_usage(self.root).free / 1e6
+
+    def accept(self, key: str, content: bytes) -> bool:
+        """Put an instance into `waiting`; return whether it is new there.
+
+        When this returns, the entry is on the disk. An entry that is being worked on or
+        was sent stays as it is; one that was left alone or given up is tried again.
+
+        Raises
+        ------
+        OSError
+            If the disk refuses; then nothing is kept.
+        """
+        state = self.state_of(key)
+        if state in UNFINISHED or state in SETTLED:
+            return False
+        token = self.root / _INCOMING / secrets.token_hex(8)
+        try:
+            token.mkdir()
+            _write(token / SOURCE, content)
+            _flush_folder(token)
+            entered = self._enter(token, key)
+        finally:
+            shutil.rmtree(token, ignore_errors=True)
+        if state is not None:  # only now: a kill must not find neither of them
+            shutil.rmtree(self.folder(state, key), ignore_errors=True)
+        return entered
+
+    def _enter(self, token: Path, key: str) -> bool:
+        target = self.folder("waiting", key)
+        try:
+            token.rename(target)
+        except OSError:
+            if target.is_dir():  # another association brought the same meanwhile
+                return False
+            raise
+        _flush_folder(target.parent)
+        return True
+
+    def begin(self, key: str) -> int:
+        """Note that work on an entry begins; return how often it had begun before."""
+        folder = self.folder("waiting", key)
+        before = len(list(folder.glob(f"{_BEGUN}-*")))
+        (folder / f"{_BEGUN}-{before}").touch()
+        return before
+
+    def begun(self, key: str) -> int:
+        """Return how often work on a waiting entry has begun and not ended."""
+        return len(list(self.folder("waiting", key).glob(f"{_BEGUN}-*")))
+
+    def route(self, key: str, peers: Iterable[str]) -> State:
+        """Take a finished entry on to its receivers; return its new state.
+
+        Parameters
+        ----------
+        peers : the names of the receivers; if there is none, the result stays here
+        """
+        names = list(peers)
+        folder = self.folder("waiting", key)
+        if names:
+            _replace(folder / ROUTE, json.dumps(names))
+        for mark in folder.glob(f"{_BEGUN}-*"):
+            mark.unlink()
+        return self._move(key, "waiting", "sending" if names else "stored")
+
+    def receivers(self, key: str) -> list[str]:
+        """Return the receivers of an entry that have not answered for it yet."""
+        folder = self.folder("sending", key)
+        try:
+            names = json.loads((folder / ROUTE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        return [name for name in names if not _answered(folder, name)]
+
+    def note_sent(self, key: str, peer: str) -> State:
+        """Note that a receiver has an entry's result; return the entry's state then."""
+        return self._note(key, f"{_SENT}{_digest(peer)}", "")
+
+    def note_refused(self, key: str, peer: str, reason: str) -> State:
+        """Note that a receiver will never take it; return the entry's state then."""
+        return self._note(key, f"{_REFUSED}{_digest(peer)}", f"{peer}: {reason}\n")
+
+    def _note(self, key: str, name: str, text: str) -> State:
+        folder = self.folder("sending", key)
+        with self._lock:  # the last two receivers may answer at the same moment
+            _replace(folder / name, text)
+            if self.receivers(key):
+                return "sending"
+            return self._conclude(key, folder)
+
+    def _conclude(self, key: str, folder: Path) -> State:
+        refusals = sorted(folder.glob(f"{_REFUSED}*"))
+        if not refusals:
+            return self._settle(key, "sending", "sent")
+        reasons = "".join(path.read_text(encoding="utf-8") for path in refusals)
+        return self.bury(key, reasons.strip(), state="sending")
+
+    def leave(self, key: str, reason: str) -> State:
+        """Let a waiting entry alone: only the reason is kept."""
+        _replace(self.folder("waiting", key) / REASON, reason + "\n")
+        return self._settle(key, "waiting", "left", keep=(REASON,))
+
+    def bury(self, key: str, reason: str, *, state: State = "waiting") -> State:
+        """Give an entry up: it stays, with the reason, for a person to look at."""
+        _replace(self.folder(state, key) / REASON, reason + "\n")
+        return self._move(key, state, "dead")
+
+    def revive(self) -> int:
+        """Put every entry that was given up back into the queue; return how many."""
+        keys = self.keys("dead")
+        for key in keys:
+            folder = self.folder("dead", key)
+            ready = (folder / ROUTE).exists() and (folder / RESULT).exists()
+            for pattern in (REASON, f"{_REFUSED}*", f"{_BEGUN}-*"):
+                for path in folder.glob(pattern):
+                    path.unlink()
+            self._move(key, "dead", "sending" if ready else "waiting")
+        return len(keys)
+
+    def reason(self, state: State, key: str) -> str:
+        """Return why an entry was left alone or given up."""
+        try:
+            return (self.folder(state, key) / REASON).read_text("utf-8").strip()
+        except OSError:
+            return ""
+
+    def forget(self, hours: float) -> int:
+        """Drop what was sent or left alone longer ago; return how many entries."""
+        before = time.time() - 3600 * hours
+        count = 0
+        for state in ("sent", "left"):
+            for folder in (self.root / state).iterdir():
+                with suppress(FileNotFoundError):
+                    if folder.stat().st_mtime < before:
+                        shutil.rmtree(folder, ignore_errors=True)
+                        count += 1
+        return count
+
+    def _settle(
+        self, key: str, before: State, after: State, keep: tuple[str, ...] = ()
+    ) -> State:
+        """Move an entry to where only its key matters, and drop its files."""
+        state = self._move(key, before, after)
+        self.clear(state, key, keep)
+        return state
+
+    def clear(self, state: State, key: str, keep: tuple[str, ...] = ()) -> None:
+        """Drop an entry's files; they hold a patient's images."""
+        folder = self.folder(state, key)
+        for path in list(folder.iterdir()):
+            if path.name not in keep:
+                path.unlink(missing_ok=True)
+
+    def _move(self, key: str, before: State, after: State) -> State:
+        source, target = self.folder(before, key), self.folder(after, key)
+        _flush_folder(source)
+        os.utime(source)  # the time of the change of state
+        source.rename(target)
+        _flush_folder(target.parent)
+        _flush_folder(source.parent)
+        return after
+
+
+def key_of(*parts: bytes) -> str:
+    """Return the name of an entry: the same for the same content."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:KEY_DIGITS]
+
+
+def entries_of(queue: Queue, states: Iterable[State]) -> Iterator[tuple[State, str]]:
+    """Yield (state, key) of all entries in some states."""
+    for state in states:
+        for key in queue.keys(state):
+            yield state, key
+
+
+def _answered(folder: Path, peer: str) -> bool:
+    digest = _digest(peer)
+    return any((folder / f"{prefix}{digest}").exists() for prefix in (_SENT, _REFUSED))
+
+
+def _digest(peer: str) -> str:
+    return hashlib.sha256(peer.encode()).hexdigest()[:12]
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _replace(path: Path, text: str) -> None:
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can."""
+    with suppress(PermissionError):  # Windows opens no folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,118 @@
+"""Results of a batch run, sent to one receiver; the report knows what it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from cxr_sr.files import sha256_of
+from cxr_sr.formats.discover import Candidate, discover
+from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, Sender
+from cxr_sr.report.entries import read_deliveries
+from cxr_sr.report.outcome import Job, Outcome
+from cxr_sr.report.results import Results, below
+
+REPORT_SUFFIX = ".jsonl"
+CHANGED = (
+    "it is not what the report says was written: it was changed or replaced; send the "
+    "file itself, or make it again"
+)
+MISSING = "the report says that it was written, but it is not there any more"
+NOT_TRIED = "not sent: the receiver could not be reached for the files before it"
+TRIES = 2
+KNOWN = "the receiver has it, as the report says"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One file to send."""
+
+    job: Job
+    """Its name in messages and reports; its source is what is sent."""
+    sha256: str
+    """What the report says of it; "" if it comes from no report."""
+    problem: str = ""
+    """Why it cannot be sent."""
+    known: bool = False
+    """The receiver has it."""
+
+
+def parcels_of_report(report: Path, receiver: str) -> list[Parcel]:
+    """Return the results of a report, and whether the receiver has each.
+
+    Parameters
+    ----------
+    receiver : its name, as `Peer.name` has it
+
+    Raises
+    ------
+    SettingsError
+        If the report cannot be read, or is none.
+    """
+    results = Results.read(report)
+    had = {
+        (line["file"], line.get("output_sha256"))
+        for line in read_deliveries(report)
+        if line["to"] == receiver and line["status"] == "sent"
+    }
+    return [_parcel(report.parent, dict(entry), had) for entry in results.written]
+
+
+def _parcel(folder: Path, entry: dict[str, Any], had: set[Any]) -> Parcel:
+    name, sha256 = entry["file"], entry.get("output_sha256", "")
+    path = below(folder, entry.get("output"))
+    job = Job(name, path or folder, entry.get("output", ""))
+    if path is None or not path.is_file():
+        return Parcel(job, sha256, MISSING)
+    if sha256_of(path) != sha256:
+        return Parcel(job, sha256, CHANGED)
+    return Parcel(job, sha256, known=(name, sha256) in had)
+
+
+def parcels_of_files(paths: Sequence[Path]) -> Iterator[Parcel]:
+    """Yield the DICOM files among files and folders; others have a problem.
+
+    In folders, what is no DICOM file is passed over.
+    """
+    for found in discover(paths):
+        job = Job(PurePath(found.relative).as_posix(), found.path)
+        if isinstance(found, Candidate) and found.kind.is_dicom:
+            yield Parcel(job, "")
+        elif found.asked:
+            reason = getattr(found, "reason", "")
+            yield Parcel(job, "", reason or "it is no DICOM file")
+
+
+def deliver(
+    parcels: Iterable[Parcel],
+    sender: Sender,
+    answered: Callable[[Parcel, str | None], None],
+) -> Generator[Outcome]:
+    """Send each file; yield what became of it.
+
+    A receiver that cannot be reached for two files in turn is not tried any more.
+
+    Parameters
+    ----------
+    answered : is told of each answer: None if the receiver has the file, else why it
+        refused it
+    """
+    away = 0
+    for parcel in parcels:
+        if parcel.known:
+            yield Outcome(parcel.job, "kept", reason=KNOWN)
+            continue
+        problem = parcel.problem or (NOT_TRIED if away >= TRIES else "")
+        try:
+            if not problem:
+                sender.send(parcel.job.source)
+                answered(parcel, None)
+                away = 0
+        except RefusedError as error:
+            answered(parcel, str(error))
+            problem, away = f"the receiver refused it: {error}", 0
+        except AwayError as error:
+            problem, away = f"not sent: {error}", away + 1
+        yield Outcome(parcel.job, "failed" if problem else "done", reason=problem)

@@ -1,0 +1,211 @@
+"""A folder that is watched: files that are complete become jobs of the batch loop.
+
+A file is complete when its size and its time have not changed for a while. One that
+was renamed into place, with an older time, is complete at the second look. Whatever
+changes later is taken again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cxr_sr.batch.plan import OutputFormat, job_of
+from cxr_sr.formats.discover import Candidate, found_below
+from cxr_sr.report.outcome import Job, Outcome
+
+LOOK_S = 0.5
+"""Between two looks at files that are not complete yet."""
+LOOK_AT_ALL_S = 60.0
+"""Between two looks at everything: a system may lose changes where there are many."""
+Stamp = tuple[int, int]
+"""Size in bytes, time of the last change in nanoseconds."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A folder, and how it is watched."""
+
+    folder: Path
+    output: Path
+    form: OutputFormat
+    settle_s: float = 2.0
+    """So long must a file stay as it is."""
+    poll_s: float | None = None
+    """Look at every file so often, for network shares that tell of no changes; None:
+    the system tells."""
+
+
+@dataclass
+class _Growing:
+    """A file that may still be written to."""
+
+    stamp: Stamp
+    since: float
+    """When it was first seen so, by our clock."""
+
+
+@dataclass
+class Settling:
+    """Tells which files are complete, from looking at them now and then.
+
+    Parameters
+    ----------
+    clock : seconds; for tests
+    """
+
+    settle_s: float
+    clock: Callable[[], float] = time.monotonic
+    _growing: dict[Path, _Growing] = field(default_factory=dict)
+    _taken: dict[Path, Stamp] = field(default_factory=dict)
+
+    def notice(self, path: Path) -> None:
+        """Note that a file is there, or has changed."""
+        stamp = _stamp(path)
+        if stamp is None or self._taken.get(path) == stamp:
+            return
+        known = self._growing.get(path)
+        if known is None or known.stamp != stamp:
+            self._growing[path] = _Growing(stamp, self.clock())
+
+    def complete(self) -> Iterator[Path]:
+        """Yield files that have become complete; each once, until it changes."""
+        now = self.clock()
+        for path, known in list(self._growing.items()):
+            stamp = _stamp(path)
+            if stamp is None:
+                del self._growing[path]
+            elif stamp != known.stamp:
+                self._growing[path] = _Growing(stamp, now)
+            elif stamp[0] and self._is_old(known, now):
+                del self._growing[path]
+                self._taken[path] = stamp
+                yield path
+
+    @property
+    def waiting(self) -> int:
+        """How many files are not complete yet."""
+        return len(self._growing)
+
+    def _is_old(self, known: _Growing, now: float) -> bool:
+        unchanged_s = now - known.since
+        if unchanged_s >= self.settle_s:
+            return True
+        # Renamed into place, or copied with its time: it was complete before.
+        age_s = time.time() - known.stamp[1] / 1e9
+        return unchanged_s >= LOOK_S / 2 and age_s >= self.settle_s
+
+
+class Watcher:
+    """Finds files in a folder, on a thread of its own, and gives jobs to the loop.
+
+    Parameters
+    ----------
+    give : takes a job for a complete file, or the outcome of one that there is no job
+        for
+    ended : is called when nothing is watched any more, whatever the reason
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        give: Callable[[Job | Outcome], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._watched, self._give, self._ended = watched, give, ended
+        self._settling = Settling(watched.settle_s)
+        self._stopping = threading.Event()
+        self._outputs: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="watch")
+
+    def start(self) -> None:
+        """Begin with what is in the folder, and go on with what comes."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        try:
+            self._watch()
+        finally:
+            self._ended()
+
+    def _watch(self) -> None:
+        looked = -math.inf
+        for changed in self._changes():
+            now = time.monotonic()
+            if now - looked >= LOOK_AT_ALL_S:  # at first, and lest a change was missed
+                looked = now
+                changed.add(self._watched.folder)
+            for path in changed:
+                self._notice(path)
+            for path in self._settling.complete():
+                self._take(path)
+
+    def _changes(self) -> Iterator[set[Path]]:
+        """Yield sets of changed files and folders, an empty one where none changed."""
+        from watchfiles import watch
+
+        poll_s = self._watched.poll_s
+        for changes in watch(
+            self._watched.folder,
+            watch_filter=None,
+            debounce=200,
+            step=50,
+            rust_timeout=int(LOOK_S * 1000),
+            yield_on_timeout=True,
+            stop_event=self._stopping,
+            raise_interrupt=False,
+            force_polling=poll_s is not None,
+            poll_delay_ms=int((poll_s or LOOK_S) * 1000),
+        ):
+            yield {Path(path) for _, path in changes}
+
+    def _notice(self, path: Path) -> None:
+        if not path.is_dir():
+            self._settling.notice(path)
+            return
+        # A folder that was moved here: the system does not tell of its files.
+        for folder, subfolders, names in os.walk(path):
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            for name in names:
+                self._settling.notice(Path(folder, name))
+
+    def _take(self, path: Path) -> None:
+        """Give the job for a complete file, or tell why there is none."""
+        watched = self._watched
+        if _is_hidden(path.relative_to(watched.folder)):
+            return
+        found = found_below(watched.folder, path)
+        job = job_of(found, watched.output, watched.form)
+        if not isinstance(found, Candidate):
+            self._give(Outcome(job, "skipped", reason=found.reason))
+            return
+        first = self._outputs.setdefault(job.output.casefold(), job.name)
+        if first != job.name:
+            reason = f"its output would replace that of {first}; rename one of them"
+            self._give(Outcome(job, "failed", reason=reason))
+            return
+        self._give(job)
+
+
+def _is_hidden(relative: Path) -> bool:
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Return the size and the time of a file; None if there is none."""
+    with suppress(OSError):
+        status = path.stat()
+        if path.is_file():
+            return status.st_size, status.st_mtime_ns
+    return None

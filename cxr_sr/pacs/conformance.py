@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pydicom.uid import UID
 
 from cxr_sr.formats.dicom.write import IMPLEMENTATION_CLASS_UID
-from cxr_sr.formats.header.derive import describe_rules
 from cxr_sr.pacs.delivery import BUSY_TRIES, FIRST_WAIT_S, LONGEST_WAIT_S, TRIES
 from cxr_sr.pacs.network.query import KEYS
 from cxr_sr.pacs.network.services import (
@@ -107,8 +106,7 @@ settings and the version. A result that is sent twice, because the node died bet
 the receiver's answer and its own note of it, is the same file to the byte; DICOM
 receivers keep one of them.
 
-What a result's header says, and why, is the table of rules in the README
-({describe_rules().count(chr(10)) - 1} rules)."""
+What a result's header says, and why, is the table of header rules in the README."""
 
 
 def _web() -> str:

@@ -21,14 +21,14 @@ from cxr_sr.pacs.facts import facts_of
 from cxr_sr.pacs.feed import Feed
 from cxr_sr.pacs.lock import only_one
 from cxr_sr.pacs.network.peers import Callers, DicomPeer, Peer, parse_peer
-from cxr_sr.pacs.queue import RESULT, SOURCE, UNFINISHED, Queue, State
-from cxr_sr.pacs.receive import Address, Limits, Receiver
-from cxr_sr.pacs.router import Router
-from cxr_sr.pacs.status import Heartbeat
 from cxr_sr.pacs.network.store_scu import Sender, StoreSender
 from cxr_sr.pacs.network.tls import Certificates
 from cxr_sr.pacs.network.transcode import Transcoder
 from cxr_sr.pacs.network.web import StowSender
+from cxr_sr.pacs.queue import RESULT, SOURCE, UNFINISHED, Queue, State
+from cxr_sr.pacs.receive import Address, Limits, Receiver
+from cxr_sr.pacs.router import Router
+from cxr_sr.pacs.status import Heartbeat
 from cxr_sr.pacs.work import SeriesClock, TimedJob, Treatments
 from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import Report

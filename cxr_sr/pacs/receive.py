@@ -23,7 +23,6 @@ from cxr_sr.formats.header.change import tool_version
 from cxr_sr.formats.header.own import is_own
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.pacs.network.peers import Callers
-from cxr_sr.pacs.queue import Queue, key_of
 from cxr_sr.pacs.network.services import (
     CANNOT_UNDERSTAND,
     OUT_OF_RESOURCES,
@@ -31,6 +30,7 @@ from cxr_sr.pacs.network.services import (
     RECEIVED_SYNTAXES,
     SUCCESS,
 )
+from cxr_sr.pacs.queue import Queue, key_of
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE

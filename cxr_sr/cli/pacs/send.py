@@ -22,9 +22,9 @@ from cxr_sr.report.writer import Report
 
 if TYPE_CHECKING:
     from cxr_sr.pacs.network.peers import Peer
-    from cxr_sr.pacs.send import Parcel
     from cxr_sr.pacs.network.store_scu import Sender
     from cxr_sr.pacs.network.tls import Certificates
+    from cxr_sr.pacs.send import Parcel
 
 
 @dataclass(frozen=True, kw_only=True)

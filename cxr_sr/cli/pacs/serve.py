@@ -37,13 +37,14 @@ class ServeOptions(Treatment):
     """What the administrator asked for, as it was given."""
 
     store: Annotated[
-        Path,
+        Path | None,
         Option(
             "--store",
             metavar="DIR",
-            help="Folder of the queue and the report. Keep it on a local disk.",
+            help="Folder of the queue and the report, on a local disk. Required.",
+            show_default=False,
         ),
-    ]
+    ] = None
     aet: Aet = "CXR-SR"
     bind: Annotated[
         str,
@@ -154,6 +155,19 @@ class ServeOptions(Treatment):
     quiet: Quiet = False
     as_json: Json = False
 
+    @property
+    def folder(self) -> Path:
+        """The store.
+
+        Raises
+        ------
+        SettingsError
+            If none was given.
+        """
+        if self.store is None:
+            raise SettingsError("give --store DIR, a folder for the queue")
+        return self.store
+
 
 def serve(options: ServeOptions) -> int:
     """Receive radiographs by C-STORE, super-resolve them, and send the results on.
@@ -176,7 +190,7 @@ def serve(options: ServeOptions) -> int:
 
     settings, recipes = _settings(options)
     if options.retry:
-        output.say(f"{Queue(options.store).revive()} entries are tried again")
+        output.say(f"{Queue(options.folder).revive()} entries are tried again")
     told = Told(
         say=_silent if options.quiet else output.say,
         record=output.record if options.as_json else _silent,
@@ -194,9 +208,9 @@ def _silent(_said: object) -> None:
 def _tell_status(options: ServeOptions) -> int:
     from cxr_sr.pacs.status import lines_of, status_of
 
-    if not options.store.is_dir():
-        raise SettingsError(f"there is no store {options.store}")
-    status = status_of(options.store)
+    if not options.folder.is_dir():
+        raise SettingsError(f"there is no store {options.folder}")
+    status = status_of(options.folder)
     if options.as_json:
         output.record(status)
     else:
@@ -208,8 +222,8 @@ def _tell_status(options: ServeOptions) -> int:
 def _settings(
     options: ServeOptions,
 ) -> "tuple[NodeSettings, list[UpscalingRecipe]]":
-    from cxr_sr.pacs.node import NodeSettings
     from cxr_sr.pacs.network.peers import Callers, ae_title, is_loopback
+    from cxr_sr.pacs.node import NodeSettings
     from cxr_sr.pacs.receive import Address, Limits
     from cxr_sr.pacs.router import Router
     from cxr_sr.pacs.rules import Rules, read_rules
@@ -228,7 +242,7 @@ def _settings(
             "--allow AET@HOST, or --allow '*' for everyone"
         )
     settings = NodeSettings(
-        store=options.store,
+        store=options.folder,
         address=Address(ae_title(options.aet), options.bind, options.port),
         router=router,
         callers=callers,
@@ -254,7 +268,7 @@ def _recipes(options: ServeOptions, rules: "Rules") -> "list[UpscalingRecipe]":
             f"--format {options.format}: a node sends DICOM; leave it out"
         )
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(Treatment)}
-    common = partial(Options, inputs=[], output=options.store, jobs=options.jobs)
+    common = partial(Options, inputs=[], output=options.folder, jobs=options.jobs)
     recipes = [recipe_of(common(**given))]
     for rule in rules.rules:
         changes: dict[str, Any] = {}

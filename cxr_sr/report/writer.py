@@ -66,7 +66,7 @@ class Report:
     ) -> None:
         try:
             with self._file:
-                if self._begun:
+                if self._begun or self._counts:  # else nothing was run
                     self._append(self._summary(finished=kind is None))
         except (OSError, ReportError):
             if kind is None:  # else the error that ended the run matters more

@@ -10,7 +10,7 @@ import typer
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
-from cxr_sr.cli.batch import code_of, loop, summary
+from cxr_sr.cli.batch import Step, code_of, loop, summary
 from cxr_sr.cli.errors import NOTHING
 from cxr_sr.cli.options import Json, Quiet
 from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
@@ -82,12 +82,12 @@ def fetch(options: FetchOptions) -> int:
         return NOTHING
     counts: Counter[str] = Counter()
 
-    def note(outcome: Outcome) -> bool:
+    def note(outcome: Outcome) -> Step:
         counts[outcome.status] += 1
         _tell(options, outcome)
-        return outcome.status == "failed"
+        return Step.of(outcome)
 
-    with loop(note, len(found), quiet=options.quiet) as each:
+    with loop(note, [], quiet=options.quiet, others=len(found)) as each:
         each.follow(_got(archive, found, options.output))
     if not options.quiet:
         output.say(summary(counts))

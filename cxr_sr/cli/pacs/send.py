@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxr_sr.cli import output
-from cxr_sr.cli.batch import code_of, loop, summary
+from cxr_sr.cli.batch import Step, code_of, loop, summary
 from cxr_sr.cli.errors import NOTHING
 from cxr_sr.cli.options import Json, Quiet, paths
 from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
@@ -78,15 +78,15 @@ def send(options: SendOptions) -> int:
         return NOTHING
     counts: Counter[str] = Counter()
 
-    def note(outcome: Outcome) -> bool:
+    def note(outcome: Outcome) -> Step:
         counts[outcome.status] += 1
         _tell(options, outcome, peer)
-        return outcome.status == "failed"
+        return Step.of(outcome)
 
     with ExitStack() as stack:
         sender = _sender(stack, peer, ae_title(options.aet), tls)
         answered = _answered(stack, report, peer)
-        with loop(note, len(parcels), quiet=options.quiet) as each:
+        with loop(note, [], quiet=options.quiet, others=len(parcels)) as each:
             each.follow(deliver(parcels, sender, answered))
     if not options.quiet:
         output.say(f"{summary(counts)}; receiver: {peer.name}")

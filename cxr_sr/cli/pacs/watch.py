@@ -154,7 +154,8 @@ def _follow(
 
         if not options.quiet:
             output.say(f"watching {options.folder}; report: {batch.report_path}")
-        perform(options, Batch([], []), add, work)
+        no_bar = dataclasses.replace(options, quiet=True)  # there is no end to show
+        perform(no_bar, Batch([], []), add, work)
     return DONE
 
 

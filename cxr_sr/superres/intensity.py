@@ -61,10 +61,6 @@ class Scaling:
         return codes
 
 
-IDENTITY = Scaling(0.0, 1.0)
-"""Of an image that is given in units."""
-
-
 def _sensible_window(
     window: tuple[float, float] | None, fmt: PixelFormat
 ) -> tuple[float, float]:

@@ -12,17 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.formats import check_storable
 from cxr_sr.radiograph import Derivation, Radiograph
-from cxr_sr.superres import tiling
 from cxr_sr.superres.arguments import check_radiograph, model_of, target_of
-from cxr_sr.superres.budget import threads_of, tiles_of
+from cxr_sr.superres.budget import threads_of
 from cxr_sr.superres.canvas import STRIP_ROWS
 from cxr_sr.superres.chain import Chain
-from cxr_sr.superres.intensity import IDENTITY, Scaling
+from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.noise import Noise
 from cxr_sr.superres.padding import padding_mask
@@ -92,25 +90,6 @@ def _with_spacing(
         return result
     geometry = dataclasses.replace(result.geometry, spacing_mm=spacing_mm)
     return result.replace(geometry=geometry)
-
-
-def super_resolve(
-    unit: NDArray[np.floating[Any]], model: Model, scale: int, settings: Settings
-) -> NDArray[np.floating[Any]]:
-    """Return an array (H, W) of units as (s*H, s*W): the chain without the file.
-
-    Evaluation measures this; `upscale` stores it.
-    """
-    chain = open_chain(model, scale, settings)
-    result = np.empty([side * scale for side in unit.shape], unit.dtype)
-    tiles = tiles_of(unit.shape, chain, settings)
-    whole = chain.look(unit[None], IDENTITY)
-    work = tiling.run(
-        lambda t: chain(unit[None, *t.padded], whole), tiles, threads_of(settings)
-    )
-    for tile, fine in work:
-        result[tile.target(scale)] = fine.image[0, *tile.inner(scale)]
-    return result
 
 
 def open_chain(

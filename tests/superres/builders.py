@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from cxr_sr.names import Consistency
 from cxr_sr.radiograph import Derivation, Radiograph
+from cxr_sr.superres import tiling
+from cxr_sr.superres.budget import threads_of, tiles_of
 from cxr_sr.superres.consistency import reduce
+from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.resample import box_down
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target
-from cxr_sr.superres.upscale import upscale
+from cxr_sr.superres.upscale import open_chain, upscale
 from tests.builders import NOON, radiograph, structure
 
 KINDS = st.sampled_from(["nearest", "bicubic", "lanczos"])
@@ -65,3 +68,19 @@ def calm() -> Radiograph:
     """An image that stays within 12 bits whatever a `tiny_network` makes of it."""
     pixels = np.rint(2000 + 100 * structure()).astype(np.uint16)
     return radiograph(pixels, window=(2000.0, 2100.0))
+
+
+def super_resolve(
+    unit: NDArray[np.floating[Any]], model: Model, scale: int, settings: Settings
+) -> NDArray[np.floating[Any]]:
+    """An array (H, W) of units as (s*H, s*W): the chain alone, in tiles."""
+    chain = open_chain(model, scale, settings)
+    result = np.empty([side * scale for side in unit.shape], unit.dtype)
+    tiles = tiles_of(unit.shape, chain, settings)
+    whole = chain.look(unit[None], Scaling(0.0, 1.0))
+    work = tiling.run(
+        lambda t: chain(unit[None, *t.padded], whole), tiles, threads_of(settings)
+    )
+    for tile, fine in work:
+        result[tile.target(scale)] = fine.image[0, *tile.inner(scale)]
+    return result

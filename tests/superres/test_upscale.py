@@ -11,7 +11,7 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.shipped import INTERPOLATORS
 from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.superres.upscale import super_resolve, upscale
+from cxr_sr.superres.upscale import upscale
 from tests.builders import (
     FORMATS,
     noise,
@@ -28,6 +28,7 @@ from tests.superres.builders import (
     calm,
     derivation_of,
     errors,
+    super_resolve,
     upscaled,
 )
 

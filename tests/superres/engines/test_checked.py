@@ -13,9 +13,9 @@ from cxr_sr.superres.engines import PACKAGES, open_engine
 from cxr_sr.superres.engines.checked import Checked
 from cxr_sr.superres.models.spec import METADATA_KEY
 from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.superres.upscale import super_resolve, upscale
+from cxr_sr.superres.upscale import upscale
 from tests.builders import radiograph, structure, tiny_model, tiny_network, write_png
-from tests.superres.builders import ONE_THREAD
+from tests.superres.builders import ONE_THREAD, super_resolve
 
 torch = pytest.importorskip("torch")
 

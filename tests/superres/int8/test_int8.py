@@ -19,8 +19,9 @@ from cxr_sr.superres.engines import choose, open_engine
 from cxr_sr.superres.int8.saturation import LESS
 from cxr_sr.superres.models.zoo import Model, load_model, verify
 from cxr_sr.superres.settings import Settings, resolved
-from cxr_sr.superres.upscale import super_resolve, upscale
+from cxr_sr.superres.upscale import upscale
 from tests.builders import radiograph, structure, tiny_model, tiny_spec, write_png
+from tests.superres.builders import super_resolve
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")

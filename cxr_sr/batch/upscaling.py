@@ -15,6 +15,7 @@ import numpy as np
 
 from cxr_sr.batch.identities import uid_facts
 from cxr_sr.batch.pipeline import Stage
+from cxr_sr.batch.tags import TagTable
 from cxr_sr.errors import NotARadiographError, OwnResultError, SettingsError
 from cxr_sr.files import sha256_of
 from cxr_sr.formats import (
@@ -54,24 +55,34 @@ class UpscalingRecipe:
     """Version of cxr-sr; another one may compute other pixels."""
     again: bool = False
     """Take results of cxr-sr as input, too."""
+    tags: TagTable | None = None
+    """What is stated of pictures that become DICOM files."""
 
     def describe(self) -> dict[str, Any]:
         """Return the settings for the report."""
         settings = dataclasses.asdict(self.settings)
         # Neither the time nor the number of threads is a reason to do a file again.
         del settings["now"], settings["threads"]
+        header = dataclasses.asdict(self.header)
+        del header["tags"]  # they identify
         return {
             "model": self.model.spec.name,
             "weights_sha256": self.model.spec.weights_sha256(
                 self.settings.engine, self.settings.precision
             ),
             "target": {type(self.target).__name__: dataclasses.astuple(self.target)[0]},
-            "header": dataclasses.asdict(self.header),
+            "header": header,
+            "tags_sha256": self.tags and self.tags.sha256,
             "compression": self.compression,
             "format": self.format,
             "version": self.version,
             **settings,
         }
+
+    def header_of(self, job: Job) -> HeaderOptions:
+        """Return what the header of one result is to say."""
+        stated = self.tags and self.tags.of(job)
+        return dataclasses.replace(self.header, tags=stated) if stated else self.header
 
     def announce(self) -> RunEntry:
         """Return the first line of a run's report; `at` must have set the time."""
@@ -159,7 +170,7 @@ class Upscaling:
         seconds: dict[str, float] = {}
         with _timed(seconds, "read"):
             radiograph = read_original(
-                job.source, again=self._recipe.again, header=self._recipe.header
+                job.source, again=self._recipe.again, header=self._recipe.header_of(job)
             )
         with _timed(seconds, "hash"):
             sha256 = sha256_of(job.source)
@@ -189,7 +200,7 @@ class Upscaling:
             "input_spacing_mm": before.radiograph.geometry.spacing_mm,
             "output_spacing_mm": finer.geometry.spacing_mm,
             **_derivation(finer),
-            **_said(job, before.radiograph.header),
+            **_said(job, before.radiograph.header, self._recipe.tags),
             "settings_sha256": self._settings_sha256,
             "seconds": seconds,
         }
@@ -237,13 +248,24 @@ def _is_dicom(job: Job) -> bool:
     return job.target.suffix.lower() not in SUFFIXES
 
 
-def _said(job: Job, source: Header) -> FileFacts:
+def _said(job: Job, source: Header, table: TagTable | None) -> FileFacts:
     """Return what a result's DICOM header says of itself; nothing of other formats."""
     if not _is_dicom(job) or not isinstance(source, DicomHeader | RasterHeader):
         return {}
     facts = uid_facts(Uids.of(source), Uids.of_file(job.target))
     dates = {"dates": source.dates.which, "dates_because": source.dates.because}
-    return cast("FileFacts", facts | {k: v for k, v in dates.items() if v})
+    told: dict[str, Any] = facts | {k: v for k, v in dates.items() if v}
+    if table is not None and (warning := _untold(job, source, table)):
+        told["warnings"] = [warning]
+    return cast("FileFacts", told)
+
+
+def _untold(job: Job, source: Header, table: TagTable) -> str:
+    """Say where an image and its row do not go together; "" if they do."""
+    stated = table.of(job)
+    if isinstance(source, DicomHeader):
+        return f"its row in {table.name} is not used: it has a header" if stated else ""
+    return "" if stated else f"{table.name} does not say whose image it is"
 
 
 @contextmanager

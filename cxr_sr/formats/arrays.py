@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cxr_sr.errors import NotARadiographError, SettingsError
 from cxr_sr.formats.dicom.parse import MAX_PIXELS
+from cxr_sr.formats.header.change import HeaderOptions
 from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.radiograph import Geometry, Photometric, PixelFormat, Radiograph
@@ -23,6 +24,7 @@ def from_array(
     bits_stored: int | None = None,
     photometric: Photometric = "MONOCHROME2",
     spacing_mm: float | tuple[float, float] | None = None,
+    header: HeaderOptions | None = None,
 ) -> Radiograph:
     """Return a radiograph of stored values; what `upscale` makes of it is the same.
 
@@ -38,6 +40,8 @@ def from_array(
         black, RGB for colour
     spacing_mm : distance between pixel centres in mm, as (rows, columns) or as one
         number for both; None where it is unknown
+    header : what a DICOM header made for this image should say; its `tags` name the
+        patient, the study and the modality
 
     Raises
     ------
@@ -60,7 +64,8 @@ def from_array(
     _check_range(array, fmt)
     geometry = Geometry(_pair(spacing_mm))
     stored = np.array(array, dtype, order="C")
-    return Radiograph(stored, fmt, geometry, RasterHeader(Grid.of(geometry)))
+    said = RasterHeader(Grid.of(geometry), options=header or HeaderOptions())
+    return Radiograph(stored, fmt, geometry, said)
 
 
 def _check_words(photometric: str, bits_stored: int | None) -> None:

@@ -180,3 +180,12 @@ def test_values_that_the_bits_do_not_hold_are_refused(pixels, bits_stored):
 def test_options_that_make_no_sense_are_told_what_does(options, told):
     with pytest.raises(SettingsError, match=told):
         cxr_sr.from_array(np.zeros((4, 5), np.uint8), **options)
+
+
+def test_an_array_can_say_whose_image_it_is():
+    stated = cxr_sr.HeaderOptions(tags={"PatientID": "17", "StudyDate": "2020-01-31"})
+    image = cxr_sr.from_array(noise(), header=stated)
+    finer = cxr_sr.upscale(image, "bicubic", 2)
+    for made in (image, finer):
+        header = cxr_sr.to_dataset(made)
+        assert (header.PatientID, header.StudyDate) == ("17", "20200131")

@@ -111,6 +111,8 @@ def _perform(
     if options.resume:
         earlier = EarlierRuns.read(options.report_path, recipe.sha256)
     recipe = recipe.at(clock(earlier.clock))
+    if options.shard is None:  # else the other parts may have them
+        _tell_unmatched(recipe, batch)
     with Report(options.report_path) as report:
         report.begin({"notice": output.NOTICE, **recipe.announce()})
 
@@ -124,6 +126,17 @@ def _perform(
 
         perform(options, batch, add, work)
     return _conclude(options, report.counts, identities.dates_kept)
+
+
+def _tell_unmatched(recipe: "UpscalingRecipe", batch: "Batch") -> None:
+    """Say which rows of --tags name no file; perhaps the column is wrong."""
+    table = recipe.tags
+    unmatched = table.unmatched(batch.jobs) if table else []
+    if table and unmatched:
+        output.complain(
+            f"{len(unmatched)} rows of {table.name} name no file of the input, the "
+            f"first {unmatched[0]}; expected paths relative to {table.name} or to INPUT"
+        )
 
 
 def _conclude(

@@ -223,6 +223,17 @@ class Options(Treatment):
             help="Output folder. It gets the same subfolders as the input.",
         ),
     ]
+    tags: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE.csv",
+            exists=True,
+            dir_okay=False,
+            help="Patient, study and modality of pictures that become DICOM files: a "
+            "column `file`, and columns named as DICOM attributes, such as PatientID.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None
 
     jobs: Annotated[
         int, Option(min=1, help="Number of processes.", rich_help_panel=BATCH)

@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from cxr_sr import processors
 from cxr_sr.batch.plan import Batch, Shard, check_absent, check_places, gather
+from cxr_sr.batch.tags import TagTable
 from cxr_sr.batch.upscaling import UpscalingRecipe
 from cxr_sr.cli.options import paths
 from cxr_sr.cli.upscale.options import Options
@@ -51,6 +52,7 @@ def recipe_of(options: Options) -> UpscalingRecipe:
         options.format,
         version("cxr-sr"),
         options.again,
+        _tags(options),
     )
     _try_engine(recipe)
     return recipe
@@ -77,27 +79,40 @@ def batch_of(options: Options) -> Batch:
 
 def _header(options: Options) -> HeaderOptions:
     """Return what the results' DICOM headers are to say."""
-    return HeaderOptions(
+    header = HeaderOptions(
         equipment=options.equipment,
         private=options.private,
         overlays=options.overlays,
         synthetic=options.synthetic_data == "yes",
         dates=options.dates,
-        **_series_number(options.series_number),
     )
+    return _numbered(header, options.series_number)
 
 
-def _series_number(given: str | None) -> dict[str, int]:
-    """Return N as the number itself, +N as what is added to the source's."""
+def _numbered(header: HeaderOptions, given: str | None) -> HeaderOptions:
+    """Take N as the SeriesNumber itself, +N as what is added to the source's."""
     if given is None:
-        return {}
+        return header
     digits = given.removeprefix("+")
     if not (digits.isascii() and digits.isdecimal() and int(digits) in INTEGER_STRING):
         raise SettingsError(
             f"--series-number {given}: expected a whole number up to "
             f"{INTEGER_STRING[-1]}, as 9001, or one to add, as +9000"
         )
-    return {"series_offset" if given != digits else "series_number": int(digits)}
+    if given != digits:
+        return dataclasses.replace(header, series_offset=int(digits))
+    return dataclasses.replace(header, series_number=int(digits))
+
+
+def _tags(options: Options) -> TagTable | None:
+    if options.tags is None:
+        return None
+    if options.format != "dicom":
+        raise SettingsError(
+            f"--tags {options.tags.name} is for pictures that become DICOM files; add "
+            "--format dicom"
+        )
+    return TagTable.read(options.tags)
 
 
 def _model(options: Options) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_dicom(
         header = DicomHeader(
             _as_decoded(parsed.dataset, layout, decoded),
             parsed.transfer_syntax,
-            options or HeaderOptions(),
+            dataclasses.replace(options or HeaderOptions(), tags={}),  # it has its own
         )
         return Radiograph(
             pixels=pixels,

@@ -1,17 +1,18 @@
 """A DICOM header from scratch, for pixels that came without one.
 
-Of a PNG nobody knows the patient, the study or the machine: what the standard lets be
-unknown is empty, and nothing is invented.
+A PNG does not say whose it is. What nobody states is empty where the standard allows
+it, and nothing is invented.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
@@ -19,7 +20,9 @@ from pydicom.valuerep import format_number_as_ds
 from cxr_sr.formats.header.change import TOOL, Change, HeaderOptions, tool_version
 from cxr_sr.formats.header.dates import ChosenDates
 from cxr_sr.formats.header.elements import put
+from cxr_sr.formats.header.identity import treatment
 from cxr_sr.formats.header.rules import RULES
+from cxr_sr.formats.header.tags import checked_tags, study_uid
 from cxr_sr.radiograph import Radiograph
 
 DEFAULT_OPTIONS = HeaderOptions()
@@ -65,22 +68,29 @@ def secondary_capture(
     Parameters
     ----------
     now : when the file is made
-    options : of these, `dates`, `series_number` and `synthetic` apply
+    options : of these, `dates`, `series_number`, `synthetic` and `tags` apply
 
     Returns
     -------
     A data set without file meta information and without pixel data.
 
+    Raises
+    ------
+    SettingsError
+        If a tag is no attribute, may not be stated, or has a value that is none.
+
     References
     ----------
     DICOM PS3.3 A.8.1, C.8.6
     """
+    tags = checked_tags(options.tags)
     header = Dataset()
-    for keyword in UNKNOWN:
-        put(header, keyword, "")
-    for keyword, value in (
-        _identity(radiograph.pixels, options) | _pixels(radiograph)
-    ).items():
+    if not all(value.isascii() for value in tags.values()):
+        put(header, "SpecificCharacterSet", "ISO_IR 192")
+    known = _kind(options) | _pixels(radiograph) | tags
+    for keyword, value in (dict.fromkeys(UNKNOWN, "") | known).items():
+        put(header, keyword, _values(value))
+    for keyword, value in _uids(radiograph, options, tags).items():
         put(header, keyword, value)
     if radiograph.geometry.spacing_mm is not None:
         spacing = [format_number_as_ds(mm) for mm in radiograph.geometry.spacing_mm]
@@ -93,16 +103,16 @@ def secondary_capture(
     return header
 
 
-def _identity(
-    pixels: NDArray[np.integer[Any]], options: HeaderOptions
-) -> dict[str, Any]:
-    digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
-    number, chosen = options.series_number, repr(options)
+def _values(value: Any) -> Any:  # noqa: ANN401 - whatever an element holds
+    """Return the parts of a text that has several."""
+    several = isinstance(value, str) and "\\" in value
+    return value.split("\\") if several else value
+
+
+def _kind(options: HeaderOptions) -> dict[str, Any]:
+    number = options.series_number
     return {
         "SOPClassUID": SecondaryCaptureImageStorage,
-        "SOPInstanceUID": generate_uid(entropy_srcs=["capture", digest, chosen]),
-        "SeriesInstanceUID": generate_uid(entropy_srcs=["series", digest, chosen]),
-        "StudyInstanceUID": generate_uid(entropy_srcs=["study", digest]),
         "Modality": "OT",
         "ConversionType": "WSD",  # workstation
         "ImageType": ["DERIVED", "SECONDARY"],
@@ -110,6 +120,28 @@ def _identity(
         "InstanceNumber": 1,
         "Manufacturer": TOOL,
         "SoftwareVersions": f"{TOOL} {tool_version()}",
+    }
+
+
+def _uids(
+    radiograph: Radiograph, options: HeaderOptions, tags: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the UIDs; images of a stated study, treated alike, are one series."""
+    pixels = np.ascontiguousarray(radiograph.pixels)
+    digest, chosen = hashlib.sha256(pixels.data).hexdigest(), repr(options)
+    study = study_uid(tags)
+    series = digest
+    if study:
+        how = radiograph.derivation
+        treated = treatment(how) if how else []
+        kind = [tags.get(k, "") for k in ("Modality", "SeriesDescription")]
+        series = "\0".join([study, *kind, *treated])
+        chosen = repr(dataclasses.replace(options, tags={}))
+    instance = generate_uid(entropy_srcs=["capture", digest, repr(options)])
+    return {
+        "SOPInstanceUID": instance,
+        "SeriesInstanceUID": generate_uid(entropy_srcs=["series", series, chosen]),
+        "StudyInstanceUID": study or generate_uid(entropy_srcs=["study", digest]),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,6 +49,10 @@ class HeaderOptions:
     """now: series, content and instance get the time of the run; source: they keep
     their dates; none: they have none; auto: source where PatientIdentityRemoved is YES
     or LongitudinalTemporalInformationModified is MODIFIED or REMOVED, else now."""
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Keyword -> value, stated of an image that came without a header (a picture, an
+    array): PatientID, StudyInstanceUID, StudyDate, Modality and their like. A DICOM
+    file has its own."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,9 +92,8 @@ def series_uid(change: Change) -> str:
     """
     source = text(change.source, "SeriesInstanceUID") or _fingerprint(change.source)
     kind = [text(change.source, k) for k in ("SOPClassUID", "PresentationIntentType")]
-    label = scale_label(change.derivation.factors)
-    settings = [*_settings(change.derivation), repr(change.options)]
-    return _uid("series", source, *kind, label, *settings)
+    treated = [*treatment(change.derivation), repr(change.options)]
+    return _uid("series", source, *kind, *treated)
 
 
 def weights_uid(derivation: Derivation) -> str:
@@ -253,6 +252,11 @@ def _unquotable(source: Dataset) -> str:
 def _plain(words: str) -> str:
     """Return printable ASCII that is one value."""
     return re.sub(r"[^ -\[\]-~]", "?", words)[:LONGEST_LABEL].strip()
+
+
+def treatment(derivation: Derivation) -> list[str]:
+    """Return what images of one series have in common, of what was done to them."""
+    return [scale_label(derivation.factors), *_settings(derivation)]
 
 
 def _settings(derivation: Derivation) -> list[str]:

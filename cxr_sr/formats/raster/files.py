@@ -17,6 +17,8 @@ from cxr_sr.files import replacing
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header.change import HeaderOptions
 from cxr_sr.formats.header.dates import ChosenDates
+from cxr_sr.formats.header.elements import put
+from cxr_sr.formats.header.tags import keyword_of
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.formats.raster.mark import is_marked, mark, words_of
 from cxr_sr.formats.raster.meta_image import write_meta_image
@@ -57,7 +59,10 @@ class RasterHeader:
     @property
     def dates(self) -> ChosenDates:
         """Where the dates of a DICOM header made of this one come from."""
-        return ChosenDates.by(Dataset(), self.options.dates)
+        stated = Dataset()
+        for keyword, value in self.options.tags.items():
+            put(stated, keyword_of(keyword), value)
+        return ChosenDates.by(stated, self.options.dates)
 
     def derived(
         self,

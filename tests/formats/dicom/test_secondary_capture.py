@@ -11,6 +11,7 @@ from highdicom._standard_utils import check_required_attributes, get_iod_module_
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from cxr_sr.errors import SettingsError
 from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.formats.header.change import HeaderOptions
 from cxr_sr.radiograph import Geometry, PixelFormat
@@ -129,6 +130,25 @@ def test_dates_can_be_left_out(dates: Any) -> None:
     """A picture has no dates of its own to keep."""
     header = capture(options=HeaderOptions(dates=dates), derivation=make_derivation())
     assert not [e.tag for e in header.iterall() if e.VR in {"DA", "DT"} and e.value]
+
+
+STATED = {"PatientID": "17", "StudyID": "S", "Modality": "DX", "ViewPosition": "PA"}
+
+
+@pytest.mark.parametrize("derivation", [None, make_derivation()])
+def test_what_is_stated_of_a_picture_is_in_its_header(derivation: Any) -> None:
+    header = capture(options=HeaderOptions(tags=STATED), derivation=derivation)
+    for keyword, value in STATED.items():
+        assert header[keyword].value == value
+    assert "SpecificCharacterSet" not in header
+    for module in get_iod_module_map()["secondary-capture-image"]:
+        if module["usage"] == "M":
+            check_required_attributes(header, module["key"])
+
+
+def test_what_is_stated_amiss_is_refused() -> None:
+    with pytest.raises(SettingsError, match="Rows cannot be stated"):
+        capture(options=HeaderOptions(tags={"Rows": "7"}))
 
 
 def test_the_options_apply_to_a_picture_too() -> None:

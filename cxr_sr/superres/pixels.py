@@ -52,12 +52,13 @@ class Tally:
     @property
     def rms(self) -> float:
         """Root mean square of the disagreement, in stored codes."""
-        return float((self.squares / max(self.count, 1)) ** 0.5)
+        # Rounded, as sums of other tiles differ in their last digits.
+        return float(f"{(self.squares / max(self.count, 1)) ** 0.5:.9g}")
 
     @property
     def explained_share(self) -> float:
         """Share of the squared disagreement that the noise explains; 1 without any."""
-        return self.explained / self.before if self.before else 1.0
+        return round(self.explained / self.before, 6) if self.before else 1.0
 
 
 class Work:
@@ -116,7 +117,7 @@ class Work:
         error = means - self.view[:, *tile.core]
         if self.mask is not None:
             error = error[:, ~self.mask[tile.core]]
-        counted = error.ravel()
+        counted = error.ravel().astype(np.float64)
         return Tally(
             float(np.abs(counted).max(initial=0.0)),
             float(counted @ counted),
@@ -141,7 +142,7 @@ def _energy(values: NDArray[Any] | None, tile: tiling.Tile) -> float:
     """Return the sum of the squares of a tile's core."""
     if values is None:
         return 0.0
-    core = values[:, *tile.inner()].ravel()
+    core = values[:, *tile.inner()].ravel().astype(np.float64)
     return float(core @ core)
 
 

@@ -262,7 +262,7 @@ def _show(options: Options, summaries: "list[Summary]") -> None:
         return
     columns = ["scale", "degradation", *COLUMNS]
     rows = [[f"x{s.scale}", s.condition, *cells(s)] for s in summaries]
-    output.table(columns, rows)
+    output.table(columns, rows, keys=3)
 
 
 def _write(

@@ -1,6 +1,7 @@
 """`cxr-sr inspect`: describe files from their headers."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ["file", "kind", "size", "bits", "photometric", "spacing mm", "pixels"]
 UNKNOWN = "-"
+SHOWN = 5
+"""Number of files that are named where several have the same finding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +124,44 @@ def _show(described: list[Description]) -> None:
     rows = [[d.name, *_cells(d.about), *_noise(d)] for d in described if d.about]
     if rows:
         noise = ["noise"] if any(d.noise is not None for d in described) else []
-        output.table(COLUMNS + noise, [row[: len(COLUMNS + noise)] for row in rows])
+        columns = COLUMNS + noise
+        output.table(columns, [row[: len(columns)] for row in rows], keys=1)
+    for remark, names in _grouped(described).items():
+        for line in _lines(remark, names):
+            output.paragraph(line)
+    output.data(_totals(described))
+
+
+def _grouped(described: list[Description]) -> dict[str, list[str]]:
+    """Return the names of the files by what is to be said of them."""
+    grouped: dict[str, list[str]] = {}
     for name, about in ((d.name, d.about) for d in described if d.about):
         refused = [f"refused: {about.refusal}"] if about.refusal else []
         for remark in [*refused, *about.findings]:
-            output.data(f"{name}: {remark}")
+            grouped.setdefault(remark, []).append(name)
+    return grouped
+
+
+def _lines(remark: str, names: list[str]) -> list[str]:
+    """Return one line about one file, and two about several."""
+    if len(names) == 1:
+        return [f"{names[0]}: {remark}"]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return [f"{len(names)} files: {remark}", f"  {', '.join(names[:SHOWN])}{more}"]
+
+
+def _totals(described: list[Description]) -> str:
+    """Return how many files can be upscaled, and how many cannot."""
+    refused = sum(bool(d.about and d.about.refusal) for d in described)
+    ends = {
+        "can be upscaled": sum(d.about is not None for d in described) - refused,
+        "refused": refused,
+        "unreadable": sum(d.asked for d in described if d.about is None),
+        "no image": sum(not d.asked for d in described if d.about is None),
+    }
+    told = ", ".join(f"{count} {end}" for end, count in ends.items() if count)
+    files = "1 file" if len(described) == 1 else f"{len(described)} files"
+    return f"Total: {files}{': ' if told else ''}{told}"
 
 
 def _cells(about: "Inspection") -> list[str]:
@@ -137,8 +173,14 @@ def _cells(about: "Inspection") -> list[str]:
         f"{about.bits_stored or UNKNOWN}{' signed' if about.signed else ''}",
         about.photometric or UNKNOWN,
         " x ".join(f"{mm:.4g}" for mm in spacing) if spacing else UNKNOWN,
-        about.transfer_syntax or UNKNOWN,
+        _short(about.transfer_syntax or UNKNOWN),
     ]
+
+
+def _short(transfer_syntax: str) -> str:
+    """Return the name of a transfer syntax without its details, such as "JPEG-LS"."""
+    head = re.split(r",| \(| Image Compression", transfer_syntax)[0]
+    return f"{head} Lossless" if "(Lossless Only)" in transfer_syntax else head
 
 
 def _noise(described: Description) -> list[str]:

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ NOTICE = "cxr-sr is for research only; it is not a medical device."
 
 PLAIN_SECONDS = 30.0
 """Seconds between two lines about the progress in a log."""
+GAP = 2
+"""Characters between two columns of a table."""
 PIPE_WIDTH = 1000
 """Width of a table in columns if there is no terminal, so that no row is wrapped."""
 
@@ -45,22 +48,74 @@ def data(line: str) -> None:
     sys.stdout.flush()
 
 
+def paragraph(text: str) -> None:
+    """Print one line of data; a terminal shows it on several, broken between words."""
+    if sys.stdout.isatty():
+        wrapper = textwrap.TextWrapper(
+            Console().width, subsequent_indent="  ", break_long_words=False
+        )
+        text = wrapper.fill(text)
+    data(text)
+
+
 def record(fields: dict[str, Any]) -> None:
     """Print one JSON object as a line of data."""
     data(json.dumps(fields))
 
 
-def table(columns: list[str], rows: list[list[str]], *, talk: bool = False) -> None:
-    """Print a table as data, or with `talk` as a message; wrap only in a terminal."""
+def table(
+    columns: list[str], rows: list[list[str]], *, talk: bool = False, keys: int = 0
+) -> None:
+    """Print a table as data, or with `talk` as a message.
+
+    Nothing is cut. A terminal that is too narrow shows the columns in several tables.
+
+    Parameters
+    ----------
+    keys : how many first columns every such table repeats; 0: fold long cells instead
+    """
     if talk and _quiet.get():
         return
-    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        shown.add_row(*row)
     stream = sys.stderr if talk else sys.stdout
     width = None if stream.isatty() else PIPE_WIDTH
-    Console(stderr=talk, highlight=False, markup=False, width=width).print(shown)
+    console = Console(stderr=talk, highlight=False, markup=False, width=width)
+    whole = [columns, *rows]
+    widths = [max(len(row[k]) for row in whole) for k in range(len(columns))]
+    for numbers in column_groups(widths, keys, console.width):
+        shown = Table(box=None, pad_edge=False, header_style="bold")
+        for number in numbers:
+            folds = not keys or number < keys
+            shown.add_column(columns[number], no_wrap=not folds, overflow="fold")
+        for row in rows:
+            shown.add_row(*(row[number] for number in numbers))
+        console.print(shown)
     stream.flush()
+
+
+def column_groups(widths: Sequence[int], keys: int, most: int) -> list[list[int]]:
+    """Return the columns of each table, by number, so that it fits into `most`.
+
+    Parameters
+    ----------
+    widths : of the columns, in characters
+    keys : how many first columns each table repeats; 0: all columns in one table
+    """
+    numbers = range(len(widths))
+    if not keys:
+        return [list(numbers)]
+    first = list(numbers[:keys])
+    # Keys that would fill the terminal are folded.
+    share = 0.4 if keys == 1 else 0.6
+    room = most - min(sum(widths[k] + GAP for k in first), int(share * most))
+    groups: list[list[int]] = []
+    left = -1
+    for number in numbers[keys:]:
+        left -= widths[number] + GAP
+        if left < 0 or not groups:
+            groups.append([*first])
+            left = room - widths[number]
+        groups[-1].append(number)
+    return groups or [first]
 
 
 @contextmanager

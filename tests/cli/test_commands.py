@@ -40,6 +40,13 @@ def invoke(command, *arguments):
     return CliRunner().invoke(app, list(arguments))
 
 
+class Terminal(io.StringIO):
+    """What is printed to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
@@ -275,3 +282,35 @@ def test_the_package_runs_as_a_module():
         check=True,
     )
     assert told.stdout.startswith("cxr-sr ")
+
+
+class TestNarrowTerminal:
+    """At 80 columns nothing is cut: the columns are shown in several tables."""
+
+    @pytest.mark.parametrize("keys", [0, 1, 3])
+    def test_every_cell_is_shown_whole(self, monkeypatch, keys):
+        columns = [f"column {k}" for k in range(12)]
+        rows = [[f"{r}.{k}-56789" for k in range(12)] for r in range(2)]
+        shown = Terminal()
+        monkeypatch.setattr("sys.stdout", shown)
+        monkeypatch.setenv("COLUMNS", "80")
+        output.table(columns, rows, keys=keys)
+        text = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue())
+        assert max(map(len, text.splitlines())) <= 80
+        assert "\N{HORIZONTAL ELLIPSIS}" not in text
+        if keys:
+            assert all(cell in text.split() for row in rows for cell in row)
+
+    @pytest.mark.parametrize(
+        ("widths", "keys", "groups"),
+        [
+            ([10, 10, 10], 1, [[0, 1, 2]]),
+            ([10, 40, 40], 1, [[0, 1], [0, 2]]),
+            ([10, 100, 10], 1, [[0, 1], [0, 2]]),
+            ([200, 20, 20], 1, [[0, 1, 2]]),
+            ([5, 5], 2, [[0, 1]]),
+            ([90, 90], 0, [[0, 1]]),
+        ],
+    )
+    def test_columns_are_grouped_as_they_fit(self, widths, keys, groups):
+        assert output.column_groups(widths, keys, 80) == groups

@@ -8,6 +8,7 @@ import pytest
 from pydicom.uid import CTImageStorage
 from typer.testing import CliRunner
 
+from cxr_sr.cli.inspect import _short
 from cxr_sr.cli.main import app
 from tests.builders import write_png
 from tests.files import a_dicom, a_png
@@ -113,3 +114,36 @@ def test_noise_is_estimated_from_the_pixels(tmp_path):
     table = inspect("--noise", tmp_path).stdout
     assert "noise" in table
     assert "none" in table
+
+
+def test_equal_findings_are_grouped_and_counted(tmp_path):
+    for number in range(7):
+        kind = "MONOCHROME1" if number else "MONOCHROME2"
+        path = tmp_path / f"{number}.dcm"
+        a_dicom(path, number, PhotometricInterpretation=kind)
+    lines = inspect(tmp_path).stdout.splitlines()
+    place = next(k for k, line in enumerate(lines) if line.startswith("6 files: MONO"))
+    assert lines[place + 1] == "  1.dcm, 2.dcm, 3.dcm, 4.dcm, 5.dcm and 1 more"
+
+
+def test_totals_end_it(export):
+    (export / "notes.txt").write_text("nothing to see")
+    (export / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    last = inspect(export, export / "notes.txt").stdout.splitlines()[-1]
+    assert last.startswith("Total: 6 files: 2 can be upscaled, 1 refused, ")
+    assert "1 no image" in last
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("JPEG Lossless, Non-Hierarchical, First-Order Prediction", "JPEG Lossless"),
+        ("JPEG Baseline (Process 1)", "JPEG Baseline"),
+        ("JPEG-LS Lossless Image Compression", "JPEG-LS Lossless"),
+        ("JPEG 2000 Image Compression (Lossless Only)", "JPEG 2000 Lossless"),
+        ("JPEG 2000 Image Compression", "JPEG 2000"),
+        ("Explicit VR Little Endian", "Explicit VR Little Endian"),
+    ],
+)
+def test_a_transfer_syntax_has_a_short_name(name, short):
+    assert _short(name) == short

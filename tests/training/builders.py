@@ -1,0 +1,65 @@
+"""Short trainings for the tests."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxr_sr.training.data.dataset import Sampling
+from cxr_sr.training.fit import fit
+from cxr_sr.training.learner import Learner
+from cxr_sr.training.run import Recipe, Run
+
+TINY = {"width": 4, "depth": 2}
+
+
+def recipe(**changes: Any) -> Recipe:
+    return Recipe(**{"scales": (2, 4), "loss": "mae", "max_steps": 6, **changes})
+
+
+def run(**changes: Any) -> Run:
+    """Six steps of two crops of 12 coarse px, validated every second step."""
+    defaults = Run(
+        recipe(),
+        network=TINY,
+        sampling=Sampling(12),
+        batch=2,
+        epoch_steps=2,
+        validation_images=1,
+        validation_px=24,
+        threads=1,
+    )
+    return dataclasses.replace(defaults, **changes)
+
+
+def curve(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [
+            {k: v for k, v in row.items() if k not in ("seconds", "waiting")}
+            for row in csv.DictReader(file)
+        ]
+
+
+def killed_fit(
+    step: int,
+    data: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Run | None = None,
+) -> None:
+    """Start a run that dies, as far as it can tell, at the end of a step."""
+    original = Learner.on_train_batch_end
+
+    def end(learner: Learner, *given: Any) -> None:
+        original(learner, *given)
+        if learner.global_step == step:
+            raise ConnectionAbortedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "on_train_batch_end", end)
+        with pytest.raises(ConnectionAbortedError):
+            fit(data, folder, settings or run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 _EXTRAS = {
     "PIL": "train",
@@ -32,6 +33,22 @@ def how_to_install(error: ImportError) -> str:
         f"the package {module or 'it needs'} is not installed; run: "
         f"pip install 'cxr-sr{extra}'"
     )
+
+
+def similar_file(path: Path) -> str:
+    """Return "; did you mean 'chest.dcm'?" for a path that leads to nothing.
+
+    Returns
+    -------
+    "" where the file is there, its folder is not, or no name is similar.
+    """
+    if path.exists():
+        return ""
+    try:
+        hint = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()])
+    except OSError:
+        return ""
+    return f";{hint}" if hint else ""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

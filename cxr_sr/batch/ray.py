@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from cxr_sr.batch.runner import GRACE_S, Executor, Work, attempt
 from cxr_sr.errors import EngineError, SettingsError
+from cxr_sr.processors import allowed
 from cxr_sr.report.outcome import Job, Outcome
 
 ATTEMPTS = 3
@@ -104,19 +105,13 @@ def _host_and_port(cluster: str) -> tuple[str, int]:
 
 
 def _connect(cluster: str) -> None:
-    import ray
 
     address = None if cluster == "ray" else cluster
     before = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             socket.create_connection(_host_and_port(cluster), ANSWER_S).close()
-        ray.init(
-            address,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        _init(address)
     except Exception as error:  # of Ray, which raises bare ones
         raise SettingsError(
             f"--cluster {cluster}: no cluster answers there ({error}); start one with "
@@ -126,6 +121,28 @@ def _connect(cluster: str) -> None:
     # Ray makes SIGTERM end the process at once; the command has its own handler.
     if signal.getsignal(signal.SIGTERM) is not before:
         signal.signal(signal.SIGTERM, before)
+
+
+def _init(address: str | None) -> None:
+    """Connect, or start a cluster of this machine with the processors we may use.
+
+    Ray counts the processors of the machine where it starts a cluster, and takes no
+    number where it finds one.
+    """
+    import ray
+
+    quietly: dict[str, Any] = {
+        "include_dashboard": False,
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+    }
+    if address or "RAY_ADDRESS" in os.environ:
+        ray.init(address, **quietly)
+        return
+    try:
+        ray.init("auto", **quietly)
+    except ConnectionError:
+        ray.init("local", num_cpus=allowed(), **quietly)
 
 
 def _room(processors: int) -> int:

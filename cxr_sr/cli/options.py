@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.hints import did_you_mean
+from cxr_sr.hints import similar_file
 from cxr_sr.names import SCALES
 
 Inputs = Annotated[
@@ -118,20 +118,9 @@ def paths(inputs: list[str]) -> list[Path]:
     missing = [name for name in inputs if name != "-" and not Path(name).exists()]
     if missing:
         raise SettingsError(
-            f"there is no file or folder {missing[0]!r}{_similar(missing[0])}"
+            f"there is no file or folder {missing[0]!r}{similar_file(Path(missing[0]))}"
         )
     named: list[str] = []
     for name in inputs:
         named += sys.stdin.read().splitlines() if name == "-" else [name]
     return [Path(name) for name in named if name]
-
-
-def _similar(name: str) -> str:
-    """Return "; did you mean ...?" of what lies beside a file that is not there."""
-    path = Path(name)
-    try:
-        beside = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return ""
-    hint = did_you_mean(path.name, beside)
-    return f";{hint}" if hint else ""

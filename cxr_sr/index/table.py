@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import SettingsError
+from cxr_sr.hints import similar_file
 
 COLUMNS = ("file", "split", "patient")
 NAMES = ("index.csv", "manifest.csv")
@@ -107,6 +108,7 @@ def read_table(table: Path, columns: Sequence[str] = COLUMNS) -> list[dict[str, 
         raise SettingsError(
             f"{table.name} is no readable index ({reason}); expected a folder of "
             "images, or a CSV file that `cxr-sr index` wrote"
+            f"{similar_file(table)}"
         ) from error
     if missing:
         raise SettingsError(

@@ -21,74 +21,11 @@ from tests.dicom_files import (
     dicom_file,
     saved,
 )
-from tests.header_builders import make_item
 
 
 def dataset(radiograph: Radiograph) -> pydicom.Dataset:
     assert isinstance(radiograph.header, DicomHeader)
     return radiograph.header.dataset
-
-
-WINDOWS: dict[str, tuple[dict[str, Any], tuple[float, float] | None]] = {
-    "linear": ({"WindowCenter": 2048, "WindowWidth": 4096}, (0, 4095)),
-    "first of several": (
-        {"WindowCenter": [600, 1000], "WindowWidth": [401, 9]},
-        (399.5, 799.5),
-    ),
-    "first that is valid": (
-        {"WindowCenter": [600, 1000.5], "WindowWidth": [0, 101]},
-        (950, 1050),
-    ),
-    "exact": (
-        {"WindowCenter": 600, "WindowWidth": 400, "VOILUTFunction": "LINEAR_EXACT"},
-        (400, 800),
-    ),
-    "sigmoid": (
-        {"WindowCenter": 600, "WindowWidth": 400, "VOILUTFunction": "SIGMOID"},
-        (400, 800),
-    ),
-    "rescaled": (
-        {
-            "WindowCenter": 100.5,
-            "WindowWidth": 101,
-            "RescaleSlope": 0.5,
-            "RescaleIntercept": -50,
-        },
-        (200, 400),
-    ),
-    "falling slope": (
-        {
-            "WindowCenter": 100.5,
-            "WindowWidth": 101,
-            "RescaleSlope": -1,
-            "RescaleIntercept": 0,
-        },
-        (-150, -50),
-    ),
-    "slope of zero": (
-        {"WindowCenter": 600, "WindowWidth": 400, "RescaleSlope": 0},
-        None,
-    ),
-    "modality table": (
-        {
-            "WindowCenter": 600,
-            "WindowWidth": 400,
-            "ModalityLUTSequence": [make_item(LUTExplanation="")],
-        },
-        None,
-    ),
-    "none": ({"WindowCenter": None, "WindowWidth": None}, None),
-    "empty": ({"WindowCenter": "", "WindowWidth": ""}, None),
-    "only a center": ({"WindowCenter": 600, "WindowWidth": None}, None),
-    "width of a pixel": ({"WindowCenter": 600, "WindowWidth": 1}, None),
-}
-
-
-@pytest.mark.parametrize(("said", "window"), WINDOWS.values(), ids=WINDOWS)
-def test_a_window_is_told_in_stored_values(
-    tmp_path: Path, said: dict[str, Any], window: tuple[float, float] | None
-):
-    assert read(dicom_file(tmp_path / "a.dcm", **said)).window == window
 
 
 PADDINGS: dict[str, tuple[dict[str, Any], tuple[int, int] | None]] = {

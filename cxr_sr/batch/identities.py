@@ -62,7 +62,7 @@ class Identities:
         if source := uids["input_sop_instance_uid"]:
             mine = name, str(outcome.facts.get("input_sha256"))
             first = self._inputs.setdefault(source, mine)
-            if first[1] != mine[1]:
+            if first[1] != mine[1] and first[0] != name:
                 found.append(
                     f"it has the SOP Instance UID of {first[0]}, but is another file: "
                     "one of the two should get a UID of its own"

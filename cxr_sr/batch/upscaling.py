@@ -255,9 +255,20 @@ def _said(job: Job, source: Header, table: TagTable | None) -> FileFacts:
     facts = uid_facts(Uids.of(source), Uids.of_file(job.target))
     dates = {"dates": source.dates.which, "dates_because": source.dates.because}
     told: dict[str, Any] = facts | {k: v for k, v in dates.items() if v}
-    if table is not None and (warning := _untold(job, source, table)):
-        told["warnings"] = [warning]
+    warnings = [_untold(job, source, table) if table else "", _unnamed(source)]
+    if any(warnings):
+        told["warnings"] = [warning for warning in warnings if warning]
     return cast("FileFacts", told)
+
+
+def _unnamed(source: Header) -> str:
+    """Say of a DICOM file that it has no UID; "" if it has one."""
+    if not isinstance(source, DicomHeader) or Uids.of(source).is_valid:
+        return ""
+    return (
+        "it has no valid SOP Instance UID; that of its result comes from its header "
+        "and its pixels"
+    )
 
 
 def _untold(job: Job, source: Header, table: TagTable) -> str:

@@ -64,8 +64,34 @@ def test_files_without_a_uid_do_not_clash():
     for n, name in enumerate(("a.dcm", "b.dcm")):
         a_dicom(Path("in", name), n, SOPInstanceUID="")
     upscale("in", "-o", "out")
-    assert warnings() == {"a.dcm": [], "b.dcm": []}
+    for said in warnings().values():
+        assert len(said) == 1
+        assert said[0].startswith("it has no valid SOP Instance UID")
     assert uids("out/a.dcm")[0] != uids("out/b.dcm")[0]
+
+
+def test_one_text_in_place_of_all_uids_is_told_and_tells_nothing_apart():
+    for n, name in enumerate(("a.dcm", "b.dcm")):
+        a_dicom(Path("in", name), n, SOPInstanceUID="1.2")
+        data = Path("in", name).read_bytes()
+        Path("in", name).write_bytes(data.replace(b"1.2\0", b"gone"))
+    upscale("in", "-o", "out")
+    told = warnings()
+    assert len(told["a.dcm"]) + len(told["b.dcm"]) == 3
+    assert uids("out/a.dcm")[0] != uids("out/b.dcm")[0]
+
+
+def test_a_file_that_is_replaced_does_not_clash_with_itself():
+    from cxr_sr.batch.identities import Identities, uid_facts  # noqa: PLC0415
+    from cxr_sr.formats.dicom.header import Uids  # noqa: PLC0415
+    from cxr_sr.report.outcome import Job, Outcome  # noqa: PLC0415
+
+    watched = Identities(reported=False)
+    for sha in ("a", "b"):
+        facts = uid_facts(Uids(UID, "1.2"), Uids(f"{UID}.{sha == 'a':d}", "1.3"))
+        job = Job("a.dcm", Path("a.dcm"))
+        noted = watched.noted(Outcome(job, "done", {"input_sha256": sha, **facts}))
+        assert "warnings" not in noted.facts
 
 
 def test_a_file_that_joins_those_of_an_earlier_run_is_compared_with_them():

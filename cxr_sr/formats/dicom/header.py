@@ -14,7 +14,7 @@ from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.dates import ChosenDates
 from cxr_sr.formats.header.derive import HeaderOptions, derive
-from cxr_sr.formats.header.elements import text
+from cxr_sr.formats.header.elements import VALID_UID, text
 from cxr_sr.formats.header.own import is_own
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Derivation, Header
@@ -31,6 +31,12 @@ class Uids:
     """SOPInstanceUID (0008,0018)."""
     series: str | None = None
     """SeriesInstanceUID (0020,000E)."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether other files may refer to the instance, PS3.5 9.1."""
+        found = self.instance or ""
+        return len(found) <= 64 and VALID_UID.fullmatch(found) is not None
 
     @classmethod
     def of(cls, header: Header) -> Uids:

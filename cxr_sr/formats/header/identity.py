@@ -46,6 +46,8 @@ LONGEST_DESCRIPTION = 1024
 """Longest ST, PS3.5 6.2: DerivationDescription."""
 LONGEST_LABEL = 64
 """Longest LO, PS3.5 6.2: SeriesDescription, ManufacturerModelName."""
+MOSTLY_UID = re.compile(r"[0-9.]{1,64}")
+"""What an archive takes for a UID, though it may break a rule of PS3.5 9.1."""
 NOT_IN_A_LABEL = re.compile(r"[\x00-\x1f\x7f\\]+")
 """Control characters, and what would begin a second value."""
 
@@ -90,10 +92,37 @@ def series_uid(change: Change) -> str:
     ----------
     DICOM PS3.3 C.8.11.1.1.1: FOR PRESENTATION and FOR PROCESSING never share a series
     """
-    source = text(change.source, "SeriesInstanceUID") or _fingerprint(change.source)
+    stated = text(change.source, "SeriesInstanceUID")
+    # A text that is no UID may stand in every file of a cohort.
+    source = uid(change.source, "SeriesInstanceUID") or "\0".join(
+        [stated, *_whose(change)]
+    )
     kind = [text(change.source, k) for k in ("SOPClassUID", "PresentationIntentType")]
     treated = [*treatment(change.derivation), repr(change.options)]
     return _uid("series", source, *kind, *treated)
+
+
+@each
+def complete_study(result: Dataset, keyword: str, change: Change) -> None:
+    """Make a study UID where the source has none: no archive files an image without.
+
+    Whose image it is, nobody must guess: where no patient is named, it is a study of
+    its own. An element that is there and empty was emptied on purpose, and stays so.
+    """
+    stated = text(change.source, keyword)
+    if not MOSTLY_UID.fullmatch(stated) and (stated or keyword not in change.source):
+        put(result, keyword, _uid("study", stated, *_whose(change)))
+
+
+def _whose(change: Change) -> list[str]:
+    """Return what tells studies apart where there are no UIDs."""
+    header = change.source
+    if not text(header, "PatientID"):
+        derivation = change.derivation
+        extremes = f"{int(derivation.minimum)} {int(derivation.maximum)}"
+        return [_fingerprint(header), derivation.pixels_sha256 or extremes]
+    names = ("PatientID", "IssuerOfPatientID", "StudyID", "AccessionNumber")
+    return [text(header, k) for k in (*names, "StudyDate", "StudyTime")]
 
 
 def weights_uid(derivation: Derivation) -> str:

@@ -25,6 +25,13 @@ RULES: tuple[Rule, ...] = (
         "C.7.3.1, C.8.11.1.1.1",
     ),
     Rule(
+        "StudyInstanceUID",
+        identity.complete_study,
+        "kept, also empty; where it is absent or no UID, made of patient and study, or "
+        "of the pixels if no PatientID is stated",
+        "C.7.2.1",
+    ),
+    Rule(
         "SeriesNumber",
         identity.always(identity.series_number),
         "the source's plus 9000, or --series-number",
@@ -260,7 +267,7 @@ RULES: tuple[Rule, ...] = (
     ),
     # --- what one might think had changed
     Rule(
-        "SOPClassUID PresentationIntentType StudyInstanceUID PatientID "
+        "SOPClassUID PresentationIntentType PatientID "
         "AccessionNumber FrameOfReferenceUID InstanceNumber AcquisitionDate "
         "AcquisitionTime AcquisitionUID IrradiationEventUID ExposureIndex",
         keep,

@@ -28,6 +28,7 @@ from cxr_sr.formats.header.rules import RULES
 from cxr_sr.hints import did_you_mean
 
 STATED = {
+    "StudyInstanceUID",
     "SeriesDescription",
     "SeriesDate",
     "SeriesTime",

@@ -194,6 +194,45 @@ def test_files_under_one_uid_differ_by_their_pixels(uid: str | None) -> None:
     assert one.SeriesInstanceUID == other.SeriesInstanceUID
 
 
+@pytest.mark.parametrize("stated", [None, "removed"])
+def test_a_study_without_a_uid_gets_one(stated: str | None) -> None:
+    header, other = (make_header(PatientID=patient) for patient in ("1", "2"))
+    for one in (header, other):
+        del one.StudyInstanceUID
+        if stated is not None:
+            tag = Tag("StudyInstanceUID")
+            one[tag] = raw_element("StudyInstanceUID", stated.encode(), "UI")
+    brighter = make_derivation(pixels_sha256="f" * 64)
+    study = derived(header).StudyInstanceUID
+    assert study.is_valid
+    assert study == derived(header, brighter).StudyInstanceUID
+    assert study != derived(other).StudyInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("keyword", "stated"),
+    [
+        ("StudyInstanceUID", b"removed "),
+        ("SeriesInstanceUID", b"removed "),
+        ("SeriesInstanceUID", b""),
+    ],
+)
+def test_images_of_nobody_are_never_filed_together(keyword: str, stated: bytes) -> None:
+    header = make_header(PatientID="")
+    header[Tag(keyword)] = raw_element(keyword, stated, "UI")
+    one, two = (
+        derived(header, make_derivation(pixels_sha256=sha)) for sha in ("a", "b")
+    )
+    assert one[keyword].value != two[keyword].value
+
+
+def test_a_malformed_study_uid_stays() -> None:
+    header = make_header()
+    tag = Tag("StudyInstanceUID")
+    header[tag] = raw_element("StudyInstanceUID", b"1.02.3", "UI")
+    assert derived(header).get_item(tag) == header.get_item(tag)
+
+
 def test_an_empty_header_is_enough() -> None:
     result = derived(Dataset())
     assert (result.Rows, result.Columns) == SHAPE

@@ -32,7 +32,7 @@ Dates = Literal["auto", "now", "source", "none"]
 says that they may be shifted."""
 
 OnError = Literal["continue", "stop"]
-"""What a run does when a file fails."""
+"""The action of a run when a file fails."""
 
 NetworkName = Literal["hydra", "vdsr", "trunk"]
 LossName = Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"]

@@ -81,7 +81,7 @@ class RadiographDataset(Dataset[tuple[Tensor, str]]):
         stands for the results beside it
     size : side of the square, px
     normalisation : `UNIT`, `XRAYVISION`, `IMAGENET`, or your own
-    window : what is shown as gray, see `cxr_sr.display.render`
+    window : the window to apply, see `cxr_sr.display.render`
 
     Raises
     ------

@@ -27,7 +27,7 @@ FILE = "file"
 
 @dataclass(frozen=True)
 class TagTable:
-    """What is stated of the images, by their files."""
+    """The tags in a table, by the file of the image."""
 
     name: str
     """Of the table's file."""
@@ -71,7 +71,7 @@ class TagTable:
         return hashlib.sha256(stated.encode()).hexdigest()
 
     def of(self, job: Job) -> Mapping[str, str] | None:
-        """Return what is stated of a job's input; None if it has no row."""
+        """Return the tags of a job's input; None if it has no row."""
         return next((self.rows[k] for k in self._names(job) if k in self.rows), None)
 
     def unmatched(self, jobs: Iterable[Job]) -> list[str]:

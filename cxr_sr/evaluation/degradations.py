@@ -1,4 +1,4 @@
-"""How a coarser image of the same chest would have looked: what evaluation undoes.
+"""Degradations: make a coarser image of the same chest, for evaluation.
 
 Every degradation maps stored values (H, W), whole codes with sides divisible by the
 scale, to stored values (H / scale, W / scale), whole codes again. But for the rounding
@@ -22,14 +22,14 @@ from cxr_sr.superres.resample import Image, box_down, coarser
 
 @dataclass(frozen=True)
 class Coding:
-    """What the stored values of a radiograph mean."""
+    """The meaning of the stored values of a radiograph."""
 
     format: PixelFormat
     scaling: Scaling
 
     @classmethod
     def of(cls, radiograph: Radiograph) -> Coding:
-        """Return what those of a radiograph mean."""
+        """Return the coding of a radiograph."""
         return cls(radiograph.format, Scaling.of(radiograph))
 
     @property
@@ -38,7 +38,7 @@ class Coding:
         return self.format.maximum - self.format.minimum
 
     def codes(self, stored: Image) -> Image:
-        """Return what a file would hold: whole codes within the stored range."""
+        """Return the stored values of a file: whole codes within the stored range."""
         low, high = self.format.minimum, self.format.maximum
         codes: Image = np.floor(stored + 0.5).clip(low, high)
         return codes
@@ -142,7 +142,7 @@ class Draw:
 
 
 def detector(stored: Image, scale: int, coding: Coding, draw: Draw) -> Image:
-    """Return what the nominal detector would have recorded, in whole codes."""
+    """Return the image of the nominal detector, in whole codes."""
     unit = coding.scaling.normalise(stored, np.float64)
     seen = expose(unit, scale, draw.random, Detector.at(draw.exposure))
     return coding.codes(coding.scaling.denormalise(seen))
@@ -151,7 +151,7 @@ def detector(stored: Image, scale: int, coding: Coding, draw: Draw) -> Image:
 def expose(
     unit: Image, scale: int, random: np.random.Generator, physics: Detector = NOMINAL
 ) -> Image:
-    """Return what a detector with pixels `scale` times larger would have recorded.
+    """Return the image of a detector with pixels `scale` times larger.
 
     `unit` is (H, W), bright where little exposure arrived; the result has the same
     unit, unrounded. In the linear exposure: presampling blur, binning, Poisson noise

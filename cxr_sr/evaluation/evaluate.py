@@ -19,7 +19,7 @@ from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.upscale import upscale
 
 BASELINE = "bicubic"
-"""What every model is held against: the plain interpolator of that name."""
+"""Every model is compared with this plain interpolator."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Contender:
     """One model as it is measured."""
 
     name: str
-    """What tables call it."""
+    """Name in tables."""
     model: Model
     settings: Settings
     """Those that a user would upscale with."""
@@ -39,7 +39,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure."""
+    """The models and conditions to measure."""
 
     contenders: tuple[Contender, ...]
     """The first is the plain bicubic baseline."""
@@ -68,7 +68,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Examined:
-    """What became of one image."""
+    """The measurements on one image, or the reason why there are none."""
 
     case: Case
     measurements: tuple[Measurement, ...] = ()
@@ -77,7 +77,7 @@ class Examined:
 
 
 def evaluate(cases: Iterable[Case], plan: Plan) -> Generator[Examined]:
-    """Yield every case with what was measured on it, as it is finished.
+    """Yield every case with its measurements, as soon as it is finished.
 
     A file that cannot be used is yielded with its problem; the others go on. Each
     image counts at all conditions or at none, so that numbers can be compared.
@@ -128,7 +128,7 @@ def plan(
     precisions: Sequence[Precision] = ("auto",),
     project_all: bool = False,
 ) -> Plan:
-    """Return what to measure; the plain bicubic baseline is always part of it.
+    """Return the plan; the plain bicubic baseline is always part of it.
 
     Parameters
     ----------

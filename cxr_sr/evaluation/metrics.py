@@ -26,7 +26,7 @@ WINDOW = 11
 """Width in pixels of the Gaussian window."""
 SIGMA_PX = 1.5
 K1, K2 = 0.01, 0.03
-"""Wang 2004, section III-C: what keeps the ratios finite, in shares of the range."""
+"""Constants that keep the ratios finite, as shares of the range (Wang 2004, III-C)."""
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Wang 2003, section 3.2: the exponents of the five levels, finest first."""
 MS_SSIM_MINIMUM_PX = (WINDOW - 1) * 2 ** (len(LEVEL_WEIGHTS) - 1) + 1

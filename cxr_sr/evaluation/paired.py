@@ -39,7 +39,7 @@ class Difference:
 
     @property
     def outcome(self) -> Verdict:
-        """What can be said of the model: a tie where the interval holds zero."""
+        """The verdict on the model: a tie if the interval holds zero."""
         low, high = self.ci
         if low > 0:
             return "better"

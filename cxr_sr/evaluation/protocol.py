@@ -63,7 +63,7 @@ Upscale = Callable[[Radiograph], Radiograph]
 
 @dataclass(frozen=True)
 class Condition:
-    """What is asked of a model."""
+    """The task for a model: a factor and a degradation."""
 
     scale: int
     degradation: str = "bicubic"
@@ -212,14 +212,14 @@ def in_memory(radiograph: Radiograph, codes: Image, scale: int) -> Radiograph:
 
 
 def as_stored(coarse: Radiograph, unit: NDArray[np.floating[Any]]) -> Radiograph:
-    """Return a result (s*h, s*w) given in units as what a file would hold of it."""
+    """Return a result (s*h, s*w) in units as the stored values of a file."""
     coding = Coding.of(coarse)
     codes = coding.codes(coding.scaling.denormalise(unit))
     return coarse.replace(pixels=codes.astype(coarse.format.dtype))
 
 
 def _check(radiograph: Radiograph, scale: int) -> None:
-    """Refuse what the metrics cannot measure."""
+    """Refuse an image that the metrics cannot measure."""
     if radiograph.pixels.ndim != 2:
         raise NotARadiographError(
             "found a colour image, expected a gray one: the metrics are those of gray "
@@ -271,7 +271,7 @@ def score(trial: Trial, result: Radiograph) -> Score:
 def _finite_psnr(
     reference: NDArray[Any], result: NDArray[Any], data_range: int
 ) -> float:
-    """Return the PSNR in dB; of equal images, that of one pixel off by one code."""
+    """Return the PSNR in dB; for equal images, as if one pixel differed by one code."""
     exact = 20 * math.log10(data_range) + 10 * math.log10(result.size)
     return min(psnr(reference, result, data_range), exact)
 

@@ -1,6 +1,6 @@
-"""What a comparison of speed needs: contenders that take turns, and what bounds them.
+"""Compare the speed of contenders that take turns, and find its upper bounds.
 
-`examples/benchmark_speed.py` is the benchmark that is made of it.
+`examples/benchmark_speed.py` is the benchmark that uses it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PRODUCT_SIDE, PRODUCTS = 1024, 8
 
 @dataclass
 class Runner:
-    """Something that makes a radiograph finer by one scale, and what was measured."""
+    """A program that enlarges a radiograph by one scale, and its measurements."""
 
     scale: int
     model: str

@@ -1,4 +1,4 @@
-"""Keeping what other people's parsers do - warn, raise anything - inside `formats`."""
+"""Keep warnings and errors of libraries inside `formats`."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ PARSER_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What pydicom and the decoders are known to raise on damaged or hostile bytes."""
+"""Errors that pydicom and the decoders raise on damaged or hostile bytes."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let no warning of a library out: real headers break rules that we tolerate.
+    """Suppress warnings of libraries: real headers break rules that we tolerate.
 
-    What matters about a file is said by an error, or by `inspect`.
+    Errors and `inspect` tell the user everything that matters.
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -52,7 +52,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Turn what a library raises on damaged bytes into one sentence.
+    """Turn a library's error about damaged bytes into one sentence.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from cxr_sr.radiograph import PixelFormat
 PageData = dict[str, Any]
 
 ZERO = np.uint16(0)
-"""What lies to the left of an image, and above it."""
+"""The value to the left of an image, and above it."""
 
 
 def picture(stored: NDArray[np.integer[Any]], fmt: PixelFormat) -> PageData:

@@ -26,16 +26,16 @@ from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, estimate, level_of
 from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
 
 BASE: Interpolation = "bicubic"
-"""What every network adds its residual to; computed here, never in the network, so
-that a low-precision engine cannot damage a 16-bit image."""
+"""The base image, to which a network adds its residual. It is never computed in an
+engine, so that low precision cannot damage a 16-bit image."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """What is known of a whole image; every tile of it is computed by the same."""
+    """Facts about a whole image; all its tiles use the same."""
 
     gain: float = 1.0
-    """What an int8 network is to see the image multiplied by."""
+    """Gain of the input of an int8 network."""
     noise: Noise | None = None
     """Of the image, in units."""
 

@@ -57,7 +57,7 @@ def reduce(image: Image, scale: int, consistency: Consistency) -> Image:
 
 
 class Agreement(NamedTuple):
-    """An image that was brought to agree with its measurement, and what that took."""
+    """An image that agrees with its measurement, and the size of the correction."""
 
     image: Image
     """(..., s*H, s*W)."""

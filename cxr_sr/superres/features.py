@@ -1,4 +1,4 @@
-"""What the trunk sees: a feature map to hang segmentation or classification on."""
+"""The feature map of the trunk, for segmentation or classification."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def upscale(
 def _with_spacing(
     result: Radiograph, spacing_mm: tuple[float, float] | None
 ) -> Radiograph:
-    """Return `result` with what was asked for, not with what division made of it."""
+    """Return `result` with exactly the requested spacing."""
     if spacing_mm is None:
         return result
     geometry = dataclasses.replace(result.geometry, spacing_mm=spacing_mm)
@@ -95,7 +95,7 @@ def _with_spacing(
 def open_chain(
     model: Model, scale: int, settings: Settings, planes: tuple[int, ...] = ()
 ) -> Chain:
-    """Open a chain for images of `planes`, after refusing what it cannot do.
+    """Open a chain for images of `planes`, if the model can do what is requested.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _derivation(
 def _of_noise(
     derivation: Derivation, chain: Chain, noise: Noise, codes: float
 ) -> Derivation:
-    """Return `derivation` with what is known of the noise; `codes` make one unit."""
+    """Return `derivation` with the facts about the noise; `codes` make one unit."""
     return dataclasses.replace(
         derivation,
         noise_sigma=noise.usual * codes,

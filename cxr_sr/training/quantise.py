@@ -51,7 +51,7 @@ class Rounding(nn.Module):
 
     @property
     def step(self) -> Tensor:
-        """What one code is worth."""
+        """The value of one code."""
         return self.largest.clamp_min(1e-6) / self.codes[1]
 
     def forward(self, values: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class Rounding(nn.Module):
 
 
 class QuantisedTrunk(Trunk):
-    """A `Trunk` that computes in float32 what int8 will; its weights are shared."""
+    """A `Trunk` that rounds like int8, in float32; it shares the trunk's weights."""
 
     def __init__(self, trunk: Trunk) -> None:
         # Trunk's own would make weights of its own.
@@ -103,7 +103,7 @@ class QuantisedTrunk(Trunk):
 
 
 def steps_of(weights: Tensor) -> Tensor:
-    """Return what one code of each output channel (O,) of (O, I, 3, 3) is worth."""
+    """Return the value of one code for each output channel (O,) of (O, I, 3, 3)."""
     largest = weights.detach().abs().amax((1, 2, 3))
     return largest.clamp_min(1e-12) / SIGNED[1]
 

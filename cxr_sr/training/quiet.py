@@ -17,7 +17,7 @@ NOISE = (
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Leave out Lightning's advertising and what it warns of needlessly."""
+    """Suppress Lightning's advertising and its needless warnings."""
     log = logging.getLogger("lightning.pytorch")
     level = log.level
     log.setLevel(logging.WARNING)

@@ -12,7 +12,7 @@ from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.data.degrade import Degradation
 
 REGION_PX = 264
-"""Side of the region of an image that is shown, and of what is validated cheaply."""
+"""Side of the region of an image that is shown, and of a fast validation."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Recipe:
     lr: float = 1e-3
     """Peak learning rate of Adam; Muon's is MUON_RATE times that."""
     optimiser: Optimiser = "adam"
-    """`muon` leaves to Adam what is not one of the trunk's inner convolutions."""
+    """`muon` is for the trunk's inner convolutions; Adam trains the rest."""
     max_steps: int | None = None
     max_seconds: float | None = None
     """Wall time; with both, the one that is used up first ends the run."""
@@ -35,7 +35,7 @@ class Recipe:
     """Largest gradient norm that is followed as it is; a crop full of edges has ten
     times the usual one."""
     ema: float = 0.999
-    """Decay a step of the averaged weights, which are what is validated and kept."""
+    """Decay of the averaged weights in each step; these are validated and kept."""
     precision: TrainingPrecision = "fp32"
     """Of the network's inner layers in training; weights, base and loss stay in
     float32. bf16 halves the time of a step where the processor has AVX512-BF16."""

@@ -1,4 +1,4 @@
-"""What a network starts from, besides chance, and whom it learns from."""
+"""The initial weights of a network, and its teacher."""
 
 from __future__ import annotations
 

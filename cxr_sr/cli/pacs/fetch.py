@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FetchOptions:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr fetch`."""
 
     query: Annotated[
         str,

@@ -1,4 +1,4 @@
-"""What the commands that speak to a PACS have in common."""
+"""Options of the commands that connect to a PACS."""
 
 import importlib.util
 from pathlib import Path

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SendOptions:
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr send`."""
 
     inputs: Annotated[
         list[Path],

@@ -35,7 +35,7 @@ SERIES = ".series-times"
 
 @dataclass(frozen=True, kw_only=True)
 class WatchOptions(Treatment):
-    """What the user asked for, as it was given."""
+    """The options of `cxr-sr watch`."""
 
     folder: Annotated[
         Path,
@@ -84,7 +84,7 @@ class WatchOptions(Treatment):
 
 
 def watch(options: WatchOptions) -> int:
-    """Super-resolve what arrives in FOLDER; print the paths that were written.
+    """Super-resolve files as they arrive in FOLDER; print the paths of the results.
 
     It runs until Ctrl-C. Started again, it goes on by the report: what is done and
     unchanged is not done again.

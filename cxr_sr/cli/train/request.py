@@ -10,7 +10,7 @@ from cxr_sr.training.run import Recipe, Run
 
 
 def run_of(options: Options) -> Run:
-    """Return what the options ask for, checked.
+    """Return the settings of the training, checked.
 
     Raises
     ------

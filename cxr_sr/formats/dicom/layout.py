@@ -50,7 +50,7 @@ _MINIMUM_BITS = 6  # the least that DX allows, PS3.3 C.8.11.3.1.5
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """What a header says of its pixels, found to be possible.
+    """The layout of the pixels, from a header that was checked.
 
     References
     ----------
@@ -86,7 +86,7 @@ def check_radiograph(parsed: ParsedDicom) -> PixelElement:
     Raises
     ------
     NotARadiographError
-        Naming what the file is instead.
+        With the kind of object that the file is.
     """
     header = parsed.dataset
     sop_class = UID(text(header, "SOPClassUID"))

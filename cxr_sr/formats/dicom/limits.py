@@ -25,7 +25,7 @@ MAX_HEADS = 100_000
 """Elements and items of a header; that of a radiograph has some hundreds, and one with
 all its vendor's private groups some thousands."""
 MAX_DEPTH = 64
-"""Sequences within one another; those of the standard end at about ten."""
+"""Most levels of nested sequences; the standard needs about ten."""
 _HEAD_BYTES = 8
 
 Stop = Callable[[BaseTag, str | None, int], bool]
@@ -51,7 +51,7 @@ def read_bounded(
 
 
 def check_sequences(dataset: Dataset) -> None:
-    """Refuse a data set whose unparsed sequences hold too many elements.
+    """Refuse a data set with too many elements in unparsed sequences.
 
     Raises
     ------

@@ -55,7 +55,7 @@ def decode(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> De
 def check_pixels(
     parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
 ) -> None:
-    """Refuse, before anything is decoded, what cannot be the image of this header.
+    """Refuse pixel data that cannot be the image of this header, before decoding.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def _span(parsed: ParsedDicom, start: int, length: int) -> bytes:
 
 
 def _without_overshoot(decoded: Decoded, layout: PixelLayout) -> Decoded:
-    """Clip what a lossy code stream, wider than BitsStored, adds beyond its maximum.
+    """Clip values above the maximum, which a lossy code stream adds.
 
     Ringing at edges stays within an eighth of the range; what goes beyond is no
     ringing, and is left for `to_stored` to refuse.

@@ -1,4 +1,4 @@
-"""Who and what a header says was imaged; for grouping and counting, not for showing."""
+"""Patient and view in a header: for grouping and counting, not for display."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cxr_sr.formats.header.elements import items, text
 from cxr_sr.radiograph import Header
 
 OLDEST_YEARS = 130
-"""What lies beyond it is an error of the header."""
+"""Highest age in years; a higher one is an error of the header."""
 DAYS_A_UNIT = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Y": 365.25}
 """Of an AS, PS3.5 6.2."""
 VIEWS = {
@@ -36,7 +36,7 @@ of ViewPosition; PS3.16 CID 4010, PS3.3 C.8.7.1."""
 
 @dataclass(frozen=True)
 class Subject:
-    """What a header says of patient and view. It identifies: it must not be stored."""
+    """Patient and view in a header. They identify the patient: never store them."""
 
     patient: tuple[str, str] | None = None
     """PatientID (0010,0020) and IssuerOfPatientID (0010,0021), which together name one
@@ -47,7 +47,7 @@ class Subject:
     """Whole years at the study; as stated, or from the dates of birth and study."""
     sex: Literal["F", "M", "O", ""] = ""
     view: str = ""
-    """ViewPosition, or what ViewCodeSequence stands for."""
+    """ViewPosition, or the same from ViewCodeSequence."""
     body_part: str = ""
     modality: str = ""
     manufacturer: str = ""
@@ -55,7 +55,7 @@ class Subject:
 
     @classmethod
     def of(cls, header: Header) -> Subject:
-        """Return what a radiograph's header says; all but DICOM say nothing."""
+        """Return patient and view of a DICOM header; nothing for other formats."""
         if not isinstance(header, DicomHeader):
             return cls()
         with quiet():
@@ -79,7 +79,7 @@ def _subject(header: Dataset) -> Subject:
 
 
 def code(value: str) -> str:
-    """Return a code string in capitals; "" for what is no CS, such as a sentence.
+    """Return a code string in capitals; "" if it is no CS, such as a sentence.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""A radiograph becomes a DICOM file."""
+"""Write a radiograph as a DICOM file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _PIXEL_DATA = 0x7FE00010
 
 
 def check_storable(shape: tuple[int, ...], fmt: PixelFormat) -> None:
-    """Refuse what no DICOM file can hold; to be called before any work.
+    """Refuse an image that no DICOM file can hold; call it before any work.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the rules of a derived header may look at, and what a caller may choose."""
+"""The input of the rules of a derived header, and the options of the caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tool_version() -> str:
 
 @dataclass(frozen=True)
 class HeaderOptions:
-    """The choices a user has in what a derived header says."""
+    """The user's options for derived headers."""
 
     equipment: Equipment = "standard"
     """standard: General Equipment names this tool and the source's moves to
@@ -89,7 +89,7 @@ Action = Callable[[Dataset, tuple[str, ...], Change], None]
 
 @dataclass(frozen=True)
 class Rule:
-    """What happens to some attributes."""
+    """A rule: some attributes, and the change that is made to them."""
 
     names: str
     """Keywords of PS3.6 and, for what has none, tags as PS3.6 writes them: (60xx,eeee);
@@ -107,7 +107,7 @@ class Rule:
 
 
 def each(act: Callable[[Dataset, str, Change], None]) -> Action:
-    """Make an action of what is to be done to every attribute by itself."""
+    """Make an action from a change of a single attribute."""
 
     @functools.wraps(act)
     def action(result: Dataset, attributes: tuple[str, ...], change: Change) -> None:

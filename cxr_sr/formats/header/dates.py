@@ -1,4 +1,4 @@
-"""Which dates a result gets: today's, those of its source, or none.
+"""The dates of a result: of the run, of its source, or none.
 
 A de-identified cohort often has its dates shifted, by a century in some. Beside them
 the day of the run would put a series long before or after its own study.
@@ -31,11 +31,11 @@ class ChosenDates:
 
     which: Literal["now", "source", "none"]
     because: str = ""
-    """What the header says, if that decided."""
+    """The statement in the header that decided, if any."""
 
     @classmethod
     def by(cls, header: Dataset, option: Dates) -> ChosenDates:
-        """Return what an option means for one header."""
+        """Return the origin of the dates for one header."""
         if option != "auto":
             return cls(option)
         for keyword, tag, values in SHIFTED:

@@ -69,7 +69,7 @@ def derive(
 
 
 def describe_rules() -> str:
-    """Return the table as Markdown, for the README's section on what changes."""
+    """Return the table of rules as Markdown, for the documentation."""
     lines = ["| Attribute | In the result | Why |", "|---|---|---|"]
     lines += [
         f"| {', '.join(map(_name, r.attributes))} | {r.told} | {r.source} |"

@@ -44,7 +44,7 @@ UNDECODABLE = (
     BytesLengthException,
     UserWarning,  # where the caller has turned warnings into errors
 )
-"""What pydicom raises when a raw value does not fit its VR."""
+"""Errors of pydicom when a raw value does not fit its VR."""
 
 LARGEST_NUMBER = 1e15
 """Beyond it lies nothing in pixels or millimetres, and arithmetic might overflow."""
@@ -114,7 +114,7 @@ def uid(header: Dataset, keyword: Keyword) -> str:
 
 
 def items(header: Dataset, keyword: Keyword) -> list[Dataset] | None:
-    """Return a sequence's items, [] if there are none, None if it is no sequence."""
+    """Return a sequence's items, [] if it is empty, None if it is no sequence."""
     tag = Tag(keyword)
     try:
         value = header[tag].value if tag in header else None

@@ -1,4 +1,4 @@
-"""Whatever a header measures in image pixels, on the finer grid.
+"""Move measurements in image pixels to the finer grid.
 
 Positions are 1-based: pixel c of n covers c - 1 to c, and its centre lies at c - 0.5.
 "Beyond the image" is said by 0 and by n + 1 (PS3.3 C.8.7.3.1.1), whatever n is.
@@ -151,7 +151,7 @@ def _move(
 def _moved(
     position: float, axis: int, change: Change, rule: Callable[[float, float], int]
 ) -> int:
-    """Map one position; what lies in the image stays in it."""
+    """Map one position; a position in the image stays in it."""
     size, new_size = change.source_shape[axis], change.shape[axis]
     if position == 0:
         return 0
@@ -162,6 +162,6 @@ def _moved(
 
 
 def _put_integers(result: Dataset, keyword: str, values: Sequence[int]) -> None:
-    """Write an IS; what it cannot hold was no pixel, and is left as it was."""
+    """Write an IS; a number that is too long for it was no pixel and stays."""
     if all(v in INTEGER_STRING for v in values):
         put(result, keyword, list(values))

@@ -13,17 +13,17 @@ from cxr_sr.formats.header.change import TOOL
 from cxr_sr.formats.header.elements import items, text
 
 OWN_RESULT = f"It is itself a result of {TOOL}."
-"""What `inspect` says of it."""
+"""The remark of `inspect` about a result."""
 NOTICE = re.compile(rf"(RESEARCH ONLY \({TOOL} [^)]*\)(: *|$))+")
 """Begins the SeriesDescription of every result."""
 NOTICE_BYTES = re.compile(rb"RESEARCH ONLY \(" + TOOL.encode() + rb" x[0-9.x]+\): ")
 """The same, as a raster file holds it."""
 SENTENCE = re.compile(rf"(^|; ){TOOL} [^ ;]+: ")
-"""Begins what a result adds to its source's DerivationDescription."""
+"""Beginning of the text that a result adds to DerivationDescription."""
 
 
 def is_own(header: Dataset) -> bool:
-    """Return whether a header is that of an image which `upscale` made.
+    """Tell whether `upscale` made the image of a header.
 
     Any one trace is enough, for archives and de-identification remove some:
     ContributingEquipmentSequence, DerivationDescription or SeriesDescription.

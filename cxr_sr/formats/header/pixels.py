@@ -1,4 +1,4 @@
-"""What a header says of the stored values, and what it may not carry on."""
+"""Attributes of the stored values, and those that a result must not keep."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ SUPER_RESOLUTION: Code = (
 
 @each
 def add_derivation_codes(result: Dataset, keyword: str, change: Change) -> None:
-    """Append what was done, unless the source says the same already."""
+    """Append codes for the processing, unless the source has them already."""
     learned = (SUPER_RESOLUTION,) if change.derivation.learned else ()
     for code in (SPATIAL_RESAMPLING, *learned):
         if code[:2] not in _codes(result, keyword):
@@ -81,7 +81,7 @@ def add_source_image(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def add_source_series(result: Dataset, keyword: str, change: Change) -> None:
-    """List the source under its series, beside what the source itself lists."""
+    """List the source under its series; keep the source's own references."""
     reference = _reference(change.source)
     series = uid(change.source, "SeriesInstanceUID")
     if reference is None or not series:
@@ -142,7 +142,7 @@ def add_own_equipment(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def declare_synthetic(result: Dataset, keyword: str, change: Change) -> None:
-    """Say YES for a network's pixels; what the source says of itself is inherited."""
+    """Set YES for a network's pixels; keep the source's own value."""
     if change.derivation.learned and change.options.synthetic:
         put(result, keyword, "YES")
 

@@ -24,7 +24,7 @@ class Grid:
 
     @classmethod
     def of(cls, geometry: Geometry) -> Grid | None:
-        """Return the grid of an image whose file knew spacings only."""
+        """Return the grid of an image with spacings only."""
         if geometry.spacing_mm is None:
             return None
         (down, across), (y, x) = geometry.spacing_mm, geometry.origin_mm
@@ -67,7 +67,7 @@ def grid_along(axes: list[Vector], origin_mm: Vector) -> Grid | None:
 
 
 def _plain(spacing_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 0.07 for 0.06999999999999999, which a division has made of it."""
+    """Return 0.07 for 0.06999999999999999, the result of a division."""
     short = np.array([float(f"{mm:.10g}") for mm in spacing_mm])
     return np.where(
         np.isclose(short, spacing_mm, rtol=1e-15, atol=0), short, spacing_mm

@@ -48,7 +48,7 @@ def open_engine(
 def choose(
     model: Model, engine: EngineName, precision: Precision
 ) -> tuple[EngineName, Precision]:
-    """Return what `auto` stands for on this machine, and say why it is not int8.
+    """Return the engine and precision of `auto` here; warn if it is not int8.
 
     int8 is OpenVINO's: ONNX Runtime takes longer with it than in fp32.
 
@@ -81,7 +81,7 @@ def _int8(model: Model, engine: EngineName) -> tuple[EngineName, Precision]:
 
 @lru_cache(maxsize=1)
 def _lacking_for_int8() -> str | None:
-    """Return what this machine lacks, or None."""
+    """Return what is missing for int8 on this machine; None if nothing."""
     if importlib.util.find_spec("openvino") is None:
         return (
             "int8 needs the package openvino; to have it, run: pip install "

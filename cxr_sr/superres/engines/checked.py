@@ -1,4 +1,4 @@
-"""What an engine is, and one whose results are checked."""
+"""The protocol of engines, and an engine that checks its results."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Checked:
 
     def __init__(self, engine: Engine, model: Model, scale: int) -> None:
         self.engine = engine
-        """What computes."""
+        """The engine that computes."""
         self.name = engine.name
         self.precision = engine.precision
         self.weights_sha256 = engine.weights_sha256

@@ -1,4 +1,4 @@
-"""What runs a network: ONNX Runtime, OpenVINO or torch, behind one protocol.
+"""The engines that run a network: ONNX Runtime, OpenVINO and torch.
 
 Tiles are computed side by side, so an engine works on one thread a call (torch on as
 many as it is set to); calls may come from several threads at once, and as many as it
@@ -40,7 +40,7 @@ def _read(model: Model, scale: int, precision: str = "fp32") -> tuple[str, Subgr
 
 @contextmanager
 def _loading(path: Path) -> Iterator[None]:
-    """Turn whatever a runtime raises over a graph into one sentence."""
+    """Turn a runtime's error about a graph into one sentence."""
     try:
         yield
     except Exception as error:

@@ -1,1 +1,1 @@
-"""The networks: what describes one, where they are found, how they are built."""
+"""The models: their descriptions, files, networks and layers."""

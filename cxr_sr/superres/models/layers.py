@@ -1,4 +1,4 @@
-"""What the networks are built of, and the weights that they start from."""
+"""The layers of the networks, and their initial weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PASSED_ON_GAIN = 0.1
 
 
 class FullPrecision(nn.Conv2d):
-    """A convolution in float32, whatever precision the layers after it train in.
+    """A convolution in float32, also if the next layers train in another precision.
 
     It sees the image itself, whose faintest detail bfloat16 would round away.
     """
@@ -166,6 +166,6 @@ def unbiased(into: int, out: int, gain: float = 1.0) -> nn.Conv2d:
 
 
 def tail(width: int, channels: int, scale: int) -> nn.Module:
-    """Return what makes the residual of one scale of a trunk's feature map."""
+    """Return the layers that make the residual of one scale from a feature map."""
     last = unbiased(width, channels * scale**2, TAIL_GAIN)
     return nn.Sequential(last, nn.PixelShuffle(scale))

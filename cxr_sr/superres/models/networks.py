@@ -39,7 +39,7 @@ NOISE_PLANES = ("standard deviation", "standard deviation x lag-1 correlation")
 
 
 class Network(nn.Module):
-    """What all networks state of themselves."""
+    """Base of all networks."""
 
     grid: ClassVar[Grid]
     """The pixels the network runs on."""

@@ -19,7 +19,7 @@ DATA = (
     "20 images of Hannover (MHH), CC BY 3.0, doi 10.6084/m9.figshare.12275009; "
     "12 images of Kermany et al., CC BY 4.0, Mendeley Data rscbjbr9sj"
 )
-"""What the shipped weights were trained on, and its terms."""
+"""The training data of the shipped weights, and its terms."""
 
 LICENCE = "Apache-2.0"
 """Of the weights in this package, and of the package."""

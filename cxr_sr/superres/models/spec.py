@@ -1,4 +1,4 @@
-"""What is known of a model, as data: in the zoo, and inside a weights file."""
+"""The specification of a model: in the zoo, and inside a weights file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ModelSpec:
     """Where the network runs: on the input's pixels (with one tail a scale), or on
     the bicubic image at output size (one network for every scale)."""
     radius_px: int = 0
-    """Receptive-field radius in pixels of `grid`: what a tile needs as its halo."""
+    """Radius of the receptive field in pixels of `grid`; the halo of a tile."""
     parameters: int = 0
     """Trainable parameters, all tails counted."""
     sha256: str = ""
@@ -135,7 +135,7 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
+        """Read the output of `to_json`.
 
         Raises
         ------

@@ -31,7 +31,7 @@ class Model:
 
     spec: ModelSpec
     onnx: Path
-    """What ONNX Runtime and OpenVINO load; an interpolator has no file there."""
+    """File for ONNX Runtime and OpenVINO; it does not exist for an interpolator."""
 
     def __hash__(self) -> int:
         return hash((self.onnx, self.spec.name, self.spec.sha256))
@@ -44,12 +44,12 @@ class Model:
 
     @property
     def safetensors(self) -> Path:
-        """What torch loads."""
+        """File for torch."""
         return self.onnx.with_suffix(".safetensors")
 
     @property
     def int8(self) -> Path:
-        """What OpenVINO loads for int8, if the specification has a hash of it."""
+        """File for int8 in OpenVINO; it exists if the specification has its hash."""
         return self.onnx.with_suffix(INT8_SUFFIX)
 
 
@@ -165,7 +165,7 @@ def _own(spec: ModelSpec) -> ModelSpec:
 
 
 def _missing(path: Path, onnx: Path) -> ModelError:
-    """Return what to say of a path that leads to no ONNX file."""
+    """Return the error for a path without an ONNX file."""
     refuse_pickle(path)
     if path.is_dir():
         return ModelError(

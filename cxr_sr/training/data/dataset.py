@@ -180,7 +180,7 @@ def _flipped(unit: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
 
 
 class Codes(NamedTuple):
-    """What the whole image of a crop is stored in, in units."""
+    """The coding of a crop's whole image, in units."""
 
     step: float
     least: float
@@ -222,7 +222,7 @@ class CropBatch(NamedTuple):
     codes: Tensor
     """(N, 4): `Codes` of the fine images."""
     scale: int = 0
-    """What this step trains; 0 for a region, which is validated at every scale."""
+    """The scale of this step; 0 for a region, which is validated at every scale."""
 
 
 class Batches:
@@ -260,7 +260,7 @@ class Batches:
 
 
 class Regions:
-    """Images, or their most detailed parts, one a batch: what is validated."""
+    """The images for validation, or their most detailed parts, one a batch."""
 
     def __init__(self, images: Sequence[Image], side_px: int | None) -> None:
         self.images = images

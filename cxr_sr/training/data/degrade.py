@@ -25,7 +25,7 @@ from cxr_sr.training.data.grain import Grain
 
 @dataclass(frozen=True)
 class Degradation:
-    """What is simulated, and how strongly."""
+    """The degradations to simulate, and their strength."""
 
     kinds: tuple[str, ...] = ("bicubic",)
     """Keys of `DEGRADATIONS`; each batch draws one of them."""
@@ -65,11 +65,11 @@ class Degradation:
 
 
 Hold = Callable[[Tensor], Tensor]
-"""Maps (N, C, H, W) in units to what a file would hold of it."""
+"""Maps (N, C, H, W) in units to the stored values of a file, in units."""
 
 
 class Coarse(NamedTuple):
-    """Coarse crops, and what a network is told of their noise."""
+    """Coarse crops, and the noise planes for the network."""
 
     image: Tensor
     """(N, C, h, w) in units, as a file would hold it."""
@@ -167,7 +167,7 @@ def detector(
     random: torch.Generator,
     noise: Tensor,
 ) -> tuple[Tensor, Law]:
-    """Return what a detector with pixels `scale` times larger would have recorded.
+    """Return the image of a detector with pixels `scale` times larger.
 
     The unit image is read as a logarithmic one, white where least exposure arrived.
     In the linear exposure: presampling blur, binning, Poisson noise of the quanta

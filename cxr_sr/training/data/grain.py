@@ -21,7 +21,7 @@ REACH_PX = 4
 
 @dataclass(frozen=True)
 class Grain:
-    """What noise is drawn; every crop of a batch has its own."""
+    """The noise to draw; every crop of a batch has its own."""
 
     share: float = 0.0
     """Share of the crops of `bicubic` and `box` that get noise; `detector` always
@@ -122,7 +122,7 @@ def told_factor(count: int, settings: Grain, random: torch.Generator) -> Tensor:
 
 
 def planes(sigma: Tensor, correlation: Tensor) -> Tensor:
-    """Return what a network is told (N, 2, h, w); see `networks.NOISE_PLANES`."""
+    """Return the noise planes (N, 2, h, w); see `networks.NOISE_PLANES`."""
     return torch.cat([sigma, sigma * correlation], 1)
 
 

@@ -63,7 +63,7 @@ class Image:
 
     @property
     def whole(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """What `crop` takes for all of the image that sides divisible by 24 leave."""
+        """The largest region with sides divisible by 24, as arguments of `crop`."""
         height, width = (n // MULTIPLE * MULTIPLE for n in self.sides)
         corner = (self.sides[0] - height) // 2, (self.sides[1] - width) // 2
         return corner, (height, width)

@@ -100,7 +100,7 @@ def _mix(view: Plane, level: float, cover: Plane) -> Plane:
 def _ground(
     view: Plane, cover: Plane, black: float, random: np.random.Generator
 ) -> Plane:
-    """Return what text is written on: the image, a shadow in it, or a black field."""
+    """Return the background of text: the image, a shadow in it, or a black field."""
     drawn = random.random()
     if drawn < 0.5:
         by = int(random.integers(1, 4))

@@ -152,9 +152,12 @@ def _lines(remark: str, names: list[str]) -> list[str]:
 
 def _totals(described: list[Description]) -> str:
     """Return how many files can be upscaled, and how many cannot."""
-    refused = sum(bool(d.about and d.about.refusal) for d in described)
+    seen = [d.about for d in described if d.about]
+    refused = sum(bool(about.refusal) for about in seen)
+    results = sum(about.own_result and not about.refusal for about in seen)
     ends = {
-        "can be upscaled": sum(d.about is not None for d in described) - refused,
+        "can be upscaled": len(seen) - refused - results,
+        "results of cxr-sr": results,
         "refused": refused,
         "unreadable": sum(d.asked for d in described if d.about is None),
         "no image": sum(not d.asked for d in described if d.about is None),

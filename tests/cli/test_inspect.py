@@ -8,6 +8,7 @@ import pytest
 from pydicom.uid import CTImageStorage
 from typer.testing import CliRunner
 
+import cxr_sr
 from cxr_sr.cli.inspect import _short
 from cxr_sr.cli.main import app
 from tests.builders import write_png
@@ -147,3 +148,12 @@ def test_totals_end_it(export):
 )
 def test_a_transfer_syntax_has_a_short_name(name, short):
     assert _short(name) == short
+
+
+def test_results_are_counted_apart_from_what_can_be_upscaled(tmp_path):
+    source = a_dicom(tmp_path / "in" / "a.dcm")
+    finer = cxr_sr.upscale(cxr_sr.read(source), "bicubic", 2)
+    cxr_sr.write(finer, tmp_path / "in" / "finer.dcm")
+    result = inspect(tmp_path / "in")
+    assert "Total: 2 files: 1 can be upscaled, 1 results of cxr-sr" in result.output
+    assert "finer.dcm: It is itself a result of cxr-sr." in result.output

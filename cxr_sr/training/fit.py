@@ -57,7 +57,13 @@ log = logging.getLogger(__name__)
 
 
 def fit(
-    data: Path, folder: Path, run: Run, *, resume: bool = False, quiet: bool = False
+    data: Path,
+    folder: Path,
+    run: Run,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+    started: float | None = None,
 ) -> Model:
     """Train as `run` says, and export the best averaged weights.
 
@@ -66,6 +72,8 @@ def fit(
     data : an index (CSV) or a folder of radiographs
     folder : the run's own, created; or the one to `resume`
     quiet : show no progress bar
+    started : `time.monotonic()` when the command began, from which its wall time
+        counts; None: now
 
     Raises
     ------
@@ -74,7 +82,7 @@ def fit(
     TrainingError
         If no training can start from the data or the settings, or it diverges.
     """
-    started = time.monotonic()
+    started = started or time.monotonic()
     checkpoint = start_of(folder, resume=resume)
     _tell_levels(run)
     _tell_emulation(run)

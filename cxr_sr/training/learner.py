@@ -31,6 +31,8 @@ MUON_RATE = 5.0
 """Muon's learning rate for inner layers, as a multiple of Adam's for the others."""
 TAUGHT_SHARE = 0.5
 """Weight of the teacher's results in the loss; the truth has the rest."""
+CLOSING_SECONDS = 5.0
+"""Time to write the weights, their card and pictures."""
 
 
 class Learner(LightningModule):
@@ -77,10 +79,16 @@ class Learner(LightningModule):
         """The share of the budget that is used up, 0 to 1."""
         steps, seconds = self.recipe.max_steps, self.recipe.max_seconds
         by_steps = self.global_step / steps if steps else 0.0
-        # The last validation comes after the last step, and takes its time too.
-        left = seconds - min(self._validation_s, seconds / 2) if seconds else 0.0
-        by_time = self.elapsed_s / left if left else 0.0
+        by_time = self.elapsed_s / self._usable_s(seconds) if seconds else 0.0
         return min(1.0, max(by_steps, by_time))
+
+    def _usable_s(self, seconds: float) -> float:
+        """Return the budget without what comes after the last step.
+
+        That is another validation, and writing the weights.
+        """
+        closing = self._validation_s + min(CLOSING_SECONDS, seconds / 20)
+        return seconds - min(closing, seconds / 2)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimiser; its rates are set step by step from `progress`."""

@@ -1,5 +1,7 @@
 """`cxr-sr train`: train a network; leave its weights in a run folder."""
 
+import time
+
 from cxr_sr.cli import output
 from cxr_sr.cli.train.options import Options
 
@@ -10,6 +12,7 @@ def train(options: Options) -> None:
     Give a budget with --max-steps, --max-time or both. To continue a run that was
     stopped, repeat the command with --resume.
     """
+    started = time.monotonic()  # loading torch is part of the wall time
     from cxr_sr.cli.train.request import run_of
     from cxr_sr.training.fit import fit
 
@@ -19,5 +22,6 @@ def train(options: Options) -> None:
         run_of(options),
         resume=options.resume,
         quiet=options.quiet,
+        started=started,
     )
     output.data(str(model.onnx))

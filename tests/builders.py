@@ -115,10 +115,10 @@ def tiny_spec(name: str = "trunk", channels: int = 1) -> ModelSpec:
 
 def tiny_model(folder: Path, name: str = "trunk", channels: int = 1) -> Model:
     """The files of a `tiny_network` in `folder`, as a training leaves them."""
-    from cxr_sr.training.onnx import export  # noqa: PLC0415 - loads torch
+    from cxr_sr.training.onnx import write_weights  # noqa: PLC0415 - loads torch
 
     network = tiny_network(name, channels)
-    return export(network, tiny_spec(name, channels), folder)
+    return write_weights(network, tiny_spec(name, channels), folder)
 
 
 def write_png(path: Path, pixels: NDArray[np.integer[Any]] | None = None) -> Path:

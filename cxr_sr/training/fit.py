@@ -39,7 +39,7 @@ from cxr_sr.training.data.images import Image, load, read_entries
 from cxr_sr.training.data.synthetic import synthetic_images
 from cxr_sr.training.learner import Learner
 from cxr_sr.training.losses import ms_ssim_levels
-from cxr_sr.training.onnx import export, export_int8
+from cxr_sr.training.onnx import write_int8_weights, write_weights
 from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.run import REGION_PX, Run
@@ -284,8 +284,10 @@ def _export_best(
     spec = _spec(run, network.channels)
     spec = dataclasses.replace(spec, training=training | reached)
     if not isinstance(network, QuantisedTrunk):
-        return export(network, spec, folder)
-    return export_int8(network, without_rounding(network, build(spec)), spec, folder)
+        return write_weights(network, spec, folder)
+    return write_int8_weights(
+        network, without_rounding(network, build(spec)), spec, folder
+    )
 
 
 def _explain(folder: Path, model: Model, learner: Learner, regions: Regions) -> None:

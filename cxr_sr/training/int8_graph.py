@@ -37,7 +37,7 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
     Parameters
     ----------
     trunk : with its final weights and ranges
-    source : the ONNX file that `export` wrote of these weights
+    source : the ONNX file that `write_weights` wrote of these weights
     target : the file to write
 
     Raises

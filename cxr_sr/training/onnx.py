@@ -40,7 +40,7 @@ TOLERANCE = 1e-4
 """Largest difference to torch, in units, that a written graph may show."""
 
 
-def export(network: Network, spec: ModelSpec, folder: Path) -> Model:
+def write_weights(network: Network, spec: ModelSpec, folder: Path) -> Model:
     """Write `spec.name`.safetensors and .onnx into `folder`, and check the latter.
 
     Parameters
@@ -69,23 +69,23 @@ def export(network: Network, spec: ModelSpec, folder: Path) -> Model:
     return Model(spec, model.onnx)
 
 
-def export_int8(
+def write_int8_weights(
     trunk: QuantisedTrunk, plain: Network, spec: ModelSpec, folder: Path
 ) -> Model:
-    """Write a trunk as `export` does, and `spec.name`.int8.onnx beside it.
+    """Write a trunk as `write_weights` does, and `spec.name`.int8.onnx beside it.
 
     Parameters
     ----------
     trunk : has its final weights and ranges
     plain : the same trunk without rounding
-    spec, folder : as for `export`
+    spec, folder : as for `write_weights`
 
     Raises
     ------
     ModelError
-        As `export` does.
+        As `write_weights` does.
     """
-    model = export(plain, spec, folder)
+    model = write_weights(plain, spec, folder)
     write_int8(trunk, model.onnx, model.int8)
     spec = dataclasses.replace(model.spec, int8_sha256=sha256_of(model.int8))
     return Model(spec, model.onnx)

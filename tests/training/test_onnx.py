@@ -19,7 +19,7 @@ from cxr_sr.superres.models.networks import NETWORKS, Hydra, build, load_network
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.training import onnx as exporting
-from cxr_sr.training.onnx import export
+from cxr_sr.training.onnx import write_weights
 from tests.builders import tiny_model, tiny_network, tiny_spec
 
 SCALES = (2, 3, 4, 8)
@@ -65,7 +65,7 @@ def test_a_network_at_input_size_has_an_output_a_scale(tmp_path: Path):
 
 def test_only_the_trained_scales_are_there(tmp_path: Path):
     spec = dataclasses.replace(tiny_spec(), scales=(2, 4))
-    model = export(build(spec), spec, tmp_path)
+    model = write_weights(build(spec), spec, tmp_path)
     assert [output.name for output in graph(model.onnx).output] == ["x2", "x4"]
 
 
@@ -81,7 +81,7 @@ def test_the_same_weights_give_the_same_bytes(name: str, tmp_path: Path):
 
 def test_both_files_carry_the_specification(tmp_path: Path):
     spec = dataclasses.replace(tiny_spec(), training={"seed": 7})
-    model = export(tiny_network(), spec, tmp_path)
+    model = write_weights(tiny_network(), spec, tmp_path)
     properties = {p.key: p.value for p in onnx.load(model.onnx).metadata_props}
     with safe_open(model.safetensors, "pt") as file:
         from_safetensors = file.metadata()[METADATA_KEY]
@@ -124,7 +124,7 @@ def test_a_layer_without_onnx_form_is_named(tmp_path: Path):
     network = Hydra()
     network.body.append(nn.Tanh())
     with pytest.raises(ModelError, match=r"network\.body\.12 has no ONNX form"):
-        export(network, tiny_spec("hydra"), tmp_path)
+        write_weights(network, tiny_spec("hydra"), tmp_path)
 
 
 def test_a_graph_that_disagrees_with_torch_is_refused(
@@ -134,11 +134,11 @@ def test_a_graph_that_disagrees_with_torch_is_refused(
         exporting.LAYERS, nn.ReLU, lambda _: exporting._Operation("Sigmoid")
     )
     with pytest.raises(ModelError, match="output residual differs from torch"):
-        export(tiny_network("vdsr"), tiny_spec("vdsr"), tmp_path)
+        write_weights(tiny_network("vdsr"), tiny_spec("vdsr"), tmp_path)
 
 
 def test_a_network_that_gives_no_number_is_refused(tmp_path: Path):
     network = tiny_network()
     nn.init.constant_(next(network.parameters()), float("nan"))
     with pytest.raises(ModelError, match="differs from torch by nan"):
-        export(network, tiny_spec(), tmp_path)
+        write_weights(network, tiny_spec(), tmp_path)

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from cxr_sr.superres.models.networks import Trunk, build, load_network  # noqa: E402
 from cxr_sr.training.int8_graph import write_int8  # noqa: E402
-from cxr_sr.training.onnx import export_int8  # noqa: E402
+from cxr_sr.training.onnx import write_int8_weights  # noqa: E402
 from cxr_sr.training.quantise import (  # noqa: E402
     HEADROOM,
     QuantisedTrunk,
@@ -82,7 +82,7 @@ def test_openvino_makes_no_pass_of_its_own_for_a_sum(tmp_path):
     assert isinstance(plain, Trunk)
     trunk = QuantisedTrunk(plain).train()
     trunk(an_image(), 2)
-    model = export_int8(trunk.eval(), plain, spec, tmp_path)
+    model = write_int8_weights(trunk.eval(), plain, spec, tmp_path)
     compiled = openvino.Core().compile_model(model.int8, "CPU")
     nodes = compiled.get_runtime_model().get_ordered_ops()
     kinds = [node.get_rt_info()["layerType"].astype(str) for node in nodes]

@@ -16,7 +16,7 @@ from cxr_sr.training.data.dataset import CropBatch
 from cxr_sr.training.data.degrade import degrade
 from cxr_sr.training.fit import fit
 from cxr_sr.training.learner import Learner, reconstruct
-from cxr_sr.training.onnx import export
+from cxr_sr.training.onnx import write_weights
 from cxr_sr.training.start import start_from, teacher_for
 from tests.builders import (
     tiny_model,
@@ -56,7 +56,7 @@ class TestTeacher:
 
     def test_who_knows_less_cannot_teach(self, tmp_path: Path):
         spec = dataclasses.replace(tiny_spec(), scales=(2, 3))
-        model = export(build(spec), spec, tmp_path)
+        model = write_weights(build(spec), spec, tmp_path)
         with pytest.raises(TrainingError, match=r"cannot teach .* fewer --scales"):
             teacher_for(tiny_network(), str(model.onnx))
 
@@ -81,7 +81,7 @@ class TestStartingWeights:
         spec = dataclasses.replace(tiny_spec(), scales=(2,))
         narrow = build(spec)
         assert isinstance(narrow, Trunk)
-        weights = export(narrow, spec, tmp_path).safetensors
+        weights = write_weights(narrow, spec, tmp_path).safetensors
         network = build(tiny_spec())
         before = {k: v.clone() for k, v in network.state_dict().items()}
         start_from(network, weights)

@@ -244,11 +244,11 @@ class TestWeights:
         assert one is other
 
     def test_but_anew_where_the_file_holds_others(self, tmp_path, engine_name):
-        export = pytest.importorskip("cxr_sr.training.onnx").export
+        write_weights = pytest.importorskip("cxr_sr.training.onnx").write_weights
         before, image = tiny_model(tmp_path), an_image()
         old = open_engine(before, 2, engine_name, "fp32")(image)
         spec = tiny_spec("trunk")
-        after = export(tiny_network("trunk", seed=1), spec, tmp_path)
+        after = write_weights(tiny_network("trunk", seed=1), spec, tmp_path)
         new = open_engine(after, 2, engine_name, "fp32")(image)
         assert np.abs(new - old).max() > 0.01
 

@@ -26,7 +26,7 @@ from tests.superres.builders import super_resolve
 torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
-from cxr_sr.training.onnx import export_int8  # noqa: E402
+from cxr_sr.training.onnx import write_int8_weights  # noqa: E402
 from cxr_sr.training.quantise import (  # noqa: E402
     gains,
     quantised,
@@ -49,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     trunk.train()(images(), 2)
     plain = without_rounding(trunk, tiny_network("trunk"))
     folder = tmp_path_factory.mktemp("run")
-    return export_int8(trunk.eval(), plain, tiny_spec("trunk"), folder)
+    return write_int8_weights(trunk.eval(), plain, tiny_spec("trunk"), folder)
 
 
 def unit_image(gain: float = 1.0, offset: float = 0.3):

@@ -21,7 +21,7 @@ from tests.builders import tiny_model, tiny_network, tiny_spec
 
 torch = pytest.importorskip("torch")
 
-from cxr_sr.training.onnx import export, export_int8  # noqa: E402
+from cxr_sr.training.onnx import write_int8_weights, write_weights  # noqa: E402
 from cxr_sr.training.quantise import quantised, without_rounding  # noqa: E402
 
 
@@ -31,7 +31,7 @@ def int8_model(folder: Path, seed: int = 0):
     trunk = quantised(tiny_network("trunk", seed=seed))
     trunk.train()(torch.rand(4, 1, 32, 32), 2)
     plain = without_rounding(trunk, tiny_network("trunk"))
-    return export_int8(trunk.eval(), plain, tiny_spec("trunk"), folder)
+    return write_int8_weights(trunk.eval(), plain, tiny_spec("trunk"), folder)
 
 
 class TestTogether:
@@ -53,7 +53,7 @@ class TestTogether:
             spec = tiny_spec(network)
             models = (
                 tiny_model(one, network),
-                export(tiny_network(network, seed=1), spec, other),
+                write_weights(tiny_network(network, seed=1), spec, other),
             )
         shutil.copy(getattr(models[1], part), one)
         with pytest.raises(ModelError, match=r"do not belong together.*one training"):

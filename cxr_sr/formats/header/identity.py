@@ -1,4 +1,4 @@
-"""Which image this is now: UIDs, numbers, dates, ImageType, and what people read."""
+"""Which image this is now: UIDs, numbers, dates and ImageType."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import STR_VR
 
-from cxr_sr.formats.header.change import TOOL, Action, Change, each, tool_version
+from cxr_sr.formats.header.change import Action, Change, each, tool_version
 from cxr_sr.formats.header.elements import (
     INTEGER_STRING,
-    cut,
     numbers,
     put,
     remove,
     text,
     uid,
 )
-from cxr_sr.formats.header.own import NOTICE
+from cxr_sr.formats.header.words import scale_label
 from cxr_sr.radiograph import Derivation
 
 DX_IMAGE = {
@@ -42,14 +41,8 @@ DX_IMAGE = {
 """SOP classes whose ImageType has an empty third value, PS3.3 C.8.11.3.1.1. (That of
 mammography means something, C.8.11.7.1.4, and stays.)"""
 
-LONGEST_DESCRIPTION = 1024
-"""Longest ST, PS3.5 6.2: DerivationDescription."""
-LONGEST_LABEL = 64
-"""Longest LO, PS3.5 6.2: SeriesDescription, ManufacturerModelName."""
 MOSTLY_UID = re.compile(r"[0-9.]{1,64}")
 """What an archive takes for a UID, though it may break a rule of PS3.5 9.1."""
-NOT_IN_A_LABEL = re.compile(r"[\x00-\x1f\x7f\\]+")
-"""Control characters, and what would begin a second value."""
 
 
 def always(make: Callable[[Change], Any]) -> Action:
@@ -188,99 +181,6 @@ def image_type(change: Change) -> list[str]:
         third = ""
     appended = [] if "RESAMPLED" in rest else ["RESAMPLED"]
     return ["DERIVED", second, third, *rest, *appended]
-
-
-def series_description(change: Change) -> str:
-    """Return the notice first, for viewers cut long texts, then the source's words.
-
-    The notice of an earlier run makes room for that of this one.
-    """
-    source = NOT_IN_A_LABEL.sub(" ", text(change.source, "SeriesDescription")).strip()
-    source = NOTICE.sub("", source)
-    said = notice(change.derivation) + (f": {source}" if source else "")
-    return cut(change.source, said, LONGEST_LABEL)
-
-
-def notice(derivation: Derivation) -> str:
-    """Return what every result says of itself first; `own.NOTICE` knows it again."""
-    return f"RESEARCH ONLY ({TOOL} {scale_label(derivation.factors)})"
-
-
-def derivation_description(change: Change) -> str:
-    """Return the source's text and what was done now; only its tail is ever cut."""
-    source = text(change.source, "DerivationDescription").rstrip()
-    ours = derivation_text(change.derivation) + _unquotable(change.source)
-    if not source:
-        return ours
-    room = LONGEST_DESCRIPTION - len(ours) - len("; ")
-    if cut(change.source, source, room) != source:
-        source = cut(change.source, source, room - len("...")) + "..."
-    return f"{source}; {ours}"
-
-
-def derivation_text(derivation: Derivation) -> str:
-    """Return one ASCII sentence that says how the pixels were made."""
-    label, model = scale_label(derivation.factors), model_name(derivation)
-    how = f"interpolated {label} by {model}"
-    if derivation.learned:
-        weights = f"weights SHA-256 {derivation.weights_sha256[:16]}"
-        how = f"super-resolved {label} by {model} ({weights}, {derivation.precision})"
-    return (
-        f"{TOOL} {tool_version()}: {how}; consistency {derivation.consistency}"
-        f"{_noise(derivation)}, off "
-        f"the source by at most {derivation.consistency_max:.3g}, RMS "
-        f"{derivation.consistency_rms:.3g} stored codes{_last_pixels(derivation)}; "
-        "research only, not for diagnosis"
-    )
-
-
-def _noise(derivation: Derivation) -> str:
-    """Return a clause on the noise of the source, if any was found."""
-    if not derivation.noise_sigma:
-        return ""
-    return (
-        f" (noise of the source: SD {derivation.noise_sigma:.3g} codes, correlation "
-        f"{derivation.noise_correlation:.2f}, explains "
-        f"{derivation.noise_explained:.0%} of the disagreement; grain kept "
-        f"{derivation.grain:.2g})"
-    )
-
-
-def _last_pixels(derivation: Derivation) -> str:
-    """Say where the last row and column lie, if they do not end where the source does.
-
-    A spacing that is reached exactly leaves a part of a pixel.
-    """
-    said = [
-        f"the last {line} {'reaches' if px > 0 else 'ends'} {abs(px):.2f} px "
-        f"{'beyond' if px > 0 else 'before'} the edge of the source"
-        for line, px in zip(("row", "column"), derivation.overhang_px, strict=True)
-        if abs(px) >= 0.005
-    ]
-    return "; " + ", ".join(said) if said else ""
-
-
-def scale_label(factors: tuple[float, float]) -> str:
-    """Return "x2", or "x2.37x2.41" where rows and columns differ."""
-    down, across = (f"x{factor:.3g}" for factor in factors)
-    return down if down == across else down + across
-
-
-def model_name(derivation: Derivation) -> str:
-    """Return the model's name as an LO may hold it, PS3.5 6.2."""
-    return _plain(derivation.model)
-
-
-def _unquotable(source: Dataset) -> str:
-    """Keep the link to a source whose UID is too broken for SourceImageSequence."""
-    instance = text(source, "SOPInstanceUID")
-    broken = instance and not uid(source, "SOPInstanceUID")
-    return f"; source has the invalid UID {_plain(instance)}" if broken else ""
-
-
-def _plain(words: str) -> str:
-    """Return printable ASCII that is one value."""
-    return re.sub(r"[^ -\[\]-~]", "?", words)[:LONGEST_LABEL].strip()
 
 
 def treatment(derivation: Derivation) -> list[str]:

@@ -16,11 +16,8 @@ from cxr_sr.formats.header.elements import (
     uid,
     undecoded,
 )
-from cxr_sr.formats.header.identity import (
-    derivation_text,
-    model_name,
-    weights_uid,
-)
+from cxr_sr.formats.header.identity import weights_uid
+from cxr_sr.formats.header.words import derivation_text, model_name
 
 Code = tuple[str, str, str]
 """(CodeValue, CodingSchemeDesignator, CodeMeaning), PS3.3 8.1"""

@@ -6,8 +6,16 @@ name is copied unchanged. Clauses are of DICOM PS3.3 unless another part is name
 
 from __future__ import annotations
 
-from cxr_sr.formats.header import geometry, identity, overlays, pixels, provenance
-from cxr_sr.formats.header.change import Rule, drop, keep
+from cxr_sr.formats.header import (
+    geometry,
+    identity,
+    overlays,
+    pixels,
+    provenance,
+    words,
+)
+from cxr_sr.formats.header.change import Rule, drop
+from cxr_sr.formats.header.kept import KEPT
 
 RULES: tuple[Rule, ...] = (
     # --- which image this is
@@ -39,7 +47,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "SeriesDescription",
-        identity.always(identity.series_description),
+        identity.always(words.series_description),
         '"RESEARCH ONLY (cxr-sr x2): " before as much of the source\'s as fits 64 '
         "characters",
         "our choice",
@@ -69,7 +77,7 @@ RULES: tuple[Rule, ...] = (
     # --- where it comes from
     Rule(
         "DerivationDescription",
-        identity.always(identity.derivation_description),
+        identity.always(words.derivation_description),
         "scale, model, hash of the weights and achieved consistency are appended to "
         "the source's text",
         "C.12.4.1.1",
@@ -265,51 +273,5 @@ RULES: tuple[Rule, ...] = (
         "photometric interpretation, never inverted and never windowed",
         "C.7.6.3.1",
     ),
-    # --- what one might think had changed
-    Rule(
-        "SOPClassUID PresentationIntentType PatientID "
-        "AccessionNumber FrameOfReferenceUID InstanceNumber AcquisitionDate "
-        "AcquisitionTime AcquisitionUID IrradiationEventUID ExposureIndex",
-        keep,
-        "kept: an image of the same kind, in the same study, of the same exposure, "
-        "which must not count twice",
-        "our choice",
-    ),
-    Rule(
-        "PerformedProcedureStepDescription PerformedProcedureTypeDescription "
-        "PerformedProtocolCodeSequence PerformedProcedureStepStartDate "
-        "PerformedProcedureStepStartTime PerformedProcedureStepEndDate "
-        "PerformedProcedureStepEndTime CommentsOnThePerformedProcedureStep",
-        keep,
-        "kept: they describe the exposure",
-        "10.13",
-    ),
-    Rule(
-        "BitsAllocated BitsStored PhotometricInterpretation WindowCenter WindowWidth "
-        "VOILUTSequence ModalityLUTSequence RescaleIntercept RescaleSlope "
-        "PresentationLUTShape PixelIntensityRelationship",
-        keep,
-        "kept: stored values mean what they meant",
-        "C.11.1, C.11.2",
-    ),
-    Rule(
-        "LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod",
-        keep,
-        "kept: once lossy, always lossy",
-        "C.7.6.1.1.5",
-    ),
-    Rule(
-        "FieldOfViewDimensions FieldOfViewOrigin DetectorElementSpacing "
-        "DetectorElementPhysicalSize DetectorActiveDimensions SpatialResolution "
-        "EstimatedRadiographicMagnificationFactor",
-        keep,
-        "kept: in millimetres, or of the detector and not of the image",
-        "C.8.11.4, C.8.11.4.1.1",
-    ),
-    Rule(
-        "BurnedInAnnotation RecognizableVisualFeatures QualityControlImage",
-        keep,
-        "kept: never turned into NO",
-        "C.7.6.1",
-    ),
+    *KEPT,
 )

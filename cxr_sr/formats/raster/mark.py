@@ -10,8 +10,8 @@ import zlib
 from pathlib import Path
 from typing import IO, Literal
 
-from cxr_sr.formats.header.identity import derivation_text, notice
 from cxr_sr.formats.header.own import NOTICE_BYTES
+from cxr_sr.formats.header.words import derivation_text, notice
 from cxr_sr.formats.raster.probe import tiff_directory
 from cxr_sr.radiograph import Derivation
 

@@ -25,8 +25,11 @@ def from_array(
     photometric: Photometric = "MONOCHROME2",
     spacing_mm: float | tuple[float, float] | None = None,
     header: HeaderOptions | None = None,
+    window: tuple[float, float] | None = None,
 ) -> Radiograph:
-    """Return a radiograph of stored values; what `upscale` makes of it is the same.
+    """Return a radiograph of stored values; its result equals that of a PNG or TIFF.
+
+    It equals that of a DICOM file, too, if `window` is that of the file.
 
     Parameters
     ----------
@@ -42,13 +45,15 @@ def from_array(
         number for both; None where it is unknown
     header : what a DICOM header made for this image should say; its `tags` name the
         patient, the study and the modality
+    window : (low, high) stored values of the display window, such as the `window` of
+        `cxr_sr.read(path)`; networks scale the image by it. None: the range of the bits
 
     Raises
     ------
     NotARadiographError
         If the array is of another shape or type, or a value does not fit.
     SettingsError
-        If `bits_stored`, `photometric` or `spacing_mm` is none of these.
+        If `bits_stored`, `photometric`, `spacing_mm` or `window` is none of these.
     """
     _check_words(photometric, bits_stored)
     array = np.asarray(pixels)
@@ -65,7 +70,7 @@ def from_array(
     geometry = Geometry(_pair(spacing_mm))
     stored = np.array(array, dtype, order="C")
     said = RasterHeader(Grid.of(geometry), options=header or HeaderOptions())
-    return Radiograph(stored, fmt, geometry, said)
+    return Radiograph(stored, fmt, geometry, said, _checked_window(window))
 
 
 def _check_words(photometric: str, bits_stored: int | None) -> None:
@@ -76,6 +81,23 @@ def _check_words(photometric: str, bits_stored: int | None) -> None:
         )
     if bits_stored is not None and not 1 <= bits_stored <= 16:
         raise SettingsError(f"bits_stored is {bits_stored}; expected 1 to 16")
+
+
+def _checked_window(
+    window: tuple[float, float] | None,
+) -> tuple[float, float] | None:
+    if window is None:
+        return None
+    try:
+        low, high = map(float, window)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not -inf < low < high < inf:
+        raise SettingsError(
+            f"window is {window!r}; expected (low, high) in stored values, such as "
+            "(0, 4095): a window of center c and width w is about (c - w/2, c + w/2)"
+        )
+    return low, high
 
 
 def _check_shape(shape: tuple[int, ...], photometric: str) -> None:

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 import cxr_sr
 from cxr_sr.errors import NotARadiographError, SettingsError
 from tests.builders import FORMATS, noise, pixel_format
+from tests.dicom_files import dicom_file
 
 TIFF = pixel_format(16)
 
@@ -108,6 +109,18 @@ def test_a_result_is_that_of_the_file(tmp_path: Path, suffix: str, model: str):
     assert from_file.format == from_memory.format
 
 
+def test_a_result_is_that_of_a_dicom_file_with_its_window(tmp_path: Path):
+    path = dicom_file(tmp_path / "a.dcm", WindowCenter=1000, WindowWidth=900)
+    image = cxr_sr.read(path)
+    given = cxr_sr.from_array(image, bits_stored=12, window=image.window)
+    other = cxr_sr.from_array(image, bits_stored=12)
+    expected, found, without = (
+        np.asarray(cxr_sr.upscale(each, "fast", 2)) for each in (image, given, other)
+    )
+    assert_array_equal(found, expected)
+    assert not np.array_equal(without, expected)
+
+
 def test_colour_is_an_array_with_three_planes():
     fmt = pixel_format(8, photometric="RGB")
     pixels = noise((9, 7, 3), fmt)
@@ -175,6 +188,9 @@ def test_values_that_the_bits_do_not_hold_are_refused(pixels, bits_stored):
         ({"spacing_mm": (0.1, 0.1, 0.1)}, "millimetres above 0"),
         ({"spacing_mm": float("nan")}, "millimetres above 0"),
         ({"spacing_mm": "0.1 mm"}, "millimetres above 0"),
+        ({"window": (100, 100)}, "expected .low, high. in stored values"),
+        ({"window": (0, float("nan"))}, "expected .low, high. in stored values"),
+        ({"window": 2048}, "expected .low, high. in stored values"),
     ],
 )
 def test_options_that_make_no_sense_are_told_what_does(options, told):

@@ -5,10 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from cxr_sr.errors import ModelError
 from cxr_sr.superres.models.graph import (
@@ -19,14 +16,17 @@ from cxr_sr.superres.models.graph import (
 )
 from cxr_sr.superres.models.spec import METADATA_KEY
 
+if TYPE_CHECKING:  # numpy takes time, and `--help` needs none of it
+    from numpy.typing import NDArray
+
+    Tensors = dict[str, NDArray[Any]]
+
 MOST_BYTES = 2**28
 """Of a weights file: that of a trunk twice as deep and five times as wide as `fine`."""
 OF_GRAPH = "network."
 """Begins the names that the tensors of a network have in its graph."""
 DERIVED = "first.weight"
 """A trunk's graph holds it less its mean."""
-
-Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,7 @@ def _apart(onnx: Path, other: Path) -> ModelError:
 
 
 def _of_graph(path: Path) -> tuple[str, Tensors]:
+    import numpy as np
     import onnx
 
     content = read_weights(path).content
@@ -155,6 +156,8 @@ def _of_safetensors(path: Path) -> tuple[str, Tensors]:
 
 def _restored(rounded: Tensors, plain: Tensors) -> Tensors:
     """Return the tensors of an int8 graph, those within a rounding of `plain` as it."""
+    import numpy as np
+
     restored = dict(rounded)
     for name in plain:
         codes, steps = (rounded.get(f"{name}.{part}") for part in ("codes", "step"))
@@ -168,6 +171,8 @@ def _restored(rounded: Tensors, plain: Tensors) -> Tensors:
 
 def _same(one: tuple[str, Tensors], other: tuple[str, Tensors]) -> bool:
     """Whether two files say the same, and have equal tensors under equal names."""
+    import numpy as np
+
     both = one[1].keys() & other[1].keys() - {DERIVED}
     return one[0] == other[0] and all(
         np.array_equal(one[1][name], other[1][name], equal_nan=True) for name in both

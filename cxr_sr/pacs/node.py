@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,8 @@ DEATHS = 3
 SERIES_DAYS = 30
 """After so long, no more instances of a series arrive."""
 STOP_S = 10.0
+TIDY_S = 60.0
+"""Between two looks for what is long done."""
 Hands = Callable[[Any], Crew]
 
 
@@ -296,10 +299,13 @@ class Node:
         stopping = threading.Event()
 
         def serve() -> None:
+            tidied = -math.inf
             while True:
                 heartbeat.beat(self._deliveries, self._receiver.accepted)
-                self._queue.forget(self._settings.remember_hours)
-                self._clock.forget(time.time() - 86400 * SERIES_DAYS)
+                if time.monotonic() >= tidied + TIDY_S:
+                    tidied = time.monotonic()
+                    self._queue.forget(self._settings.remember_hours)
+                    self._clock.forget(time.time() - 86400 * SERIES_DAYS)
                 if stopping.wait(heartbeat.every_s):
                     return
 

@@ -10,8 +10,8 @@
     STORE/left/KEY/           a rule leaves it alone: reason.txt
     STORE/dead/KEY/           source.dcm and reason.txt: for a person to look at
 
-What changes the state is one rename. Files are on the disk before the rename, and the
-rename is on the disk before anybody is told.
+What changes the state is one rename. Files are on the disk before the rename, and an
+instance is answered when the rename to `waiting` is on the disk.
 """
 
 from __future__ import annotations
@@ -53,11 +53,23 @@ class Queue:
     )
 
     def prepare(self) -> None:
-        """Make the folders, and drop what was being received when a process died."""
+        """Make the folders, and bring into order what a process left when it died."""
         for name in (_INCOMING, *STATES):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         for left_over in (self.root / _INCOMING).iterdir():
             shutil.rmtree(left_over, ignore_errors=True)
+        for key in self.keys("sending"):
+            self._mend(key)
+        for key in self.keys("sent"):
+            self.clear("sent", key)
+
+    def _mend(self, key: str) -> None:
+        """Go on with an entry whose last receiver had just answered, or start anew."""
+        folder = self.folder("sending", key)
+        if not ((folder / RESULT).exists() and (folder / ROUTE).exists()):
+            self._move(key, "sending", "waiting")
+        elif not self.receivers(key):
+            self._conclude(key, folder)
 
     def folder(self, state: State, key: str) -> Path:
         """Return the folder of an entry in a state, whether it is there or not."""
@@ -161,19 +173,21 @@ class Queue:
 
     def note_sent(self, key: str, peer: str) -> State:
         """Note that a receiver has an entry's result; return the entry's state then."""
-        return self._note(key, f"{_SENT}{_digest(peer)}", "")
+        return self._note(key, peer, f"{_SENT}{_digest(peer)}", "")
 
     def note_refused(self, key: str, peer: str, reason: str) -> State:
         """Note that a receiver will never take it; return the entry's state then."""
-        return self._note(key, f"{_REFUSED}{_digest(peer)}", f"{peer}: {reason}\n")
+        return self._note(
+            key, peer, f"{_REFUSED}{_digest(peer)}", f"{peer}: {reason}\n"
+        )
 
-    def _note(self, key: str, name: str, text: str) -> State:
+    def _note(self, key: str, peer: str, name: str, text: str) -> State:
         folder = self.folder("sending", key)
         with self._lock:  # the last two receivers may answer at the same moment
-            _replace(folder / name, text)
-            if self.receivers(key):
-                return "sending"
-            return self._conclude(key, folder)
+            last = self.receivers(key) in ([], [peer])
+            if text or not last:  # else the change of state says as much
+                _replace(folder / name, text)
+            return self._conclude(key, folder) if last else "sending"
 
     def _conclude(self, key: str, folder: Path) -> State:
         refusals = sorted(folder.glob(f"{_REFUSED}*"))
@@ -239,12 +253,15 @@ class Queue:
                 path.unlink(missing_ok=True)
 
     def _move(self, key: str, before: State, after: State) -> State:
+        """Rename; what is in the folder is on the disk before the new name is.
+
+        A power failure may undo the last renames: their steps are then done again.
+        """
         source, target = self.folder(before, key), self.folder(after, key)
-        _flush_folder(source)
+        if after != "sent":  # of which nothing is kept
+            _flush_folder(source)
         os.utime(source)  # the time of the change of state
         source.rename(target)
-        _flush_folder(target.parent)
-        _flush_folder(source.parent)
         return after
 
 

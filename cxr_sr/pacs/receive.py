@@ -30,6 +30,7 @@ from cxr_sr.pacs.network.services import (
     RECEIVED_SYNTAXES,
     SUCCESS,
 )
+from cxr_sr.pacs.network.store_scu import at_once
 from cxr_sr.pacs.queue import Queue, key_of
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class Receiver:
         for sop_class in RECEIVED_CLASSES:
             entity.add_supported_context(sop_class, list(RECEIVED_SYNTAXES))
         handlers = [
+            (evt.EVT_CONN_OPEN, at_once),
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_PDU_RECV, self._count),

@@ -9,6 +9,7 @@ from typing import Any
 
 from cxr_sr.files import sha256_of
 from cxr_sr.formats.discover import Candidate, discover
+from cxr_sr.formats.sniff import Kind
 from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, Sender
 from cxr_sr.report.entries import read_deliveries
 from cxr_sr.report.outcome import Job, Outcome
@@ -22,6 +23,7 @@ CHANGED = (
 MISSING = "the report says that it was written, but it is not there any more"
 NOT_TRIED = "not sent: the receiver could not be reached for the files before it"
 TRIES = 2
+NO_DICOM = "it is no DICOM file"
 KNOWN = "the receiver has it, as the report says"
 
 
@@ -68,6 +70,9 @@ def _parcel(folder: Path, entry: dict[str, Any], had: set[Any]) -> Parcel:
         return Parcel(job, sha256, MISSING)
     if sha256_of(path) != sha256:
         return Parcel(job, sha256, CHANGED)
+    kind = Kind.of(path)
+    if kind is None or not kind.is_dicom:
+        return Parcel(job, sha256, NO_DICOM)
     return Parcel(job, sha256, known=(name, sha256) in had)
 
 
@@ -82,7 +87,7 @@ def parcels_of_files(paths: Sequence[Path]) -> Iterator[Parcel]:
             yield Parcel(job, "")
         elif found.asked:
             reason = getattr(found, "reason", "")
-            yield Parcel(job, "", reason or "it is no DICOM file")
+            yield Parcel(job, "", reason or NO_DICOM)
 
 
 def deliver(

@@ -7,6 +7,7 @@ the test that needs it is skipped.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -105,17 +106,21 @@ class Node(Process):
     def counts(self) -> dict[str, int]:
         return {state: self.queue.count(state) for state in STATES}
 
-    def settles(self, **expected: int) -> None:
-        """Wait until nothing is to be done, and compare the states."""
-        states = dict.fromkeys(STATES, 0) | expected
+    def settled_counts(self, total: int) -> dict[str, int]:
+        """Wait until so many entries are there and none is to be done; by state."""
 
         def settled() -> bool:
-            return sum(self.counts().values()) >= sum(expected.values()) and not (
-                self.queue.count("waiting") + self.queue.count("sending")
-            )
+            counts = self.counts()
+            busy = counts["waiting"] + counts["sending"]
+            return not busy and sum(counts.values()) >= total
 
-        until(settled, f"the queue is worked off: {self.counts()}")
-        assert self.counts() == states, self.said
+        until(settled, "the queue is worked off")
+        return self.counts()
+
+    def settles(self, **expected: int) -> None:
+        """Wait until nothing is to be done, and compare the states."""
+        counts = self.settled_counts(sum(expected.values()))
+        assert counts == dict.fromkeys(STATES, 0) | expected, self.said
 
 
 class StoreScp(Process):
@@ -221,4 +226,6 @@ def store(
         text=True,
         check=False,
         timeout=120,
+        # dcmtk else waits for acknowledgements, 40 ms for each instance.
+        env={**os.environ, "TCP_NODELAY": "1"},
     )

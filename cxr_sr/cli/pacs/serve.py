@@ -1,6 +1,7 @@
 """`cxr-sr serve`: a node beside a PACS that super-resolves what it is sent."""
 
 import dataclasses
+import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from cxr_sr.pacs.rules import Rules
 
 LIMITS = "Limits"
+SWITCH_S = 0.0005
+"""A tenth of Python's own: an association answers while an image is computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +200,7 @@ def serve(options: ServeOptions) -> int:
         check=interrupt.check,
     )
     hands: Any = Overlapped if options.jobs == 1 else executor(options.jobs)
+    sys.setswitchinterval(SWITCH_S)
     Node(settings, recipes, hands, told).run()
     return DONE
 

@@ -15,7 +15,13 @@ from cxr_sr.formats.guard import PARSER_ERRORS, quiet, readable
 from cxr_sr.formats.header.elements import items, numbers
 from cxr_sr.pacs.network.peers import WebPeer
 from cxr_sr.pacs.network.services import BUSY
-from cxr_sr.pacs.network.store_scu import ANSWER_S, CONNECT_S, AwayError, RefusedError
+from cxr_sr.pacs.network.store_scu import (
+    ANSWER_S,
+    CONNECT_S,
+    AwayError,
+    RefusedError,
+    meta_of,
+)
 from cxr_sr.pacs.network.tls import Certificates
 
 if TYPE_CHECKING:
@@ -58,6 +64,7 @@ class StowSender:
         RefusedError
             If it answers that it did not store the instance.
         """
+        meta_of(path)
         try:
             with readable("the file"), quiet():
                 dataset = dcmread(path)
@@ -78,7 +85,7 @@ def answers() -> Iterator[None]:
 
     Raises
     ------
-    AwayError, RefusedError
+    AwayError, RefusedError, meta_of
         As the server's answer, or its silence, means.
     """
     from requests import HTTPError, RequestException
@@ -143,7 +150,7 @@ def search(
 
     Raises
     ------
-    AwayError, RefusedError
+    AwayError, RefusedError, meta_of
         If the server does not answer, or not so.
     """
     find: Any = {
@@ -168,7 +175,7 @@ def retrieve(client: DICOMwebClient, uids: tuple[str, ...]) -> Dataset:
 
     Raises
     ------
-    AwayError, RefusedError
+    AwayError, RefusedError, meta_of
         If the server does not answer, or not so.
     """
     study, series, instance = uids

@@ -1,5 +1,7 @@
 """`cxr-sr fetch`: from Orthanc by DICOMweb, and by C-FIND and C-GET."""
 
+from typing import Any
+
 import pytest
 from pydicom import dcmread
 
@@ -25,9 +27,11 @@ def archive(tmp_path):
     ]
     with Orthanc(tmp_path / "orthanc") as archive:
         for n, more in enumerate(kinds):
-            series = {"SeriesInstanceUID": f"1.2.3.{more['StudyInstanceUID']}"}
-            sop = {"SOPClassUID": ct} if "Modality" in more else {}
-            path = a_dicom(tmp_path / "in" / f"{n}", seed=n, **more, **series, **sop)
+            more["SeriesInstanceUID"] = f"1.2.3.{more['StudyInstanceUID']}"
+            if "Modality" in more:
+                more["SOPClassUID"] = ct
+            elements: dict[str, Any] = more
+            path = a_dicom(tmp_path / "in" / f"{n}", n, **elements)
             archive.post("instances", path.read_bytes())
         yield archive
 

@@ -29,12 +29,12 @@ def results(tmp_path, images):
 
 def test_what_the_report_says_was_sent_is_not_sent_again(results, pacs):
     (results / "0.dcm").write_bytes(b"changed")
-    for count in (6, 6):
+    for _ in range(2):
         sent = command("send", results / REPORT, "--to", pacs.address)
         assert sent.exit_code == 4
-        assert len(pacs.received) == count - 1
-    assert "0.dcm: it is not what the report says" in sent.stderr
-    assert "picture.png" in sent.stderr
+        assert len(pacs.received) == 5
+        assert "0.dcm: it is not what the report says" in sent.stderr
+        assert "picture.png" in sent.stderr
     assert len(list(read_deliveries(results / REPORT))) == 5
     again = command("send", results / REPORT, "--to", pacs.address, "--again")
     assert again.exit_code == 4

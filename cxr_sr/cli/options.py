@@ -25,7 +25,10 @@ Inputs = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: one object a line.")]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print only errors and results.")
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Print only results, doubts about the data, and errors."
+    ),
 ]
 Again = Annotated[
     bool,

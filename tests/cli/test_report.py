@@ -80,8 +80,13 @@ def test_json_prints_the_report_of_each_file_with_a_path_to_open(export):
     ]
 
 
-def test_quiet_says_only_the_notice_and_what_went_wrong(export):
-    assert upscale(export, "-o", "out", "--quiet").stderr == NOTICE
+def test_quiet_says_only_what_went_wrong(export):
+    """The notice is in the report and in every header."""
+    assert upscale(export, "-o", "out", "--quiet").stderr == ""
+    damage(export / "a" / "chest.dcm")
+    told = upscale(export, "-o", "other", "--quiet").stderr
+    assert told.startswith("a/chest.dcm: ")
+    assert told.count("\n") == 1
 
 
 def test_a_dry_run_tells_sizes_and_writes_nothing(export):

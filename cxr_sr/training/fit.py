@@ -86,9 +86,7 @@ def fit(
     checkpoint = start_of(folder, resume=resume)
     _tell_levels(run)
     _tell_emulation(run)
-    _say(f"reading the images of {data.name}")
-    images = {split: _images(data, split, run) for split in ("train", "val")}
-    images["train"] += synthetic_images(run.synthetic, run.recipe.seed)
+    images = _read(data, run)
     network = _network(images["train"], run)
     learner = Learner(network, run.recipe, _teacher(network, run))
     learner.started = started
@@ -104,8 +102,7 @@ def fit(
         trainer = _trainer(folder, run, quiet=quiet)
         _train(trainer, learner, images, run, checkpoint)
     if not trainer.is_global_zero:
-        # Lightning started this process to share the training; it has no more to do.
-        raise SystemExit
+        raise SystemExit  # a process that Lightning started to share the training
     _say(f"stopped after {learner.elapsed_s:.0f} s; writing the best weights")
     model = _export_best(folder, learner, run, training)
     _explain(folder, model, learner, Regions(images["val"], REGION_PX))
@@ -138,6 +135,14 @@ def _tell_emulation(run: Run) -> None:
             "this processor has no bf16 arithmetic: with --precision bf16 a step takes "
             "many times as long; fp32 is the faster one here"
         )
+
+
+def _read(data: Path, run: Run) -> dict[str, list[Image]]:
+    """Return the images of each split; synthetic ones are for training."""
+    _say(f"reading the images of {data.name}")
+    images = {split: _images(data, split, run) for split in ("train", "val")}
+    images["train"] += synthetic_images(run.synthetic, run.recipe.seed)
+    return images
 
 
 def _images(data: Path, split: str, run: Run) -> list[Image]:

@@ -185,7 +185,8 @@ class Queue:
         folder = self.folder("sending", key)
         with self._lock:  # the last two receivers may answer at the same moment
             last = self.receivers(key) in ([], [peer])
-            if text or not last:  # else the change of state says as much
+            refused = text or any(folder.glob(f"{_REFUSED}*"))
+            if refused or not last:  # else the change of state says as much
                 _replace(folder / name, text)
             return self._conclude(key, folder) if last else "sending"
 

@@ -259,7 +259,7 @@ class DicomArchive:
             self._peer.port,
             ae_title=self._peer.aet,
             ext_neg=list(roles),
-            tls_args=(self._tls, "") if self._tls else None,
+            tls_args=(self._tls, self._peer.host) if self._tls else None,
             evt_handlers=[(evt.EVT_C_STORE, store)] if store else None,
         )
         if not association.is_established:

@@ -177,7 +177,7 @@ class StoreSender:
             peer.host,
             peer.port,
             ae_title=peer.aet,
-            tls_args=(self._tls, "") if self._tls else None,
+            tls_args=(self._tls, peer.host) if self._tls else None,
             evt_handlers=[(evt.EVT_CONN_OPEN, at_once)],
         )
         if not association.is_established:

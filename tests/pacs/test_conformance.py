@@ -1,0 +1,26 @@
+"""The conformance statement is generated, and the file in docs is what is generated."""
+
+from pathlib import Path
+
+import pytest
+
+from cxr_sr.pacs.conformance import statement
+from cxr_sr.pacs.network.services import RECEIVED_CLASSES, RECEIVED_SYNTAXES
+from tests.pacs.servers import command
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "conformance.md"
+
+
+def test_the_document_is_what_the_code_says():
+    if not DOCUMENT.exists():
+        pytest.skip("the documents are not part of this copy")
+    assert DOCUMENT.read_text() == statement() + "\n", (
+        "run: cxr-sr serve --conformance > docs/conformance.md"
+    )
+
+
+def test_the_command_prints_every_class_and_syntax():
+    result = command("serve", "--conformance")
+    assert result.exit_code == 0
+    for uid in (*RECEIVED_CLASSES, *RECEIVED_SYNTAXES):
+        assert f"| {uid} |" in result.stdout

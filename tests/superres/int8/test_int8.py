@@ -245,6 +245,7 @@ def test_a_user_trains_it_and_compares_it(tmp_path: Path):
     settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
     assert settings["settings"]["validation_px"] is None
     arguments = ["--model", str(run), "--precision", "fp32", "--precision", "int8"]
+    arguments += ["--degradation", "bicubic"]
     measured = invoke(
         app, ["evaluate", str(data), *arguments, "--scale", "2", "--json"]
     )

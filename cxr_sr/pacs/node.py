@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,13 @@ from cxr_sr.pacs.delivery import Delivery
 from cxr_sr.pacs.facts import facts_of
 from cxr_sr.pacs.feed import Feed
 from cxr_sr.pacs.lock import only_one
-from cxr_sr.pacs.network.peers import Callers, DicomPeer, Peer, parse_peer
+from cxr_sr.pacs.network.peers import DicomPeer, Peer, parse_peer
 from cxr_sr.pacs.network.store_scu import Sender, StoreSender
-from cxr_sr.pacs.network.tls import Certificates
 from cxr_sr.pacs.network.transcode import Transcoder
 from cxr_sr.pacs.network.web import StowSender
 from cxr_sr.pacs.queue import RESULT, SOURCE, UNFINISHED, Queue, State
-from cxr_sr.pacs.receive import Address, Limits, Receiver
-from cxr_sr.pacs.router import Router
+from cxr_sr.pacs.receive import Receiver
+from cxr_sr.pacs.settings import NodeSettings, Told
 from cxr_sr.pacs.status import Heartbeat
 from cxr_sr.pacs.work import SeriesClock, TimedJob, Treatments
 from cxr_sr.report.outcome import Outcome
@@ -45,32 +43,6 @@ STOP_S = 10.0
 TIDY_S = 60.0
 """Between two looks for what is long done."""
 Hands = Callable[[Any], Crew]
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeSettings:
-    """What the administrator asked for, checked."""
-
-    store: Path
-    address: Address
-    router: Router
-    callers: Callers = field(default_factory=Callers)
-    limits: Limits = field(default_factory=Limits)
-    tls: Certificates | None = None
-    remember_hours: float = 24.0
-    """So long is an instance that was sent known again."""
-    notice: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """Where the node tells what it does, and asks whether to go on."""
-
-    say: Callable[[str], None]
-    record: Callable[[dict[str, Any]], None]
-    """Is given every line of the report."""
-    check: Callable[[], None] = lambda: None
-    """Raises to end the node."""
 
 
 class Node:

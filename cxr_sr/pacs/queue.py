@@ -23,7 +23,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -273,13 +273,6 @@ def key_of(*parts: bytes) -> str:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.hexdigest()[:KEY_DIGITS]
-
-
-def entries_of(queue: Queue, states: Iterable[State]) -> Iterator[tuple[State, str]]:
-    """Yield (state, key) of all entries in some states."""
-    for state in states:
-        for key in queue.keys(state):
-            yield state, key
 
 
 def _answered(folder: Path, peer: str) -> bool:

@@ -27,8 +27,8 @@ from cxr_sr.errors import SettingsError
 
 if TYPE_CHECKING:
     from cxr_sr.batch.upscaling import UpscalingRecipe
-    from cxr_sr.pacs.node import NodeSettings
     from cxr_sr.pacs.rules import Rules
+    from cxr_sr.pacs.settings import NodeSettings
 
 LIMITS = "Limits"
 SWITCH_S = 0.0005
@@ -188,8 +188,9 @@ def serve(options: ServeOptions) -> int:
         output.data(statement())
         return DONE
     output.say(output.NOTICE)
-    from cxr_sr.pacs.node import Node, Told
+    from cxr_sr.pacs.node import Node
     from cxr_sr.pacs.queue import Queue
+    from cxr_sr.pacs.settings import Told
 
     settings, recipes = _settings(options)
     if options.retry:
@@ -227,10 +228,10 @@ def _settings(
     options: ServeOptions,
 ) -> "tuple[NodeSettings, list[UpscalingRecipe]]":
     from cxr_sr.pacs.network.peers import Callers, ae_title, is_loopback
-    from cxr_sr.pacs.node import NodeSettings
     from cxr_sr.pacs.receive import Address, Limits
     from cxr_sr.pacs.router import Router
     from cxr_sr.pacs.rules import Rules, read_rules
+    from cxr_sr.pacs.settings import NodeSettings
 
     tls = certificates(options.tls)
     rules = Rules()

@@ -1,0 +1,39 @@
+"""What a node is told at its start, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cxr_sr.pacs.network.peers import Callers
+from cxr_sr.pacs.network.tls import Certificates
+from cxr_sr.pacs.receive import Address, Limits
+from cxr_sr.pacs.router import Router
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """What the administrator asked for, checked."""
+
+    store: Path
+    address: Address
+    router: Router
+    callers: Callers = field(default_factory=Callers)
+    limits: Limits = field(default_factory=Limits)
+    tls: Certificates | None = None
+    remember_hours: float = 24.0
+    """So long is an instance that was sent known again."""
+    notice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Where the node tells what it does, and asks whether to go on."""
+
+    say: Callable[[str], None]
+    record: Callable[[dict[str, Any]], None]
+    """Is given every line of the report."""
+    check: Callable[[], None] = lambda: None
+    """Raises to end the node."""

@@ -22,7 +22,7 @@ from cxr_sr.superres.int8.saturation import SPREAD_PX, first_gain, without_satur
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, estimate, level_of
+from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, estimate, level_of, with_noise
 from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
 
 BASE: Interpolation = "bicubic"
@@ -177,18 +177,10 @@ class Chain:
         together = self.spec.channels == image.shape[0]
         image = image[None] if together else image[:, None]
         if self.spec.noise_planes:
-            image = _with_noise(image, whole.noise)
+            image = with_noise(image, whole.noise)
         if engine.precision == "int8":
             radius_px, limit = self.spec.radius_px, self.spec.int8_limit
             residual = without_saturation(engine, image, whole.gain, radius_px, limit)
         else:
             residual = engine(image)
         return np.reshape(residual, fine.shape)
-
-
-def _with_noise(image: Image, noise: Noise | None) -> Image:
-    """Return (N, 1, h, w) with the planes that tell its noise: (N, 3, h, w)."""
-    told = np.zeros((len(image), 2, *image.shape[2:]), image.dtype)
-    if noise is not None:
-        told[:] = noise.planes(level_of(image[:, 0])).swapaxes(0, 1)
-    return np.concatenate([image, told], 1)

@@ -337,3 +337,14 @@ def level_of(unit: Array) -> Array:
             total += padded.take(range(k, k + length), axis)
         unit = total / unit.dtype.type(width)
     return unit
+
+
+def with_noise(image: Array, noise: Noise | None) -> Array:
+    """Return (N, 1, h, w) units with the planes that tell its noise: (N, 3, h, w).
+
+    Without any noise these are 0.
+    """
+    told = np.zeros((len(image), 2, *image.shape[2:]), image.dtype)
+    if noise is not None:
+        told[:] = noise.planes(level_of(image[:, 0])).swapaxes(0, 1)
+    return np.concatenate([image, told], 1)

@@ -191,7 +191,7 @@ def test_every_result_is_listed_and_the_first_is_shown(page):
 def test_the_facts_of_a_result_are_told(page):
     choose(page, DEEP)
     told = text(page, "facts")
-    for fact in ("60 x 48", "120 x 96", "0.2 x 0.2", "0.1 x 0.1", "bicubic", "box"):
+    for fact in ("60 x 48", "120 x 96", "0.2 x 0.2", "0.1 x 0.1", "bicubic", "noise"):
         assert fact in told
 
 

@@ -13,7 +13,13 @@ from cxr_sr.superres.models.parts import (
     read_weights,
     specification_of,
 )
-from cxr_sr.superres.models.shipped import DATA, INTERPOLATORS, LICENCE, TRAINED
+from cxr_sr.superres.models.shipped import (
+    DATA,
+    INTERPOLATORS,
+    LICENCE,
+    MORE_DATA,
+    TRAINED,
+)
 from cxr_sr.superres.models.spec import ModelSpec
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -159,7 +165,7 @@ def _own(spec: ModelSpec) -> ModelSpec:
         raise ModelError(
             "the weights file names no network; use weights that `cxr-sr train` wrote"
         )
-    training = {} if spec.training.get("data") == DATA else spec.training
+    training = {} if spec.training.get("data") in (DATA, MORE_DATA) else spec.training
     licence = "" if spec.licence == LICENCE else spec.licence
     return dataclasses.replace(spec, training=training, licence=licence)
 

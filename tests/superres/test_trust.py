@@ -1,0 +1,113 @@
+"""The default on noise, with the shipped weights: it invents nothing, and says so.
+
+Bicubic interpolation of the same measurement is the yardstick throughout.
+"""
+
+import numpy as np
+import pytest
+
+from cxr_sr import Settings, from_array, load_model, upscale
+from cxr_sr.superres import noise
+from cxr_sr.superres.consistency import conservative_upsample
+from cxr_sr.superres.resample import box_down
+from tests.superres.test_noise import shaped
+
+BITS = 12
+LARGEST = 2**BITS - 1
+SIDE_PX = 160
+FP32 = Settings(precision="fp32", engine="onnx")
+
+
+def field(sigma, width_px, level=0.5):
+    """A flat field with noise of one standard deviation, in units."""
+    unit = level + sigma * shaped((SIDE_PX, SIDE_PX), width_px)
+    codes = np.rint(unit * LARGEST).clip(0, LARGEST).astype(np.uint16)
+    return from_array(codes, bits_stored=BITS)
+
+
+def in_units(image, scale=2, model="fine", settings=FP32):
+    """The result (s*H, s*W), its outer 16 pixels left out."""
+    pixels = upscale(image, load_model(model), scale, settings).pixels
+    return pixels[16:-16, 16:-16] / LARGEST
+
+
+def interpolated(image, scale=2):
+    return in_units(image, scale, "bicubic", Settings(consistency="off"))
+
+
+def power(result, low, high):
+    """Noise power between two spatial frequencies, in cycles per output pixel."""
+    around = np.hanning(len(result))
+    spectrum = np.abs(np.fft.fft2((result - result.mean()) * np.outer(around, around)))
+    frequency = np.fft.fftfreq(len(result))
+    radius = np.hypot(frequency[:, None], frequency[None])
+    return np.square(spectrum[(radius >= low) & (radius < high)]).mean()
+
+
+def undetermined(result, scale=2):
+    """The part that the measurement does not determine: the null space of binning."""
+    return result - conservative_upsample(box_down(result, scale), scale)
+
+
+@pytest.mark.parametrize("sigma", [0.003, 0.007, 0.02, 0.05])
+@pytest.mark.parametrize("width_px", [0.0, 0.3, 0.6])
+def test_a_flat_field_gains_no_noise_at_any_dose(sigma, width_px):
+    """Up to the finest detail that the input itself can hold."""
+    image = field(sigma, width_px)
+    found, usual = in_units(image), interpolated(image)
+    for low, high in ((0.03, 0.0625), (0.0625, 0.125), (0.125, 0.1875), (0.1875, 0.25)):
+        assert power(found, low, high) <= 1.05 * power(usual, low, high)
+
+
+@pytest.mark.parametrize("error", [0.8, 0.9, 1.0, 1.25, 1.5])
+@pytest.mark.parametrize("width_px", [0.0, 0.5, 0.8])
+def test_a_wrong_estimate_invents_no_structure(monkeypatch, error, width_px):
+    """Told 20 % too little to 50 % too much, it stays flatter than bicubic.
+
+    Of wide noise bicubic leaves next to nothing there: then less than a twentieth of
+    the noise counts as flat, too.
+    """
+    monkeypatch.setattr(noise, "MARGIN", noise.MARGIN * error)
+    image = field(0.02, width_px)
+    found, usual = (
+        np.quantile(np.abs(undetermined(result)), 0.95)
+        for result in (in_units(image), interpolated(image))
+    )
+    assert found <= max(1.05 * usual, 0.02 / 20)
+
+
+def test_what_is_stated_of_the_noise_is_what_was_put_in():
+    done = upscale(field(0.02, 0.0), load_model("fine"), 2, FP32).derivation
+    assert done is not None
+    assert done.noise_sigma == pytest.approx(0.02 * LARGEST, rel=0.1)
+    assert done.noise_correlation == pytest.approx(0, abs=0.05)
+    assert done.noise_explained > 0.95
+    assert 0.1 <= done.grain < 0.2
+
+
+@pytest.mark.parametrize("model", ["fine", "fast", "bicubic"])
+def test_without_noise_the_default_is_the_exact_box_bit_for_bit(model):
+    rows, columns = np.mgrid[:96, :80]
+    smooth = 0.5 + 0.3 * np.sin(rows / 9) * np.cos(columns / 13)
+    codes = np.rint(smooth * LARGEST).astype(np.uint16)
+    image = from_array(codes, bits_stored=BITS)
+    default, box = (
+        upscale(image, load_model(model), 2, settings).pixels
+        for settings in (Settings(), Settings(consistency="box"))
+    )
+    assert np.array_equal(default, box)
+
+
+@pytest.mark.parametrize("consistency", ["noise", "box"])
+def test_the_result_stays_within_the_values_of_its_source(consistency):
+    """An edge overshoots; min-max display must not change."""
+    codes = np.full((48, 48), 1000, np.uint16)
+    codes[:, 24:] = 3000
+    image = from_array(codes, bits_stored=BITS)
+    found = upscale(image, load_model("fine"), 4, Settings(consistency=consistency))
+    assert (found.pixels.min(), found.pixels.max()) == (1000, 3000)
+    assert found.derivation is not None
+    assert found.derivation.consistency_max <= 1
+    settings = Settings(consistency=consistency, value_range="stored")
+    free = upscale(image, load_model("fine"), 4, settings).pixels
+    assert free.max() > 3000

@@ -8,7 +8,7 @@ import typer
 
 from cxr_sr.cli import interrupt, models, output
 from cxr_sr.cli.errors import guarded
-from cxr_sr.cli.evaluate import evaluate
+from cxr_sr.cli.evaluate.command import evaluate
 from cxr_sr.cli.export import export
 from cxr_sr.cli.gallery import gallery
 from cxr_sr.cli.index.command import index

@@ -40,6 +40,10 @@ DETAIL_PX = 144
 Unit = NDArray[np.floating[Any]]
 
 
+MISSING = "no figures: they need matplotlib; run: pip install 'cxr-sr[figures]'"
+"""What to say where it is not installed."""
+
+
 def available() -> bool:
     """Tell whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None
@@ -82,8 +86,8 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
 def psnr_figure(summaries: Sequence[Summary]) -> Figure:
     """Draw each model's PSNR at each scale, a panel a degradation."""
     degradations = list(dict.fromkeys(s.condition for s in summaries))
-    figure, panels = _panels(len(degradations))
-    for degradation, axes in zip(degradations, panels, strict=True):
+    figure, axes_of = panels(len(degradations))
+    for degradation, axes in zip(degradations, axes_of, strict=True):
         here = [s for s in summaries if s.condition == degradation]
         models = list(dict.fromkeys(s.model for s in here))
         scales = sorted({s.scale for s in here})
@@ -108,9 +112,9 @@ def _psnr_curve(axes: Axes, places: list[float], summaries: list[Summary]) -> No
 def spectrum_figure(findings: Findings) -> Figure:
     """Draw the power of the results over that of the originals, a panel a condition."""
     conditions = findings.plan.conditions
-    figure, panels = _panels(len(conditions))
+    figure, axes_of = panels(len(conditions))
     frequency = (np.arange(BINS) + 0.5) / BINS / 2
-    for condition, axes in zip(conditions, panels, strict=True):
+    for condition, axes in zip(conditions, axes_of, strict=True):
         for name, decibels in _spectra(findings, condition).items():
             axes.plot(frequency, decibels, label=name)
         axes.axhline(0, color="gray", linewidth=0.5)
@@ -180,7 +184,7 @@ def worst_of(
 
 def worst_figure(plan: Plan, worst: Sequence[tuple[float, Measurement]]) -> Figure:
     """Draw original, bicubic and result side by side, where the result lost most."""
-    figure, panels = _panels(len(worst) * 3)
+    figure, axes_of = panels(len(worst) * 3)
     contenders = {contender.name: contender for contender in plan.contenders}
     for row, (gain, measurement) in enumerate(worst):
         trial = _trial(measurement)
@@ -194,7 +198,7 @@ def worst_figure(plan: Plan, worst: Sequence[tuple[float, Measurement]]) -> Figu
             f"{measurement.model}, {gain:+.2f} dB": result,
         }
         for axes, (title, image) in zip(
-            panels[3 * row : 3 * row + 3], shown.items(), strict=True
+            axes_of[3 * row : 3 * row + 3], shown.items(), strict=True
         ):
             _show(axes, title, image[where], original[where])
     return figure
@@ -242,14 +246,14 @@ def _shaved(trial: Trial, stored: NDArray[np.integer[Any]]) -> Unit:
     return Scaling.of(trial.coarse).normalise(inner)
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def panels(count: int) -> tuple[Figure, list[Axes]]:
     """Return a figure with `count` panels, at most three a row."""
     from matplotlib.figure import Figure
 
     columns = min(count, 3)
     rows = -(-count // columns)
     figure = Figure(figsize=(5 * columns, 4 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for unused in panels[count:]:
+    axes_of = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for unused in axes_of[count:]:
         unused.set_axis_off()
-    return figure, panels[:count]
+    return figure, axes_of[:count]

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 import cxr_sr
 from cxr_sr.cli.errors import guarded
-from cxr_sr.cli.evaluate import Options as EvaluateOptions
-from cxr_sr.cli.evaluate import evaluate as command
+from cxr_sr.cli.evaluate.command import evaluate as command
+from cxr_sr.cli.evaluate.options import Options as EvaluateOptions
 from cxr_sr.cli.options import spread
 from cxr_sr.cli.upscale.options import Options as UpscaleOptions
 from cxr_sr.errors import ModelError, NotARadiographError, SettingsError
@@ -788,7 +788,7 @@ class TestCommand:
             "import sys; sys.modules['torch'] = None; sys.argv[0] = 'cxr-sr'\n"
             "import typer\n"
             "from cxr_sr.cli.errors import guarded\n"
-            "from cxr_sr.cli.evaluate import evaluate\n"
+            "from cxr_sr.cli.evaluate.command import evaluate\n"
             "from cxr_sr.cli.options import spread\n"
             "typer.run(guarded(spread(evaluate)))\n"
         )

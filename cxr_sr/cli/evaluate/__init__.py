@@ -1,0 +1,1 @@
+"""`cxr-sr evaluate`: the command, its options and what it measures."""

@@ -1,0 +1,99 @@
+"""`cxr-sr evaluate`: degrade, upscale, measure, against bicubic."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_sr.batch.runner import explain
+from cxr_sr.cli import output
+from cxr_sr.cli.batch import Step, loop
+from cxr_sr.cli.errors import exit_code
+from cxr_sr.cli.evaluate.options import Options
+from cxr_sr.cli.evaluate.physics import measure_physics
+from cxr_sr.cli.evaluate.request import plan_of
+from cxr_sr.errors import NotARadiographError, SettingsError
+
+if TYPE_CHECKING:
+    from cxr_sr.evaluation.cases import Case
+    from cxr_sr.evaluation.evaluate import Measurement, Plan
+    from cxr_sr.evaluation.summary import Summary
+
+
+def evaluate(options: Options) -> int:
+    """Make images coarser, restore them with each model, and measure the difference.
+
+    Without options it measures what `upscale` does without options. Prints PSNR, SSIM
+    and MS-SSIM of each model, scale and degradation.
+    """
+    if options.physics:
+        return measure_physics(options, plan_of(options))
+    if options.data is None:
+        raise SettingsError(
+            "DATA is missing; give an index or a folder of images, or --physics"
+        )
+    from cxr_sr.evaluation.cases import find_cases
+    from cxr_sr.evaluation.summary import summarise
+
+    plan = plan_of(options)
+    cases = find_cases(options.data, options.split)[: options.limit]
+    measurements, failed = _measure(options, cases, plan)
+    if not measurements:
+        output.complain("nothing was measured: no usable image in the data")
+        return exit_code(0, failed)
+    summaries = summarise(measurements)
+    _show(options, summaries)
+    if options.output is not None:
+        _write(options.output, plan, measurements, summaries)
+    return exit_code(len(measurements), failed)
+
+
+def _measure(
+    options: Options, cases: "list[Case]", plan: "Plan"
+) -> "tuple[list[Measurement], int]":
+    """Return all measurements, and how many images could not be read."""
+    from cxr_sr.evaluation.evaluate import Examined, evaluate
+
+    measurements: list[Measurement] = []
+
+    def note(examined: Examined) -> Step:
+        measurements.extend(examined.measurements)
+        case, problem = examined.case, examined.problem
+        if problem is None:
+            return Step(case.path)
+        output.complain(f"{case.name}: left out: {explain(problem)}")
+        failed = not isinstance(problem, NotARadiographError)
+        return Step(case.path, failed, worked=False)
+
+    sources = [case.path for case in cases]
+    with loop(note, sources, quiet=options.quiet) as each:
+        each.follow(evaluate(cases, plan))
+    return measurements, each.failed
+
+
+def _show(options: Options, summaries: "list[Summary]") -> None:
+    from cxr_sr.evaluation.report import COLUMNS, cells
+
+    if options.as_json:
+        for summary in summaries:
+            output.record(summary.as_json())
+        return
+    columns = ["scale", "degradation", *COLUMNS]
+    rows = [[f"x{s.scale}", s.condition, *cells(s)] for s in summaries]
+    output.table(columns, rows, keys=3)
+
+
+def _write(
+    folder: Path,
+    plan: "Plan",
+    measurements: "list[Measurement]",
+    summaries: "list[Summary]",
+) -> None:
+    from cxr_sr.evaluation import figures
+    from cxr_sr.evaluation.report import write_results
+
+    written = write_results(folder, summaries, measurements)
+    if figures.available():
+        findings = figures.Findings(plan, measurements, summaries)
+        written += figures.write_figures(folder, findings)
+    else:
+        output.say(figures.MISSING)
+    output.say(f"written to {folder}: {', '.join(path.name for path in written)}")

@@ -1,0 +1,75 @@
+"""`cxr-sr evaluate --physics`: noise and edges that were made to be measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_sr.cli import output
+from cxr_sr.cli.batch import Step, loop
+from cxr_sr.cli.evaluate.options import Options
+from cxr_sr.errors import InputError
+
+if TYPE_CHECKING:
+    from cxr_sr.evaluation.evaluate import Plan
+    from cxr_sr.evaluation.physics.report import Row
+    from cxr_sr.radiograph import Radiograph
+
+ANATOMIES = 3
+"""Number of images of DATA that edges are inserted into."""
+
+
+def measure_physics(options: Options, plan: "Plan") -> int:
+    """Measure what each model does to noise and to edges; print it, and write it."""
+    from cxr_sr.evaluation.physics.report import as_json, count_of, measure, tables
+
+    rows: list[Row] = []
+
+    def note(row: "Row") -> Step:
+        rows.append(row)
+        return Step(Path(), worked=False)
+
+    anatomy = _anatomy(options)
+    count = count_of(plan, with_anatomy=bool(anatomy))
+    with loop(note, [], quiet=options.quiet, others=count) as each:
+        each.follow(measure(plan, anatomy))
+    if options.as_json:
+        for row in rows:
+            output.record(as_json(row))
+    else:
+        for columns, lines in tables(rows).values():
+            output.table(columns, lines, keys=4)
+    if options.output is not None:
+        _write(options.output, rows)
+    return 0
+
+
+def _anatomy(options: Options) -> "list[Radiograph]":
+    """Return the first gray images of the data, if there is any."""
+    if options.data is None:
+        return []
+    from cxr_sr.evaluation.cases import find_cases
+    from cxr_sr.formats import read_original
+
+    found: list[Radiograph] = []
+    for case in find_cases(options.data, options.split):
+        try:
+            radiograph = read_original(case.path, again=options.again)
+        except (InputError, OSError):
+            continue
+        if radiograph.pixels.ndim == 2:
+            found.append(radiograph)
+        if len(found) == min(options.limit or ANATOMIES, ANATOMIES):
+            break
+    return found
+
+
+def _write(folder: Path, rows: "list[Row]") -> None:
+    from cxr_sr.evaluation import figures
+    from cxr_sr.evaluation.physics.figures import write_figures
+    from cxr_sr.evaluation.physics.report import write_results
+
+    written = write_results(folder, rows)
+    if figures.available():
+        written += write_figures(folder, rows)
+    else:
+        output.say(figures.MISSING)
+    output.say(f"written to {folder}: {', '.join(path.name for path in written)}")

@@ -1,0 +1,81 @@
+"""What a user asked for, as a plan of what to measure."""
+
+import dataclasses
+from typing import TYPE_CHECKING, get_args
+
+from cxr_sr.cli.evaluate.options import Options
+from cxr_sr.cli.options import DEFAULT_MODEL
+from cxr_sr.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cxr_sr.evaluation.evaluate import Plan
+    from cxr_sr.evaluation.protocol import Condition
+    from cxr_sr.names import Precision
+
+DEGRADATIONS = ("bicubic", "detector")
+DOSES_UGY = (2.5,)
+WIDTHS_PX = (0.0, 0.6)
+"""What is measured unless other degradations are asked for: clean and noisy images, the
+noise white, and correlated as that of detectors and their processing is."""
+
+
+def plan_of(options: Options) -> "Plan":
+    """Return what to measure, defaults filled in.
+
+    Raises
+    ------
+    ModelError, SettingsError
+        If there is no such model, scale, degradation or precision.
+    """
+    from cxr_sr.evaluation.evaluate import plan
+    from cxr_sr.superres.settings import Settings
+
+    settings = Settings(
+        engine=options.engine,
+        consistency=options.consistency or Settings.consistency,
+        grain=options.grain,
+        value_range=options.value_range or Settings.value_range,
+        threads=options.threads,
+    )
+    planned = plan(
+        options.model or _default_models(options),
+        _conditions(options),
+        settings,
+        precisions=[_precision(given) for given in options.precision or ["auto"]],
+        project_all=options.consistency is not None,
+    )
+    return dataclasses.replace(planned, again=options.again)
+
+
+def _default_models(options: Options) -> list[str]:
+    return ["lanczos", DEFAULT_MODEL] if options.physics else [DEFAULT_MODEL]
+
+
+def _conditions(options: Options) -> "list[Condition]":
+    """Return every degradation at every scale, a noisy one at each dose and width."""
+    from cxr_sr.evaluation.degradations import NOISY, Exposure
+    from cxr_sr.evaluation.protocol import Condition
+    from cxr_sr.names import SCALES
+
+    exposures = [
+        Exposure(dose, width)
+        for dose in options.dose or DOSES_UGY
+        for width in options.noise_width or WIDTHS_PX
+    ]
+    return [
+        Condition(scale, degradation, exposure)
+        for degradation in options.degradation or DEGRADATIONS
+        for exposure in (exposures if degradation in NOISY else [None])
+        for scale in options.scale or SCALES
+    ]
+
+
+def _precision(given: str) -> "Precision":
+    from cxr_sr.names import Precision
+
+    for known in get_args(Precision):
+        if given == known:
+            return known  # type: ignore[no-any-return]
+    raise SettingsError(
+        f"--precision {given}: expected one of {', '.join(get_args(Precision))}"
+    )

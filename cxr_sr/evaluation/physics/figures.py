@@ -1,0 +1,73 @@
+"""Pictures of noise amplification and of edge responses; they need matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_sr.evaluation.figures import panels
+from cxr_sr.evaluation.physics.edge import EdgeResponse
+from cxr_sr.evaluation.physics.flat import BAND_NAMES, Amplification
+from cxr_sr.evaluation.physics.report import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_figures(folder: Path, rows: Sequence[Row]) -> list[Path]:
+    """Draw noise.png and edges.png into `folder`; return their paths."""
+    noise = [row for row in rows if isinstance(row, Amplification)]
+    edges = [row for row in rows if isinstance(row, EdgeResponse)]
+    paths = []
+    for name, figure in (("noise", noise_figure(noise)), ("edges", edge_figure(edges))):
+        paths.append(folder / f"{name}.png")
+        figure.savefig(paths[-1], dpi=120)
+    return paths
+
+
+def noise_figure(rows: Sequence[Amplification]) -> Figure:
+    """Draw the largest amplification in any band against the width, a panel a scale.
+
+    Of all doses the one counts that is amplified most.
+    """
+    scales = list(dict.fromkeys(row.scale for row in rows))
+    figure, axes_of = panels(len(scales))
+    for scale, axes in zip(scales, axes_of, strict=True):
+        curves: dict[str, dict[float, float]] = {}
+        for row in (row for row in rows if row.scale == scale):
+            curve = curves.setdefault(row.model, {})
+            worst = max(curve.get(row.noise_width_px, 0.0), *row.power)
+            curve[row.noise_width_px] = worst
+        for model, curve in curves.items():
+            axes.plot(list(curve), list(curve.values()), marker="o", label=model)
+        axes.axhline(1, color="gray", linewidth=0.5)
+        axes.set(title=f"x{scale}", xlabel="width of the noise, pixels of the input")
+        axes.set_ylabel(f"power over bicubic's, worst of {len(BAND_NAMES)} bands")
+        axes.legend()
+    return figure
+
+
+def edge_figure(rows: Sequence[EdgeResponse]) -> Figure:
+    """Draw MTF against overshoot: a panel a scale, a marker a background and step."""
+    scales = list(dict.fromkeys(row.scale for row in rows))
+    figure, axes_of = panels(len(scales))
+    backgrounds = list(dict.fromkeys(row.background for row in rows))
+    for scale, axes in zip(scales, axes_of, strict=True):
+        models = list(dict.fromkeys(row.model for row in rows if row.scale == scale))
+        for row in (row for row in rows if row.scale == scale):
+            axes.plot(
+                row.overshoot,
+                row.mtf,
+                color=f"C{models.index(row.model)}",
+                marker="osD^"[backgrounds.index(row.background)],
+                markersize=4 + 8 * row.contrast,
+                linestyle="",
+                label=f"{row.model}, {row.background}",
+            )
+        axes.set(title=f"x{scale}", xlabel="overshoot, % of the step")
+        axes.set_ylabel("MTF at the input's Nyquist frequency")
+        handles, labels = axes.get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        axes.legend(unique.values(), unique.keys(), fontsize=7)
+    return figure

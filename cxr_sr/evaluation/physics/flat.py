@@ -1,0 +1,148 @@
+"""Noise amplification: what becomes of the noise of a flat field.
+
+A flat field shows nothing but noise, so that all structure in the result is noise, or
+is made up of it. Two numbers tell what a model does, each beside those of bicubic
+interpolation of the same field:
+
+- the noise power spectrum by band of spatial frequency, over bicubic's: above 1 noise
+  is amplified;
+- its *spread*: how much the noise differs from place to place, over its mean. A model
+  that takes noise for structure in some places, and erases it in others, has a larger
+  one. Where nearly all noise is gone, the spread of the little that is left says
+  nothing that anybody sees; hence `unevenness`, the same difference over bicubic's.
+
+References
+----------
+IEC 62220-1-1:2015: noise power spectra of flat fields. R. S. Saunders and E. Samei, "A
+method for modifying the image quality parameters of digital radiographic images", Med.
+Phys. 2003, 30(11):3006-3017: fields of a given spectrum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.evaluation.degradations import Detector, Exposure, expose
+from cxr_sr.evaluation.evaluate import Contender
+from cxr_sr.formats import from_array
+from cxr_sr.radiograph import Radiograph
+
+SIDE_PX = 192
+"""Of a flat field; at x2 its result has 121 patches inside the border."""
+BORDER_PX = 16
+"""Of the flat field, not measured: near the border less is known."""
+LEVEL = 0.5
+"""Mean of a flat field, in units."""
+BITS = 12
+BANDS = (1 / 32, 1 / 8, 1 / 4, 1 / 2, math.inf)
+"""Limits of the bands of spatial frequency, in cycles a pixel of the input, whose
+Nyquist frequency is 1/2."""
+BAND_NAMES = ("1/32 to 1/8", "1/8 to 1/4", "1/4 to 1/2", "above 1/2")
+PATCH_PX = 32
+"""Side of the patches of a result whose noise is compared."""
+DOSES_UGY = (0.6, 1.25, 2.5, 10.0)
+WIDTHS_PX = (0.0, 0.3, 0.6, 0.9, 1.2)
+EXPOSURES = tuple(Exposure(dose, width) for dose in DOSES_UGY for width in WIDTHS_PX)
+
+
+@dataclass(frozen=True)
+class Amplification:
+    """What one model made of one flat field."""
+
+    model: str
+    scale: int
+    dose_ugy: float
+    noise_width_px: float
+    power: tuple[float, ...]
+    """Noise power in each of `BANDS`, over that of bicubic's result."""
+    spread: float
+    """Coefficient of variation of the patches' standard deviations."""
+    bicubic_spread: float
+    """The same of bicubic's result."""
+    unevenness: float
+    """Standard deviation of the patches' standard deviations, over bicubic's."""
+
+
+def amplifications(
+    contenders: Sequence[Contender],
+    scale: int,
+    exposures: Sequence[Exposure],
+) -> Iterator[Amplification]:
+    """Yield what every contender but the first makes of a flat field, dose by dose.
+
+    Parameters
+    ----------
+    contenders : the first is bicubic
+    """
+    bicubic, *others = contenders
+    for number, exposure in enumerate(exposures):
+        field = flat_field(exposure, seed=number)
+        plain = _inside(bicubic.upscale(field, scale), scale)
+        power, local = band_power(plain, scale), local_noise(plain)
+        for contender in others:
+            result = _inside(contender.upscale(field, scale), scale)
+            ratio = band_power(result, scale) / power
+            left = local_noise(result)
+            yield Amplification(
+                contender.name,
+                scale,
+                exposure.dose_ugy,
+                exposure.width_px,
+                tuple(ratio.tolist()),
+                spread_of(left),
+                spread_of(local),
+                float(left.std() / local.std()),
+            )
+
+
+def flat_field(exposure: Exposure, seed: int = 0) -> Radiograph:
+    """Return a flat field of 12 bits: Poisson and electronic noise, correlated."""
+    unit = np.full((SIDE_PX, SIDE_PX), LEVEL)
+    seen = expose(unit, 1, np.random.default_rng(seed), Detector.at(exposure))
+    codes = np.rint(seen * (2**BITS - 1)).clip(0, 2**BITS - 1)
+    return from_array(codes.astype(np.uint16), bits_stored=BITS)
+
+
+def _inside(result: Radiograph, scale: int) -> NDArray[np.float64]:
+    border = BORDER_PX * scale
+    return result.pixels[border:-border, border:-border].astype(np.float64)
+
+
+def band_power(image: NDArray[Any], scale: int) -> NDArray[np.float64]:
+    """Return the mean noise power of an image (H, W) in each of `BANDS`.
+
+    The mean is removed, and a Hann window keeps the jump from one border to the
+    opposite one out of the spectrum. The unit is that of a periodogram; only ratios of
+    images of one size mean anything.
+    """
+    height, width = image.shape
+    window = np.hanning(height)[:, None] * np.hanning(width)
+    power = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2
+    cycles = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)) * scale
+    means = [
+        power[(cycles >= low) & (cycles < high)].mean() for low, high in pairwise(BANDS)
+    ]
+    return np.maximum(means, np.finfo(np.float64).tiny)
+
+
+def local_noise(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the standard deviation of each patch of 32 x 32 pixels of an image."""
+    rows, columns = (side // PATCH_PX * PATCH_PX for side in image.shape)
+    patches = image[:rows, :columns].reshape(
+        rows // PATCH_PX, PATCH_PX, columns // PATCH_PX, PATCH_PX
+    )
+    deviations: NDArray[np.float64] = patches.std((1, 3))
+    return deviations
+
+
+def spread_of(deviations: NDArray[np.float64]) -> float:
+    """Return the coefficient of variation of `local_noise`; 0 for no noise at all."""
+    mean = float(deviations.mean())
+    return float(deviations.std()) / mean if mean else 0.0

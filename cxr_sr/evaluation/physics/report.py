@@ -1,0 +1,149 @@
+"""What was measured on simulated images, as tables."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cxr_sr.evaluation.evaluate import Plan
+from cxr_sr.evaluation.physics.edge import CONTRASTS, EdgeResponse, edge_responses
+from cxr_sr.evaluation.physics.flat import (
+    BAND_NAMES,
+    EXPOSURES,
+    Amplification,
+    amplifications,
+)
+from cxr_sr.evaluation.protocol import Condition
+from cxr_sr.radiograph import Radiograph
+
+VERSION = 1
+"""Of the layout of physics.json."""
+
+Row = Amplification | EdgeResponse
+Table = tuple[list[str], list[list[str]]]
+"""Columns and rows."""
+
+NOISE_COLUMNS = [
+    "scale",
+    "dose uGy",
+    "width px",
+    "model",
+    *BAND_NAMES,
+    "spread",
+    "uneven",
+]
+EDGE_COLUMNS = ["scale", "background", "contrast", "model", "MTF", "overshoot %"]
+LEGEND = {
+    "noise": "### Noise of flat fields\n\nNoise power over that of bicubic, by band of "
+    "spatial frequency (cycles a pixel of the input; its Nyquist frequency is 1/2): "
+    "above 1 noise is amplified. spread: coefficient of variation of the noise from "
+    "place to place, over that of bicubic. uneven: its standard deviation from place "
+    "to place, over that of bicubic; above 1 the result has blotches that bicubic's "
+    "has not. width: sigma of the noise's correlation, in pixels of the input.",
+    "edge": "### Slanted edges\n\nMTF at the input's Nyquist frequency (the input's "
+    "own pixels have 0.64 there), and the larger one of overshoot and undershoot, in "
+    "per cent of the step. contrast: the step's height, in units of the window.",
+}
+
+
+def measure(plan: Plan, anatomy: Sequence[Radiograph] = ()) -> Generator[Row]:
+    """Yield what each model of a plan does to noise and to edges, scale by scale.
+
+    Parameters
+    ----------
+    plan : its degradations have no part in this
+    anatomy : gray originals into which edges are inserted
+
+    Raises
+    ------
+    EngineError
+        If the engine is not installed.
+    """
+    for scale in _scales(plan):
+        contenders = plan.contenders_at(Condition(scale))
+        yield from amplifications(contenders, scale, EXPOSURES)
+        yield from edge_responses(contenders, scale, anatomy)
+
+
+def count_of(plan: Plan, *, with_anatomy: bool) -> int:
+    """Return how many rows `measure` yields."""
+    edges = 2 * len(CONTRASTS) + (len(CONTRASTS) - 1) * with_anatomy
+    counts = [len(plan.contenders_at(Condition(scale))) for scale in _scales(plan)]
+    return sum((n - 1) * len(EXPOSURES) + n * edges for n in counts)
+
+
+def _scales(plan: Plan) -> list[int]:
+    return list(dict.fromkeys(condition.scale for condition in plan.conditions))
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """Return a row's fields, after what kind of row it is."""
+    kind = "noise" if isinstance(row, Amplification) else "edge"
+    return {"kind": kind, **dataclasses.asdict(row)}
+
+
+def tables(rows: Sequence[Row]) -> dict[str, Table]:
+    """Return the tables of noise and of edges, those that have rows."""
+    noise = [_noise_cells(row) for row in rows if isinstance(row, Amplification)]
+    edges = [_edge_cells(row) for row in rows if isinstance(row, EdgeResponse)]
+    found = {"noise": (NOISE_COLUMNS, noise), "edge": (EDGE_COLUMNS, edges)}
+    return {name: table for name, table in found.items() if table[1]}
+
+
+def _noise_cells(row: Amplification) -> list[str]:
+    place = [f"x{row.scale}", f"{row.dose_ugy:g}", f"{row.noise_width_px:g}", row.model]
+    powers = [f"{ratio:.2f}" for ratio in row.power]
+    spread = f"{row.spread / row.bicubic_spread:.2f}"
+    return [*place, *powers, spread, f"{row.unevenness:.2f}"]
+
+
+def _edge_cells(row: EdgeResponse) -> list[str]:
+    place = [f"x{row.scale}", _background(row), f"{row.contrast:g}", row.model]
+    return [*place, f"{row.mtf:.3f}", f"{row.overshoot:.1f}"]
+
+
+def _background(row: EdgeResponse) -> str:
+    if row.dose_ugy is None:
+        return row.background
+    return f"{row.background} {row.dose_ugy:g} uGy {row.noise_width_px:g} px"
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the tables in Markdown, each with a sentence on what it holds."""
+    parts = [
+        f"{LEGEND[name]}\n\n{_markdown(*table)}" for name, table in tables(rows).items()
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown(columns: list[str], rows: list[list[str]]) -> str:
+    lines = [columns, ["---", *["--:"] * (len(columns) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_results(folder: Path, rows: Sequence[Row]) -> list[Path]:
+    """Write physics.json, physics.md and a CSV file a table; return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {"version": VERSION, "rows": [as_json(row) for row in rows]}
+    texts = {
+        "physics.json": json.dumps(results, indent=1) + "\n",
+        "physics.md": markdown(rows),
+    }
+    for name, table in tables(rows).items():
+        texts[f"physics-{name}.csv"] = _csv(*table)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
+
+
+def _csv(columns: list[str], rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Literal
 
 from cxr_sr.files import replacing
+from cxr_sr.pacs.disk import flush_folder, write_through
 
 State = Literal["waiting", "sending", "sent", "stored", "left", "dead"]
 STATES: tuple[State, ...] = ("waiting", "sending", "sent", "stored", "left", "dead")
@@ -116,8 +117,8 @@ class Queue:
         token = self.root / _INCOMING / secrets.token_hex(8)
         try:
             token.mkdir()
-            _write(token / SOURCE, content)
-            _flush_folder(token)
+            write_through(token / SOURCE, content)
+            flush_folder(token)
             entered = self._enter(token, key)
         finally:
             shutil.rmtree(token, ignore_errors=True)
@@ -133,7 +134,7 @@ class Queue:
             if target.is_dir():  # another association brought the same meanwhile
                 return False
             raise
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
         return True
 
     def begin(self, key: str) -> int:
@@ -260,7 +261,7 @@ class Queue:
         """
         source, target = self.folder(before, key), self.folder(after, key)
         if after != "sent":  # of which nothing is kept
-            _flush_folder(source)
+            flush_folder(source)
         os.utime(source)  # the time of the change of state
         source.rename(target)
         return after
@@ -284,23 +285,6 @@ def _digest(peer: str) -> str:
     return hashlib.sha256(peer.encode()).hexdigest()[:12]
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _replace(path: Path, text: str) -> None:
     with replacing(path, overwrite=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _flush_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system can."""
-    with suppress(PermissionError):  # Windows opens no folder
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

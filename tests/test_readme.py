@@ -5,6 +5,7 @@ To bring the generated sections up to date: CXR_SR_UPDATE_README=1 pytest this f
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -41,7 +42,14 @@ def exit_codes() -> str:
     return markdown(["code", "meaning"], [[str(c), m] for c, m in MEANINGS.items()])
 
 
+def results() -> str:
+    script = runpy.run_path(str(ROOT / "examples" / "results.py"))
+    text: str = script["section"](script["stored"]())
+    return text
+
+
 GENERATED = {
+    "results": results,
     "header-rules": describe_rules,
     "models": model_table,
     "exit-codes": exit_codes,

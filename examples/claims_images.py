@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from torch.nn import functional
 from cxr_sr import read
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.texts import write_rows
 from cxr_sr.training.data.images import read_entries
 
 SIDE_PX = 240
@@ -66,9 +66,7 @@ def prepare(data: Path, folder: Path, wanted: dict[str, int]) -> None:
         raise SettingsError("no image of the data can be used; give radiographs")
     for form in ("gray", "rgb", "luminance"):
         with (folder / form / "index.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+            write_rows(file, list(rows[0]), rows)
 
 
 def reduced(path: Path) -> NDArray[np.uint8]:

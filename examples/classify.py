@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 
 from cxr_sr.errors import InputError
+from cxr_sr.texts import cell
 from cxr_sr.torch_data import XRAYVISION, RadiographDataset
 
 SIZE = 224
@@ -76,7 +77,7 @@ def main(arguments: list[str]) -> None:
             print(error, file=sys.stderr)
             continue
         for label, score in classifier.scores(image):
-            table.writerow([name, label, f"{score:.4f}"])
+            table.writerow([cell(name), cell(label), f"{score:.4f}"])
 
 
 def options(arguments: list[str]) -> argparse.Namespace:

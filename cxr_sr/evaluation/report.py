@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -14,6 +13,7 @@ from typing import Any
 from cxr_sr.evaluation.evaluate import BASELINE, Measurement
 from cxr_sr.evaluation.paired import Difference, differences, table
 from cxr_sr.evaluation.summary import Summary, by_source
+from cxr_sr.texts import write_rows
 
 VERSION = 1
 """Of the layout of results.json."""
@@ -129,9 +129,7 @@ def as_csv(summaries: Sequence[Summary]) -> str:
     """Return the summaries as CSV, the two ends of an interval in a column each."""
     rows = [_flat(summary.as_json()) for summary in summaries]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    write_rows(text, list(rows[0]), rows)
     return text.getvalue()
 
 

@@ -14,7 +14,6 @@ image's path, relative to the index, because training must find the image.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
 import posixpath
@@ -30,6 +29,7 @@ from cxr_sr.index.facts import Facts, Finding, LeftOutKind, age
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
 from cxr_sr.index.wanted import Wanted
+from cxr_sr.texts import write_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,7 @@ def _write(path: Path, columns: list[str], rows: Sequence[Row | LeftOut]) -> Non
         replacing(path, overwrite=True) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(row) for row in rows)
+        write_rows(file, columns, (dataclasses.asdict(row) for row in rows))
 
 
 def _firsts(images: Mapping[str, Facts], rules: Rules) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.hints import similar_file
+from cxr_sr.texts import read_rows
 
 COLUMNS = ("file", "split", "patient")
 NAMES = ("index.csv", "manifest.csv")
@@ -100,9 +101,8 @@ def read_table(table: Path, columns: Sequence[str] = COLUMNS) -> list[dict[str, 
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = [c for c in columns if c not in (reader.fieldnames or ())]
-            rows = list(reader)
+            known, rows = read_rows(file)
+            missing = [c for c in columns if c not in known]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SettingsError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from cxr_sr.texts import read_rows, write_rows
 from cxr_sr.training.learner import Learner
 
 Row = dict[str, str]
@@ -86,7 +86,7 @@ class History(Callback):
         if not self.table.exists():
             return []
         with self.table.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            return read_rows(file)[1]
 
 
 def draw(rows: list[Row], picture: Path) -> None:
@@ -113,7 +113,5 @@ def _write(table: Path, rows: list[Row]) -> None:
     with partial.open("w", newline="", encoding="utf-8") as file:
         # A run begun by an older version has rows with fewer columns.
         columns = dict.fromkeys(name for row in rows for name in row)
-        writer = csv.DictWriter(file, list(columns), restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+        write_rows(file, list(columns), rows)
     partial.replace(table)

@@ -1,0 +1,87 @@
+"""Texts from outside - file names, facts, names of models - in our lines and tables.
+
+A control character could move a terminal's cursor, or split a line in two; a cell that
+begins as a formula does is one to a spreadsheet. Both are written so that they are
+seen, and tables give the original back.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, Any
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""C0, DEL and C1; separators of lines; and what turns the direction of writing."""
+_FORMULA = re.compile("'*[=+\\-@\uff0b\uff0d\uff1d\uff20]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_ESCAPE = "\u241b"
+"""Stands before the number of a character in a cell: the picture of ESC, which no text
+has and no spreadsheet minds."""
+_ESCAPED = re.compile(f"{_ESCAPE}([0-9a-f]+);")
+
+
+def escaped(text: str, keep: str = "") -> str:
+    r"""Return a text on one line, control characters as \x0a or \u2028.
+
+    Parameters
+    ----------
+    keep : control characters that stay
+    """
+    return _CONTROL.sub(lambda m: m[0] if m[0] in keep else ascii(m[0])[1:-1], text)
+
+
+def cell(value: object) -> object:
+    """Return a value as it may stand in a CSV file that a spreadsheet opens.
+
+    Numbers stay. A text that begins as a formula does gets an apostrophe before it, and
+    a control character becomes a number between two signs.
+
+    References
+    ----------
+    OWASP, "CSV Injection".
+    """
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    text = value.replace(_ESCAPE, f"{_ESCAPE}{ord(_ESCAPE):x};")
+    text = _CONTROL.sub(lambda m: f"{_ESCAPE}{ord(m[0]):x};", text)
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def original(text: str) -> str:
+    """Return what `cell` made a text of; a text that it did not make stays."""
+    if text.startswith("'") and _FORMULA.match(text):
+        text = text[1:]
+    return _ESCAPED.sub(lambda m: _character(int(m[1], 16), m[0]), text)
+
+
+def _character(number: int, otherwise: str) -> str:
+    known = number == ord(_ESCAPE) or number <= ord("\u2069")
+    return chr(number) if known else otherwise
+
+
+def write_rows(
+    file: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write a CSV table whose cells are safe; a lacking one is empty."""
+    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: cell(v) for k, v in row.items()} for row in rows)
+
+
+def read_rows(file: IO[str]) -> tuple[Sequence[str], list[dict[str, str]]]:
+    """Return the columns and rows of a CSV table, the cells as they were.
+
+    A lacking cell is "", and cells beyond the columns are left out.
+
+    Raises
+    ------
+    csv.Error
+        If it is no CSV.
+    """
+    reader = csv.DictReader(file, restval="")
+    rows = [
+        {k: original(v) for k, v in row.items() if isinstance(k, str)} for row in reader
+    ]
+    return reader.fieldnames or (), rows

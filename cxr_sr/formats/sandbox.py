@@ -5,8 +5,9 @@
     own_sandbox().ask(request, payload, what, size, shaped)
 
 Each process that reads starts one with its first compressed image and keeps it for the
-next. A sandbox that crashed, hung or took too much memory is replaced. An image is
-copied through two pipes. This module knows no format; `sandbox_child` does the work.
+next; on Linux it decodes each in a fork of its own. A sandbox in which a decoder
+crashed, hung or took too much memory is replaced. An image is copied through two
+pipes. This module knows no format; `sandbox_child` does the work.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ _START = (
     "import sys; sys.path[:] = sys.argv[1:]; "
     "from cxr_sr.formats.sandbox_child import serve; serve()"
 )
+_ENVIRONMENT = {
+    # A thread pool's stacks are address space, of which there is a limit; and threads
+    # are processes, of which it may have no more.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
+    # The C library fills memory with the opposite of this byte before it hands it out,
+    # and with this byte when it gets it back: mallopt(3), M_PERTURB.
+    "MALLOC_PERTURB_": "255",
+    # macOS has other words for it, and another byte: malloc(3).
+    "MallocPreScribble": "1",
+    "MallocScribble": "1",
+}
 DEADLINE_S = 25
 """Seconds an image gets, so that a file with its header takes less than 30."""
 Facts = dict[str, Any]
@@ -88,8 +102,11 @@ class Sandbox:
                 return shaped(*self._child.answer(request, payload, size))
             except UnreadableError:
                 raise
-            except (OSError, EOFError, ValueError, TypeError, LookupError) as error:
-                raise _refusal(self._child.stop(), what) from error
+            except (OSError, EOFError) as error:  # it has ended, or is about to
+                raise _refusal(self._child.exit_code(), what) from error
+            except (ValueError, TypeError, LookupError, RecursionError) as error:
+                self._child.stop()
+                raise _no_image(what) from error
             except BaseException:  # interrupted: an answer is still under way
                 self._child.stop()
                 raise
@@ -104,8 +121,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # codecs print about damage; the error says it
-            # A thread pool's stacks are address space, of which there is a limit.
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            env=os.environ | _ENVIRONMENT,
         )
         self._finalizer = weakref.finalize(self, _end, self._process)
 
@@ -122,19 +138,39 @@ class _Child:
         ask.write(payload)
         ask.flush()
         line = answers.readline(_LONGEST_ANSWER)
-        if not line.endswith(b"\n"):
+        if not line:
             raise EOFError
         facts = json.loads(line)
-        if "refused" in facts:
-            raise UnreadableError(str(facts["refused"]))
-        return facts, answers.read(size(facts))
+        refused = facts.get("refused") if isinstance(facts, dict) else None
+        data = b"" if refused else _exactly(answers, size(facts))
+        if _exactly(answers, 1) != b"\n":
+            raise ValueError
+        if refused:
+            raise UnreadableError(str(refused))
+        return facts, data
 
-    def stop(self) -> int:
-        """End it, and return the exit code: minus the signal it died of by itself."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.5)  # an end of file comes a moment before the end
-        self._finalizer()
+    def exit_code(self) -> int:
+        """Wait for it to end by itself, and return minus the signal it died of.
+
+        Its pipe was closed, so that it has ended or is being ended by the system.
+        """
+        try:
+            self._process.wait(DEADLINE_S)
+        finally:
+            self._finalizer()
         return self._process.returncode
+
+    def stop(self) -> None:
+        """End it."""
+        self._finalizer()
+
+
+def _exactly(pipe: IO[bytes], count: int) -> bytes:
+    """Return so many bytes; EOFError if the process ends before."""
+    data = pipe.read(count)
+    if len(data) < count:
+        raise EOFError
+    return data
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
@@ -153,8 +189,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
+def _no_image(what: str) -> UnreadableError:
+    return UnreadableError(
+        f"the decoder of {what} answered with something that is no image: the file is "
+        "damaged or hostile; export it anew, uncompressed if you can"
+    )
+
+
 def _refusal(code: int, what: str) -> UnreadableError:
-    if sys.platform != "win32" and code == -signal.SIGALRM:
+    timers = () if sys.platform == "win32" else (-signal.SIGALRM, -signal.SIGXCPU)
+    if code in timers:
         return UnreadableError(
             f"{what} was not decoded within "
             f"{DEADLINE_S} s; the file is damaged or hostile: export it "

@@ -1,9 +1,14 @@
 """What runs in the process that decodes: requests in, samples or refusals out.
 
-The codecs are C and C++, and damaged bytes can make them crash, loop or allocate
-without end. Here that ends this process and nothing else. A request and an answer are a
-line of JSON each, followed by bytes; never a pickle, for what has decoded hostile bytes
-is not to be trusted with more than an image.
+The codecs are C and C++, and damaged bytes can make them crash, loop, allocate without
+end, or worse. So each image is decoded in a process of its own, a fork of one that has
+loaded the codecs and has never decoded anything: it has no rights but those of
+`rights.give_up`, and no other image ever was in its memory. Memory that C libraries are
+given is zero at first (see `sandbox`), so that a gap in an image could only be black.
+
+A request and an answer are a line of JSON each, followed by bytes; never a pickle, for
+what has decoded hostile bytes is not to be trusted with more than an image. An empty
+line follows an answer once its process has ended well.
 """
 
 from __future__ import annotations
@@ -13,16 +18,19 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydicom.uid import UID
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom.codecs import DECODERS, Decoded
+from cxr_sr.formats.dicom.codecs import DECODERS, Decoded, load_codecs
+from cxr_sr.formats.dicom.jpeg import tells_of_damage
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.raster.scan import scan_here, simple_itk
+from cxr_sr.formats.rights import Limits, give_up
 from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import PixelFormat
 
@@ -30,28 +38,81 @@ BASE_BYTES = 2**28
 """What any image may take, for codecs are loaded with the first that needs them."""
 BYTES_PER_PIXEL = 32
 """What an image may take beyond that; of real radiographs none took more than 13."""
+_ANSWERS = 3
+"""The handle that answers are written to, in a process that decodes."""
+_DAMAGED = (
+    "the compressed image ends early or is damaged, says its decoder; copy or export "
+    "the file anew"
+)
+_GRACE_S = 3
+"""Seconds after which one that has switched off its own alarm is ended."""
 
 
 def serve() -> None:
-    """Decode what standard input asks for, until it ends."""
+    """Have decoded what standard input asks for, until it ends."""
     # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what codecs print must not get between the answers
-    while line := sys.stdin.buffer.readline():
+    requests = sys.stdin.buffer
+    while line := requests.readline():
         request = json.loads(line)
-        if "raster" in request:
-            simple_itk()  # what loading it takes is not the image's
-            _bound(raster_limit(request), request["seconds"])
-            _answer_raster(answers, request)
-        else:
-            layout = layout_from(request["layout"])
-            limit = memory_limit(layout, request["bytes"])
-            _bound(limit, request["seconds"])
-            stream = sys.stdin.buffer.read(request["bytes"])
-            _answer(answers, stream, UID(request["syntax"]), layout)
-        _bound(None, 0)
+        payload = requests.read(request.get("bytes", 0))
+        _load(request)
+        if sys.platform == "linux":
+            _in_fork(request, payload, answers)
+        else:  # where libraries do not survive a fork, or there is none
+            _decode(request, payload, answers)
+        answers.write(b"\n")
+        answers.flush()
+
+
+def _load(request: dict[str, Any]) -> None:
+    """Load what decodes; afterwards nothing can be loaded any more."""
+    if "raster" in request:
+        simple_itk()
+    else:
+        load_codecs()
+
+
+def _in_fork(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None:
+    """Decode in a fork; end as it has ended, if that was not well."""
+    decoder = os.fork()
+    if not decoder:
+        _end_with(lambda: _decode(request, payload, _only(answers)))
+    # Should hostile code have switched off the alarm of its own process.
+    signal.alarm(request["seconds"] + _GRACE_S)
+    ended = os.waitstatus_to_exitcode(os.waitpid(decoder, 0)[1])
+    signal.alarm(0)
+    if ended:
+        _die_of(ended)
+
+
+def _end_with(work: Callable[[], None]) -> None:
+    """Do the last thing that this process does."""
+    try:
+        work()
+    except BaseException:  # noqa: BLE001 - whatever it is, it must not go on as a server
+        os._exit(1)
+    os._exit(0)
+
+
+def _only(answers: BinaryIO) -> BinaryIO:
+    """Close all handles but that for the answers, and standard output and error."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if answers.fileno() != _ANSWERS:
+        os.dup2(answers.fileno(), _ANSWERS)
+    os.closerange(_ANSWERS + 1, os.sysconf("SC_OPEN_MAX"))
+    return os.fdopen(_ANSWERS, "wb")
+
+
+def _die_of(exit_code: int) -> None:
+    """End with this exit code, or (below zero) of this signal."""
+    if exit_code < 0:
+        signal.signal(-exit_code, signal.SIG_DFL)
+        os.kill(os.getpid(), -exit_code)
+    os._exit(exit_code)
 
 
 def memory_limit(layout: PixelLayout, stream_bytes: int) -> int:
@@ -69,7 +130,53 @@ def layout_from(facts: dict[str, Any]) -> PixelLayout:
     return PixelLayout(**facts | {"format": PixelFormat(**facts["format"])})
 
 
-def _answer(answers: BinaryIO, stream: bytes, syntax: UID, layout: PixelLayout) -> None:
+def _decode(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None:
+    """Give up all rights, decode one image, and answer."""
+    printed = _Printed()
+    if "raster" in request:
+        limit = raster_limit(request)
+        _restrict(limit, request["seconds"], request["path"])
+        facts, data = _raster(request)
+    else:
+        layout = layout_from(request["layout"])
+        limit = memory_limit(layout, len(payload))
+        _restrict(limit, request["seconds"])
+        facts, data = _coded(UID(request["syntax"]), payload, layout)
+    if "refused" not in facts and tells_of_damage(printed.text()):
+        facts, data = {"refused": _DAMAGED}, b""
+    answers.write(json.dumps(facts).encode() + b"\n")
+    answers.write(data)
+    answers.flush()
+
+
+def _restrict(limit: int, seconds: int, path: str = "") -> None:
+    if sys.platform == "linux":  # elsewhere this process has more images to decode
+        give_up(Limits(_address_space() + limit, seconds, path))
+
+
+class _Printed:
+    """What libraries print to standard error from now on."""
+
+    def __init__(self) -> None:
+        self._end, other = os.pipe()
+        for end in (self._end, other):
+            os.set_blocking(end, False)  # A library may print more than fits.
+        os.dup2(other, 2)
+        os.close(other)
+
+    def text(self) -> bytes:
+        """Return as much of it as was kept."""
+        try:
+            return os.read(self._end, 2**16)
+        except BlockingIOError:
+            return b""
+        finally:
+            os.close(self._end)
+
+
+def _coded(
+    syntax: UID, stream: bytes, layout: PixelLayout
+) -> tuple[dict[str, Any], bytes]:
     try:
         with readable(f"the {syntax.name} image"):
             decoded = DECODERS[syntax](stream, layout)
@@ -77,12 +184,11 @@ def _answer(answers: BinaryIO, stream: bytes, syntax: UID, layout: PixelLayout) 
         message = str(error)
         if isinstance(error.__cause__, MemoryError):
             message = out_of_memory(syntax, memory_limit(layout, len(stream)))
-        _send(answers, {"refused": message}, b"")
-    else:
-        _send(answers, _facts(decoded), decoded.samples.tobytes())
+        return {"refused": message}, b""
+    return _facts(decoded), decoded.samples.tobytes()
 
 
-def _answer_raster(answers: BinaryIO, request: dict[str, Any]) -> None:
+def _raster(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     kind = Kind(request["raster"])
     stated = request["samples"]
     try:
@@ -93,16 +199,14 @@ def _answer_raster(answers: BinaryIO, request: dict[str, Any]) -> None:
             f"the {kind.value} {part} cannot be read; the file is damaged or "
             "truncated: export it anew"
         )
-        _send(answers, {"refused": refused}, b"")
-        return
+        return {"refused": refused}, b""
     if len(data) != (stated or 0):
         refused = (
             f"the {kind.value} header states {stated} bytes of samples, but the image "
             f"has {len(data)}; save it anew"
         )
-        _send(answers, {"refused": refused}, b"")
-        return
-    _send(answers, facts, data)
+        return {"refused": refused}, b""
+    return facts, data
 
 
 def out_of_memory(syntax: UID, limit: int) -> str:
@@ -117,37 +221,10 @@ def _facts(decoded: Decoded) -> dict[str, int]:
     return {"precision": decoded.precision, "width": decoded.samples.itemsize}
 
 
-def _send(answers: BinaryIO, facts: dict[str, Any], data: bytes) -> None:
-    answers.write(json.dumps(facts).encode() + b"\n")
-    answers.write(data)
-    answers.flush()
-
-
 def _address_space() -> int:
     """Return the bytes of address space in use; 0 where the system does not tell."""
     try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        pages = int(Path("/proc/self/statm").read_bytes().split()[0])
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _bound(more: int | None, seconds: int) -> None:
-    """Have the system end this process beyond these bounds; None and 0 lift them.
-
-    Parameters
-    ----------
-    more : bytes beyond what is in use now, which grows with each library loaded
-    """
-    if sys.platform == "win32":  # has neither; a crash still costs only one file
-        return
-    import resource
-
-    # The kernel's alarm ends native code, too, even when the parent is gone by then.
-    signal.alarm(seconds)
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    soft = hard if more is None else _address_space() + more
-    if hard != resource.RLIM_INFINITY:
-        soft = min(soft, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -50,6 +50,13 @@ class Decoded:
     """Bits of a sample in the code stream, its sign bit topmost."""
 
 
+def load_codecs() -> None:
+    """Load all decoders; a process that decodes may open no file any more."""
+    import gdcm  # type: ignore[import-untyped] # noqa: F401
+    import jpeg_ls  # type: ignore[import-untyped] # noqa: F401
+    import openjpeg.utils  # noqa: F401
+
+
 def as_image(samples: NDArray[Any], layout: PixelLayout) -> Samples:
     """Return the samples as (H, W); UnreadableError if there are more or fewer."""
     if samples.size != layout.samples:
@@ -75,7 +82,7 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
     of it, tries a decoder for the wrong precision first, which then writes to stderr,
     and neither takes 12-bit extended JPEG.
     """
-    import gdcm  # type: ignore[import-untyped]
+    import gdcm
 
     jpeg = parse_jpeg(stream)
     _check_stream(stream, layout, (jpeg.rows, jpeg.columns, jpeg.components))
@@ -100,7 +107,7 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
 
 
 def _jpeg_ls(stream: bytes, layout: PixelLayout) -> Decoded:
-    from jpeg_ls import decode_pixel_data  # type: ignore[import-untyped]
+    from jpeg_ls import decode_pixel_data
 
     jpeg = parse_jpeg(stream)
     _check_stream(stream, layout, (jpeg.rows, jpeg.columns, jpeg.components))

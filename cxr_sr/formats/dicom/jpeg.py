@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from cxr_sr.errors import UnreadableError
@@ -14,6 +15,12 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _START = b"\xff\xd8"
 END = b"\xff\xd9"
 """Ends every JPEG, JPEG-LS and JPEG 2000 code stream."""
+_DAMAGE = re.compile(
+    rb"Corrupt JPEG data: (?!\d+ extraneous bytes before marker 0xd9)|"
+    rb"Premature end of JPEG"
+)
+"""Warnings of libjpeg, which makes up the rest of an image that ends early. Bytes that
+are left over at the end are no damage: some writers pad."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,11 @@ def parse_jpeg(stream: bytes) -> JpegStream:
         "the JPEG code stream ends before its image begins; the file is damaged: "
         "export it anew"
     )
+
+
+def tells_of_damage(printed: bytes) -> bool:
+    """Return whether a decoder has printed that it made up a part of the image."""
+    return _DAMAGE.search(printed) is not None
 
 
 def with_standard_scan(stream: bytes, jpeg: JpegStream) -> bytes:

@@ -1,0 +1,206 @@
+"""The rights that a decoding process gives up before it sees hostile bytes.
+
+::
+
+    give_up(Limits(...))    # cannot be undone; all that decodes is loaded by then
+
+Every POSIX system bounds memory, processor time, processes and open files, and lets no
+file grow. Linux has two more bounds. Landlock (since 5.13) lets no file but the input
+be opened, and no TCP connection be made. seccomp lets no process be started, signalled
+or looked into, no socket be made, and no file change its owner, mode or time. None of
+it needs root, and all of it works in containers. Where a system does not know one of
+these, the process goes on with the others.
+
+These rights remain: to read the input, to use memory and time up to the limits, and to
+write into the pipe to the parent, which takes nothing but an image from it. A decoder
+of PNG or TIFF on macOS, or on a Linux without Landlock, can read other files of the
+user, but has nowhere to send them except into the image. Windows takes nothing away.
+
+References
+----------
+https://docs.kernel.org/userspace-api/landlock.html
+https://docs.kernel.org/userspace-api/seccomp_filter.html
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import signal
+import struct
+import sys
+from dataclasses import dataclass
+
+if sys.platform != "win32":
+    import resource
+
+_FILES_FOR_READING = 8
+"""Handles in use, and those that a library needs to read one file."""
+_KILL_WITH_PARENT, _SET_SECCOMP, _NO_NEW_PRIVILEGES = 1, 22, 38  # of prctl
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one image may take."""
+
+    address_space: int
+    """Bytes of address space, those in use included."""
+    seconds: int
+    """Of wall time, and of processor time."""
+    readable: str = ""
+    """The one file that may be opened; none if it is empty."""
+
+
+def give_up(limits: Limits) -> None:
+    """Give up all rights that decoding one image does not need."""
+    if sys.platform == "linux":
+        kernel = ctypes.CDLL(None)
+        kernel.prctl(_KILL_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+        kernel.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        _landlock(kernel, limits.readable)
+        _forbid_calls(kernel)
+    _bound(limits)
+
+
+def _bound(limits: Limits) -> None:
+    if sys.platform == "win32":
+        return
+    # The kernel's alarm ends native code, too, even when the parent is gone by then.
+    signal.alarm(limits.seconds)
+    bounds = {
+        resource.RLIMIT_AS: limits.address_space,
+        resource.RLIMIT_CPU: limits.seconds + 1,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NOFILE: _FILES_FOR_READING if limits.readable else 0,
+        resource.RLIMIT_NPROC: 0,
+    }
+    for which, bound in bounds.items():
+        hard = resource.getrlimit(which)[1]
+        lower = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+        resource.setrlimit(which, (lower, lower))
+
+
+# ---- Landlock ------------------------------------------------------------------------
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all machines
+_ASK_VERSION = 1
+_PATH_BENEATH = 1
+_READ_FILE = 1 << 2
+_FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+"""Rights to files that a version of Landlock knows, as a number of bits."""
+
+
+def _landlock(kernel: ctypes.CDLL, readable: str) -> None:
+    """Have no file opened but one; also no TCP (version 4), no signals (6)."""
+    version = kernel.syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
+    if version < 1:
+        return
+    rights = (1 << _FILE_RIGHTS[min(version, 5)]) - 1
+    tcp, scopes = 0b11 if version >= 4 else 0, 0b11 if version >= 6 else 0
+    known = struct.pack("=3Q", rights, tcp, scopes)
+    size = 8 * (1 + (version >= 4) + (version >= 6))
+    rules = kernel.syscall(_CREATE_RULESET, known[:size], size, 0)
+    if rules < 0:
+        return
+    if readable:
+        file = os.open(readable, os.O_RDONLY | os.O_CLOEXEC)
+        rule = struct.pack("=Qi", _READ_FILE, file)
+        kernel.syscall(_ADD_RULE, rules, _PATH_BENEATH, rule, 0)
+        os.close(file)
+    kernel.syscall(_RESTRICT_SELF, rules, 0)
+    os.close(rules)
+
+
+# ---- seccomp -------------------------------------------------------------------------
+
+_MACHINES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
+"""AUDIT_ARCH of a machine, and the column of its numbers below."""
+_FORBIDDEN = """
+    socket 41 198
+    socketpair 53 199
+    clone 56 220
+    clone3 435 435
+    fork 57 -
+    vfork 58 -
+    execve 59 221
+    execveat 322 281
+    unshare 272 97
+    setns 308 268
+    kill 62 129
+    tkill 200 130
+    rt_sigqueueinfo 129 138
+    rt_tgsigqueueinfo 297 240
+    pidfd_open 434 434
+    pidfd_send_signal 424 424
+    pidfd_getfd 438 438
+    ptrace 101 117
+    process_vm_readv 310 270
+    process_vm_writev 311 271
+    kcmp 312 272
+    chmod 90 -
+    fchmod 91 52
+    fchmodat 268 53
+    fchmodat2 452 452
+    chown 92 -
+    fchown 93 55
+    lchown 94 -
+    fchownat 260 54
+    utime 132 -
+    utimes 235 -
+    futimesat 261 -
+    utimensat 280 88
+    setxattr 188 5
+    lsetxattr 189 6
+    fsetxattr 190 7
+    removexattr 197 14
+    lremovexattr 198 15
+    fremovexattr 199 16
+    open_by_handle_at 304 265
+    io_uring_setup 425 425
+    bpf 321 280
+    perf_event_open 298 241
+    userfaultfd 323 282
+    add_key 248 217
+    request_key 249 218
+    keyctl 250 219
+    shmget 29 194
+    msgget 68 186
+    semget 64 190
+    mq_open 240 180
+    setpriority 141 140
+    sched_setaffinity 203 122
+"""
+"""Calls, their numbers on x86_64 and, where it has them, on aarch64. A list of what is
+forbidden, not of what is allowed: C libraries keep finding new ways to allocate memory.
+abort() needs tgkill."""
+_NUMBER, _ARCHITECTURE = 0, 4  # offsets in what a filter is asked about
+_LOAD, _IF_EQUAL, _IF_NOT_LESS, _RETURN = 0x20, 0x15, 0x35, 0x06
+_ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050001  # the last with EPERM
+_OTHER_ABI = 0x40000000
+"""Calls from here on are x32's, which are x86_64's once more."""
+
+
+def _forbid_calls(kernel: ctypes.CDLL) -> None:
+    """Have the kernel refuse all calls of the list."""
+    if platform.machine() not in _MACHINES or sys.maxsize < 2**32:
+        return
+    architecture, column = _MACHINES[platform.machine()]
+    words = [line.split() for line in _FORBIDDEN.strip().splitlines()]
+    numbers = [int(row[column]) for row in words if row[column] != "-"]
+    count = len(numbers)
+    program = [
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_IF_EQUAL, 1, 0, architecture),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER),
+        (_IF_NOT_LESS, count + 1, 0, _OTHER_ABI),
+        *((_IF_EQUAL, count - n, 0, number) for n, number in enumerate(numbers)),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _REFUSE),
+    ]
+    code = b"".join(struct.pack("=HBBI", *step) for step in program)
+    steps = ctypes.create_string_buffer(code, len(code))
+    filtered = struct.pack("@HP", len(program), ctypes.addressof(steps))
+    kernel.prctl(_SET_SECCOMP, 2, filtered, 0, 0)

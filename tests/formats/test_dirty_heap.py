@@ -85,7 +85,7 @@ def damaged(whole: bytes, end: bytes) -> list[bytes]:
     return found
 
 
-def told(work) -> Outcome:  # noqa: ANN001 - any call
+def told(work) -> Outcome:
     try:
         return hashlib.sha256(work().tobytes()).hexdigest()
     except UnreadableError as error:
@@ -117,7 +117,7 @@ def test_no_decoder_returns_memory_that_it_did_not_write(
     ]
     outcomes = [
         [
-            told(lambda c=case: decode_apart(c[1], c[0], c[2], box).samples)
+            told(lambda c=case, b=box: decode_apart(c[1], c[0], c[2], b).samples)
             for case in cases
         ]
         for box in heaps
@@ -131,7 +131,7 @@ def test_no_decoder_returns_memory_that_it_did_not_write(
 def test_nor_does_a_reader_of_raster_files(
     tmp_path: Path, heaps: Iterator[Sandbox], monkeypatch: pytest.MonkeyPatch
 ):
-    cases = []
+    cases: list[tuple[Path, Kind]] = []
     for kind, whole in raster_files():
         for n, data in enumerate(damaged(whole, b"")):
             path = tmp_path / f"{len(cases)}-{n}"
@@ -140,7 +140,9 @@ def test_nor_does_a_reader_of_raster_files(
     outcomes = []
     for box in heaps:
         monkeypatch.setattr(raster_scan, "own_sandbox", lambda b=box: b)
-        outcomes.append([told(lambda c=c: scan(*c, GRAY8.nbytes)[1]) for c in cases])
+        outcomes.append(
+            [told(lambda c=c: scan(c[0], c[1], GRAY8.nbytes)[1]) for c in cases]
+        )
     assert [o for o in outcomes if o != outcomes[0]] == []
     assert 10 < sum(" " in outcome for outcome in outcomes[0]) < len(cases) - 10
 
@@ -175,7 +177,7 @@ def test_memory_is_zero_before_a_decoder_gets_it(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("name", ["JPEG Lossless", "JPEG Extended", "JPEG Baseline"])
 def test_a_jpeg_that_ends_early_is_refused(tmp_path: Path, name: str):
     """Its decoder makes up the rest, and only prints that it does."""
-    streams = {s.name: (s, d, l) for s, d, l in code_streams(tmp_path)}
+    streams = {s.name: (s, data, layout) for s, data, layout in code_streams(tmp_path)}
     syntax, whole, layout = next(v for k, v in streams.items() if k.startswith(name))
     shape = (layout.rows, layout.columns)
     pixels = noise(shape, layout.format)
@@ -188,7 +190,7 @@ def test_a_jpeg_that_ends_early_is_refused(tmp_path: Path, name: str):
             syntax,
             frame=cut + b"\0" * (len(cut) % 2),
         )
-        with pytest.raises(UnreadableError, match="ends (early|before)"):
+        with pytest.raises(UnreadableError, match=r"ends (early|before)"):
             read(path)
     path = dicom_file(tmp_path / "a.dcm", pixels, layout.format, syntax, frame=whole)
     assert read(path).pixels.shape == shape

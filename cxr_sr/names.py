@@ -37,5 +37,7 @@ OnError = Literal["continue", "stop"]
 NetworkName = Literal["hydra", "vdsr", "trunk"]
 LossName = Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"]
 Optimiser = Literal["adam", "muon"]
+TrainingDevice = Literal["auto", "cpu", "cuda"]
+"""auto: cuda where torch finds such a device, else cpu."""
 TrainingPrecision = Literal["fp32", "bf16"]
 """Of a network's inner layers while it is trained."""

@@ -102,12 +102,10 @@ def weights() -> dict[str, str]:
 def section(results: dict[str, Row]) -> str:
     """Return the README's section on what was measured."""
     rows = [row for part in results.values() for row in part["rows"]]
-    counts = sorted({row["n"] for row in rows})
-    images = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     models = " ".join(f"--model {model}" for model in MODELS)
     said = (
-        f"`cxr-sr evaluate DATA {models}` ({images} images; made by "
-        "`python examples/results.py DATA`). In each cell: PSNR in dB / PSNR of "
+        f"`cxr-sr evaluate DATA {models}` (made by `python "
+        "examples/results.py DATA`). In each cell: PSNR in dB / PSNR of "
         "anatomy, without the 3 % of the pixels around the strongest edges / number of "
         "images with a lower PSNR than bicubic's."
     )
@@ -117,7 +115,9 @@ def section(results: dict[str, Row]) -> str:
 def table(rows: list[Row]) -> str:
     """Return a row for each degradation and model, the default first."""
     scales = sorted({row["scale"] for row in rows})
-    head = ["degradation", "model", *(f"x{scale}" for scale in scales)]
+    counts = {row["scale"]: row["n"] for row in rows}
+    places = [f"x{scale}, {counts[scale]} images" for scale in scales]
+    head = ["degradation", "model", *places]
     lines = [head, ["---"] * len(head)]
     for condition in dict.fromkeys(map(condition_of, rows)):
         here = [row for row in rows if condition_of(row) == condition]

@@ -49,7 +49,12 @@ from cxr_sr.training.run_folder.checkpoints import WholeCheckpoints, leading, st
 from cxr_sr.training.run_folder.history import History
 from cxr_sr.training.run_folder.provenance import check_same, provenance, versions
 from cxr_sr.training.run_folder.samples import draw_samples
-from cxr_sr.training.start import settle_normalisation, start_from, teacher_for
+from cxr_sr.training.start import (
+    accelerator_of,
+    settle_normalisation,
+    start_from,
+    teacher_for,
+)
 
 BF16_ARITHMETIC = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16")
 """Torch's names of processor features: the first three on x86, the last on ARM."""
@@ -84,6 +89,7 @@ def fit(
     """
     started = started or time.monotonic()
     checkpoint = start_of(folder, resume=resume)
+    accelerator_of(run)
     _tell_levels(run)
     _tell_emulation(run)
     images = _read(data, run)
@@ -130,6 +136,7 @@ def _tell_emulation(run: Run) -> None:
     # torch before 2.11 has no list of the processor's features.
     able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     slow = bool(able) and not any(able.get(name) for name in BF16_ARITHMETIC)
+    slow &= accelerator_of(run) == "cpu"
     if run.recipe.precision == "bf16" and slow and leading():
         log.warning(
             "this processor has no bf16 arithmetic: with --precision bf16 a step takes "
@@ -235,7 +242,7 @@ def _trainer(folder: Path, run: Run, *, quiet: bool) -> Trainer:
     if console.is_terminal and leading() and not quiet:
         callbacks.append(Bar(console))
     return Trainer(
-        accelerator="cpu",
+        accelerator=accelerator_of(run),
         devices=run.devices,
         # A batch smaller than the number of scales leaves some tails without gradient.
         strategy="auto" if run.devices == 1 else "ddp_find_unused_parameters_true",
@@ -282,7 +289,8 @@ def _export_best(
     folder: Path, learner: Learner, run: Run, training: dict[str, Any]
 ) -> Model:
     best = folder / "checkpoints" / "best.ckpt"
-    state = torch.load(best, weights_only=True)
+    state = torch.load(best, map_location="cpu", weights_only=True)
+    learner.cpu()
     learner.load_state_dict(state["state_dict"])
     reached = {"steps": state["global_step"], "seconds": round(state["elapsed_s"])}
     network = learner.averaged

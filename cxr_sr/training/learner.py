@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -59,7 +58,7 @@ class Learner(LightningModule):
         self.network = network
         self.recipe = recipe
         # Not a submodule, so that no checkpoint holds its weights.
-        self.teach = partial(predict, teacher) if teacher else None
+        self._teacher = (teacher,) if teacher else ()
         self.average = AveragedModel(network, multi_avg_fn=_averaging(recipe.ema))
         self.average.requires_grad_(requires_grad=False)
         self.latest: dict[str, float] = {}
@@ -100,6 +99,11 @@ class Learner(LightningModule):
         known = {id(weight) for weight in inner}
         rest = [p for p in self.network.parameters() if id(p) not in known]
         return Muon(inner, rest, MUON_RATE * lr, lr)
+
+    def on_fit_start(self) -> None:
+        """Bring the teacher to the device of the network, too."""
+        for teacher in self._teacher:
+            teacher.to(self.device)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:  # noqa: ARG002
         """Set this step's learning rate: by wall time, if that is the budget."""
@@ -195,7 +199,9 @@ class Learner(LightningModule):
 
     @torch.no_grad()
     def _taught(self, coarse: Coarse, scale: int) -> Tensor | None:
-        return self.teach(coarse, scale) if self.teach else None
+        for teacher in self._teacher:
+            return predict(teacher, coarse, scale)
+        return None
 
     def _step_seed(self) -> int:
         return self.recipe.seed * 1_000_003 + self.global_step

@@ -134,7 +134,8 @@ def gains(contrast: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
     mean, largest = _steps(coarse)
     noise = (mean.square() - scale * _steps(fine)[0].square()).clamp_min(0)
     whole = (scale * contrast.square() + noise).sqrt()
-    gain = torch.tensor([gain_of(each) for each in whole.tolist()])
+    found = [gain_of(each) for each in whole.tolist()]
+    gain = torch.tensor(found, device=largest.device)
     gain = torch.where(gain * largest > STRONG_EDGE, gain * LESS, gain)
     return gain.view(-1, 1, 1, 1)
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.names import MULTIPLE, SCALES, LossName, Optimiser, TrainingPrecision
+from cxr_sr.names import (
+    MULTIPLE,
+    SCALES,
+    LossName,
+    Optimiser,
+    TrainingDevice,
+    TrainingPrecision,
+)
 from cxr_sr.superres.models.networks import network_class
 from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.data.degrade import Degradation
@@ -79,8 +86,10 @@ class Run:
     validation_px: int | None = REGION_PX
     """Side of the most detailed part of an image, which is validated; None for all of
     it."""
+    device: TrainingDevice = "auto"
+    """What computes the steps. A run may be resumed on another device."""
     devices: int = 1
-    """Processes that share the work."""
+    """Processes that share the work, each with a device of its own if it is cuda."""
     threads: int = 0
     """Threads of torch in each process; 0: its share of the processors that may be
     used, or fewer where torch finds that better."""

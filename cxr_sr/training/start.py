@@ -1,4 +1,4 @@
-"""The initial weights of a network, and its teacher."""
+"""What a training starts from: weights, a teacher, and a device."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cxr_sr.superres.models.layers import FixedBatchNorm, Pair
 from cxr_sr.superres.models.networks import Network, load_network
 from cxr_sr.superres.models.zoo import load_model, refuse_pickle
 from cxr_sr.training.data.images import Image
+from cxr_sr.training.run import Run
 
 
 def settle_normalisation(network: Network, images: Sequence[Image]) -> None:
@@ -110,3 +111,20 @@ def _grown(given: Tensor, own: Tensor) -> Tensor:
     grown[:outputs] = 0
     grown[:outputs, *(slice(n) for n in inputs)] = given
     return grown
+
+
+def accelerator_of(run: Run) -> str:
+    """Return what computes the steps of a run, cpu or cuda.
+
+    Raises
+    ------
+    TrainingError
+        If cuda is asked for, and torch finds none.
+    """
+    found = torch.cuda.is_available()
+    if run.device == "cuda" and not found:
+        raise TrainingError(
+            f"--device cuda: torch {torch.__version__} finds no CUDA device here; give "
+            "--device cpu or auto, or install a torch that was built for CUDA"
+        )
+    return "cuda" if found and run.device != "cpu" else "cpu"

@@ -8,7 +8,13 @@ from typing import Annotated
 from typer import Argument, Option
 
 from cxr_sr.cli.options import Again, Quiet
-from cxr_sr.names import LossName, NetworkName, Optimiser, TrainingPrecision
+from cxr_sr.names import (
+    LossName,
+    NetworkName,
+    Optimiser,
+    TrainingDevice,
+    TrainingPrecision,
+)
 
 network = partial(Option, rich_help_panel="Network")
 samples = partial(Option, rich_help_panel="Training images")
@@ -194,6 +200,13 @@ class Options:
         bool, course("--resume", help="Continue a run that was stopped.")
     ] = False
     seed: Annotated[int, course(min=0, help="Seed of all random choices.")] = 0
+    device: Annotated[
+        TrainingDevice,
+        course(
+            help="What computes the steps. auto: a CUDA device if there is one, else "
+            "the CPU. A run can be resumed on another device."
+        ),
+    ] = "auto"
     devices: Annotated[int, course(min=1, help="Number of processes.")] = 1
     threads: Annotated[
         int, course(min=0, help="Threads of each process; 0: as many as it may use.")

@@ -51,6 +51,7 @@ def run_of(options: Options) -> Run:
             options.validation or ("none" if options.model == "trunk" else "264"),
         ),
         patience=options.patience,
+        device=options.device,
         devices=options.devices,
         threads=options.threads,
         quantise=options.quantise,

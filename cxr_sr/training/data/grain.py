@@ -152,7 +152,7 @@ def _jpeg(plane: Tensor, quality: int, corner: list[int]) -> Tensor:
     span = max(span, 0.25)
     margins = [(first, 0) for first in corner]
     codes = ((plane - least) * (255 / span)).round().clamp(0, 255)
-    padded = np.pad(codes.numpy().astype(np.uint8), margins, mode="edge")
+    padded = np.pad(codes.cpu().numpy().astype(np.uint8), margins, mode="edge")
     stream = io.BytesIO()
     Image.fromarray(padded).save(stream, "JPEG", quality=quality)
     decoded = np.array(Image.open(stream), np.float32)[corner[0] :, corner[1] :]

@@ -97,7 +97,8 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     OSError
         If the file cannot be read.
     """
-    with path.open(encoding="utf-8", errors="replace") as file:
+    # An editor may have put a mark of its encoding first.
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         for text in file:
             try:
                 line = json.loads(text)

@@ -34,6 +34,7 @@ ATTEMPTS = 3
 blame and not a machine."""
 ANSWER_S = 10
 """Seconds that a cluster has to answer; Ray itself tries for half a minute."""
+LOOPBACK = "127.0.0.1"
 CLIENT_PORT = 10001
 """Default port of the head of a cluster."""
 
@@ -142,7 +143,8 @@ def _init(address: str | None) -> None:
     try:
         ray.init("auto", **quietly)
     except ConnectionError:
-        ray.init("local", num_cpus=allowed(), **quietly)
+        # It listens to this machine alone.
+        ray.init("local", num_cpus=allowed(), _node_ip_address=LOOPBACK, **quietly)
 
 
 def _room(processors: int) -> int:

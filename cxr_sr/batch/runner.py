@@ -182,7 +182,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(work, theirs), daemon=True)
-        self.process.start()
+        with _interrupts_waiting():
+            self.process.start()
         theirs.close()  # so that the pipe ends when the process does
 
     def begin(self, job: Job) -> None:
@@ -201,6 +202,22 @@ class _Worker:
         return received
 
 
+@contextlib.contextmanager
+def _interrupts_waiting() -> Iterator[None]:
+    """Let Ctrl-C wait while a process is started: the child inherits that it waits.
+
+    It would otherwise end the child in the middle of its imports, with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _epitaph(code: int | None) -> str:
     return (
         f"the process that worked on it died ({cause_of(code)}): memory ran out (lower "
@@ -217,7 +234,7 @@ def _serve(work: Work, pipe: Connection) -> None:
     try:
         while True:
             pipe.send(attempt(work, pipe.recv()))
-    except (EOFError, BrokenPipeError):
+    except (EOFError, OSError):  # the parent was killed, perhaps in mid-sentence
         return
 
 

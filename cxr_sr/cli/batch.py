@@ -177,7 +177,7 @@ def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:
     if outcome.status == "failed":
         output.complain(f"{outcome.job.name}: {outcome.reason}")
         if wishes.debug and outcome.trace:
-            output.complain(outcome.trace)
+            output.complain(outcome.trace, trace=True)
 
 
 def summary(counts: Mapping[str, int]) -> str:

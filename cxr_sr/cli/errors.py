@@ -68,7 +68,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             raise
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all is told
             if debug:
-                output.complain(traceback.format_exc())
+                output.complain(traceback.format_exc(), trace=True)
             code = _tell(error)
         raise typer.Exit(code)
 

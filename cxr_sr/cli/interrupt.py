@@ -39,6 +39,17 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
+def came() -> bool:
+    """Return whether a signal has come since `listen`."""
+    return _came.is_set()
+
+
+def ignore() -> None:
+    """Ignore both signals from now on: the command has ended."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     _came.set()
     raise KeyboardInterrupt

@@ -1,13 +1,16 @@
 """The command line `cxr-sr`: puts the commands together."""
 
 import io
+import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from cxr_sr.cli import interrupt, models, output
-from cxr_sr.cli.errors import guarded
+from cxr_sr.cli.errors import INTERRUPTED, guarded
 from cxr_sr.cli.evaluate.command import evaluate
 from cxr_sr.cli.export import export
 from cxr_sr.cli.gallery import gallery
@@ -65,10 +68,50 @@ def _root(
     """Take the options before a command."""
 
 
+def _open_standard_streams() -> None:
+    """Give a closed standard stream a place, which no file opened later may take."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the least number that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def main() -> None:
     """Set up the process, and run the command line."""
     interrupt.listen()
+    _open_standard_streams()
+    if not sys.warnoptions:  # a library's warning names a path of this machine
+        warnings.simplefilter("ignore")
     # File names need not be valid Unicode: print their bytes unchanged.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
-    app()
+    setattr(Console, "on_broken_pipe", _raise_again)  # noqa: B010 - mypy
+    code = _run()
+    # What is left to do is Python's own, and would end in a traceback.
+    interrupt.ignore()
+    raise SystemExit(code)
+
+
+def _raise_again(_console: Console) -> None:
+    """Let `_run` or a command tell that a reader went away; rich would exit with 1."""
+    raise  # noqa: PLE0704 - called while it is handled
+
+
+def _run() -> int | str | None:
+    """Run the command line, and return the exit code."""
+    code: int | str | None = None
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:  # a second one, while the first was told
+        code = INTERRUPTED
+    except BrokenPipeError:  # of the help
+        output.discard_output()
+        code = INTERRUPTED
+    # Click ends --version with 1 if its reader goes away, and puts this there.
+    gone = type(sys.stdout).__name__ == "PacifyFlushWrapper"
+    return INTERRUPTED if gone or interrupt.came() else code

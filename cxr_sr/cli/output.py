@@ -10,7 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 
 from cxr_sr.cli.pace import Pace, survey
+from cxr_sr.texts import escaped
 
 NOTICE = "cxr-sr is for research only; it is not a medical device."
 
@@ -44,7 +45,7 @@ _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
 def data(line: str) -> None:
     """Print one line of data, and flush it, so that a pipe gets it at once."""
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(escaped(line) + "\n")
     sys.stdout.flush()
 
 
@@ -87,7 +88,7 @@ def table(
             folds = not keys or number < keys
             shown.add_column(columns[number], no_wrap=not folds, overflow="fold")
         for row in rows:
-            shown.add_row(*(row[number] for number in numbers))
+            shown.add_row(*(escaped(row[number]) for number in numbers))
         console.print(shown)
     stream.flush()
 
@@ -138,14 +139,20 @@ def hushed(*, quiet: bool) -> Iterator[None]:
 def say(text: str) -> None:
     """Print one line of a message, unless the user wants quiet."""
     if not _quiet.get():
-        sys.stderr.write(text + "\n")
+        _talk(escaped(text))
 
 
-def complain(text: str) -> None:
-    """Print one line about an error, in red on a terminal."""
-    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    line = typer.style(text, fg=typer.colors.RED) if colour else text
-    sys.stderr.write(line + "\n")
+def complain(text: str, *, trace: bool = False) -> None:
+    """Print one line about an error, in red on a terminal; a `trace` has several."""
+    colour = bool(sys.stderr) and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    text = escaped(text, keep="\n" if trace else "")
+    _talk(typer.style(text, fg=typer.colors.RED) if colour else text)
+
+
+def _talk(line: str) -> None:
+    """Write to standard error; closed or full, it does not end a run."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(line + "\n")
 
 
 def discard_output() -> None:

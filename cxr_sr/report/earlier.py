@@ -78,6 +78,7 @@ class EarlierRuns:
 
 def _time(clock: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(clock or "")
+        time = datetime.fromisoformat(clock or "")
     except ValueError:
         return None
+    return time if time.tzinfo else None

@@ -33,6 +33,8 @@ class Results:
         """
         runs: list[RunEntry] = []
         files: dict[str, FileEntry] = {}
+        if report.exists() and not report.is_file():
+            raise SettingsError(f"the report {report.name} is no regular file")
         try:
             for line in read_entries(report):
                 if line["type"] == "run":

@@ -6,16 +6,19 @@ Lines are only appended; a later run adds its own lines.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self, get_args
+from typing import Self, TextIO, get_args
 
 from cxr_sr.errors import OutputError, ReportError
 from cxr_sr.files import ends_torn
 from cxr_sr.report.entries import (
     VERSION,
+    WRITTEN,
     DeliveryEntry,
     Entry,
     FileEntry,
@@ -45,6 +48,7 @@ class Report:
         """A node's threads write into one report."""
 
     def __enter__(self) -> Self:
+        self._check_kind()
         torn = ends_torn(self._path)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +58,7 @@ class Report:
                 f"the report {self._path.name} cannot be written: {error.strerror}; "
                 "choose another --output folder or --report"
             ) from error
+        _claim(self._file, self._path.name)
         if torn:
             self._file.write("\n")
         return self
@@ -72,10 +77,24 @@ class Report:
             if kind is None:  # else the error that ended the run matters more
                 raise
 
+    def _check_kind(self) -> None:
+        """Refuse what is no file: a FIFO would wait for a reader for ever."""
+        path = self._path
+        if path.exists() and not (path.is_file() or path.is_char_device()):
+            raise OutputError(
+                f"the report {path.name} is there and is no regular file; choose "
+                "another --report"
+            )
+
     @property
     def counts(self) -> dict[str, int]:
         """The number of files with each status so far."""
         return {status: self._counts[status] for status in get_args(Status)}
+
+    @property
+    def written(self) -> int:
+        """How many files stood in the output folder when they were reported."""
+        return sum(self._counts[status] for status in WRITTEN)
 
     def begin(self, run: RunEntry) -> None:
         """Write the first line of the run; its last will be a summary."""
@@ -134,3 +153,64 @@ class Report:
                 f"the report {self._path.name} cannot be written: {error.strerror}; "
                 "what was done is kept: make room, and go on with --resume"
             ) from error
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            raise ReportError(
+                f"the report {self._path.name} was removed while the run wrote it, or "
+                "its folder was; start the run anew, with --resume for what still "
+                "stands"
+            )
+
+
+def _claim(file: TextIO, name: str) -> None:
+    """Keep the report from every other run; the lock goes when the process does."""
+    try:
+        import fcntl
+
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise OutputError(
+            f"another run is writing the report {name}; wait for its end, or choose "
+            "another --output folder or --report"
+        ) from error
+    except (ImportError, OSError):  # Windows, or a file system without locks
+        return
+
+
+class OutputFolder:
+    """The folder that a run writes into; a check tells that it is still that folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._opened: int | None = None
+
+    def __enter__(self) -> Self:
+        # Open, so that no folder made later can have its number.
+        with suppress(OSError):  # Windows opens no folder
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._opened = os.open(self._folder, os.O_RDONLY)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            os.close(self._opened)
+
+    def check(self) -> None:
+        """Make sure that what was written still stands there.
+
+        Raises
+        ------
+        ReportError
+            If the folder was removed, renamed or replaced.
+        """
+        if self._opened is None:
+            return
+        try:
+            if os.path.samestat(os.fstat(self._opened), self._folder.stat()):
+                return
+        except OSError:
+            pass
+        raise ReportError(
+            f"the output folder {self._folder.name} was removed or replaced during the "
+            "run; start the run anew, with --resume if the folder is back"
+        )

@@ -21,6 +21,9 @@ layers of a trunk, torch the two widest layers of hydra."""
 OPENVINO_BYTES = {"input": 700, "output": 1600}
 """The same for OpenVINO, which holds three layers of a trunk (48 channels), and the two
 widest layers of hydra."""
+USUAL_FLOATS = 2600
+"""Values of all layers for a pixel, for which the two above hold: `fine-bicubic`'s. A
+larger network takes more by as much."""
 SMALLEST_TILE_PX = 32
 LARGEST_TILE_PX = 512
 """Larger tiles save little of the halo, and do not fit the processor's caches."""
@@ -49,10 +52,11 @@ def _tile_px(chain: Chain, settings: Settings) -> int:
     """Return the largest tile whose working memory fits the budget of a thread."""
     budget = max(settings.max_memory_mb - BASELINE_MB, 32) * 1e6 / threads_of(settings)
     fine = chain.scale**2
-    bytes_per_px = fine * CHAIN_BYTES
+    bytes_per_px: float = fine * CHAIN_BYTES
     if chain.engine is not None:
         openvino = chain.engine.name == "openvino"
-        layers = OPENVINO_BYTES[chain.spec.grid] if openvino else NETWORK_BYTES
+        usual = OPENVINO_BYTES[chain.spec.grid] if openvino else NETWORK_BYTES
+        layers = usual * max(1.0, chain.engine.floats_per_px / USUAL_FLOATS)
         bytes_per_px += layers * (fine if chain.spec.grid == "output" else 1)
     side = int((budget / bytes_per_px) ** 0.5) - 2 * chain.halo_px
     return min(max(side, SMALLEST_TILE_PX), LARGEST_TILE_PX)

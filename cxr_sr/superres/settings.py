@@ -36,7 +36,8 @@ class Settings:
     tile_px: int = 0
     """Side of a tile in input pixels, without halo; 0: as `max_memory_mb` allows."""
     max_memory_mb: int = 800
-    """Target for the peak memory of the process, in MB, without a paged-out output."""
+    """Target for the peak memory of the process, in MB: libraries, weights and tiles.
+    The stored values of a large input and output come on top."""
     now: datetime | None = None
     """The time to write into headers; None: the time of the call."""
 

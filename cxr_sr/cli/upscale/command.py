@@ -19,12 +19,13 @@ from cxr_sr.cli.batch import (
     tell,
     tell_nothing,
 )
-from cxr_sr.cli.errors import DONE, NOTHING
+from cxr_sr.cli.errors import DONE, NOTHING, exit_code
 from cxr_sr.cli.upscale.options import Options
+from cxr_sr.errors import ReportError
 from cxr_sr.report.earlier import EarlierRuns
 from cxr_sr.report.entries import FileEntry, entry
 from cxr_sr.report.outcome import Outcome
-from cxr_sr.report.writer import Report
+from cxr_sr.report.writer import OutputFolder, Report
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
@@ -113,18 +114,25 @@ def _perform(
     recipe = recipe.at(clock(earlier.clock))
     if options.shard is None:  # else the other parts may have them
         _tell_unmatched(recipe, batch)
-    with Report(options.report_path) as report:
-        report.begin({"notice": output.NOTICE, **recipe.announce()})
+    report = Report(options.report_path)
+    identities = Identities(reported=options.report_uids)
 
-        identities = Identities(reported=options.report_uids)
+    def add(outcome: Outcome) -> FileEntry:
+        about = report.add(identities.noted(outcome))
+        folder.check()
+        return about
 
-        def add(outcome: Outcome) -> FileEntry:
-            return report.add(identities.noted(outcome))
+    def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
+        return run(Upscaling(recipe), earlier.sift(batch.jobs, kept), hands)
 
-        def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
-            return run(Upscaling(recipe), earlier.sift(batch.jobs, kept), hands)
-
-        perform(options, batch, add, work)
+    try:
+        with report, OutputFolder(options.output) as folder:
+            report.begin({"notice": output.NOTICE, **recipe.announce()})
+            perform(options, batch, add, work)
+    except ReportError as error:
+        output.complain(str(error))
+        stand = sum(job.target.is_file() for job in batch.jobs)
+        return exit_code(min(stand, report.written), failed=1)
     return _conclude(options, report.counts, identities.dates_kept)
 
 

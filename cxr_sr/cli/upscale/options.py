@@ -122,7 +122,9 @@ class Treatment:
         computing(
             min=300,
             metavar="MB",
-            help="Memory that each process may use, in MB, such as 1500.",
+            help="Memory that each process aims at while it computes, in MB, such as "
+            "1500. The images themselves come on top: the input, and the output if it "
+            "does not fit.",
         ),
     ] = 800
 

@@ -10,6 +10,7 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
+from cxr_sr.formats import uids_of
 from cxr_sr.formats.dicom.header import Uids
 from cxr_sr.report.entries import WRITTEN
 from cxr_sr.report.outcome import Outcome
@@ -85,4 +86,4 @@ def _take_uids(facts: dict[str, Any]) -> dict[str, str | None]:
 def _read_uids(outcome: Outcome) -> dict[str, str | None]:
     """Ask the files themselves, of which an earlier run has not reported it."""
     job = outcome.job
-    return uid_facts(Uids.of_file(job.source), Uids.of_file(job.target))
+    return uid_facts(uids_of(job.source), uids_of(job.target))

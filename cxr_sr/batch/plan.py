@@ -19,15 +19,20 @@ from typing import Literal, Self
 from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.files import PREFIX
 from cxr_sr.formats.discover import Candidate, Found, discover
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.registry import (
+    FORMATS,
+    GZIP_SUFFIX,
+    Format,
+    format_named,
+    format_of,
+)
 from cxr_sr.report.outcome import Job, Outcome, Status
 
 OutputFormat = Literal["same", "dicom", "png", "tiff", "npy"]
 
-SUFFIXES = {"dicom": ".dcm", "png": ".png", "tiff": ".tif", "npy": ".npy"}
-RASTERS = (".png", ".tif", ".tiff", ".mha", ".nrrd", ".npy")
-REPLACED = (*RASTERS, ".dcm", ".dicom", ".ima")
-"""Suffixes that name a format. Other text after a dot belongs to the name, as in a file
-that has a UID for a name."""
+SUFFIXES = {f.name.lower(): f.suffixes[0] for f in FORMATS}
+"""The suffix of each output format."""
 
 SHOWN = 3
 """Number of names in a message."""
@@ -68,18 +73,35 @@ class Shard:
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
 
 
-def output_name(name: str, form: OutputFormat) -> str:
+def output_name(name: str, form: OutputFormat, kind: Kind | None = None) -> str:
     """Return the output's path below the output folder, for an input's path.
 
-    `same` keeps the name. `dicom` keeps it, too, unless its suffix names another
-    format: DICOM files often have no suffix.
+    `same` keeps the name if a result can be written in that format: JPEG becomes PNG,
+    NIfTI becomes MetaImage, and `.gz` is left out. `dicom` keeps a name without a known
+    suffix, too: DICOM files often have none.
+
+    Parameters
+    ----------
+    kind : what the content is; None stands for what the suffix says, or DICOM
     """
     path = PurePosixPath(name)
-    suffix = path.suffix.lower()
-    if form == "same" or (form == "dicom" and suffix not in RASTERS):
-        return name
-    stem = path.stem if suffix in REPLACED else path.name
-    return str(path.with_name(stem + SUFFIXES[form]))
+    if path.suffix.lower() == GZIP_SUFFIX:
+        path = path.with_suffix("")
+    named = format_named(path.suffix)
+    found = format_of(kind) if kind else named or format_of(Kind.DICOM)
+    stem = path.stem if named else path.name
+    if form == "same":
+        suffix = found.instead or found.suffixes[0]
+        keeps = named.write is not None if named else _is_dicom(found)
+        keeps = keeps and found.write is not None
+    else:
+        suffix = SUFFIXES[form]
+        keeps = form == "dicom" and _is_dicom(named or found)
+    return str(path if keeps else path.with_name(stem + suffix))
+
+
+def _is_dicom(form: Format) -> bool:
+    return form.kind is not None and form.kind.is_dicom
 
 
 @dataclass(frozen=True)
@@ -119,7 +141,8 @@ def gather(
 def job_of(found: Found, output: Path, form: OutputFormat) -> Job:
     """Return the job of a file that was found, its output's place below `output`."""
     name = found.relative.as_posix()
-    output_path = output_name(name, form)
+    kind = found.kind if isinstance(found, Candidate) else None
+    output_path = output_name(name, form, kind)
     return Job(name, found.path, output_path, output / output_path, found.asked)
 
 

@@ -23,12 +23,15 @@ from cxr_sr.formats import (
     check_storable,
     inspect,
     read_original,
+    uids_of,
     write,
 )
 from cxr_sr.formats.dicom.header import DicomHeader, Uids
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspection import Inspection
-from cxr_sr.formats.raster.files import SUFFIXES, RasterHeader
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.files import RasterHeader
+from cxr_sr.formats.registry import format_named
 from cxr_sr.names import Compression
 from cxr_sr.radiograph import Geometry, Header, Photometric, PixelFormat, Radiograph
 from cxr_sr.report.earlier import fingerprint
@@ -245,14 +248,15 @@ def _outline(found: Inspection) -> Radiograph:
 
 
 def _is_dicom(job: Job) -> bool:
-    return job.target.suffix.lower() not in SUFFIXES
+    form = format_named(job.target.suffix)
+    return form is None or form.kind is Kind.DICOM
 
 
 def _said(job: Job, source: Header, table: TagTable | None) -> FileFacts:
     """Return what a result's DICOM header says of itself; nothing of other formats."""
     if not _is_dicom(job) or not isinstance(source, DicomHeader | RasterHeader):
         return {}
-    facts = uid_facts(Uids.of(source), Uids.of_file(job.target))
+    facts = uid_facts(Uids.of(source), uids_of(job.target))
     dates = {"dates": source.dates.which, "dates_because": source.dates.because}
     told: dict[str, Any] = facts | {k: v for k, v in dates.items() if v}
     warnings = [_untold(job, source, table) if table else "", _unnamed(source)]

@@ -1,6 +1,14 @@
 """Shared by the commands that process many files: loop, progress, summary."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import (
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -57,6 +65,17 @@ def tell_nothing(batch: "Batch") -> None:
     for outcome in batch.left_out[:SHOWN]:
         output.complain(f"{outcome.job.name}: {outcome.reason}")
     output.complain(f"nothing to do; {len(batch.left_out)} files were left out")
+
+
+def tell_left_out(reasons: Iterable[str]) -> None:
+    """Tell what a walk has left out, by kind and count, with the reason."""
+    from cxr_sr.formats.discover import cause
+
+    counts = Counter(map(cause, reasons))
+    if counts:
+        output.say(f"{counts.total()} files left out:")
+        rows = [[str(n), why] for why, n in counts.most_common()]
+        output.table(["files", "why"], rows, talk=True)
 
 
 def executor(jobs: int) -> Executor:
@@ -151,9 +170,12 @@ def perform(
     work : yields the outcomes of the jobs; its argument is a function to call with the
         outcome of a job that need not be done
     """
+    skipped: list[str] = []
 
     def note(outcome: Outcome) -> Step:
         tell(wishes, outcome, add(outcome))
+        if outcome.status == "skipped":
+            skipped.append(outcome.reason)
         return Step.of(outcome)
 
     sources = [job.source for job in batch.jobs]
@@ -162,6 +184,8 @@ def perform(
         for outcome in batch.left_out:
             each.take(outcome)
         each.follow(work(each.take), stop=wishes.on_error == "stop")
+    if not wishes.quiet:
+        tell_left_out(skipped)
 
 
 def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:

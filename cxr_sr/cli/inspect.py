@@ -10,6 +10,7 @@ from typer import Option
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
+from cxr_sr.cli.batch import tell_left_out
 from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.options import Inputs, Json, paths
 from cxr_sr.errors import CxrSrError
@@ -67,6 +68,7 @@ def inspect(options: Options) -> int:
             output.record(_record(description))
     if not options.as_json:
         _show(described)
+        tell_left_out(d.problem for d in described if d.problem and not d.asked)
     missed = [d for d in described if d.problem and d.asked]
     for each in missed:
         output.complain(f"{each.name}: {each.problem}")

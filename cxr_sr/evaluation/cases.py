@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.index.table import Entry, find_index, read_index, split_folder
+from cxr_sr.index.table import (
+    Entry,
+    find_index,
+    images_in,
+    read_index,
+    split_folder,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Case:
 
 
 def find_cases(data: Path, split: str | None = None) -> list[Case]:
-    """Return the images of one split; of a folder without an index, all files.
+    """Return the images of one split; of a folder without an index, all images.
 
     Parameters
     ----------
@@ -44,15 +49,8 @@ def find_cases(data: Path, split: str | None = None) -> list[Case]:
     if index is not None:
         return _of_split(index.name, read_index(index), split or "val")
     if split is None:
-        return list(_walk(data))
+        return [Case(p, name, name) for name, p in sorted(images_in(data).items())]
     return _of_split(data.name, split_folder(data), split)
-
-
-def _walk(folder: Path) -> Iterator[Case]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            name = path.relative_to(folder).as_posix()
-            yield Case(path, name, name)
 
 
 def _of_split(name: str, entries: list[Entry], split: str) -> list[Case]:

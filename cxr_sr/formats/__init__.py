@@ -2,7 +2,7 @@
 
 ::
 
-    read(path)             DICOM, PNG, TIFF, MetaImage, NRRD -> Radiograph
+    read(path)             DICOM, PNG, JPEG, TIFF, MetaImage, NRRD, NIfTI -> Radiograph
     from_array(pixels)     and from_dataset, to_dataset: data in memory
     write(radiograph, path)    by suffix; a whole file or none
     inspect(path)          what a file is, from its header alone
@@ -11,28 +11,30 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from pydicom.dataset import Dataset
-
-from cxr_sr.errors import OutputError, OwnResultError, SettingsError
+from cxr_sr.errors import InputError, OutputError, OwnResultError, SettingsError
 from cxr_sr.formats.arrays import from_array
-from cxr_sr.formats.datasets import dicom_header, from_dataset, from_stream, to_dataset
-from cxr_sr.formats.dicom.header import DicomHeader
-from cxr_sr.formats.dicom.read import read_dicom
-from cxr_sr.formats.dicom.write import check_storable, write_dicom
+from cxr_sr.formats.datasets import from_dataset, to_dataset
+from cxr_sr.formats.dicom.header import DicomHeader, Uids
+from cxr_sr.formats.dicom.parse import parse
+from cxr_sr.formats.dicom.write import check_storable
 from cxr_sr.formats.discover import Candidate, Skipped, discover
+from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.inspection import Inspection, inspect
-from cxr_sr.formats.raster.files import (
-    SUFFIXES,
-    RasterHeader,
-    read_raster,
-    write_raster,
+from cxr_sr.formats.inspection import Inspection
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.files import RasterHeader
+from cxr_sr.formats.registry import (
+    FORMATS,
+    format_named,
+    format_of,
+    opened,
+    recognised,
 )
-from cxr_sr.formats.sniff import recognise
 from cxr_sr.names import Compression
 from cxr_sr.radiograph import Radiograph
 
@@ -50,6 +52,7 @@ __all__ = [
     "read",
     "read_original",
     "to_dataset",
+    "uids_of",
     "write",
 ]
 
@@ -57,7 +60,6 @@ OWN_RESULT = (
     "the image is itself a result of cxr-sr; expected an original, as a network would "
     "otherwise work on what a network has made: give --again to take it all the same"
 )
-_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
 def read(
@@ -86,11 +88,8 @@ def read(
     """
     if not isinstance(source, str | os.PathLike):
         return _read_stream(source, header)
-    path = Path(source)
-    kind = recognise(path)
-    if kind.is_dicom:
-        return read_dicom(path, kind, header)
-    return read_raster(path, kind, header)
+    with opened(Path(source)) as (file, kind):
+        return format_of(kind).read(file, kind, header)
 
 
 def read_original(
@@ -128,7 +127,40 @@ def _read_stream(source: object, header: HeaderOptions | None) -> Radiograph:
             "in binary mode: use io.BytesIO for bytes, cxr_sr.from_array for an array, "
             "cxr_sr.from_dataset for a pydicom Dataset"
         )
-    return from_stream(cast("BinaryIO", source), header)
+    with readable("the stream"):
+        data = source.read()
+    if not isinstance(data, bytes):
+        raise SettingsError(
+            f"the stream gave {type(data).__name__}; expected bytes: open the file in "
+            "binary mode, 'rb'"
+        )
+    file, kind = recognised(io.BytesIO(data))
+    return format_of(kind).read(file, kind, header)
+
+
+def inspect(path: Path | str) -> Inspection:
+    """Describe a file without decoding it.
+
+    Raises
+    ------
+    UnreadableError
+        If it cannot be opened or its header is damaged.
+    NotARadiographError
+        If its content is of no known format.
+    """
+    with opened(Path(path)) as (file, kind):
+        return format_of(kind).probe(file, kind)
+
+
+def uids_of(path: Path) -> Uids:
+    """Return the UIDs of a file; none if it is not DICOM or cannot be read."""
+    try:
+        with opened(path) as (file, kind):
+            if kind.is_dicom:
+                return Uids.of(DicomHeader(parse(file, kind).dataset))
+    except InputError:
+        pass
+    return Uids()
 
 
 def write(
@@ -153,25 +185,12 @@ def write(
         If the format cannot hold the image, the file exists, or the disk refuses.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        dataset = _dicom_header(radiograph, path.suffix)
-        write_dicom(
-            radiograph, dataset, path, compression=compression, overwrite=overwrite
-        )
-    elif compression != "none":
+    form = format_named(path.suffix)
+    if form is None and isinstance(radiograph.header, DicomHeader):
+        form = format_of(Kind.DICOM)  # such files often have no suffix
+    if form is None or form.write is None:
         raise OutputError(
-            f"compression {compression} is for DICOM, not for {path.suffix}; leave it "
-            "out"
+            f"no format is written by the suffix {path.suffix!r}; use "
+            f"{', '.join(f.suffixes[0] for f in FORMATS if f.write)}"
         )
-    else:
-        write_raster(radiograph, path, overwrite=overwrite)
-
-
-def _dicom_header(radiograph: Radiograph, suffix: str) -> Dataset:
-    from_dicom = isinstance(radiograph.header, DicomHeader)
-    if not from_dicom and suffix.lower() not in _DICOM_SUFFIXES:
-        raise OutputError(
-            f"no format is known by the suffix {suffix!r}; use .dcm, "
-            f"{', '.join(SUFFIXES)}"
-        )
-    return dicom_header(radiograph)
+    form.write(radiograph, path, compression=compression, overwrite=overwrite)

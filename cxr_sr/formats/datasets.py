@@ -1,9 +1,8 @@
-"""Radiographs from and to pydicom data sets, and from open files.
+"""Radiographs from and to pydicom data sets.
 
 ::
 
     from_dataset(dataset)      pydicom Dataset -> Radiograph, as from its file
-    from_stream(stream)        binary stream -> Radiograph, as from its file
     to_dataset(radiograph)     -> pydicom Dataset, as `write` would store it
 """
 
@@ -11,10 +10,7 @@ from __future__ import annotations
 
 import copy
 import io
-import tempfile
 from datetime import datetime
-from pathlib import Path
-from typing import BinaryIO
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
@@ -34,8 +30,8 @@ from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.formats.dicom.write import as_dataset
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.raster.files import RasterHeader, read_raster
-from cxr_sr.formats.sniff import HEAD_BYTES, Kind, known
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.radiograph import Radiograph
 
 _PIXEL_DATA = 0x7FE00010
@@ -72,36 +68,6 @@ def from_dataset(
     return read_dicom(encoded, Kind.DICOM, header)
 
 
-def from_stream(stream: BinaryIO, header: HeaderOptions | None = None) -> Radiograph:
-    """Return the radiograph in an open file, the same as from the file's path.
-
-    The stream is read from where it stands to its end, and stays open. Formats other
-    than DICOM are put into a temporary file for their reader.
-
-    Raises
-    ------
-    SettingsError
-        If it is no binary stream.
-    UnreadableError, NotARadiographError
-        As `read`.
-    """
-    with readable("the stream"):
-        data = stream.read()
-    if not isinstance(data, bytes):
-        raise SettingsError(
-            f"the stream gave {type(data).__name__}; expected bytes: open the file in "
-            "binary mode, 'rb'"
-        )
-    kind = known(Kind.of_bytes(data[:HEAD_BYTES]))
-    if kind.is_dicom:
-        return read_dicom(io.BytesIO(data), kind, header)
-    with tempfile.TemporaryDirectory(prefix="cxr-sr-") as folder:
-        path = Path(folder, "image")
-        with readable("the temporary copy of the stream"):
-            path.write_bytes(data)
-        return read_raster(path, kind, header)
-
-
 def to_dataset(radiograph: Radiograph) -> Dataset:
     """Return the data set that `write` would store: complete, ready to save or send.
 
@@ -122,10 +88,10 @@ def dicom_header(radiograph: Radiograph) -> Dataset:
     header = radiograph.header
     if isinstance(header, DicomHeader):
         return header.dataset
-    made, options = None, HeaderOptions()
-    if isinstance(header, RasterHeader):
-        made, options = header.made, header.options
-    return secondary_capture(radiograph, made or datetime.now().astimezone(), options)
+    if not isinstance(header, RasterHeader):
+        return secondary_capture(radiograph, datetime.now().astimezone())
+    now = header.made or datetime.now().astimezone()
+    return secondary_capture(radiograph, now, header.options, header.said)
 
 
 def _encoded(dataset: Dataset) -> io.BytesIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -12,10 +13,17 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from cxr_sr.errors import UnreadableError
 from cxr_sr.files import PREFIX
 from cxr_sr.formats.dicom.parse import parse_header
-from cxr_sr.formats.guard import quiet
+from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.elements import items, text
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.others import what_else
+from cxr_sr.formats.registry import (
+    HEAD_BYTES,
+    format_of,
+    kind_of,
+)
 
+_ENDINGS = format_of(Kind.DICOM).suffixes
 SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
 """What Windows leaves in folders; macOS and Linux begin such names with a dot."""
 
@@ -45,6 +53,13 @@ class Skipped:
 
 
 Found = Candidate | Skipped
+
+
+def cause(reason: str) -> str:
+    """Return a reason without the numbers that differ from file to file."""
+    head = re.split(r"[;:] |, but ", reason)[0]
+    # Keep tags, which are in parentheses, and the 2000 of JPEG 2000.
+    return re.sub(r"(?<!JPEG )\b\d+\b(?![^(]*\))", "N", head)
 
 
 def discover(inputs: Iterable[Path]) -> Iterator[Found]:
@@ -146,10 +161,12 @@ def _recognised(path: Path) -> tuple[str, Kind | None]:
     if not path.is_file():
         return "not a regular file", None
     try:
-        kind = Kind.of(path)
+        with readable("the file"), path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
     except UnreadableError as error:
         return str(error), None
-    return ("" if kind else "neither DICOM, PNG, TIFF, MetaImage nor NRRD"), kind
+    kind = kind_of(head)
+    return ("" if kind else what_else(head, path.suffix)), kind
 
 
 def _dicomdir(path: Path) -> Iterator[Found]:
@@ -183,13 +200,19 @@ def _is_plain(component: str) -> bool:
 
 
 def _whatever_case(root: Path, components: tuple[str, ...]) -> Path:
-    """Follow file IDs, which are upper case, on discs that were mounted as lower."""
+    """Follow a file ID to the file as it is called now.
+
+    IDs are upper case, on discs that were mounted as lower; and people add endings to
+    the files, which IDs do not have.
+    """
     path = root
     for component in components:
         exact = path / component
         if not exact.exists() and path.is_dir():
-            alike = (p for p in path.iterdir() if p.name.upper() == component.upper())
-            exact = min(alike, default=exact)
+            wanted = component.upper()
+            by_name = {p.name.upper(): p for p in sorted(path.iterdir(), reverse=True)}
+            names = [wanted, *(wanted + ending.upper() for ending in _ENDINGS)]
+            exact = next((by_name[n] for n in names if n in by_name), exact)
         path = exact
     return path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -11,17 +11,17 @@ from pydicom.uid import UID
 from cxr_sr.errors import InputError
 from cxr_sr.formats.dicom.findings import findings
 from cxr_sr.formats.dicom.layout import check_radiograph, pixel_layout
-from cxr_sr.formats.dicom.parse import ParsedDicom, parse_header
-from cxr_sr.formats.dicom.pixels import check_pixels
+from cxr_sr.formats.dicom.parse import ParsedDicom, parse
+from cxr_sr.formats.dicom.pixels import LOSSY, check_pixels
 from cxr_sr.formats.dicom.read import spacing
 from cxr_sr.formats.dicom.windows import stored_window
-from cxr_sr.formats.guard import quiet
+from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.elements import numbers, text
 from cxr_sr.formats.header.own import OWN_RESULT, is_own
-from cxr_sr.formats.raster.files import read_grid
+from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.mark import is_marked
 from cxr_sr.formats.raster.probe import check_raster, probe
-from cxr_sr.formats.sniff import Kind, recognise
+from cxr_sr.formats.raster.scale import SCANNED
 
 
 @dataclass(frozen=True)
@@ -50,29 +50,24 @@ class Inspection:
     """(low, high) stored values of the first window."""
     findings: tuple[str, ...] = ()
     """A sentence for each thing a user should know before trusting the image."""
+    lossy: bool = False
+    """Whether the pixels are coded with loss in this very file."""
     own_result: bool = False
     """Whether this package made the image finer already."""
     refusal: str | None = None
     """Why `read` would refuse the file, as far as its header tells."""
 
 
-def inspect(path: Path | str) -> Inspection:
-    """Describe a file without decoding it.
+def inspect_dicom(file: BinaryIO, kind: Kind) -> Inspection:
+    """Describe a DICOM file, open at its start, without decoding its pixels.
 
     Raises
     ------
     UnreadableError
-        If it cannot be opened or its header is damaged.
-    NotARadiographError
-        If its content is of no known format.
+        If its header is damaged.
     """
-    path = Path(path)
-    kind = recognise(path)
-    return _dicom(path, kind) if kind.is_dicom else _raster(path, kind)
-
-
-def _dicom(path: Path, kind: Kind) -> Inspection:
-    parsed = parse_header(path, kind)
+    with readable("the file"):
+        parsed = parse(file, kind)
     header = parsed.dataset
     with quiet():
         attribute, spacing_mm = spacing(header)
@@ -93,6 +88,7 @@ def _dicom(path: Path, kind: Kind) -> Inspection:
             transfer_syntax=_name(parsed.transfer_syntax),
             window=stored_window(header),
             findings=findings(parsed, kind),
+            lossy=parsed.transfer_syntax in LOSSY,
             own_result=is_own(header),
             refusal=_dicom_refusal(parsed),
         )
@@ -107,27 +103,36 @@ def _dicom_refusal(parsed: ParsedDicom) -> str | None:
     return None
 
 
-def _raster(path: Path, kind: Kind) -> Inspection:
-    facts = probe(path, kind)
-    refusal, grid = None, None
+def inspect_raster(file: BinaryIO, kind: Kind) -> Inspection:
+    """Describe a raster file, open at its start, without decoding its pixels.
+
+    Raises
+    ------
+    UnreadableError
+        If its header is damaged.
+    """
+    facts = probe(file, kind)
+    refusal, grid = None, facts.upright_grid
     try:
         check_raster(facts)
-        grid = read_grid(path, kind)
     except InputError as error:
         refusal = str(error)
-    own = is_marked(path)
+    own = is_marked(file)
+    rows, columns = facts.shape
     return Inspection(
         kind=kind.value,
-        findings=(OWN_RESULT,) if own else (),
+        findings=(*((OWN_RESULT,) if own else ()), *facts.findings),
         own_result=own,
-        rows=facts.rows,
-        columns=facts.columns,
+        rows=rows,
+        columns=columns,
         frames=facts.frames,
         bits_allocated=facts.bits,
         bits_stored=facts.bits,
         signed=facts.signed,
         photometric=facts.photometric,
         spacing_mm=grid.geometry.spacing_mm if grid else None,
+        spacing_attribute=SCANNED if facts.scanned else None,
+        lossy=facts.lossy,
         refusal=refusal,
     )
 

@@ -29,9 +29,14 @@ from cxr_sr.formats.dicom.codecs import DECODERS, Decoded, load_codecs
 from cxr_sr.formats.dicom.jpeg import tells_of_damage
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.guard import readable
+<<<<<<< HEAD
 from cxr_sr.formats.raster.scan import scan_here, simple_itk
 from cxr_sr.formats.rights import Limits, give_up
 from cxr_sr.formats.sniff import Kind
+=======
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.decode import decode_here, image_codecs
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 from cxr_sr.radiograph import PixelFormat
 
 BASE_BYTES = 2**28
@@ -58,6 +63,7 @@ def serve() -> None:
     requests = sys.stdin.buffer
     while line := requests.readline():
         request = json.loads(line)
+<<<<<<< HEAD
         payload = requests.read(request.get("bytes", 0))
         _load(request)
         if sys.platform == "linux":
@@ -113,6 +119,20 @@ def _die_of(exit_code: int) -> None:
         signal.signal(-exit_code, signal.SIG_DFL)
         os.kill(os.getpid(), -exit_code)
     os._exit(exit_code)
+=======
+        if "raster" in request:
+            data = sys.stdin.buffer.read(request["bytes"])
+            image_codecs()  # what loading them takes is not the image's
+            _bound(raster_limit(request), request["seconds"])
+            _answer_raster(answers, request, data)
+        else:
+            layout = layout_from(request["layout"])
+            limit = memory_limit(layout, request["bytes"])
+            _bound(limit, request["seconds"])
+            stream = sys.stdin.buffer.read(request["bytes"])
+            _answer(answers, stream, UID(request["syntax"]), layout)
+        _bound(None, 0)
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 
 
 def memory_limit(layout: PixelLayout, stream_bytes: int) -> int:
@@ -121,8 +141,9 @@ def memory_limit(layout: PixelLayout, stream_bytes: int) -> int:
 
 
 def raster_limit(request: dict[str, Any]) -> int:
-    """Return how many bytes the reader of such a raster file may take."""
-    return 2 * BASE_BYTES + BYTES_PER_PIXEL * (request["samples"] or 0)
+    """Return how many bytes the decoder of such a raster file may take."""
+    pixels: int = request["samples"]  # of one byte or more
+    return BASE_BYTES + BYTES_PER_PIXEL * pixels + 4 * int(request["bytes"])
 
 
 def layout_from(facts: dict[str, Any]) -> PixelLayout:
@@ -188,25 +209,44 @@ def _coded(
     return _facts(decoded), decoded.samples.tobytes()
 
 
+<<<<<<< HEAD
 def _raster(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     kind = Kind(request["raster"])
     stated = request["samples"]
+=======
+def _answer_raster(answers: BinaryIO, request: dict[str, Any], data: bytes) -> None:
+    kind, stated = Kind(request["raster"]), request["samples"]
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
     try:
-        facts, data = scan_here(request["path"], kind, samples=stated is not None)
-    except (RuntimeError, MemoryError):  # SimpleITK's text names the path
-        part = "header" if stated is None else "image"
+        samples = decode_here(data, kind)
+    except UnreadableError as error:
+        _send(answers, {"refused": str(error)}, b"")
+    except Exception:  # noqa: BLE001 - each codec has errors of its own
         refused = (
-            f"the {kind.value} {part} cannot be read; the file is damaged or "
+            f"the {kind.value} image cannot be read; the file is damaged or "
             "truncated: export it anew"
         )
+<<<<<<< HEAD
         return {"refused": refused}, b""
     if len(data) != (stated or 0):
+=======
+        _send(answers, {"refused": refused}, b"")
+    else:
+        if samples.nbytes == stated:
+            facts = {"dtype": samples.dtype.str, "shape": samples.shape}
+            _send(answers, facts, samples.tobytes())
+            return
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
         refused = (
             f"the {kind.value} header states {stated} bytes of samples, but the image "
-            f"has {len(data)}; save it anew"
+            f"has {samples.nbytes}; save it anew"
         )
+<<<<<<< HEAD
         return {"refused": refused}, b""
     return facts, data
+=======
+        _send(answers, {"refused": refused}, b"")
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 
 
 def out_of_memory(syntax: UID, limit: int) -> str:

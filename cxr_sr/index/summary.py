@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cxr_sr.formats.discover import cause as cause_of
 from cxr_sr.index.build import Index, LeftOut, Row
 from cxr_sr.index.split import SPLITS
 
@@ -69,12 +69,10 @@ class IndexSummary:
 
 
 def cause(left: LeftOut) -> str:
-    """Return a reason without the numbers that differ from file to file."""
+    """Return a reason without what differs from file to file."""
     if left.kind == "duplicate":
         return "the same pixels as another file"
-    head = re.split(r"[;:] |, but ", left.reason)[0]
-    # Keep tags, which are in parentheses, and the 2000 of JPEG 2000.
-    return re.sub(r"(?<!JPEG )\b\d+\b(?![^(]*\))", "N", head)
+    return cause_of(left.reason)
 
 
 def shortened(counts: Counts, most: int) -> Counts:

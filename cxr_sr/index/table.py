@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import SettingsError
+<<<<<<< HEAD
 from cxr_sr.hints import similar_file
 from cxr_sr.texts import read_rows
+=======
+from cxr_sr.formats.discover import Candidate, cause, discover
+
+log = logging.getLogger(__name__)
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 
 COLUMNS = ("file", "split", "patient")
 NAMES = ("index.csv", "manifest.csv")
@@ -61,21 +69,37 @@ def read_index(index: Path) -> list[Entry]:
 
 
 def split_folder(folder: Path) -> list[Entry]:
-    """Return the images in a folder without an index; a tenth is for validation.
+    """Return the images in a folder without an index, some of them for validation.
 
-    The hashes of their names decide. Only an index can keep all images of a patient in
-    one split.
+    A tenth, chosen by the hashes of their names, is kept. Only an index can keep one
+    patient's images on one side. A warning tells what is left out.
     """
-    found = (p for p in folder.rglob("*") if p.is_file())
-    images = (p for p in found if p.suffix.lower() in SUFFIXES)
-    names = sorted(path.relative_to(folder).as_posix() for path in images)
+    images = images_in(folder)
+    names = sorted(images)
     drawn = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
     kept = set(drawn[: max(1, len(names) // VALIDATION_SHARE)])
     splits = ["val" if name in kept else "train" for name in names]
     return [
-        Entry(folder / name, name, split, name)
+        Entry(images[name], name, split, name)
         for name, split in zip(names, splits, strict=True)
     ]
+
+
+def images_in(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder that may be radiographs, by their names below it.
+
+    What is left out is told by a warning: how many files, and why.
+    """
+    images: dict[str, Path] = {}
+    left_out = Counter[str]()
+    for found in discover([folder]):
+        if isinstance(found, Candidate):
+            images[found.relative.as_posix()] = found.path
+        else:
+            left_out[cause(found.reason)] += 1
+    for reason, count in left_out.most_common():
+        log.warning("%d files left out: %s", count, reason)
+    return images
 
 
 def _check_sides(index: Path, entries: Sequence[Entry]) -> None:

@@ -17,7 +17,7 @@ from cxr_sr.cli import output
 from cxr_sr.cli.main import app
 from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.header.elements import text
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.registry import kind_of_file
 from cxr_sr.index import facts
 from cxr_sr.training.data.images import read_entries
 from tests.builders import noise, pixel_format, write_png
@@ -247,7 +247,7 @@ class TestNobodyIsNamed:
 
 def identities(path: Path) -> set[str]:
     """Names, numbers and UIDs of a file, long enough not to be found by chance."""
-    kind = Kind.of(path)
+    kind = kind_of_file(path)
     assert kind is not None
     header = parse_header(path, kind).dataset
     keywords = (

@@ -16,7 +16,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from cxr_sr.files import PREFIX
 from cxr_sr.formats.discover import Candidate, Found, Skipped, discover
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.kind import Kind
 from tests.builders import write_png
 from tests.dicom_files import dicom_file, saved
 from tests.header_builders import make_item
@@ -75,7 +75,7 @@ def test_a_file_is_known_by_its_content(folder: Path, dicom: Path):
         "wrong.txt": Kind.DICOM,
         "a.png": Kind.PNG,
     }
-    reason = "neither DICOM, PNG, TIFF, MetaImage nor NRRD"
+    reason = "text (.dcm); there is no image in it"
     assert skipped(folder) == {"not.dcm": reason}
 
 
@@ -88,7 +88,7 @@ def test_a_file_is_known_by_its_content(folder: Path, dicom: Path):
         ("desktop.ini", "hidden or system"),
         ("DICOMDIR", "found without it"),
         (f"{PREFIX}0011.dcm", "left over from a run that was killed"),
-        ("empty.dcm", "neither DICOM"),
+        ("empty.dcm", "an empty file"),
     ],
 )
 def test_what_is_no_image_is_left_out_with_a_reason(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from datetime import datetime
@@ -17,8 +18,9 @@ from cxr_sr.errors import NotARadiographError, OutputError
 from cxr_sr.formats import read, write
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.header.derive import HeaderOptions
+from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.files import RasterHeader
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.registry import kind_of_file
 from cxr_sr.names import Compression
 from cxr_sr.radiograph import Geometry, Radiograph
 from tests.builders import NOON, noise, pixel_format, radiograph, write_png
@@ -65,6 +67,8 @@ SIGNATURES = {
     Kind.TIFF: b"MM\0*",
     Kind.NRRD: b"NRRD0004\n",
     Kind.META_IMAGE: b"ObjectType = Image\n",
+    Kind.JPEG: b"\xff\xd8\xff\xe0\x00\x10JFIF",
+    Kind.NIFTI: (348).to_bytes(4, "little") + bytes(340) + b"n+1\0",
     Kind.BARE_DICOM: b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100",
 }
 
@@ -72,14 +76,14 @@ SIGNATURES = {
 @pytest.mark.parametrize("kind", Kind)
 def test_a_kind_is_known_by_its_first_bytes(tmp_path: Path, kind: Kind):
     (tmp_path / "anything").write_bytes(SIGNATURES[kind] + bytes(50))
-    assert Kind.of(tmp_path / "anything") is kind
+    assert kind_of_file(tmp_path / "anything") is kind
 
 
 NOTHING = {
     "empty": b"",
     "one byte": b"\x08",
     "text": b"Dear colleague, enclosed please find",
-    "JPEG": b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(200),
+    "a gzip file of text": gzip.compress(b"Dear colleague"),
     "a number eight": b"\x08\x00\x00\x00" + b"\xff" * 200,
     "an odd length": b"\x08\x00\x05\x00\x0b\x00\x00\x00" + bytes(50),
     "a late element of the group": b"\x08\x00\x10\x20CS\x02\x00DX" + bytes(50),
@@ -90,7 +94,7 @@ NOTHING = {
 @pytest.mark.parametrize("content", NOTHING.values(), ids=NOTHING)
 def test_what_is_none_of_them_is_not_guessed_at(tmp_path: Path, content: bytes):
     (tmp_path / "a.dcm").write_bytes(content)
-    assert Kind.of(tmp_path / "a.dcm") is None
+    assert kind_of_file(tmp_path / "a.dcm") is None
     with pytest.raises(NotARadiographError, match="neither DICOM nor PNG"):
         read(tmp_path / "a.dcm")
 

@@ -19,10 +19,8 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats import read, sandbox
 from cxr_sr.formats.dicom.apart import decode_apart
 from cxr_sr.formats.dicom.layout import PixelLayout
-from cxr_sr.formats.raster import scan as raster_scan
-from cxr_sr.formats.raster.scan import scan
+from cxr_sr.formats.raster import decode as raster_decode
 from cxr_sr.formats.sandbox import Sandbox
-from cxr_sr.formats.sniff import Kind
 from tests.builders import pixel_format, write_png
 from tests.dicom_files import JPEG_LOSSLESS_FRAME, RAMP, dicom_file
 
@@ -62,7 +60,7 @@ def pid_of(process: Sandbox) -> int:
 
 
 def test_what_other_readers_loaded_does_not_count_against_an_image(tmp_path):
-    """SimpleITK alone fills more address space than a small image may take."""
+    """Libraries fill more address space than a small image may take."""
     png = write_png(tmp_path / "scan.png")
     jpeg = dicom_file(tmp_path / "image.dcm", syntax=JPEG2000Lossless)
     for path in (jpeg, png, jpeg, png, jpeg):
@@ -255,13 +253,14 @@ def test_a_fork_does_not_share_its_parents_process():
 RASTER = """
 import sys; sys.path[:] = sys.argv[1:]
 import ctypes, os, time
+import numpy as np
 from cxr_sr.formats import sandbox_child
-true = sandbox_child.scan_here
-def hostile(path, kind, *, samples):
-    if "bad" in path:
+true = sandbox_child.decode_here
+def hostile(data, kind):
+    if len(data) == {bad}:
         {harm}
-    return true(path, kind, samples=samples)
-sandbox_child.scan_here = hostile
+    return true(data, kind)
+sandbox_child.decode_here = hostile
 sandbox_child.serve()
 """
 
@@ -272,20 +271,27 @@ sandbox_child.serve()
         ("ctypes.string_at(0)", r"decoder of the PNG image crashed \(SIGSEGV\)"),
         ("time.sleep(60)", "PNG image was not decoded within 2 s"),
         ("return bytearray(2**34)", "PNG image cannot be read; the file is damaged"),
+<<<<<<< HEAD
         ("return {}, bytes(7)", "states 6 bytes of samples, but the image has 7"),
         ("return {'size': 3}, bytes(6)", "answered with something that is no"),
+=======
+        ("return np.zeros(7, 'u1')", "states 6 bytes of samples, but the image has 7"),
+        ("return np.zeros(3, 'u2')", "states .* samples of uint8, but the image has"),
+        ("raise SystemExit(3)", "crashed"),
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
     ],
 )
 def test_readers_of_raster_files_may_die_of_them_too(monkeypatch, tmp_path, harm, said):
-    monkeypatch.setattr(sandbox, "_START", RASTER.format(harm=harm))
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    good = write_png(tmp_path / "good.png", pixels)
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(good.read_bytes() + b"\0")
+    code = RASTER.format(harm=harm, bad=bad.stat().st_size)
+    monkeypatch.setattr(sandbox, "_START", code)
     monkeypatch.setattr(sandbox, "DEADLINE_S", 2)
     process = Sandbox()
-    monkeypatch.setattr(raster_scan, "own_sandbox", lambda: process)
-    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    good, bad = (write_png(tmp_path / f"{n}.png", pixels) for n in ("good", "bad"))
+    monkeypatch.setattr(raster_decode, "own_sandbox", lambda: process)
     for _ in range(2):
         with pytest.raises(UnreadableError, match=said):
-            scan(bad, Kind.PNG, 6)
-        found, samples = scan(good, Kind.PNG, 6)
-        assert found.size == (3, 2)
-        np.testing.assert_array_equal(samples, pixels)
+            read(bad)
+        np.testing.assert_array_equal(read(good).pixels, pixels)

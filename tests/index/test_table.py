@@ -8,6 +8,7 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.evaluation.cases import find_cases
 from cxr_sr.index.table import find_index, read_index, read_table
 from cxr_sr.training.data.images import read_entries
+from tests.builders import write_png
 
 
 @pytest.fixture
@@ -77,9 +78,9 @@ def test_images_of_nobody_known_are_nobodys(tmp_path):
 
 def test_a_folder_is_measured_whole_or_as_a_training_splits_it(tmp_path):
     for number in range(25):
-        (tmp_path / f"{number}.png").touch()
+        write_png(tmp_path / f"{number}.png")
     (tmp_path / "notes.txt").touch()
-    assert len(find_cases(tmp_path)) == 26
+    assert len(find_cases(tmp_path)) == 25
     kept = {case.name for case in find_cases(tmp_path, "val")}
     trained = {case.name for case in find_cases(tmp_path, "train")}
     assert len(kept) == 2

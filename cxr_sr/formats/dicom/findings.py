@@ -13,7 +13,7 @@ from cxr_sr.formats.dicom.pixels import LOSSY
 from cxr_sr.formats.dicom.read import SPACINGS
 from cxr_sr.formats.header.elements import OVERLAY_GROUPS, items, numbers, text
 from cxr_sr.formats.header.own import OWN_RESULT, is_own
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.kind import Kind
 
 
 def findings(parsed: ParsedDicom, kind: Kind) -> tuple[str, ...]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from cxr_sr.errors import InputError
-from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.dates import ChosenDates
 from cxr_sr.formats.header.derive import HeaderOptions, derive
 from cxr_sr.formats.header.elements import VALID_UID, text
 from cxr_sr.formats.header.own import is_own
-from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Derivation, Header
 
 
@@ -48,17 +44,6 @@ class Uids:
                 text(header.dataset, "SOPInstanceUID") or None,
                 text(header.dataset, "SeriesInstanceUID") or None,
             )
-
-    @classmethod
-    def of_file(cls, path: Path) -> Uids:
-        """Return the UIDs of a file; none if it is not DICOM or cannot be read."""
-        try:
-            kind = Kind.of(path)
-            if kind is None or not kind.is_dicom:
-                return cls()
-            return cls.of(DicomHeader(parse_header(path, kind).dataset))
-        except InputError:
-            return cls()
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import re
+=======
+from collections.abc import Callable, Iterator
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cxr_sr.errors import UnreadableError
 
 _SEQUENTIAL = {0xC0, 0xC1}
+_DCT = _SEQUENTIAL | {0xC2}
+_APP1 = 0xE1
+_EXIF = b"Exif\0\0"
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers: ITU-T T.81 table B.1, and T.87 C.1.1 for JPEG-LS."""
 _SCAN = 0xDA
@@ -15,12 +26,17 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _START = b"\xff\xd8"
 END = b"\xff\xd9"
 """Ends every JPEG, JPEG-LS and JPEG 2000 code stream."""
+<<<<<<< HEAD
 _DAMAGE = re.compile(
     rb"Corrupt JPEG data: (?!\d+ extraneous bytes before marker 0xd9)|"
     rb"Premature end of JPEG"
 )
 """Warnings of libjpeg, which makes up the rest of an image that ends early. Bytes that
 are left over at the end are no damage: some writers pad."""
+=======
+_ENDINGS = (b"", b"\0" * 64, b"\x6b" * 64)
+"""Data that decode to something else each, if anything is still to be decoded."""
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,18 @@ class JpegStream:
         """Baseline or extended, not progressive, not lossless."""
         return self.coding in _SEQUENTIAL
 
+    @property
+    def is_dct(self) -> bool:
+        """Lossy: baseline, extended or progressive, Huffman coded."""
+        return self.coding in _DCT
+
+    def is_ended(self, stream: bytes) -> bool:
+        """Return whether the stream has its end-of-image marker.
+
+        Entropy-coded data cannot hold its bytes; other data may follow it.
+        """
+        return stream.find(END, self.scan) >= 0
+
 
 def parse_jpeg(stream: bytes) -> JpegStream:
     """Read the headers up to the first scan.
@@ -57,23 +85,63 @@ def parse_jpeg(stream: bytes) -> JpegStream:
             f"{stream[:4].hex() or 'nothing'}; the file is damaged, or its transfer "
             "syntax is not the stated one"
         )
-    frame, at = b"", 2
-    coding = 0
+    coding, frame = 0, b""
+    for marker, start, end in _segments(stream):
+        if marker in _FRAMES:
+            coding, frame = marker, stream[start:end]
+        if marker == _SCAN and len(frame) >= 6 and end <= len(stream):
+            return _described(coding, frame, end)
+    raise UnreadableError(
+        "the JPEG code stream ends before its image begins; the file is damaged: "
+        "export it anew"
+    )
+
+
+def exif_of(stream: bytes) -> bytes:
+    """Return the EXIF block of a JPEG file, a TIFF file by itself; b"" if none is."""
+    for marker, start, end in _segments(stream):
+        if marker == _APP1 and stream[start:].startswith(_EXIF):
+            return stream[start + len(_EXIF) : end]
+        if marker == _SCAN:
+            break
+    return b""
+
+
+def decoded_whole(
+    stream: bytes, jpeg: JpegStream, decode: Callable[[bytes], NDArray[Any]]
+) -> NDArray[Any]:
+    """Decode a stream, with or without its end marker, if its data are complete.
+
+    Decoders fill up what is missing without a word. So a stream without the marker is
+    decoded with several endings: where all give one image, nothing was missing.
+
+    Raises
+    ------
+    UnreadableError
+        If the data end before the image does.
+    """
+    if jpeg.is_ended(stream):
+        return decode(stream)
+    first, *others = (decode(stream + ending + END) for ending in _ENDINGS)
+    if not all(np.array_equal(first, other) for other in others):
+        raise UnreadableError(
+            f"the code stream of {len(stream)} bytes ends before the image does, and "
+            "has no end marker (ffd9): it is truncated; copy or export the file anew"
+        )
+    return first
+
+
+def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the marker segments up to the first that is none: (marker, start, end)."""
+    at = 2
     while at + 4 <= len(stream) and stream[at] == 0xFF:
         marker = stream[at + 1]
         if marker == 0xFF or marker in _WITHOUT_LENGTH:  # a fill byte, or bare
             at += 1 if marker == 0xFF else 2
             continue
         end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
-        if marker in _FRAMES:
-            coding, frame = marker, stream[at + 4 : end]
-        if marker == _SCAN and len(frame) >= 6 and end <= len(stream):
-            return _described(coding, frame, end)
+        yield marker, at + 4, end
         at = end
-    raise UnreadableError(
-        "the JPEG code stream ends before its image begins; the file is damaged: "
-        "export it anew"
-    )
 
 
 def tells_of_damage(printed: bytes) -> bool:

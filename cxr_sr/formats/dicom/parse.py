@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -26,17 +25,14 @@ from cxr_sr.formats.dicom.encoding import encoding_of, to_explicit_little_endian
 from cxr_sr.formats.dicom.limits import check_sequences, read_bounded
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet, readable
 from cxr_sr.formats.header.elements import remove_tags, text
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.inflate import RAW, inflate
+from cxr_sr.formats.kind import Kind
 
 MAX_PIXELS = 2**28
 """Largest image that is read, 268 megapixels: ten times a long-leg radiograph, and a
 bound on what a file of a few bytes can make a decoder allocate."""
-MAX_INFLATED_BYTES = 2 * MAX_PIXELS + 2**26
-"""The same bound for a deflated file: its pixels at 16 bits, and a large header."""
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
-
-_CHUNK_BYTES = 2**20
 
 _Element = DataElement | RawDataElement
 _PIXEL_DATA = 0x7FE00010
@@ -98,7 +94,7 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
         meta = read_dataset(file, False, True, stop_when=_leaves_group(2))  # noqa: FBT003
         syntax = UID(text(meta, "TransferSyntaxUID")) or _guess(file)
         if syntax == DeflatedExplicitVRLittleEndian:
-            file = _inflate(file.read())
+            file = inflate(file.read(), RAW, "the deflated data set")
         read_dataset(file, True, True, stop_when=_leaves_group(0))  # noqa: FBT003
         implicit = syntax == ImplicitVRLittleEndian
         little = syntax != ExplicitVRBigEndian
@@ -137,38 +133,6 @@ def _guess(file: BinaryIO) -> UID:
         return ImplicitVRLittleEndian
     # No group begins with 0800, so 0008 was written the other way round.
     return ExplicitVRBigEndian if head[:1] == b"\0" else ExplicitVRLittleEndian
-
-
-def _inflate(data: bytes) -> BinaryIO:
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)  # PS3.5 A.5: no zlib header
-    inflated = io.BytesIO()
-    for chunk in _inflated_chunks(inflater, data):
-        if inflated.tell() + len(chunk) > MAX_INFLATED_BYTES:
-            raise UnreadableError(
-                f"the deflated data set is larger than {MAX_INFLATED_BYTES >> 20} MiB, "
-                "more than any radiograph; the file is damaged or hostile"
-            )
-        inflated.write(chunk)
-    if not inflater.eof:
-        raise UnreadableError(
-            "the deflated data set ends early: the file is truncated; copy or export "
-            "it anew"
-        )
-    inflated.seek(0)
-    return inflated
-
-
-def _inflated_chunks(inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:
-    """Inflate chunk by chunk; at once, zlib would hold all of it twice."""
-    for start in range(0, len(data), _CHUNK_BYTES):
-        piece = data[start : start + _CHUNK_BYTES]
-        while not inflater.eof:
-            chunk = inflater.decompress(piece, _CHUNK_BYTES)
-            yield chunk
-            piece = inflater.unconsumed_tail
-            # A full chunk may have left some output behind, even without input.
-            if not piece and len(chunk) < _CHUNK_BYTES:
-                break
 
 
 def _check_complete(dataset: Dataset) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 from pydicom.dataset import Dataset
@@ -26,7 +23,7 @@ from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.header.elements import OVERLAY_GROUPS, numbers, put
 from cxr_sr.formats.header.overlays import remove_group, unpack_overlay
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.kind import Kind
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
@@ -34,13 +31,13 @@ SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 
 def read_dicom(
-    source: Path | BinaryIO, kind: Kind, options: HeaderOptions | None = None
+    file: BinaryIO, kind: Kind, options: HeaderOptions | None = None
 ) -> Radiograph:
     """Read a DICOM file: stored values as they are, header as it is.
 
     Parameters
     ----------
-    source : a file's path, or the file, open at its start
+    file : open at its start
     kind : DICOM or BARE_DICOM, from the content
     options : what headers derived from this one should say
 
@@ -52,7 +49,7 @@ def read_dicom(
     NotARadiographError
         If it is anything but one grayscale projection radiograph.
     """
-    with readable("the file"), _opened(source) as file:
+    with readable("the file"):
         parsed = parse(file, kind)
         with quiet():
             element = check_radiograph(parsed)
@@ -73,15 +70,6 @@ def read_dicom(
             window=stored_window(parsed.dataset),
             padding=padding(parsed.dataset, layout.format),
         )
-
-
-@contextmanager
-def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            yield file
-    else:
-        yield source
 
 
 def spacing(header: Dataset) -> tuple[str, tuple[float, float] | None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -55,10 +56,27 @@ SAID_OF_A_RESULT = {
 """The rules of a derived header that need no DICOM source."""
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a source without a DICOM header tells besides its pixels."""
+
+    spacing: str = "PixelSpacing"
+    """The attribute that its spacing belongs into."""
+    lossy_method: str = ""
+    """LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5; "" if nothing was lost."""
+    lossy_ratio: float = 1.0
+    description: str = ""
+    """What reading did to the pixels."""
+
+
+NOTHING_SAID = Said()
+
+
 def secondary_capture(
     radiograph: Radiograph,
     now: datetime,
     options: HeaderOptions = DEFAULT_OPTIONS,
+    said: Said = NOTHING_SAID,
 ) -> Dataset:
     """Return a Secondary Capture header for pixels that came without a header.
 
@@ -69,6 +87,7 @@ def secondary_capture(
     ----------
     now : when the file is made
     options : of these, `dates`, `series_number`, `synthetic` and `tags` apply
+    said : what else the source tells
 
     Returns
     -------
@@ -92,15 +111,26 @@ def secondary_capture(
         put(header, keyword, _values(value))
     for keyword, value in _uids(radiograph, options, tags).items():
         put(header, keyword, value)
-    if radiograph.geometry.spacing_mm is not None:
-        spacing = [format_number_as_ds(mm) for mm in radiograph.geometry.spacing_mm]
-        put(header, "PixelSpacing", spacing)
+    _say(header, radiograph, said)
     if ChosenDates.by(header, options.dates).which == "now":
         _date(header, now)
     if radiograph.derivation is not None:
         how, shape = radiograph.derivation, radiograph.shape
         _say_how(header, Change(header[:], how, shape, now, options))
     return header
+
+
+def _say(header: Dataset, radiograph: Radiograph, said: Said) -> None:
+    """Put what the source tells: its spacing, its loss, and how it was converted."""
+    if radiograph.geometry.spacing_mm is not None:
+        spacing = [format_number_as_ds(mm) for mm in radiograph.geometry.spacing_mm]
+        put(header, said.spacing, spacing)
+    if said.lossy_method:
+        put(header, "LossyImageCompression", "01")
+        put(header, "LossyImageCompressionRatio", f"{said.lossy_ratio:.5g}")
+        put(header, "LossyImageCompressionMethod", said.lossy_method)
+    if said.description:
+        put(header, "DerivationDescription", said.description)
 
 
 def _values(value: Any) -> Any:  # noqa: ANN401 - whatever an element holds

@@ -1,1 +1,1 @@
-"""PNG, TIFF, MetaImage and NRRD files, read and written by SimpleITK."""
+"""PNG, JPEG, TIFF, MetaImage, NRRD and NIfTI files, and NPY arrays."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, TypeVar
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.kind import Kind
 
 MAX_HEADER_BYTES = 2**20
 """Real headers have some hundreds, and some thousands with a copy of a DICOM header."""

@@ -1,4 +1,4 @@
-"""PNG and TIFF through SimpleITK; MetaImage, NRRD and NPY through numpy alone."""
+"""Raster files become radiographs, and radiographs raster files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +14,35 @@ from pydicom.dataset import Dataset
 
 from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.files import replacing
+from cxr_sr.formats.dicom.secondary_capture import NOTHING_SAID, Said
+from cxr_sr.formats.gray import gray_of
 from cxr_sr.formats.guard import readable
-from cxr_sr.formats.header.change import HeaderOptions
+from cxr_sr.formats.header.change import TOOL, HeaderOptions, tool_version
 from cxr_sr.formats.header.dates import ChosenDates
 from cxr_sr.formats.header.elements import put
 from cxr_sr.formats.header.tags import keyword_of
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.decode import decode
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.formats.raster.mark import is_marked, mark, words_of
 from cxr_sr.formats.raster.meta_image import write_meta_image
 from cxr_sr.formats.raster.nrrd import write_nrrd
+from cxr_sr.formats.raster.orient import upright
 from cxr_sr.formats.raster.probe import (
+    JPEG_METHOD,
     VOLUMES,
+    RasterFacts,
     check_raster,
     probe,
-    read_volume,
-    tiff_directory,
 )
-from cxr_sr.formats.raster.scan import Scan, has_text_name, scan, simple_itk
+from cxr_sr.formats.raster.scale import SCANNED
+from cxr_sr.formats.raster.tiff import first_directory
 from cxr_sr.formats.raster.volume import samples
-from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Derivation, Geometry, Radiograph
 
-SUFFIXES = (".png", ".tif", ".tiff", ".mha", ".nrrd", ".npy")
-"""What `write_raster` writes, by suffix."""
+COLOUR_MAP = 320
+"""The TIFF tag of a palette: 16-bit red, then green, then blue values."""
+CONVERTED = "converted to MONOCHROME2 from colour samples that were all gray"
 _WRITERS = {".mha": write_meta_image, ".nrrd": write_nrrd}
 
 
@@ -55,6 +61,8 @@ class RasterHeader:
     """What the user chose for a DICOM header made of this one."""
     own: bool = False
     """Whether this package made the image finer already."""
+    said: Said = NOTHING_SAID
+    """What else a DICOM header made of this one says."""
 
     @property
     def dates(self) -> ChosenDates:
@@ -76,58 +84,74 @@ class RasterHeader:
 
 
 def read_raster(
-    path: Path, kind: Kind, options: HeaderOptions | None = None
+    file: IO[bytes], kind: Kind, options: HeaderOptions | None = None
 ) -> Radiograph:
     """Read a raster file: samples as they are, in all the bits of their type.
 
-    Gray and RGB with 8 or 16 bits; a TIFF that is WhiteIsZero becomes MONOCHROME1.
-    Spacing comes from what SimpleITK reads: not from the pHYs of a PNG, which is meant
-    for printers, but from its sCAL; from a TIFF's resolution; from any MHA and NRRD.
+    Colour samples that show nothing but gray become gray; an opaque alpha channel is
+    left out; EXIF and TIFF orientations are applied. A TIFF that is WhiteIsZero becomes
+    MONOCHROME1. A spacing comes from a PNG's sCAL, not from its pHYs, which is meant
+    for printers; from a TIFF's resolution where it is that of a film scanner; and from
+    any MetaImage, NRRD and NIfTI that states one.
 
     Parameters
     ----------
+    file : open at its start
     kind : the format, from the content
     options : what a DICOM header made of this file should say
 
     Raises
     ------
     NotARadiographError
-        If it is a palette, transparent, floating point, a stack, or in tiles.
+        If it has true colour, is transparent, floating point, or a stack.
     UnreadableError
         If it is damaged or absurdly large.
     """
-    facts = probe(path, kind)
+    facts = probe(file, kind)
     check_raster(facts)
-    fmt = facts.format
-    stated = facts.rows * facts.columns * facts.channels * fmt.dtype.itemsize
-    grid, pixels = _decoded(path, kind, stated)
-    shape = (facts.rows, facts.columns) + ((3,) if facts.channels == 3 else ())
-    if pixels.dtype != fmt.dtype or pixels.size != np.prod(shape):
+    pixels = gray_of(_samples(file, kind, facts), lossy=facts.lossy)
+    pixels = upright(pixels.reshape(facts.rows, facts.columns), facts.orientation)
+    grid, fmt = facts.upright_grid, facts.format
+    if pixels.dtype != fmt.dtype:
         raise UnreadableError(
-            f"the {kind.value} header states {shape} samples of {fmt.dtype}, but the "
-            f"image has {pixels.shape} of {pixels.dtype}; save it anew"
+            f"the {kind.value} header states samples of {fmt.dtype}, but the image has "
+            f"{pixels.dtype}; save it anew"
         )
-    return Radiograph(
-        pixels=pixels.reshape(shape),
-        format=fmt,
-        geometry=grid.geometry if grid else Geometry(),
-        header=RasterHeader(
-            grid, options=options or HeaderOptions(), own=is_marked(path)
-        ),
+    header = RasterHeader(
+        grid,
+        options=options or HeaderOptions(),
+        own=is_marked(file),
+        said=_said(facts, file.seek(0, 2)),
+    )
+    geometry = grid.geometry if grid else Geometry()
+    return Radiograph(pixels, fmt, geometry, header)
+
+
+def _said(facts: RasterFacts, size: int) -> Said:
+    return Said(
+        spacing=SCANNED if facts.scanned else "PixelSpacing",
+        lossy_method=JPEG_METHOD if facts.lossy else "",
+        lossy_ratio=facts.sample_bytes / size,
+        description=CONVERTED if facts.channels > 1 else "",
     )
 
 
-def read_grid(path: Path, kind: Kind) -> Grid | None:
-    """Read only where the pixels lie; None where the file does not say.
-
-    Raises
-    ------
-    UnreadableError
-        If the header is damaged.
-    """
+def _samples(file: IO[bytes], kind: Kind, facts: RasterFacts) -> NDArray[Any]:
+    """Return (rows, columns) or (rows, columns, channels), palettes looked up."""
+    file.seek(0)
     if kind in VOLUMES:
-        return read_volume(path, kind).grid
-    return _grid(scan(path, kind)[0])
+        with readable(f"the {kind.value} image"):
+            volume = VOLUMES[kind](file)
+            channels = () if volume.channels == 1 else (volume.channels,)
+            shape = facts.rows, facts.columns, *channels
+            return samples(file, volume).reshape(shape)
+    found = decode(file.read(), kind, facts)
+    if not facts.palette:
+        return found
+    with readable("the palette"):
+        table = np.array(first_directory(file).shorts(COLOUR_MAP)).reshape(3, -1)
+        colours: NDArray[Any] = (table >> 8).astype(np.uint8).T[found]
+    return colours
 
 
 def write_raster(
@@ -141,7 +165,7 @@ def write_raster(
 
     Parameters
     ----------
-    path : its suffix, one of `SUFFIXES`, names the format
+    path : its suffix names the format
 
     Raises
     ------
@@ -162,20 +186,10 @@ def write_raster(
                 _WRITERS[suffix](file, radiograph.pixels, _grid_of(radiograph), words)
             return
         _write_image(radiograph, temporary)
-        if words:
-            mark(temporary, words)
+        if words or suffix != ".png":  # A TIFF says who stated its spacing.
+            mark(temporary, words or f"{TOOL} {tool_version()}")
         if suffix.startswith(".tif") and radiograph.format.photometric == "MONOCHROME1":
             _declare_white_is_zero(temporary)
-
-
-def _decoded(path: Path, kind: Kind, stated: int) -> tuple[Grid | None, NDArray[Any]]:
-    """Return where the pixels lie, and the samples, of which so many bytes are due."""
-    if kind not in VOLUMES:
-        found, pixels = scan(path, kind, stated)
-        return _grid(found), pixels
-    with readable(f"the {kind.value} image"), path.open("rb") as file:
-        volume = VOLUMES[kind](file)
-        return volume.grid, samples(file, volume)
 
 
 def _grid_of(radiograph: Radiograph) -> Grid | None:
@@ -187,7 +201,7 @@ def _grid_of(radiograph: Radiograph) -> Grid | None:
 def _write_image(radiograph: Radiograph, path: Path) -> None:
     itk = simple_itk()
     grid, pixels = _grid_of(radiograph), radiograph.pixels
-    if not has_text_name(path):
+    if not _has_text_name(path):
         raise OutputError(
             f"a {path.suffix} file cannot be written to a folder whose name is no "
             "valid UTF-8; choose another folder, or write DICOM"
@@ -207,15 +221,21 @@ def _write_image(radiograph: Radiograph, path: Path) -> None:
 def _declare_white_is_zero(path: Path) -> None:
     """Set PhotometricInterpretation to 0, TIFF 6.0 section 3."""
     with path.open("rb+") as file:
-        tags, _ = tiff_directory(file)
-        file.seek(tags[262][1])
+        file.seek(first_directory(file)[262].values_at)
         file.write(b"\0\0")
 
 
-def _grid(found: Scan) -> Grid | None:
-    # 1 mm, or a TIFF's 25.4 dpi, is what SimpleITK reads where nothing is said, and
-    # what it writes there.
-    spacing = found.spacing_mm
-    if np.allclose(spacing, 1.0, atol=1e-6):
-        return None
-    return Grid(spacing, found.origin_mm, found.direction)
+def _has_text_name(path: Path) -> bool:
+    """Tell whether a path can be given to SimpleITK, which aborts at any other."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def simple_itk() -> Any:  # noqa: ANN401 - it has no types
+    """Load SimpleITK when it is needed: that takes half a second."""
+    import SimpleITK
+
+    return SimpleITK

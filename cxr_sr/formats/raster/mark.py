@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import IO, Literal
 
 from cxr_sr.formats.header.own import NOTICE_BYTES
+<<<<<<< HEAD
 from cxr_sr.formats.header.words import derivation_text, notice
 from cxr_sr.formats.raster.probe import tiff_directory
+=======
+from cxr_sr.formats.raster.tiff import SOFTWARE, first_directory
+>>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 from cxr_sr.radiograph import Derivation
 
 KEY = "Description"
 """Of the words in PNG, W3C PNG 11.3.3.2."""
-SOFTWARE = 305
-"""The TIFF tag (TIFF 6.0 section 8) that SimpleITK writes and we write anew."""
 END_BYTES = 2**16
 """So much of the beginning and of the end of a file may hold the words."""
 
@@ -37,14 +39,13 @@ def mark(path: Path, words: str) -> None:
             _mark_tiff(file, words)
 
 
-def is_marked(path: Path) -> bool:
+def is_marked(file: IO[bytes]) -> bool:
     """Return whether a raster file, of whatever format, says that it is a result."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        for start in {0, max(0, size - END_BYTES)}:
-            file.seek(start)
-            if NOTICE_BYTES.search(file.read(END_BYTES)):
-                return True
+    size = file.seek(0, 2)
+    for start in {0, max(0, size - END_BYTES)}:
+        file.seek(start)
+        if NOTICE_BYTES.search(file.read(END_BYTES)):
+            return True
     return False
 
 
@@ -59,8 +60,8 @@ def _mark_png(file: IO[bytes], words: str) -> None:
 
 
 def _mark_tiff(file: IO[bytes], words: str) -> None:
-    """Append the words, and let the tag Software point to them."""
-    tags, _ = tiff_directory(file)
+    """Append the words, and point the tag Software, TIFF 6.0 section 8, to them."""
+    software = first_directory(file)[SOFTWARE]
     file.seek(0)
     head = file.read(4)
     order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
@@ -69,5 +70,5 @@ def _mark_tiff(file: IO[bytes], words: str) -> None:
     end = file.seek(0, 2)
     begin = end + end % 2  # on a word boundary, TIFF 6.0 section 2
     file.write(b"\0" * (begin - end) + text)
-    file.seek(tags[SOFTWARE][1] - width)
+    file.seek(software.entry_at - width)
     file.write(len(text).to_bytes(width, order) + begin.to_bytes(width, order))

@@ -13,10 +13,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.fields import DESCRIPTION, Fields, header_lines
 from cxr_sr.formats.raster.grid import Grid, Vector
 from cxr_sr.formats.raster.volume import Coding, Volume
-from cxr_sr.formats.sniff import Kind
 
 _DATA = "ElementDataFile"
 _ALIASES = {

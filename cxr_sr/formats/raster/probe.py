@@ -1,26 +1,54 @@
 """What a raster file says its pixels are, before a library turns them into others.
 
-SimpleITK silently expands palettes and single bits to bytes, drops 16-bit tiles to
-8-bit colour, and reads WhiteIsZero as if it were not. So the files' own headers are
-asked.
+Decoders expand palettes and single bits to bytes, and read WhiteIsZero as if it were
+not. So the files' own headers are asked.
 """
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 from cxr_sr.errors import NotARadiographError, UnreadableError
+from cxr_sr.formats.dicom.jpeg import JpegStream, exif_of, parse_jpeg
 from cxr_sr.formats.dicom.parse import MAX_PIXELS
-from cxr_sr.formats.guard import readable
+from cxr_sr.formats.guard import PARSER_ERRORS, readable
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.formats.raster.meta_image import read_meta_image
+from cxr_sr.formats.raster.nifti import read_nifti
 from cxr_sr.formats.raster.nrrd import read_nrrd
+from cxr_sr.formats.raster.orient import UPRIGHT, is_transposed
+from cxr_sr.formats.raster.scale import grid_of_png, grid_of_tiff
+from cxr_sr.formats.raster.tiff import (
+    PALETTE,
+    REDUCED,
+    Directory,
+    directories,
+    first_directory,
+)
 from cxr_sr.formats.raster.volume import Volume
-from cxr_sr.formats.sniff import Kind
 from cxr_sr.radiograph import Photometric, PixelFormat
+
+JPEG_METHOD = "ISO_10918_1"
+"""The defined term of LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5.1."""
+LOSSY = (
+    "It is JPEG, compressed with loss: blocks of 8 x 8 px and ringing at edges are "
+    "enlarged like everything else, and no result is more faithful than its source. A "
+    "DICOM result says so (LossyImageCompression 01)."
+)
+CHANNELS = (
+    "It has colour or alpha channels: it is read as gray if red, green and blue are "
+    "equal everywhere and nothing is transparent, and refused otherwise."
+)
+PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+"""Samples of a pixel by the colour type, palettes looked up: W3C PNG 11.2.2."""
+_INDEXED = 3
+MOST_CHANNELS = 4
+"""Red, green, blue and alpha."""
 
 
 @dataclass(frozen=True)
@@ -28,57 +56,82 @@ class RasterFacts:
     """One image file's own description of its samples."""
 
     rows: int
+    """As stored: the orientation may make columns of them."""
     columns: int
     bits: int
-    """Of one sample."""
+    """Of one sample, palettes looked up."""
     channels: int = 1
+    """Samples of a pixel, alpha included."""
     frames: int = 1
     signed: bool = False
     white_is_zero: bool = False
     oddity: str = ""
     """What else keeps it from being read as it is, in a few words."""
+    grid: Grid | None = None
+    """Where the upright pixels lie; None where the file does not say."""
+    scanned: bool = False
+    """The spacing is that of a film scanner."""
+    orientation: int = UPRIGHT
+    lossy: bool = False
+    palette: bool = False
+    """The decoder gives indices into a table."""
+    planar: bool = False
+    """Channels may be the slowest axis."""
+    findings: tuple[str, ...] = ()
+    """A sentence for each thing that a user should know."""
 
     @property
-    def photometric(self) -> Photometric:
-        """WhiteIsZero is what DICOM calls MONOCHROME1."""
-        if self.channels == 3:
+    def photometric(self) -> str:
+        """How the file codes its pixels; WhiteIsZero is DICOM's MONOCHROME1."""
+        if self.channels >= 3:
             return "RGB"
-        return "MONOCHROME1" if self.white_is_zero else "MONOCHROME2"
+        return self.format.photometric
 
     @property
     def format(self) -> PixelFormat:
-        """The pixel format; a raster file's samples are stored in all their bits."""
-        return PixelFormat(self.bits, self.bits, self.signed, self.photometric)
+        """The format once it is gray; samples are stored in all their bits."""
+        gray: Photometric = "MONOCHROME1" if self.white_is_zero else "MONOCHROME2"
+        return PixelFormat(self.bits, self.bits, self.signed, gray)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the upright image."""
+        if is_transposed(self.orientation):
+            return self.columns, self.rows
+        return self.rows, self.columns
+
+    @property
+    def upright_grid(self) -> Grid | None:
+        """The grid of the upright image."""
+        if self.grid is None or not is_transposed(self.orientation):
+            return self.grid
+        return Grid(
+            self.grid.spacing_mm[::-1], self.grid.origin_mm, self.grid.direction
+        )
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of all samples as the decoder gives them."""
+        channels = 1 if self.palette else self.channels
+        return self.rows * self.columns * channels * self.bits // 8
 
 
-def probe(path: Path, kind: Kind) -> RasterFacts:
-    """Read a raster file's header.
+def probe(file: IO[bytes], kind: Kind) -> RasterFacts:
+    """Read a raster file's header; `file` is at its start.
 
     Raises
     ------
     UnreadableError
         If the header is damaged.
     """
-    if kind in VOLUMES:
-        return _facts(read_volume(path, kind))
-    with readable(f"the {kind.value} header"), path.open("rb") as file:
+    with readable(f"the {kind.value} header"):
+        if kind in VOLUMES:
+            return _facts(VOLUMES[kind](file))
         return _PROBES[kind](file)
 
 
-def read_volume(path: Path, kind: Kind) -> Volume:
-    """Read a MetaImage's or NRRD's header.
-
-    Raises
-    ------
-    UnreadableError
-        If it is damaged.
-    """
-    with readable(f"the {kind.value} header"), path.open("rb") as file:
-        return VOLUMES[kind](file)
-
-
 def check_raster(facts: RasterFacts) -> None:
-    """Refuse all but one gray or RGB image of 8 or 16 bits.
+    """Refuse all but one image of 8 or 16 bits; whether it is gray, its pixels tell.
 
     Raises
     ------
@@ -90,14 +143,14 @@ def check_raster(facts: RasterFacts) -> None:
     reason = facts.oddity
     if not reason and facts.frames != 1:
         reason = f"{facts.frames} pages or slices"
-    if not reason and facts.channels not in {1, 3}:
-        reason = f"{facts.channels} channels, so one of them is transparency"
+    if not reason and not 1 <= facts.channels <= MOST_CHANNELS:
+        reason = f"{facts.channels} channels"
     if not reason and facts.bits not in {8, 16}:
         reason = f"{facts.bits}-bit samples"
     if reason:
         raise NotARadiographError(
-            f"the image has {reason}; expected one gray or RGB image with 8 or 16 bits "
-            "a sample, of whole numbers: save it in that form"
+            f"the image has {reason}; expected one gray image with 8 or 16 bits a "
+            "sample, of whole numbers: save it in that form"
         )
     if not 0 < facts.rows * facts.columns <= MAX_PIXELS:
         raise UnreadableError(
@@ -107,96 +160,125 @@ def check_raster(facts: RasterFacts) -> None:
 
 
 def _probe_png(file: IO[bytes]) -> RasterFacts:
-    """Read IHDR, and whether tRNS adds a channel; W3C PNG 11.2.2, 11.3.1."""
+    """Read the chunks before the image data; W3C PNG 11.2.2, 11.3."""
     head = file.read(33)
     columns, rows = (int.from_bytes(head[i : i + 4], "big") for i in (16, 20))
     bits, colour = head[24], head[25]
-    oddity = {3: "a palette", 4: "an alpha channel", 6: "an alpha channel"}.get(colour)
-    if oddity is None and _has_transparency(file):
-        oddity = "a transparent colour"
+    chunks = dict(_png_chunks(file))
+    said = []
+    if b"sBIT" in chunks:
+        said.append(
+            f"sBIT says that {max(chunks[b'sBIT'], default=0)} bits of a sample are "
+            "significant; the stored values stay as they are."
+        )
     return RasterFacts(
-        rows, columns, bits, 3 if colour == 2 else 1, oddity=oddity or ""
+        rows,
+        columns,
+        8 if colour == _INDEXED else bits,
+        PNG_CHANNELS.get(colour, 0) + (b"tRNS" in chunks),
+        grid=grid_of_png(chunks.get(b"sCAL", b"")),
+        findings=(*said, *_channel_findings(PNG_CHANNELS.get(colour, 0))),
     )
 
 
-def _has_transparency(file: IO[bytes]) -> bool:
+def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
     while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
-        if head[4:] == b"tRNS":
-            return True
-        file.seek(int.from_bytes(head[:4], "big") + 4, 1)
-    return False
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] in {b"tRNS", b"sBIT", b"sCAL"}:
+            yield head[4:], file.read(min(length, 2**16))
+            file.seek(length - min(length, 2**16) + 4, 1)
+        else:
+            file.seek(length + 4, 1)
+
+
+def _channel_findings(channels: int) -> tuple[str, ...]:
+    return (CHANNELS,) if channels > 1 else ()
 
 
 def _probe_tiff(file: IO[bytes]) -> RasterFacts:
-    """Read the first directory; TIFF 6.0 sections 2 and 8."""
-    tags, another = tiff_directory(file)
-    value = {tag: entry[0] for tag, entry in tags.items()}
-    photometric = value.get(262, 1)
-    sample_format = value.get(339, 1)
+    """Read the directories; TIFF 6.0 sections 2 and 8."""
+    page = first_directory(file)
+    pages = list(directories(file))
+    frames = 1 + sum(not _is_thumbnail(other, page) for other in pages[1:])
+    palette = page.number(262, 1) == PALETTE
+    channels = 3 if palette else page.channels
+    grid, scanned = grid_of_tiff(page)
+    found = _channel_findings(channels)
+    if len(pages) > frames:
+        found += (f"Of {len(pages)} pages the first is read; others are thumbnails.",)
+    if page.orientation != UPRIGHT:
+        found += (_turned(page.orientation),)
+    if page.is_lossy:
+        found += (LOSSY,)
     return RasterFacts(
-        rows=value[257],
-        columns=value[256],
-        bits=value.get(258, 1),
-        channels=value.get(277, 1),
-        frames=2 if another else 1,
-        signed=sample_format == 2,
-        white_is_zero=photometric == 0,
-        oddity=_tiff_oddity(value, photometric, sample_format),
+        *page.size,
+        bits=page.number(258, 1),
+        channels=channels,
+        frames=frames,
+        signed=page.number(339, 1) == 2,
+        white_is_zero=page.number(262, 1) == 0,
+        oddity=page.oddity,
+        grid=grid,
+        scanned=scanned,
+        orientation=page.orientation,
+        lossy=page.is_lossy,
+        palette=palette,
+        planar=page.number(284, 1) == 2,
+        findings=found,
     )
 
 
-def _tiff_oddity(value: dict[int, int], photometric: int, sample_format: int) -> str:
-    oddities = {
-        "a palette": photometric == 3,
-        "a colour space other than gray or RGB": photometric not in {0, 1, 2, 3},
-        "floating point samples": sample_format not in {1, 2},
-        "tiles instead of strips": 322 in value,
-        "its channels in separate planes": value.get(284, 1) != 1,
-        "a rotated or mirrored orientation": value.get(274, 1) != 1,
-    }
-    return next((name for name, found in oddities.items() if found), "")
+def _is_thumbnail(other: Directory, page: Directory) -> bool:
+    """Return whether a later page is a smaller version of the first."""
+    smaller = math.prod(other.size) < math.prod(page.size)
+    return smaller and not page.number(254, 0) & REDUCED
 
 
-def tiff_directory(file: IO[bytes]) -> tuple[dict[int, tuple[int, int]], bool]:
-    """Read the first directory of a TIFF or BigTIFF file.
-
-    Returns
-    -------
-    tags : tag -> (its first value if a whole number, where that is in the file)
-    another : whether a second directory follows
-    """
-    head = file.read(16)
-    order = "little" if head[:2] == b"II" else "big"
-
-    def number(data: bytes) -> int:
-        return int.from_bytes(data, order)  # type: ignore[arg-type]
-
-    big = number(head[2:4]) == 43
-    count_bytes, offset_bytes = (8, 8) if big else (2, 4)
-    file.seek(number(head[8:16] if big else head[4:8]))
-    tags: dict[int, tuple[int, int]] = {}
-    for _ in range(number(file.read(count_bytes))):
-        start = file.tell() + 4 + offset_bytes
-        entry = file.read(4 + 2 * offset_bytes)
-        if len(entry) < 4 + 2 * offset_bytes:
-            raise EOFError
-        tag, kind = number(entry[:2]), number(entry[2:4])
-        width = {1: 1, 3: 2, 4: 4, 16: 8}.get(kind, 0)
-        count = number(entry[4 : 4 + offset_bytes])
-        if width * count > offset_bytes:  # the values are elsewhere
-            start = number(entry[4 + offset_bytes :])
-        tags[tag] = _value_at(file, start, width, number), start
-    return tags, number(file.read(offset_bytes)) != 0
+def _turned(orientation: int) -> str:
+    return (
+        f"Its orientation is {orientation}: rows and columns are turned or mirrored, "
+        "so that the result is upright."
+    )
 
 
-def _value_at(
-    file: IO[bytes], start: int, width: int, number: Callable[[bytes], int]
-) -> int:
-    here = file.tell()
-    file.seek(start)
-    value = number(file.read(width))
-    file.seek(here)
-    return value
+def _probe_jpeg(file: IO[bytes]) -> RasterFacts:
+    """Read the frame header, and the orientation by EXIF 2.3 4.5.4."""
+    stream = file.read()
+    jpeg = parse_jpeg(stream)
+    orientation = _exif_orientation(stream)
+    found = (LOSSY, *_channel_findings(jpeg.components))
+    if orientation != UPRIGHT:
+        found += (_turned(orientation),)
+    if not jpeg.is_ended(stream):
+        found += ("Its end-of-image marker is missing; the image is complete or not.",)
+    return RasterFacts(
+        jpeg.rows,
+        jpeg.columns,
+        jpeg.precision,
+        jpeg.components,
+        oddity=_jpeg_oddity(jpeg),
+        orientation=orientation,
+        lossy=True,
+        findings=found,
+    )
+
+
+def _jpeg_oddity(jpeg: JpegStream) -> str:
+    if jpeg.components == MOST_CHANNELS:
+        return "the four inks of CMYK"
+    if jpeg.precision != 8:
+        return f"{jpeg.precision}-bit JPEG samples"
+    if jpeg.components not in {1, 3}:
+        return f"{jpeg.components} JPEG components"
+    return "" if jpeg.is_dct else "a lossless or arithmetic JPEG coding"
+
+
+def _exif_orientation(stream: bytes) -> int:
+    """Return the orientation; upright where EXIF is absent or damaged."""
+    try:
+        return first_directory(io.BytesIO(exif_of(stream))).orientation
+    except (*PARSER_ERRORS, OSError):
+        return UPRIGHT
 
 
 def _facts(volume: Volume) -> RasterFacts:
@@ -214,11 +296,19 @@ def _facts(volume: Volume) -> RasterFacts:
         math.prod(more),
         signed=volume.dtype[1] == "i",
         oddity=oddity,
+        grid=volume.grid,
+        findings=_channel_findings(volume.channels),
     )
 
 
-VOLUMES = {Kind.META_IMAGE: read_meta_image, Kind.NRRD: read_nrrd}
+VOLUMES = {
+    Kind.META_IMAGE: read_meta_image,
+    Kind.NRRD: read_nrrd,
+    Kind.NIFTI: read_nifti,
+}
+"""Readers of headers behind which samples lie as `volume` decodes them."""
 _PROBES: dict[Kind, Callable[[Any], RasterFacts]] = {
     Kind.PNG: _probe_png,
+    Kind.JPEG: _probe_jpeg,
     Kind.TIFF: _probe_tiff,
 }

@@ -16,9 +16,8 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
-from cxr_sr.formats import read
+from cxr_sr.formats import inflate, read
 from cxr_sr.formats.dicom import limits as header_bound
-from cxr_sr.formats.dicom import parse as dicom_parse
 from cxr_sr.formats.dicom import pixels as dicom_pixels
 from tests.dicom_files import (
     ENCODED_HERE,
@@ -32,7 +31,7 @@ from tests.formats.dicom.mutations import data_set_of
 def test_a_deflate_bomb_is_not_inflated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(dicom_parse, "MAX_INFLATED_BYTES", 2**20)
+    monkeypatch.setattr(inflate, "MAX_INFLATED_BYTES", 2**20)
     path = dicom_file(tmp_path / "a.dcm", syntax=DeflatedExplicitVRLittleEndian)
     data = path.read_bytes()
     meta = data_set_of(data)
@@ -48,7 +47,7 @@ def test_a_deflated_file_is_whole_wherever_a_chunk_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ):
     path = dicom_file(tmp_path / "a.dcm", RAMP, syntax=DeflatedExplicitVRLittleEndian)
-    monkeypatch.setattr(dicom_parse, "_CHUNK_BYTES", chunk)
+    monkeypatch.setattr(inflate, "_CHUNK_BYTES", chunk)
     np.testing.assert_array_equal(read(path).pixels, RAMP)
 
 

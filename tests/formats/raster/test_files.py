@@ -47,18 +47,12 @@ def of_raster(pixels: NDArray[Any], fmt: PixelFormat = GRAY16) -> Radiograph:
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("shape", [(7, 11), (7, 11, 3)], ids=["gray", "RGB"])
-def test_a_png_of_another_writer_is_read_sample_by_sample(
-    tmp_path: Path, bits: int, shape: tuple[int, ...]
-):
-    if bits == 16 and len(shape) == 3:
-        pytest.skip("imageio writes no 16-bit colour")
-    pixels = noise(shape, pixel_format(bits))
+def test_a_png_of_another_writer_is_read_sample_by_sample(tmp_path: Path, bits: int):
+    pixels = noise((7, 11), pixel_format(bits))
     iio.imwrite(tmp_path / "a.png", pixels)
     found = read(tmp_path / "a.png")
     np.testing.assert_array_equal(found.pixels, pixels)
-    photometric = "RGB" if len(shape) == 3 else "MONOCHROME2"
-    assert found.format == pixel_format(bits, photometric=photometric)
+    assert found.format == pixel_format(bits)
     assert found.geometry == Geometry()
 
 
@@ -85,14 +79,6 @@ def test_a_tiff_of_another_writer_is_read_sample_by_sample(
     white = said.get("photometric") == "miniswhite"
     assert found.format.photometric == ("MONOCHROME1" if white else "MONOCHROME2")
     assert found.pixels.dtype == dtype
-
-
-@pytest.mark.parametrize("bits", [8, 16])
-def test_a_colour_tiff_of_another_writer_is_read(tmp_path: Path, bits: int):
-    tifffile.imwrite(tmp_path / "a.tiff", rgb(bits), photometric="rgb")
-    found = read(tmp_path / "a.tiff")
-    np.testing.assert_array_equal(found.pixels, rgb(bits))
-    assert found.format.photometric == "RGB"
 
 
 @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
@@ -152,14 +138,14 @@ def _png(bits: int, colour: int, *extra: bytes) -> bytes:
 
 
 PNGS = {
-    "palette": (lambda p: pil.fromarray(rgb()).convert("P").save(p), "a palette"),
-    "alpha": (lambda p: pil.fromarray(rgb()).convert("RGBA").save(p), "alpha channel"),
-    "gray with alpha": (lambda p: pil.new("LA", (5, 5)).save(p), "alpha channel"),
+    "palette": (lambda p: pil.fromarray(rgb()).convert("P").save(p), "true colour"),
+    "alpha": (lambda p: pil.new("RGBA", (5, 5)).save(p), "transparent in 25 of 25"),
+    "gray with alpha": (lambda p: pil.new("LA", (5, 5)).save(p), "transparent"),
     "one bit": (lambda p: pil.new("1", (5, 5)).save(p), "1-bit samples"),
     "four bits": (lambda p: p.write_bytes(_png(4, 0)), "4-bit samples"),
     "transparent gray": (
-        lambda p: p.write_bytes(_png(8, 0, _chunk(b"tRNS", b"\0\5"))),
-        "a transparent colour",
+        lambda p: p.write_bytes(_png(8, 0, _chunk(b"tRNS", b"\0\0"))),
+        "transparent in 8 of 8",
     ),
 }
 
@@ -178,38 +164,24 @@ def _tiff(pixels: NDArray[Any], **said: Any) -> Any:
 
 
 ODD_TIFFS = {
-    "tiles": (
-        _tiff(noise((32, 32), GRAY16), photometric="minisblack", tile=(16, 16)),
-        "tiles instead of strips",
-    ),
-    "planes": (
-        _tiff(np.moveaxis(rgb(16), 2, 0), photometric="rgb", planarconfig="separate"),
-        "channels in separate planes",
-    ),
     "floats": (
         _tiff(noise((5, 5)).astype("f4"), photometric="minisblack"),
         "floating point samples",
     ),
-    "pages": (_tiff(noise((3, 5, 5)), photometric="minisblack"), "2 pages or slices"),
+    "pages": (_tiff(noise((3, 5, 5)), photometric="minisblack"), "3 pages or slices"),
     "32 bits": (
         _tiff(noise((5, 5)).astype("u4"), photometric="minisblack"),
         "32-bit samples",
     ),
     "alpha": (
         _tiff(noise((5, 5, 4), GRAY8), photometric="rgb", extrasamples=["unassalpha"]),
-        "4 channels, so one of them is transparency",
+        "transparent in",
     ),
     "palette": (
         lambda p: pil.fromarray(rgb()).convert("P").save(p),
-        "a palette",
+        "true colour",
     ),
     "one bit": (lambda p: pil.new("1", (5, 5)).save(p), "1-bit samples"),
-    "mirrored": (
-        _tiff(
-            noise((5, 5)), photometric="minisblack", extratags=[(274, 3, 1, 2, True)]
-        ),
-        "a rotated or mirrored orientation",
-    ),
     "ink": (
         _tiff(noise((5, 5, 4), GRAY8), photometric="separated"),
         "a colour space other than gray or RGB",
@@ -230,7 +202,7 @@ def test_a_tiff_that_would_be_read_with_loss_is_refused(
 ODD_VOLUMES = {
     "slices": (noise((3, 7, 11)), False, "3 pages or slices"),
     "floats": (noise((7, 11)).astype("f4"), False, "samples of the kind 32-bit float"),
-    "vectors": (noise((7, 11, 2)), True, "2 channels"),
+    "vectors": (noise((7, 11, 5)), True, "5 channels"),
     "long integers": (noise((7, 11)).astype("i4"), False, "32-bit samples"),
 }
 
@@ -493,13 +465,13 @@ def test_an_existing_file_is_only_replaced_if_that_was_asked_for(tmp_path: Path)
 class TestNamesThatAreNoText:
     """SimpleITK ends the process at them."""
 
-    def test_a_file_is_refused_with_what_to_do(self, tmp_path: Path):
+    def test_a_file_is_read(self, tmp_path: Path):
         named = Path(os.fsdecode(os.fsencode(tmp_path / "bad") + b"\xff.png"))
-        write_png(tmp_path / "good.png").rename(named)
-        with pytest.raises(UnreadableError, match=r"no valid UTF-8.* rename it"):
-            read(named)
+        right = read(write_png(tmp_path / "good.png")).pixels
+        (tmp_path / "good.png").rename(named)
+        np.testing.assert_array_equal(read(named).pixels, right)
 
-    def test_so_is_a_folder_to_write_to(self, tmp_path: Path):
+    def test_a_folder_to_write_to_is_refused(self, tmp_path: Path):
         folder = Path(os.fsdecode(os.fsencode(tmp_path / "bad") + b"\xff"))
         folder.mkdir()
         image = read(write_png(tmp_path / "good.png"))

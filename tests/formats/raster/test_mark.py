@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ FORMATS = {
     "8 bits": (pixel_format(8), (21, 19)),
     "16 bits": (pixel_format(16), (21, 19)),
     "inverted": (pixel_format(16, photometric="MONOCHROME1"), (21, 19)),
-    "colour": (pixel_format(8, photometric="RGB"), (21, 19, 3)),
 }
 
 
@@ -69,7 +69,7 @@ def test_a_large_file_is_known_from_its_ends(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     written(path, pixel_format(16), (400, 500))
     assert path.stat().st_size > 2 * 2**16
-    assert is_marked(path)
+    assert is_marked(io.BytesIO(path.read_bytes()))
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -96,4 +96,4 @@ def test_words_that_only_look_alike_are_none(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     write(radiograph(noise((9, 9), GRAY), GRAY), path)
     path.write_bytes(path.read_bytes() + b"RESEARCH ONLY (other): cxr-sr")
-    assert not is_marked(path)
+    assert not is_marked(io.BytesIO(path.read_bytes()))

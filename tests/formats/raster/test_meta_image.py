@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import SimpleITK as sitk  # noqa: N813
 
 from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
 from cxr_sr.formats import inspect, read, write
+from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster import fields
-from cxr_sr.formats.raster.files import RasterHeader, read_grid
+from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.raster.grid import Grid
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.raster.probe import probe
 from cxr_sr.radiograph import Geometry
 from tests.builders import FakeHeader, noise, radiograph
 from tests.formats.raster.builders import PIXELS, meta_image, written
@@ -76,7 +78,7 @@ def test_samples_and_place_are_those_that_itk_reads(
     assert found.spacing_mm == pytest.approx(right.GetSpacing())
     assert found.origin_mm == pytest.approx(right.GetOrigin())
     assert found.direction == pytest.approx(right.GetDirection())
-    assert read_grid(path, Kind.META_IMAGE) == found
+    assert probe(io.BytesIO(path.read_bytes()), Kind.META_IMAGE).grid == found
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("um", 1e-3), ("mm", 1), ("cm", 10)])

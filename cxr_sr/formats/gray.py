@@ -1,0 +1,93 @@
+"""Colour samples that show nothing but gray become gray; true colour is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.errors import NotARadiographError
+
+LOSSY_TOLERANCE = 4
+"""Codes by which lossy compression may part red, green and blue of a gray pixel."""
+_LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601, which JPEG files and YBR_FULL use."""
+Samples = NDArray[np.integer[Any]]
+
+
+def gray_of(samples: Samples, *, lossy: bool = False) -> Samples:
+    """Return the one gray value of each pixel.
+
+    Parameters
+    ----------
+    samples : (H, W), or (H, W, C): gray; gray and alpha; red, green and blue; or these
+        and alpha
+    lossy : the samples were decoded from a lossy code, so that the three may differ by
+        `LOSSY_TOLERANCE`; then the luma is returned
+
+    Returns
+    -------
+    (H, W), of the same type
+
+    Raises
+    ------
+    NotARadiographError
+        If a pixel is transparent, or has a colour.
+    """
+    if samples.ndim == 2:
+        return samples
+    channels = samples.shape[2]
+    if channels in {2, 4}:
+        _check_opaque(samples[..., -1])
+    if channels <= 2:
+        return np.ascontiguousarray(samples[..., 0])
+    return _without_colour(samples[..., :3], LOSSY_TOLERANCE if lossy else 0)
+
+
+def gray_of_ybr(samples: Samples, *, lossy: bool = False) -> Samples:
+    """Return the luma of 8-bit YBR_FULL samples (H, W, 3) whose chroma is neutral.
+
+    Raises
+    ------
+    NotARadiographError
+        If a pixel has a colour.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.3.1.2
+    """
+    chroma = np.abs(samples[..., 1:].astype(np.int32) - 128).max(-1)
+    _refuse_colour(chroma > (LOSSY_TOLERANCE if lossy else 0))
+    return np.ascontiguousarray(samples[..., 0])
+
+
+def _without_colour(samples: Samples, tolerance: int) -> Samples:
+    red = samples[..., 0]
+    if all((samples[..., c] == red).all() for c in (1, 2)):
+        return np.ascontiguousarray(red)
+    spread = samples.max(-1).astype(np.int32) - samples.min(-1)
+    _refuse_colour(spread > tolerance)
+    luma = sum(w * samples[..., c] for c, w in enumerate(_LUMA))
+    gray: Samples = np.rint(luma).astype(samples.dtype)
+    return gray
+
+
+def _refuse_colour(coloured: NDArray[np.bool_]) -> None:
+    count = int(coloured.sum())
+    if count:
+        raise NotARadiographError(
+            f"the image has true colour: red, green and blue differ in {count} of "
+            f"{coloured.size} pixels; expected gray: leave it out, or save one gray "
+            "channel of it"
+        )
+
+
+def _check_opaque(alpha: Samples) -> None:
+    transparent = int((alpha != np.iinfo(alpha.dtype).max).sum())
+    if transparent:
+        raise NotARadiographError(
+            f"the image is transparent in {transparent} of {alpha.size} pixels, whose "
+            "value depends on the background; expected an opaque one: save it without "
+            "alpha channel"
+        )

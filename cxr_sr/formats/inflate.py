@@ -1,0 +1,90 @@
+"""Inflating what is deflated (zlib, gzip), never beyond a bound."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from cxr_sr.errors import UnreadableError
+
+GZIP = zlib.MAX_WBITS | 16
+"""A gzip header and trailer, RFC 1952."""
+RAW = -zlib.MAX_WBITS
+"""Neither header nor trailer, as in a deflated DICOM file (PS3.5 A.5)."""
+GZIP_MAGIC = b"\x1f\x8b\x08"
+MAX_INFLATED_BYTES = 2**29 + 2**26
+"""Pixels of the largest image that is read at 16 bits, and a large header."""
+
+_CHUNK_BYTES = 2**20
+
+
+def inflate(data: bytes, wbits: int, what: str) -> BinaryIO:
+    """Return the inflated bytes as a stream at its start.
+
+    Parameters
+    ----------
+    wbits : GZIP or RAW; gzip may have several members
+    what : the subject of messages, such as "the gzip file"
+
+    Raises
+    ------
+    UnreadableError
+        If the data are damaged, end early, or inflate to more than
+        `MAX_INFLATED_BYTES`.
+    """
+    inflated, file = io.BytesIO(), io.BytesIO(data)
+    while True:
+        after = _inflate_one(file, inflated, wbits, what)
+        file.seek(after)
+        if wbits != GZIP or file.read(len(GZIP_MAGIC)) != GZIP_MAGIC:
+            break
+        file.seek(after)
+    inflated.seek(0)
+    return inflated
+
+
+def inflated_head(data: bytes, count: int) -> bytes:
+    """Return the first `count` bytes of what the beginning of a gzip file holds.
+
+    Fewer if the data are damaged.
+    """
+    try:
+        return zlib.decompressobj(GZIP).decompress(data, count)
+    except zlib.error:
+        return b""
+
+
+def _inflate_one(file: BinaryIO, inflated: BinaryIO, wbits: int, what: str) -> int:
+    """Inflate one stream; return where in the file the next may begin."""
+    inflater = zlib.decompressobj(wbits)
+    for chunk in _chunks(inflater, file, what):
+        if inflated.tell() + len(chunk) > MAX_INFLATED_BYTES:
+            raise UnreadableError(
+                f"{what} is larger than {MAX_INFLATED_BYTES >> 20} MiB, more than any "
+                "radiograph; the file is damaged or hostile"
+            )
+        inflated.write(chunk)
+    if not inflater.eof:
+        raise UnreadableError(
+            f"{what} ends early: the file is truncated; copy or export it anew"
+        )
+    return file.tell() - len(inflater.unused_data)
+
+
+def _chunks(inflater: zlib._Decompress, file: BinaryIO, what: str) -> Iterator[bytes]:
+    """Inflate chunk by chunk; at once, zlib would hold all of it twice."""
+    while not inflater.eof and (piece := file.read(_CHUNK_BYTES)):
+        while not inflater.eof:
+            try:
+                chunk = inflater.decompress(piece, _CHUNK_BYTES)
+            except zlib.error as error:
+                raise UnreadableError(
+                    f"{what} is damaged; copy or export the file anew"
+                ) from error
+            yield chunk
+            piece = inflater.unconsumed_tail
+            # A full chunk may have left some output behind, even without input.
+            if not piece and len(chunk) < _CHUNK_BYTES:
+                break

@@ -1,0 +1,93 @@
+"""PNG, JPEG and TIFF code streams become samples, in the process that may die of them.
+
+::
+
+    decode(data, Kind.TIFF, facts)    # asks that process
+    decode_here(data, Kind.TIFF)      # is what it does
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.dicom.jpeg import decoded_whole, parse_jpeg
+from cxr_sr.formats.dicom.pixels import ALWAYS_DECODED_BYTES, MAX_EXPANSION
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.probe import RasterFacts
+from cxr_sr.formats.sandbox import own_sandbox
+
+
+def decode(data: bytes, kind: Kind, facts: RasterFacts) -> NDArray[Any]:
+    """Return the samples of the first page, (rows, columns) or (rows, columns, C).
+
+    Parameters
+    ----------
+    data : the whole file
+    facts : what its header says; the samples must be as many
+
+    Raises
+    ------
+    UnreadableError
+        If the file is damaged or truncated, its decoder dies of it, takes too long or
+        too much memory, or there are other samples than stated.
+    """
+    expected = facts.sample_bytes
+    if expected > len(data) * MAX_EXPANSION + ALWAYS_DECODED_BYTES:
+        raise UnreadableError(
+            f"{facts.rows} x {facts.columns} pixels are expected from {len(data)} "
+            "bytes, which cannot hold them; the file is damaged or hostile"
+        )
+    request = {"raster": kind.value, "bytes": len(data), "samples": expected}
+
+    def shaped(answer: dict[str, Any], samples: bytes) -> NDArray[Any]:
+        array = np.frombuffer(samples, answer["dtype"]).reshape(answer["shape"])
+        return np.moveaxis(array, 0, -1) if _is_planar(array, facts) else array
+
+    samples: NDArray[Any] = own_sandbox().ask(
+        request, data, f"the {kind.value} image", lambda _: expected, shaped
+    )
+    channels = 1 if facts.palette else facts.channels
+    shape = (facts.rows, facts.columns) + ((channels,) if channels > 1 else ())
+    if samples.dtype != facts.format.dtype or samples.size != np.prod(shape):
+        raise UnreadableError(
+            f"the {kind.value} header states {shape} samples of {facts.format.dtype}, "
+            f"but the image has {samples.shape} of {samples.dtype}; save it anew"
+        )
+    return samples.reshape(shape)
+
+
+def _is_planar(array: NDArray[Any], facts: RasterFacts) -> bool:
+    return facts.planar and array.shape == (facts.channels, facts.rows, facts.columns)
+
+
+def decode_here(data: bytes, kind: Kind) -> NDArray[Any]:
+    """Decode in this process.
+
+    Raises
+    ------
+    Exception
+        Of whatever kind the decoder raises.
+    """
+    codecs = image_codecs()
+    samples: NDArray[Any]
+    match kind:
+        case Kind.PNG:
+            samples = codecs.png_decode(data)
+        case Kind.TIFF:
+            samples = codecs.tiff_decode(data, index=0)
+        case _:
+            samples = decoded_whole(data, parse_jpeg(data), codecs.jpeg8_decode)
+    return samples
+
+
+def image_codecs() -> Any:  # noqa: ANN401 - it has no types
+    """Load the decoders, each a library of its own that its name loads."""
+    import imagecodecs
+
+    for name in ("png_decode", "tiff_decode", "jpeg8_decode"):
+        getattr(imagecodecs, name)
+    return imagecodecs

@@ -11,14 +11,14 @@ from pathlib import Path
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_file_meta_info
 
-from cxr_sr.errors import InputError
+from cxr_sr.formats import uids_of
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.dicom.read import spacing
 from cxr_sr.formats.dicom.subject import Subject
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.elements import numbers, text
-from cxr_sr.formats.sniff import Kind, recognise
+from cxr_sr.formats.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,7 @@ def facts_of(path: Path) -> Facts:
 
 def series_of(path: Path) -> str:
     """Return the SeriesInstanceUID of a file; "" if it has none that can be read."""
-    try:
-        kind = recognise(path)
-        if not kind.is_dicom:
-            return ""
-        header = parse_header(path, kind).dataset
-    except InputError:  # the work will say what is wrong
-        return ""
-    with quiet():
-        return text(header, "SeriesInstanceUID")
+    return uids_of(path).series or ""
 
 
 def _whole(header: Dataset | FileMetaDataset, keyword: str) -> int:

@@ -21,7 +21,7 @@ from cxr_sr.formats.dicom.write import IMPLEMENTATION_CLASS_UID
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.change import tool_version
 from cxr_sr.formats.header.own import is_own
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.kind import Kind
 from cxr_sr.pacs.network.peers import Callers
 from cxr_sr.pacs.network.services import (
     CANNOT_UNDERSTAND,

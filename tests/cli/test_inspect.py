@@ -65,11 +65,11 @@ def test_no_patient_is_named(export, option):
 
 def test_what_is_no_image_is_told_if_it_was_asked_for_and_left_out_if_not(export):
     (export / "notes.txt").write_text("nothing to see")
-    assert inspect(export).stderr == ""
+    assert "1      text (.txt)" in inspect(export).stderr
     assert inspect(export).exit_code == 0
     asked = inspect(export / "notes.txt")
     assert asked.exit_code == 5
-    assert "notes.txt: neither DICOM" in asked.stderr
+    assert "notes.txt: text (.txt); there is no image in it" in asked.stderr
 
 
 def test_some_that_cannot_be_described_are_an_exit_code_of_their_own(export):

@@ -673,7 +673,7 @@ class TestCommand:
         (tmp_path / "notes.txt").write_text("not an image")
         result = run(tmp_path, "--model", "bicubic", "--scale", 2, "--json", *CLEAN)
         assert result.exit_code == 0
-        assert "notes.txt: left out: the content is neither DICOM" in result.stderr
+        assert "1 files left out: text (.txt)" in result.stderr
 
     def test_a_result_is_no_evidence_unless_wanted(self, tmp_path):
         original = radiograph(noise((60, 50), pixel_format(8)), pixel_format(8))

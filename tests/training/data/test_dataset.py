@@ -89,7 +89,7 @@ class TestIndex:
 
     def test_a_tenth_of_a_plain_folder_is_kept_for_validation(self, tmp_path: Path):
         for number in range(20):
-            (tmp_path / f"{number}.png").touch()
+            write_png(tmp_path / f"{number}.png")
         (tmp_path / "notes.txt").touch()
         entries = read_entries(tmp_path)
         assert len(entries) == 20
@@ -99,7 +99,7 @@ class TestIndex:
     def test_a_small_folder_keeps_one_for_validation(self, tmp_path: Path):
         for name in ("IM0", "sub/IM1"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).touch()
+            write_png(tmp_path / "a.png").rename(tmp_path / name)
         assert sorted(e.split for e in read_entries(tmp_path)) == ["train", "val"]
 
     def test_an_index_without_the_columns_says_which_are_missing(self, tmp_path: Path):
@@ -144,7 +144,7 @@ class TestLoading:
         assert load(read_entries(path), 48, 9) == []
         assert "70 x 30 px, smaller than the crop of 48" in caplog.text
 
-    def test_gray_and_rgb_do_not_mix(
+    def test_true_colour_is_left_out(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ):
         write_png(tmp_path / "gray.png")
@@ -152,7 +152,7 @@ class TestLoading:
         path = write_index(tmp_path, ["gray.png,train,p1", "rgb.png,train,p2"])
         images = load(read_entries(path), 24, 9)
         assert [i.channels for i in images] == [1]
-        assert "rgb.png is left out: gray and RGB do not mix" in caplog.text
+        assert "rgb.png is left out: the image has true colour" in caplog.text
 
     def test_a_result_is_left_out_unless_wanted(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture

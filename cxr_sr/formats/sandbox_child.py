@@ -29,14 +29,9 @@ from cxr_sr.formats.dicom.codecs import DECODERS, Decoded, load_codecs
 from cxr_sr.formats.dicom.jpeg import tells_of_damage
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.guard import readable
-<<<<<<< HEAD
-from cxr_sr.formats.raster.scan import scan_here, simple_itk
-from cxr_sr.formats.rights import Limits, give_up
-from cxr_sr.formats.sniff import Kind
-=======
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.decode import decode_here, image_codecs
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
+from cxr_sr.formats.rights import Limits, give_up
 from cxr_sr.radiograph import PixelFormat
 
 BASE_BYTES = 2**28
@@ -63,7 +58,6 @@ def serve() -> None:
     requests = sys.stdin.buffer
     while line := requests.readline():
         request = json.loads(line)
-<<<<<<< HEAD
         payload = requests.read(request.get("bytes", 0))
         _load(request)
         if sys.platform == "linux":
@@ -77,7 +71,7 @@ def serve() -> None:
 def _load(request: dict[str, Any]) -> None:
     """Load what decodes; afterwards nothing can be loaded any more."""
     if "raster" in request:
-        simple_itk()
+        image_codecs()
     else:
         load_codecs()
 
@@ -119,20 +113,6 @@ def _die_of(exit_code: int) -> None:
         signal.signal(-exit_code, signal.SIG_DFL)
         os.kill(os.getpid(), -exit_code)
     os._exit(exit_code)
-=======
-        if "raster" in request:
-            data = sys.stdin.buffer.read(request["bytes"])
-            image_codecs()  # what loading them takes is not the image's
-            _bound(raster_limit(request), request["seconds"])
-            _answer_raster(answers, request, data)
-        else:
-            layout = layout_from(request["layout"])
-            limit = memory_limit(layout, request["bytes"])
-            _bound(limit, request["seconds"])
-            stream = sys.stdin.buffer.read(request["bytes"])
-            _answer(answers, stream, UID(request["syntax"]), layout)
-        _bound(None, 0)
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 
 
 def memory_limit(layout: PixelLayout, stream_bytes: int) -> int:
@@ -156,8 +136,8 @@ def _decode(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None:
     printed = _Printed()
     if "raster" in request:
         limit = raster_limit(request)
-        _restrict(limit, request["seconds"], request["path"])
-        facts, data = _raster(request)
+        _restrict(limit, request["seconds"])
+        facts, data = _raster(request, payload)
     else:
         layout = layout_from(request["layout"])
         limit = memory_limit(layout, len(payload))
@@ -170,9 +150,9 @@ def _decode(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None:
     answers.flush()
 
 
-def _restrict(limit: int, seconds: int, path: str = "") -> None:
+def _restrict(limit: int, seconds: int) -> None:
     if sys.platform == "linux":  # elsewhere this process has more images to decode
-        give_up(Limits(_address_space() + limit, seconds, path))
+        give_up(Limits(_address_space() + limit, seconds))
 
 
 class _Printed:
@@ -209,44 +189,25 @@ def _coded(
     return _facts(decoded), decoded.samples.tobytes()
 
 
-<<<<<<< HEAD
-def _raster(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    kind = Kind(request["raster"])
-    stated = request["samples"]
-=======
-def _answer_raster(answers: BinaryIO, request: dict[str, Any], data: bytes) -> None:
+def _raster(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
     kind, stated = Kind(request["raster"]), request["samples"]
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
     try:
-        samples = decode_here(data, kind)
+        samples = decode_here(payload, kind)
     except UnreadableError as error:
-        _send(answers, {"refused": str(error)}, b"")
+        return {"refused": str(error)}, b""
     except Exception:  # noqa: BLE001 - each codec has errors of its own
         refused = (
             f"the {kind.value} image cannot be read; the file is damaged or "
             "truncated: export it anew"
         )
-<<<<<<< HEAD
         return {"refused": refused}, b""
-    if len(data) != (stated or 0):
-=======
-        _send(answers, {"refused": refused}, b"")
-    else:
-        if samples.nbytes == stated:
-            facts = {"dtype": samples.dtype.str, "shape": samples.shape}
-            _send(answers, facts, samples.tobytes())
-            return
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
+    if samples.nbytes != stated:
         refused = (
             f"the {kind.value} header states {stated} bytes of samples, but the image "
             f"has {samples.nbytes}; save it anew"
         )
-<<<<<<< HEAD
         return {"refused": refused}, b""
-    return facts, data
-=======
-        _send(answers, {"refused": refused}, b"")
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
+    return {"dtype": samples.dtype.str, "shape": samples.shape}, samples.tobytes()
 
 
 def out_of_memory(syntax: UID, limit: int) -> str:

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_sr.errors import SettingsError
-<<<<<<< HEAD
+from cxr_sr.formats.discover import Candidate, cause, discover
 from cxr_sr.hints import similar_file
 from cxr_sr.texts import read_rows
-=======
-from cxr_sr.formats.discover import Candidate, cause, discover
 
 log = logging.getLogger(__name__)
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 
 COLUMNS = ("file", "split", "patient")
 NAMES = ("index.csv", "manifest.csv")

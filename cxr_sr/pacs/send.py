@@ -9,7 +9,7 @@ from typing import Any
 
 from cxr_sr.files import sha256_of
 from cxr_sr.formats.discover import Candidate, discover
-from cxr_sr.formats.sniff import Kind
+from cxr_sr.formats.registry import kind_of_file
 from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, Sender
 from cxr_sr.report.entries import read_deliveries
 from cxr_sr.report.outcome import Job, Outcome
@@ -70,7 +70,7 @@ def _parcel(folder: Path, entry: dict[str, Any], had: set[Any]) -> Parcel:
         return Parcel(job, sha256, MISSING)
     if sha256_of(path) != sha256:
         return Parcel(job, sha256, CHANGED)
-    kind = Kind.of(path)
+    kind = kind_of_file(path)
     if kind is None or not kind.is_dicom:
         return Parcel(job, sha256, NO_DICOM)
     return Parcel(job, sha256, known=(name, sha256) in had)

@@ -271,14 +271,9 @@ sandbox_child.serve()
         ("ctypes.string_at(0)", r"decoder of the PNG image crashed \(SIGSEGV\)"),
         ("time.sleep(60)", "PNG image was not decoded within 2 s"),
         ("return bytearray(2**34)", "PNG image cannot be read; the file is damaged"),
-<<<<<<< HEAD
-        ("return {}, bytes(7)", "states 6 bytes of samples, but the image has 7"),
-        ("return {'size': 3}, bytes(6)", "answered with something that is no"),
-=======
         ("return np.zeros(7, 'u1')", "states 6 bytes of samples, but the image has 7"),
         ("return np.zeros(3, 'u2')", "states .* samples of uint8, but the image has"),
-        ("raise SystemExit(3)", "crashed"),
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
+        ("raise SystemExit(3)", "(crashed|cannot be read)"),
     ],
 )
 def test_readers_of_raster_files_may_die_of_them_too(monkeypatch, tmp_path, harm, said):

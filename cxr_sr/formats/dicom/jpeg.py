@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import re
-=======
 from collections.abc import Callable, Iterator
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,17 +23,14 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _START = b"\xff\xd8"
 END = b"\xff\xd9"
 """Ends every JPEG, JPEG-LS and JPEG 2000 code stream."""
-<<<<<<< HEAD
 _DAMAGE = re.compile(
     rb"Corrupt JPEG data: (?!\d+ extraneous bytes before marker 0xd9)|"
     rb"Premature end of JPEG"
 )
 """Warnings of libjpeg, which makes up the rest of an image that ends early. Bytes that
 are left over at the end are no damage: some writers pad."""
-=======
 _ENDINGS = (b"", b"\0" * 64, b"\x6b" * 64)
 """Data that decode to something else each, if anything is still to be decoded."""
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from cxr_sr.formats.header.own import NOTICE_BYTES
-<<<<<<< HEAD
 from cxr_sr.formats.header.words import derivation_text, notice
-from cxr_sr.formats.raster.probe import tiff_directory
-=======
 from cxr_sr.formats.raster.tiff import SOFTWARE, first_directory
->>>>>>> c2ce866 (Formats: one registry; JPEG, NIfTI, gzip; pixels of PNG, TIFF and JPEG by imagecodecs)
 from cxr_sr.radiograph import Derivation
 
 KEY = "Description"

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from cxr_sr.display.render import Choice, render
 from cxr_sr.errors import SettingsError
+from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.header.elements import numbers
 from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
@@ -82,8 +84,16 @@ def resampled(
 
 
 def pixel_size(radiograph: Radiograph) -> tuple[float, float]:
-    """Return (row, column) size of a pixel in mm; 1, 1 where the file does not say."""
+    """Return (row, column) size of a pixel in mm, or its aspect ratio; else 1, 1.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.3.1.7 (PixelAspectRatio)
+    """
     spacing = radiograph.geometry.spacing_mm
+    if spacing is None and isinstance(radiograph.header, DicomHeader):
+        aspect = numbers(radiograph.header.dataset, "PixelAspectRatio")
+        spacing = (aspect[0], aspect[1]) if len(aspect) == 2 else None
     return (1.0, 1.0) if spacing is None or min(spacing) <= 0 else spacing
 
 

@@ -115,7 +115,7 @@ def _voi(units: Values, present: Values, header: Dataset, window: Choice) -> Val
     if window == "full":
         return _ramp(units, low, high)
     if window is None:
-        table = _Table.of(header, "VOILUTSequence", low < 0)
+        table = _Table.of(header, "VOILUTSequence", bool(units.min() < 0))
         if table is not None:
             return table.apply(units) / table.top
     function = "LINEAR_EXACT" if isinstance(window, tuple) else function_of(header)
@@ -193,16 +193,23 @@ class _Table:
         entries = _entries(sequence[0], depth)
         if len(entries) < (count or 2**16):  # 0 stands for 65536
             return None
-        if signed and first >= 2**15:  # an SS that was written as US
+        first &= 0xFFFF  # signed if the input can be, whatever its VR
+        if signed and first >= 2**15:
             first -= 2**16
         entries = entries[: count or 2**16]
-        return cls(first, entries, max(2**depth - 1, float(entries.max())))
+        return cls(first, entries, _top(entries, depth))
 
     def apply(self, values: Values) -> Values:
         """Look values up; a value beyond an end gets the entry at that end."""
         index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1)
         found: Values = self.entries[index.astype(np.intp)]
         return found
+
+
+def _top(entries: Values, depth: int) -> float:
+    """Return the largest possible entry; writers say 16 bits and use fewer."""
+    used = int(entries.max()).bit_length()
+    return float(2 ** (used if depth >= 16 else max(depth, used)) - 1) or 1.0
 
 
 def _entries(item: Dataset, depth: int) -> Values:

@@ -59,6 +59,8 @@ def load_codecs() -> None:
 
 def as_image(samples: NDArray[Any], layout: PixelLayout) -> Samples:
     """Return the samples as (H, W); UnreadableError if there are more or fewer."""
+    if samples.size == layout.samples + 1 and samples.itemsize == 1:
+        samples = samples[:-1]  # GDCM pads to an even number of bytes
     if samples.size != layout.samples:
         width = samples.itemsize
         raise wrong_length(layout.samples * width, samples.size * width, layout)

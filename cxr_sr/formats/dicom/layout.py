@@ -40,9 +40,9 @@ PROJECTIONS = {
 }
 """SOP classes whose single frames are projection radiographs, PS3.4 B.5."""
 
-CAPTURED = {"", "CR", "DR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "XA"}
-"""Modalities that make a secondary capture one, PS3.3 C.7.3.1.1.1; DR is an old habit.
-OT and nothing are what scanners of films and research exports write."""
+CAPTURED = {"", "CR", "DR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "SC", "XA", "XR"}
+"""Modalities that make a secondary capture one, PS3.3 C.7.3.1.1.1; DR, XR and SC are
+old habits. OT and nothing are what scanners of films and research exports write."""
 
 _WANTED = "a single-frame grayscale projection radiograph (CR, DX, MG, IO, XA, RF, SC)"
 _MINIMUM_BITS = 6  # the least that DX allows, PS3.3 C.8.11.3.1.5

@@ -107,7 +107,15 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
         check_sequences(dataset)
         to_explicit_little_endian(dataset)
     remove_tags(dataset, lambda tag: tag.group in _NOT_HEADER)
+    _complete_from(meta, dataset)
     return ParsedDicom(dataset, syntax, pixels, file)
+
+
+def _complete_from(meta: Dataset, dataset: Dataset) -> None:
+    """Take the SOP class from the file meta information where only that has it."""
+    sop_class = text(meta, "MediaStorageSOPClassUID")
+    if sop_class and not text(dataset, "SOPClassUID"):
+        dataset.SOPClassUID = UID(sop_class)
 
 
 def parse_header(path: Path, kind: Kind) -> ParsedDicom:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="no ../shared/cases")
 READ = {
     "vindr_like.dicom": (96, 80),
     "odd_jpeg.dcm": (301, 299),
+    "jpg_noeoi.dcm": (96, 80),
     "sc_XR.dcm": (96, 80),
     "sbit12.png": (96, 80),
     "g8.jpg": (96, 80),

@@ -87,6 +87,8 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
     import gdcm
 
     jpeg = parse_jpeg(stream)
+    if not jpeg.is_ended(stream):
+        stream += END  # The decoder tells if the data before it are not complete.
     _check_stream(stream, layout, (jpeg.rows, jpeg.columns, jpeg.components))
     bits = next(b for b in (8, 12, 16) if jpeg.precision <= b)
     codec = gdcm.JPEGCodec()

@@ -74,7 +74,7 @@ def raster_files() -> Iterator[tuple[Kind, bytes]]:
 def damaged(whole: bytes, end: bytes) -> list[bytes]:
     """The whole, and cut, blanked and changed at places all over it."""
     random = np.random.default_rng(1)
-    places = np.linspace(len(whole) // 8, len(whole) - 3, 6).astype(int)
+    places = np.linspace(len(whole) // 8, len(whole) - 3, 4).astype(int)
     found = [whole]
     for n in places:
         found += [whole[:n] + end, whole[:n] + bytes(len(whole) - n - 2) + end]
@@ -123,7 +123,7 @@ def test_no_decoder_returns_memory_that_it_did_not_write(
     ]
     assert len(outcomes) == len(HEAPS)
     assert [o for o in outcomes if o != outcomes[0]] == []
-    assert 10 < sum(" " in outcome for outcome in outcomes[0]) < len(cases) - 10
+    assert 5 < sum(" " in outcome for outcome in outcomes[0]) < len(cases) - 5
 
 
 @pytest.mark.slow
@@ -141,7 +141,7 @@ def test_nor_does_a_reader_of_raster_files(
         monkeypatch.setattr(raster_decode, "own_sandbox", lambda b=box: b)
         outcomes.append([told(lambda c=c: read(c).pixels) for c in cases])
     assert [o for o in outcomes if o != outcomes[0]] == []
-    assert 10 < sum(" " in outcome for outcome in outcomes[0]) < len(cases) - 10
+    assert 5 < sum(" " in outcome for outcome in outcomes[0]) < len(cases) - 5
 
 
 ZEROS = """
@@ -178,8 +178,8 @@ def test_a_jpeg_that_ends_early_is_refused(tmp_path: Path, name: str):
     syntax, whole, layout = next(v for k, v in streams.items() if k.startswith(name))
     shape = (layout.rows, layout.columns)
     pixels = noise(shape, layout.format)
-    for left in (0.7, 0.9):
-        cut = whole[: int(len(whole) * left)] + b"\xff\xd9"
+    for lost in (10, 20):
+        cut = whole[:-lost] + b"\xff\xd9"
         path = dicom_file(
             tmp_path / "a.dcm",
             pixels,

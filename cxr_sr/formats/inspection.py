@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
 from cxr_sr.errors import InputError
 from cxr_sr.formats.dicom.findings import findings
-from cxr_sr.formats.dicom.layout import check_radiograph, pixel_layout
+from cxr_sr.formats.dicom.layout import (
+    check_radiograph,
+    known,
+    pixel_layout,
+    uid_name,
+)
 from cxr_sr.formats.dicom.parse import ParsedDicom, parse
 from cxr_sr.formats.dicom.pixels import LOSSY, check_pixels
 from cxr_sr.formats.dicom.read import spacing
@@ -74,18 +78,18 @@ def inspect_dicom(file: BinaryIO, kind: Kind) -> Inspection:
         signed = _integer(header, "PixelRepresentation")
         return Inspection(
             kind=kind.value,
-            modality=text(header, "Modality") or None,
-            sop_class=_name(text(header, "SOPClassUID")),
+            modality=_known(text(header, "Modality")),
+            sop_class=uid_name(text(header, "SOPClassUID")) or None,
             rows=_integer(header, "Rows"),
             columns=_integer(header, "Columns"),
             frames=_integer(header, "NumberOfFrames") or 1,
             bits_allocated=_integer(header, "BitsAllocated"),
             bits_stored=_integer(header, "BitsStored"),
             signed=None if signed is None else signed == 1,
-            photometric=text(header, "PhotometricInterpretation") or None,
+            photometric=_known(text(header, "PhotometricInterpretation")),
             spacing_mm=spacing_mm,
             spacing_attribute=attribute or None,
-            transfer_syntax=_name(parsed.transfer_syntax),
+            transfer_syntax=uid_name(parsed.transfer_syntax) or None,
             window=stored_window(header),
             findings=findings(parsed, kind),
             lossy=parsed.transfer_syntax in LOSSY,
@@ -142,5 +146,5 @@ def _integer(header: Dataset, keyword: str) -> int | None:
     return int(found[0]) if found else None
 
 
-def _name(uid: str) -> str | None:
-    return UID(uid).name if uid else None
+def _known(term: str) -> str | None:
+    return known(term) if term else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -43,6 +45,31 @@ PROJECTIONS = {
 CAPTURED = {"", "CR", "DR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "SC", "XA", "XR"}
 """Modalities that make a secondary capture one, PS3.3 C.7.3.1.1.1; DR, XR and SC are
 old habits. OT and nothing are what scanners of films and research exports write."""
+
+KNOWN_TERMS = CAPTURED - {""} | {
+    *("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "HSV", "ARGB"),
+    *("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"),
+    *(
+        "CMYK",
+        "XYB",
+        "AR",
+        "ASMT",
+        "AU",
+        "BDUS",
+        "BI",
+        "BMD",
+        "CFM",
+        "CT",
+        "CTPROTOCOL",
+    ),
+    *("DMS", "DG", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "ES", "FID", "GM", "HC"),
+    *("HD", "IOL", "IVOCT", "IVUS", "KER", "KO", "LEN", "LS", "M3D", "MR", "NM", "OAM"),
+    *("OCT", "OP", "OPM", "OPT", "OPTBSV", "OPTENF", "OPV", "OSS", "PLAN", "POS", "PR"),
+    *("PT", "REG", "RESP", "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSEGANN"),
+    *("RTSTRUCT", "RWV", "SEG", "SM", "SMR", "SR", "SRF", "STAIN", "TEXTUREMAP", "TG"),
+    *("US", "VA", "XC", "XR"),
+}
+"""Terms of Modality (PS3.3 C.7.3.1.1.1) and PhotometricInterpretation (C.7.6.3.1.2)."""
 
 _WANTED = "a single-frame grayscale projection radiograph (CR, DX, MG, IO, XA, RF, SC)"
 _MINIMUM_BITS = 6  # the least that DX allows, PS3.3 C.8.11.3.1.5
@@ -91,17 +118,16 @@ def check_radiograph(parsed: ParsedDicom) -> PixelElement:
     header = parsed.dataset
     sop_class = UID(text(header, "SOPClassUID"))
     if sop_class not in PROJECTIONS:
-        what = sop_class.name if sop_class else "missing"
-        raise _refusal("SOPClassUID", what)
+        raise _refusal("SOPClassUID", uid_name(sop_class) or "missing")
     modality = text(header, "Modality").upper()
     if sop_class == SecondaryCaptureImageStorage and modality not in CAPTURED:
-        raise _refusal("Modality", f"{modality} in a secondary capture")
+        raise _refusal("Modality", f"{known(modality)} in a secondary capture")
     frames = numbers(header, "NumberOfFrames")
     if frames and frames[0] > 1:
         raise _refusal("NumberOfFrames", f"{frames[0]:.0f}, a multi-frame image")
     photometric = text(header, "PhotometricInterpretation")
     if photometric and photometric not in {"MONOCHROME1", "MONOCHROME2"}:
-        raise _refusal("PhotometricInterpretation", photometric)
+        raise _refusal("PhotometricInterpretation", known(photometric))
     samples = numbers(header, "SamplesPerPixel")
     if samples and samples[0] != 1:
         raise _refusal("SamplesPerPixel", f"{samples[0]:.0f}")
@@ -154,6 +180,32 @@ def named(keyword: str | int) -> str:
     return f"{keyword_for_tag(tag)} ({tag.group:04X},{tag.element:04X})"
 
 
+def uid_name(uid: str) -> str:
+    """Return the standard's name of a UID; "" if there is none.
+
+    Anything may be in the place of a UID, so one that the standard does not know is
+    not repeated.
+    """
+    if not uid:
+        return ""
+    return UID(uid).name if uid in UID_dictionary else "a UID of no known meaning"
+
+
+def known(term: str) -> str:
+    """Return a term of Modality or PhotometricInterpretation that may be repeated.
+
+    Anything may be in such an attribute, a name too, so other words are not repeated.
+    """
+    return term if term in KNOWN_TERMS else "a term of no known meaning"
+
+
+def _number_stated(header: Dataset, keyword: str) -> str:
+    value = text(header, keyword)
+    if not value:
+        return "missing or empty"
+    return value if re.fullmatch(r"[-+.0-9\\]{1,16}", value) else "no number"
+
+
 def _refusal(keyword: str | int, found: str) -> NotARadiographError:
     return NotARadiographError(
         f"{named(keyword)} is {found}; expected {_WANTED}: leave this file out"
@@ -163,7 +215,7 @@ def _refusal(keyword: str | int, found: str) -> NotARadiographError:
 def _count(header: Dataset, keyword: str) -> int:
     found = numbers(header, keyword)
     if len(found) != 1 or found[0] < 1:
-        state = text(header, keyword) or "missing or empty"
+        state = _number_stated(header, keyword)
         raise UnreadableError(
             f"{named(keyword)} is {state}; a positive number was expected: the header "
             "is damaged, export the file anew"
@@ -176,7 +228,7 @@ def _is_signed(header: Dataset) -> bool:
     if found not in {(0.0,), (1.0,)}:
         raise UnreadableError(
             f"{named('PixelRepresentation')} is "
-            f"{text(header, 'PixelRepresentation') or 'missing'}; 0 (unsigned) or 1 "
+            f"{_number_stated(header, 'PixelRepresentation')}; 0 (unsigned) or 1 "
             "(signed) was expected, and guessing would risk the image: set it"
         )
     return found == (1.0,)

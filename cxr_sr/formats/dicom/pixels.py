@@ -22,7 +22,7 @@ from pydicom.uid import (
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom.apart import decode_apart
 from cxr_sr.formats.dicom.codecs import DECODERS, Decoded, as_image, wrong_length
-from cxr_sr.formats.dicom.layout import PixelLayout
+from cxr_sr.formats.dicom.layout import PixelLayout, uid_name
 from cxr_sr.formats.dicom.parse import ParsedDicom, PixelElement
 from cxr_sr.formats.guard import readable
 
@@ -66,8 +66,8 @@ def check_pixels(
     syntax = parsed.transfer_syntax
     if syntax not in _NATIVE and syntax not in DECODERS:
         raise UnreadableError(
-            f"TransferSyntaxUID (0002,0010) is {syntax.name}, which no decoder here "
-            "reads; export the file uncompressed"
+            f"TransferSyntaxUID (0002,0010) is {uid_name(syntax)}, which no decoder "
+            "here reads; export the file uncompressed"
         )
     encapsulated = pixels.length is None
     if encapsulated == (syntax in _NATIVE):

@@ -26,7 +26,7 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
-from cxr_sr.formats import read
+from cxr_sr.formats import inspect, read
 from tests.builders import noise, pixel_format
 from tests.dicom_files import (
     ENCODED_HERE,
@@ -143,8 +143,12 @@ def test_padding_at_the_end_of_the_pixels_is_none_of_them(tmp_path: Path):
 
 
 SYNTAX_LIES: dict[str, tuple[UID, dict[str, Any], str]] = {
-    "unknown": (UID("1.2.840.10008.1.2.4.110"), {}, "4.110, which no decoder"),
-    "private": (UID("1.2.3.4.5"), {}, "1.2.3.4.5, which no decoder"),
+    "unknown": (
+        UID("1.2.840.10008.1.2.4.110"),
+        {},
+        "a UID of no known meaning, which no decoder",
+    ),
+    "private": (UID("1.2.3.4.5"), {}, "a UID of no known meaning, which no decoder"),
     "video": (UID("1.2.840.10008.1.2.4.100"), {}, "MPEG2.*no decoder here"),
     "native in a coded file": (
         JPEGLSLossless,
@@ -239,3 +243,22 @@ def test_text_is_no_image(tmp_path: Path):
     path.write_text("not a DICOM file, whatever its name says, " * 9)
     with pytest.raises(NotARadiographError, match="neither DICOM nor PNG"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ["Modality", "PhotometricInterpretation", "SOPClassUID", "Rows", "BitsStored"],
+)
+def test_no_message_repeats_what_is_no_known_term(tmp_path, keyword):
+    """Anything may be in any attribute, a name too."""
+    path = dicom_file(tmp_path / "a.dcm")
+    header = pydicom.dcmread(path)
+    header.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    header[keyword] = pydicom.DataElement(
+        header[keyword].tag, "LO", "MARK^ER", validation_mode=pydicom.config.IGNORE
+    )
+    header.save_as(path)
+    with pytest.raises(InputError) as error:
+        read(path)
+    assert "MARK" not in str(error.value)
+    assert "MARK" not in repr(inspect(path))

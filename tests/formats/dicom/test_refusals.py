@@ -46,7 +46,10 @@ ANOTHER: dict[str, tuple[dict[str, Any], str]] = {
         "Breast Tomosynthesis",
     ),
     "enhanced XA": ({"SOPClassUID": EnhancedXAImageStorage}, "Enhanced XA"),
-    "no class": ({"SOPClassUID": None}, r"SOPClassUID \(0008,0016\) is 1"),
+    "no class": (
+        {"SOPClassUID": None},
+        r"SOPClassUID \(0008,0016\) is a UID of no known",
+    ),
     "captured CT": (
         {"SOPClassUID": SecondaryCaptureImageStorage, "Modality": "CT"},
         "CT in a secondary capture",

@@ -1,4 +1,4 @@
-"""The README cannot lie: what can be generated is, and its commands are those CI runs.
+"""The documents cannot lie: parts are generated, and CI runs the commands.
 
 To bring the generated sections up to date: CXR_SR_UPDATE_README=1 pytest this file.
 """
@@ -27,6 +27,8 @@ from tests.files import a_dicom
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
 
 
 def markdown(columns: list[str], rows: list[list[str]]) -> str:
@@ -49,25 +51,25 @@ def results() -> str:
 
 
 GENERATED = {
-    "results": results,
-    "header-rules": describe_rules,
-    "models": model_table,
-    "exit-codes": exit_codes,
+    "results": (README, results),
+    "header-rules": (DOCS / "header-rules.md", describe_rules),
+    "models": (DOCS / "models.md", model_table),
+    "exit-codes": (DOCS / "batch.md", exit_codes),
 }
 
 
-def section(name: str) -> str:
+def section(page: Path, name: str) -> str:
     found = re.search(
-        rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README.read_text(), re.DOTALL
+        rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page.read_text(), re.DOTALL
     )
-    assert found, f"README.md has no section {name}"
+    assert found, f"{page.name} has no section {name}"
     return found[1].strip()
 
 
-def update(name: str, text: str) -> None:
-    old = README.read_text()
+def update(page: Path, name: str, text: str) -> None:
+    old = page.read_text()
     pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-    README.write_text(
+    page.write_text(
         re.sub(pattern, lambda m: f"{m[1]}{text}\n{m[2]}", old, flags=re.DOTALL)
     )
 
@@ -85,9 +87,10 @@ def command(name: str) -> str:
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_section_is_what_the_code_says_of_itself(name):
+    page, made = GENERATED[name]
     if os.environ.get("CXR_SR_UPDATE_README"):
-        update(name, GENERATED[name]())
-    assert section(name) == GENERATED[name]()
+        update(page, name, made())
+    assert section(page, name) == made()
 
 
 @pytest.mark.parametrize("name", ["first", "tests"])
@@ -116,7 +119,9 @@ def test_ci_runs_the_readme_command_and_not_a_copy_of_it():
 
 
 def test_the_python_lines_do_what_they_say(tmp_path, monkeypatch):
-    lines = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    training = DOCS / "training.md"
+    text = README.read_text() + training.read_text()
+    lines = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     a_dicom(tmp_path / "chest.dcm")
     names: dict[str, Any] = {}
@@ -161,6 +166,23 @@ def test_the_research_notice_stands_on_the_first_screen():
     assert any("Not a medical device" in line for line in first_screen)
 
 
-def test_every_link_into_the_repository_leads_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text()):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_has_at_most_1500_words():
+    assert len(README.read_text().split()) <= 1500
+
+
+def test_the_citation_names_the_last_release():
+    released = re.search(
+        r"^## \[(\d[^\]]*)\] - (\S+)$",
+        (ROOT / "CHANGELOG.md").read_text(),
+        re.MULTILINE,
+    )
+    assert released
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {released[1]}\n" in citation
+    assert f"\ndate-released: {released[2]}\n" in citation

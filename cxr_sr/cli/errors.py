@@ -29,7 +29,7 @@ MEANINGS = {
     INTERRUPTED: "interrupted (Ctrl-C, SIGTERM, or the reader of standard output went "
     "away); what was done is kept",
 }
-"""The meaning of each exit code, for the README, too."""
+"""The meaning of each exit code, for docs/batch.md, too."""
 
 MISTAKES = (
     SettingsError,

@@ -1,6 +1,6 @@
 """Everything that changes in a DICOM header, as one table.
 
-The table drives the code, the README's section and the tests alike; what it does not
+The table drives the code, docs/header-rules.md and the tests alike; what it does not
 name is copied unchanged. Clauses are of DICOM PS3.3 unless another part is named.
 """
 

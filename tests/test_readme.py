@@ -1,4 +1,4 @@
-"""The documents cannot lie: parts are generated, and CI runs the commands.
+"""The documents cannot lie: parts are generated, and the commands are those CI runs.
 
 To bring the generated sections up to date: CXR_SR_UPDATE_README=1 pytest this file.
 """

@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -74,14 +75,15 @@ class TestCommand:
         gallery(REPORT)
         assert len(index_of()["cases"]) == 2
 
-    def test_pictures_in_colour_are_shown(self):
+    def test_pictures_of_gray_in_three_channels_are_shown_as_gray(self):
         Path("rgb").mkdir()
-        write_png(Path("rgb/x.png"), noise((20, 16, 3), pixel_format(8)))
+        gray = noise((20, 16), pixel_format(8))
+        write_png(Path("rgb/x.png"), np.stack([gray] * 3, axis=-1))
         upscale("rgb", "-o", "colour")
         result = gallery("colour/cxr-sr-report.jsonl", "--inputs", "rgb")
         assert result.exit_code == 0, result.stderr
         (name,) = [c["pictures"] for c in index_of()["cases"]]
-        assert blocks(Path("page.html").read_text())[name]["after"]["channels"] == 3
+        assert blocks(Path("page.html").read_text())[name]["after"]["channels"] == 1
 
 
 def test_the_documented_commands_have_the_options_that_it_names():

@@ -55,7 +55,8 @@ def a_run(folder: Path) -> Path:
         WindowWidth=4096,
         **negative,
     )
-    write_png(inputs / "colour.png", noise((ROWS, COLUMNS, 3), pixel_format(8)))
+    gray = noise((ROWS, COLUMNS), pixel_format(8))
+    write_png(inputs / "colour.png", np.stack([gray] * 3, axis=-1))
     damage(a_dicom(inputs / "bad <b>.dcm"))
     upscale(inputs, "-o", folder / "out", "--scale", 2)
     return folder / "out" / "cxr-sr-report.jsonl"

@@ -61,8 +61,8 @@ def check_sequences(dataset: Dataset) -> None:
     left = MAX_HEADS
     sequences = _unparsed(dataset.elements())
     for _ in range(MAX_DEPTH):
-        if sum(len(raw.value or b"") for raw in sequences) < left * _HEAD_BYTES:
-            return  # there is no room for so many
+        if not sequences:
+            return
         below: list[RawDataElement] = []
         for raw in sequences:
             items, left = _items(raw, left)

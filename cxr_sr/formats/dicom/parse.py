@@ -24,7 +24,7 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom.encoding import encoding_of, to_explicit_little_endian
 from cxr_sr.formats.dicom.limits import check_sequences, read_bounded
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet, readable
-from cxr_sr.formats.header.elements import remove_tags, text
+from cxr_sr.formats.header.elements import put, remove_tags, text, uid
 from cxr_sr.formats.inflate import RAW, inflate
 from cxr_sr.formats.kind import Kind
 
@@ -106,16 +106,16 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
         dataset.update(_elements_after(file, dataset))
         check_sequences(dataset)
         to_explicit_little_endian(dataset)
+        _complete_from(meta, dataset)
     remove_tags(dataset, lambda tag: tag.group in _NOT_HEADER)
-    _complete_from(meta, dataset)
     return ParsedDicom(dataset, syntax, pixels, file)
 
 
 def _complete_from(meta: Dataset, dataset: Dataset) -> None:
     """Take the SOP class from the file meta information where only that has it."""
-    sop_class = text(meta, "MediaStorageSOPClassUID")
+    sop_class = uid(meta, "MediaStorageSOPClassUID")
     if sop_class and not text(dataset, "SOPClassUID"):
-        dataset.SOPClassUID = UID(sop_class)
+        put(dataset, "SOPClassUID", UID(sop_class))
 
 
 def parse_header(path: Path, kind: Kind) -> ParsedDicom:

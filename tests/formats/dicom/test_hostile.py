@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
-from cxr_sr.formats import inflate, read
+from cxr_sr.formats import inflate, inspect, read
 from cxr_sr.formats.dicom import limits as header_bound
 from cxr_sr.formats.dicom import pixels as dicom_pixels
 from tests.dicom_files import (
@@ -175,3 +175,16 @@ def _damaged(data: bytes, random: np.random.Generator) -> bytes:
             return data[:at] + junk + data[at:]
         case _:
             return data[:at] + data[at + len(junk) :]
+
+
+def test_deep_nesting_is_refused_by_inspect_as_by_read(tmp_path: Path):
+    """However few bytes it takes, and before anything walks down into it."""
+    data = dicom_file(tmp_path / "a.dcm").read_bytes()
+    meta = data_set_of(data)
+    value = b""
+    for _ in range(200):
+        value = element("08004011", b"SQ", item(value))
+    (tmp_path / "a.dcm").write_bytes(data[:meta] + value + data[meta:])
+    for look in (inspect, read):
+        with pytest.raises(NotARadiographError, match="more than 64 deep"):
+            look(tmp_path / "a.dcm")

@@ -10,7 +10,7 @@ import pytest
 import cxr_sr
 from cxr_sr.formats import inspect
 
-CASES = Path(__file__).parents[2] / "shared" / "cases"
+CASES = Path(__file__).parents[3] / "shared" / "cases"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="no ../shared/cases")
 
 READ = {

@@ -10,8 +10,7 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.networks import Network, Trunk
-from cxr_sr.superres.noise import estimate, with_noise
-from cxr_sr.superres.padding import padding_mask
+from cxr_sr.superres.noise import estimate_of, with_noise
 
 
 def features(radiograph: Radiograph, network: Network) -> Tensor:
@@ -47,10 +46,8 @@ def features(radiograph: Radiograph, network: Network) -> Tensor:
             f"the network takes {network.channels} plane(s) together, but the image "
             f"has {len(planes)}; pass one plane, or another network"
         )
-    scaling = Scaling.of(radiograph)
-    image = scaling.normalise(planes).astype(np.float32)[None]
+    image = Scaling.of(radiograph).normalise(planes).astype(np.float32)[None]
     if network.noise_planes:
-        mask = padding_mask(planes[0], radiograph.padding)
-        image = with_noise(image, estimate(planes, scaling, mask))
+        image = with_noise(image, estimate_of(radiograph))
     map_: Tensor = network.features(torch.from_numpy(image))[0]
     return map_

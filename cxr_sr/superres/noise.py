@@ -189,6 +189,13 @@ def estimate(
     return Noise(tuple(levels.tolist()), tuple(sigma.tolist()), correlation, share)
 
 
+def estimate_of(radiograph: Radiograph) -> Noise | None:
+    """Return the noise of a radiograph, its padding left out, as `estimate` does."""
+    planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
+    mask = padding_mask(planes[0], radiograph.padding)
+    return estimate(planes, Scaling.of(radiograph), mask)
+
+
 def noise_of(radiograph: Radiograph) -> dict[str, float]:
     """Return the noise of a radiograph in stored codes, as reports state it.
 
@@ -199,14 +206,11 @@ def noise_of(radiograph: Radiograph) -> dict[str, float]:
     frequencies; ``weight``, the share of the noise that `upscale` takes into account.
     Empty if there is no noise.
     """
-    planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
-    mask = padding_mask(planes[0], radiograph.padding)
-    scaling = Scaling.of(radiograph)
-    noise = estimate(planes, scaling, mask)
+    noise = estimate_of(radiograph)
     if noise is None:
         return {}
     return {
-        "sigma": noise.usual * abs(scaling.slope),
+        "sigma": noise.usual * abs(Scaling.of(radiograph).slope),
         "correlation": noise.correlation,
         "share": noise.share,
         "weight": noise.weight,

@@ -8,14 +8,17 @@ from pathlib import Path
 
 _EXTRAS = {
     "PIL": "train",
+    "dicomweb_client": "pacs",
     "lightning": "train",
     "matplotlib": "figures",
     "openvino": "openvino",
     "pydicom_data": "demo",
+    "pynetdicom": "pacs",
     "pytorch_msssim": "train",
     "ray": "ray",
     "tensorboard": "train",
     "torch": "train",
+    "watchfiles": "pacs",
 }
 """By module: the extra of this package that installs it, as in pyproject.toml."""
 

@@ -123,6 +123,7 @@ def run_of(arm: Arm, budget: Budget, scales: tuple[int, ...], parts: int) -> Run
     return Run(
         recipe,
         model=arm.network or budget.model,
+        channels=3 if arm.pixels == "rgb" else 1,
         sampling=Sampling(arm.crop_px, altered_share=0),
         batch=arm.batch,
         # One validation, at the end: it must choose nothing on what is measured.

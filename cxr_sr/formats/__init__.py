@@ -63,7 +63,10 @@ OWN_RESULT = (
 
 
 def read(
-    source: Path | str | BinaryIO, *, header: HeaderOptions | None = None
+    source: Path | str | BinaryIO,
+    *,
+    header: HeaderOptions | None = None,
+    colour: bool = False,
 ) -> Radiograph:
     """Read one radiograph; its content says what it is, not its name.
 
@@ -72,6 +75,9 @@ def read(
     source : a file's path; or a file, open in binary mode, which is read from where it
         stands to its end
     header : what DICOM headers made from this file should say
+    colour : True keeps the red, green and blue of a picture that has them, as pixels
+        (H, W, 3), for experiments with colour. False takes a picture whose three are
+        equal as gray, and refuses one that has true colour.
 
     Returns
     -------
@@ -82,24 +88,30 @@ def read(
     UnreadableError
         If the file is missing, damaged, or in a coding that no decoder here reads.
     NotARadiographError
-        If it is anything but one projection radiograph.
+        If it is anything but one projection radiograph, or has true colour.
     SettingsError
         If `source` is neither a path nor a binary stream.
     """
     if not isinstance(source, str | os.PathLike):
-        return _read_stream(source, header)
+        file, kind = _recognised_stream(source)
+        return format_of(kind).read(file, kind, header, colour=colour)
     with opened(Path(source)) as (file, kind):
-        return format_of(kind).read(file, kind, header)
+        return format_of(kind).read(file, kind, header, colour=colour)
 
 
 def read_original(
-    path: Path | str, *, again: bool = False, header: HeaderOptions | None = None
+    path: Path | str,
+    *,
+    again: bool = False,
+    header: HeaderOptions | None = None,
+    colour: bool = False,
 ) -> Radiograph:
     """Read one radiograph to work on, as `read` does, but no result of this package.
 
     Parameters
     ----------
     again : take results all the same
+    header, colour : as `read` has them
 
     Raises
     ------
@@ -108,7 +120,7 @@ def read_original(
     UnreadableError, NotARadiographError
         As `read` does.
     """
-    radiograph = read(path, header=header)
+    radiograph = read(path, header=header, colour=colour)
     if is_own_result(radiograph) and not again:
         raise OwnResultError(OWN_RESULT)
     return radiograph
@@ -120,7 +132,7 @@ def is_own_result(radiograph: Radiograph) -> bool:
     return isinstance(header, DicomHeader | RasterHeader) and header.own
 
 
-def _read_stream(source: object, header: HeaderOptions | None) -> Radiograph:
+def _recognised_stream(source: object) -> tuple[BinaryIO, Kind]:
     if not hasattr(source, "read"):
         raise SettingsError(
             f"read was given {type(source).__name__}; expected a path or a file open "
@@ -134,8 +146,7 @@ def _read_stream(source: object, header: HeaderOptions | None) -> Radiograph:
             f"the stream gave {type(data).__name__}; expected bytes: open the file in "
             "binary mode, 'rb'"
         )
-    file, kind = recognised(io.BytesIO(data))
-    return format_of(kind).read(file, kind, header)
+    return recognised(io.BytesIO(data))
 
 
 def inspect(path: Path | str) -> Inspection:

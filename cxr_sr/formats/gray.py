@@ -45,6 +45,19 @@ def gray_of(samples: Samples, *, lossy: bool = False) -> Samples:
     return _without_colour(samples[..., :3], LOSSY_TOLERANCE if lossy else 0)
 
 
+def colour_of(samples: Samples) -> Samples:
+    """Return the red, green and blue of opaque samples (H, W, 3 or 4).
+
+    Raises
+    ------
+    NotARadiographError
+        If a pixel is transparent.
+    """
+    if samples.shape[2] == 4:
+        _check_opaque(samples[..., -1])
+    return np.ascontiguousarray(samples[..., :3])
+
+
 def gray_of_ybr(samples: Samples, *, lossy: bool = False) -> Samples:
     """Return the luma of 8-bit YBR_FULL samples (H, W, 3) whose chroma is neutral.
 

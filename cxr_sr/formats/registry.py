@@ -34,6 +34,20 @@ HEAD_BYTES = 4096
 GZIP_SUFFIX = ".gz"
 
 
+class Reader(Protocol):
+    """What reads a radiograph."""
+
+    def __call__(
+        self,
+        file: BinaryIO,
+        kind: Kind,
+        options: HeaderOptions | None = None,
+        *,
+        colour: bool = False,
+    ) -> Radiograph:
+        """Read it from a file that is open at its start; see `cxr_sr.read`."""
+
+
 class Writer(Protocol):
     """What writes a radiograph, whole or not at all."""
 
@@ -79,7 +93,7 @@ class Format:
     """Tells by the first `HEAD_BYTES` bytes."""
     probe: Callable[[BinaryIO, Kind], Inspection] = inspect_raster
     """Describes an open file without decoding its pixels."""
-    read: Callable[[BinaryIO, Kind, HeaderOptions | None], Radiograph] = read_raster
+    read: Reader = read_raster
     write: Writer | None = _write_raster
     """None if it is only read; `instead` names what its results are written as."""
     instead: str = ""

@@ -162,7 +162,7 @@ def _images(data: Path, split: str, run: Run) -> list[Image]:
             "needs those of two at least, some in train and some in val"
         )
     count = len(entries) if split == "train" else run.validation_images
-    images = load(entries, run.least_px, count, again=run.again)
+    images = load(entries, run.least_px, count, again=run.again, channels=run.channels)
     if not images:
         raise TrainingError(
             f"none of the {len(entries)} image(s) of the split {split!r} can be used "
@@ -175,7 +175,7 @@ def _images(data: Path, split: str, run: Run) -> list[Image]:
 def _network(images: list[Image], run: Run) -> Network:
     torch.set_num_threads(_threads(run))
     torch.manual_seed(run.recipe.seed)
-    network = build(_spec(run, images[0].channels))
+    network = build(_spec(run))
     settle_normalisation(network, images)
     if run.init:
         start_from(network, run.init)
@@ -199,14 +199,14 @@ def _laid_out(network: Network) -> Network:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _spec(run: Run, channels: int) -> ModelSpec:
+def _spec(run: Run) -> ModelSpec:
     return ModelSpec(
         run.name or run.model,
         "Trained by `cxr-sr train`.",
         network=run.model,
         settings=run.network,
         scales=run.recipe.distinct_scales,
-        channels=channels,
+        channels=run.channels,
     )
 
 
@@ -294,8 +294,7 @@ def _export_best(
     learner.load_state_dict(state["state_dict"])
     reached = {"steps": state["global_step"], "seconds": round(state["elapsed_s"])}
     network = learner.averaged
-    spec = _spec(run, network.channels)
-    spec = dataclasses.replace(spec, training=training | reached)
+    spec = dataclasses.replace(_spec(run), training=training | reached)
     if not isinstance(network, QuantisedTrunk):
         return write_weights(network, spec, folder)
     return write_int8_weights(

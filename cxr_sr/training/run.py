@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.names import (
@@ -75,6 +76,8 @@ class Run:
     """Of the weights files; the network's, if none is given."""
     network: dict[str, int] = field(default_factory=dict)
     """Its settings: width, depth."""
+    channels: Literal[1, 3] = 1
+    """1 for gray radiographs; 3 for an experiment with pictures in true colour."""
     sampling: Sampling = field(default_factory=Sampling)
     batch: int = 4
     """Crops a step, in each process."""
@@ -110,6 +113,11 @@ class Run:
             raise SettingsError(
                 f"whole images differ in size and cannot be seen {self.batch} at a "
                 "time; use --batch 1 (one image a step), or a --crop"
+            )
+        if self.channels == 3 and self.synthetic:
+            raise SettingsError(
+                "synthetic images are gray and do not mix with a run of 3 channels; "
+                "leave one of the two out"
             )
         if self.quantise and self.recipe.precision != "fp32":
             raise SettingsError(

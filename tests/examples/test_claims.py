@@ -74,10 +74,6 @@ def test_a_claim_is_trained_measured_and_reported(claims, data, tmp_path, capsys
     assert {d["n"] for d in found["differences"]} == {2}
 
 
-@pytest.mark.xfail(
-    reason="`read` refuses true colour; the claim about colour needs a way to ask",
-    strict=True,
-)
 def test_colour_is_measured_on_all_three_channels(claims, data, tmp_path):
     small = budget(claims, scales=(2,), validation=1)
     claims.reproduce("raw-channels", data, tmp_path / "out", small)

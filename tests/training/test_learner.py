@@ -233,11 +233,26 @@ class TestLearning:
         fit(data, tmp_path / "run", run(sampling=Sampling(None), batch=1))
         assert seen == {(1, 1, 48, 48)}
 
-    def test_rgb_trains(self, data: Path, tmp_path: Path):
+    def test_rgb_trains_if_the_run_asks_for_three_channels(
+        self, data: Path, tmp_path: Path
+    ):
         for number in range(3):
             pixels = noise((48, 48, 3), pixel_format(8), number)
             write_png(data / f"{number}.png", pixels)
-        assert fit(data, tmp_path / "run", run()).spec.channels == 3
+        assert fit(data, tmp_path / "run", run(channels=3)).spec.channels == 3
+
+    def test_rgb_is_left_out_of_a_gray_run_and_gray_out_of_one_of_rgb(
+        self, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        with pytest.raises(TrainingError):
+            fit(data, tmp_path / "gray", run(channels=3))
+        assert "it is gray, not RGB" in caplog.text
+        for number in range(3):
+            pixels = noise((48, 48, 3), pixel_format(8), number)
+            write_png(data / f"{number}.png", pixels)
+        with pytest.raises(TrainingError):
+            fit(data, tmp_path / "rgb", run())
+        assert "the image has true colour" in caplog.text
 
     def test_hydra_is_normalised_by_the_data_it_sees(self, data: Path, tmp_path: Path):
         one = run(

@@ -31,7 +31,11 @@ SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 
 def read_dicom(
-    file: BinaryIO, kind: Kind, options: HeaderOptions | None = None
+    file: BinaryIO,
+    kind: Kind,
+    options: HeaderOptions | None = None,
+    *,
+    colour: bool = False,  # noqa: ARG001 - a DICOM radiograph is gray
 ) -> Radiograph:
     """Read a DICOM file: stored values as they are, header as it is.
 

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.files import replacing
 from cxr_sr.formats.dicom.secondary_capture import NOTHING_SAID, Said
-from cxr_sr.formats.gray import gray_of
+from cxr_sr.formats.gray import colour_of, gray_of
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header.change import TOOL, HeaderOptions, tool_version
 from cxr_sr.formats.header.dates import ChosenDates
@@ -84,34 +84,44 @@ class RasterHeader:
 
 
 def read_raster(
-    file: IO[bytes], kind: Kind, options: HeaderOptions | None = None
+    file: IO[bytes],
+    kind: Kind,
+    options: HeaderOptions | None = None,
+    *,
+    colour: bool = False,
 ) -> Radiograph:
     """Read a raster file: samples as they are, in all the bits of their type.
 
-    Colour samples that show nothing but gray become gray; an opaque alpha channel is
-    left out; EXIF and TIFF orientations are applied. A TIFF that is WhiteIsZero becomes
-    MONOCHROME1. A spacing comes from a PNG's sCAL, not from its pHYs, which is meant
-    for printers; from a TIFF's resolution where it is that of a film scanner; and from
-    any MetaImage, NRRD and NIfTI that states one.
+    Colour samples that show nothing but gray become gray, unless `colour` keeps them.
+    An opaque alpha channel is left out. EXIF and TIFF orientations are applied. A TIFF
+    that is WhiteIsZero becomes MONOCHROME1. A spacing comes from a PNG's sCAL, not from
+    its pHYs, which is meant for printers; from a TIFF's resolution where it is that of
+    a film scanner; and from any MetaImage, NRRD and NIfTI that states one.
 
     Parameters
     ----------
     file : open at its start
     kind : the format, from the content
     options : what a DICOM header made of this file should say
+    colour : keep red, green and blue where the file has them
 
     Raises
     ------
     NotARadiographError
-        If it has true colour, is transparent, floating point, or a stack.
+        If it is transparent, floating point or a stack, or has true colour that
+        `colour` does not ask for.
     UnreadableError
         If it is damaged or absurdly large.
     """
     facts = probe(file, kind)
     check_raster(facts)
-    pixels = gray_of(_samples(file, kind, facts), lossy=facts.lossy)
-    pixels = upright(pixels.reshape(facts.rows, facts.columns), facts.orientation)
+    found = _samples(file, kind, facts)
+    in_colour = colour and facts.channels >= 3
+    found = colour_of(found) if in_colour else gray_of(found, lossy=facts.lossy)
+    pixels = upright(found, facts.orientation)
     grid, fmt = facts.upright_grid, facts.format
+    if in_colour:
+        fmt = dataclasses.replace(fmt, photometric="RGB")
     if pixels.dtype != fmt.dtype:
         raise UnreadableError(
             f"the {kind.value} header states samples of {fmt.dtype}, but the image has "
@@ -121,18 +131,18 @@ def read_raster(
         grid,
         options=options or HeaderOptions(),
         own=is_marked(file),
-        said=_said(facts, file.seek(0, 2)),
+        said=_said(facts, file.seek(0, 2), in_colour=in_colour),
     )
     geometry = grid.geometry if grid else Geometry()
     return Radiograph(pixels, fmt, geometry, header)
 
 
-def _said(facts: RasterFacts, size: int) -> Said:
+def _said(facts: RasterFacts, size: int, *, in_colour: bool) -> Said:
     return Said(
         spacing=SCANNED if facts.scanned else "PixelSpacing",
         lossy_method=JPEG_METHOD if facts.lossy else "",
         lossy_ratio=facts.sample_bytes / size,
-        description=CONVERTED if facts.channels > 1 else "",
+        description=CONVERTED if facts.channels > 1 and not in_colour else "",
     )
 
 

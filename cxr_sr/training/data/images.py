@@ -93,7 +93,12 @@ def read_entries(data: Path) -> list[Entry]:
 
 
 def load(
-    entries: Iterable[Entry], least_px: int, count: int, *, again: bool = False
+    entries: Iterable[Entry],
+    least_px: int,
+    count: int,
+    *,
+    again: bool = False,
+    channels: int = 1,
 ) -> list[Image]:
     """Decode the first `count` usable images; report each image that is left out.
 
@@ -103,27 +108,28 @@ def load(
     least_px : least length of a side
     count : most images to return
     again : take results of cxr-sr, too
+    channels : 1 for gray images, 3 for images in true colour
     """
     images: list[Image] = []
     for entry in entries:
         if len(images) == count:
             break
         try:
-            image = _decode(entry, again=again)
+            image = _decode(entry, again=again, colour=channels == 3)
         except InputError as error:
             log.warning("%s is left out: %s", entry.name, error)
             continue
         if min(image.sides) < least_px:
             log.warning("%s is left out: %s", entry.name, _too_small(image, least_px))
-        elif images and image.channels != images[0].channels:
-            log.warning("%s is left out: gray and RGB do not mix", entry.name)
+        elif image.channels != channels:
+            log.warning("%s is left out: it is gray, not RGB", entry.name)
         else:
             images.append(image)
     return images
 
 
-def _decode(entry: Entry, *, again: bool) -> Image:
-    radiograph = read_original(entry.path, again=again)
+def _decode(entry: Entry, *, again: bool, colour: bool) -> Image:
+    radiograph = read_original(entry.path, again=again, colour=colour)
     fmt = radiograph.format
     ends = fmt.minimum, fmt.maximum
     return Image(radiograph.pixels, Scaling.of(radiograph), ends, entry)

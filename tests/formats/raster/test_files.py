@@ -488,3 +488,19 @@ def test_an_exact_spacing_is_written_as_it_was_asked_for(tmp_path, suffix):
     finer = cxr_sr.upscale(read(source), "bicubic", cxr_sr.Spacing(0.07))
     write(finer, tmp_path / f"b{suffix}")
     assert read(tmp_path / f"b{suffix}").geometry.spacing_mm == (0.07, 0.07)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".mha"])
+def test_true_colour_is_kept_where_it_is_asked_for(tmp_path: Path, suffix: str):
+    path = tmp_path / f"a{suffix}"
+    write(cxr_sr.from_array(rgb(), photometric="RGB"), path)
+    with pytest.raises(NotARadiographError, match="true colour"):
+        read(path)
+    kept = read(path, colour=True)
+    assert kept.format.photometric == "RGB"
+    assert np.array_equal(kept.pixels, rgb())
+
+
+def test_gray_stays_gray_where_colour_is_asked_for(tmp_path: Path):
+    write_png(tmp_path / "a.png")
+    assert read(tmp_path / "a.png", colour=True).format.photometric == "MONOCHROME2"

@@ -25,8 +25,8 @@ from typing import Any, BinaryIO
 from pydicom.uid import UID
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom.codecs import DECODERS, Decoded, load_codecs
-from cxr_sr.formats.dicom.jpeg import tells_of_damage
+from cxr_sr.formats.dicom.coding.codecs import DECODERS, Decoded, load_codecs
+from cxr_sr.formats.dicom.coding.jpeg import tells_of_damage
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.kind import Kind

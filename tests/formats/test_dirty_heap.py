@@ -13,7 +13,7 @@ from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
 
 from cxr_sr.errors import InputError, UnreadableError
 from cxr_sr.formats import read, sandbox
-from cxr_sr.formats.dicom.apart import decode_apart
+from cxr_sr.formats.dicom.coding.apart import decode_apart
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.dicom.parse import parse
 from cxr_sr.formats.kind import Kind

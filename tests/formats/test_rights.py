@@ -12,7 +12,7 @@ import pytest
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats import read, sandbox
-from cxr_sr.formats.dicom.apart import decode_apart
+from cxr_sr.formats.dicom.coding.apart import decode_apart
 from cxr_sr.formats.raster import decode as raster_decode
 from cxr_sr.formats.sandbox import Sandbox
 from tests.builders import noise, write_png

@@ -17,7 +17,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats import read, sandbox
-from cxr_sr.formats.dicom.apart import decode_apart
+from cxr_sr.formats.dicom.coding.apart import decode_apart
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.raster import decode as raster_decode
 from cxr_sr.formats.sandbox import Sandbox

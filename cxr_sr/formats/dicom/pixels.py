@@ -20,8 +20,8 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom.apart import decode_apart
-from cxr_sr.formats.dicom.codecs import DECODERS, Decoded, as_image, wrong_length
+from cxr_sr.formats.dicom.coding.apart import decode_apart
+from cxr_sr.formats.dicom.coding.codecs import DECODERS, Decoded, as_image, wrong_length
 from cxr_sr.formats.dicom.layout import PixelLayout, uid_name
 from cxr_sr.formats.dicom.parse import ParsedDicom, PixelElement
 from cxr_sr.formats.guard import readable

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
-from cxr_sr.formats.dicom.codecs import Decoded
+from cxr_sr.formats.dicom.coding.codecs import Decoded
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.layout import (
     PixelLayout,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom.jpeg import decoded_whole, parse_jpeg
+from cxr_sr.formats.dicom.coding.jpeg import decoded_whole, parse_jpeg
 from cxr_sr.formats.dicom.pixels import ALWAYS_DECODED_BYTES, MAX_EXPANSION
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.probe import RasterFacts

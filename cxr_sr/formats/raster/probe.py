@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from cxr_sr.errors import NotARadiographError, UnreadableError
-from cxr_sr.formats.dicom.jpeg import JpegStream, exif_of, parse_jpeg
+from cxr_sr.formats.dicom.coding.jpeg import JpegStream, exif_of, parse_jpeg
 from cxr_sr.formats.dicom.parse import MAX_PIXELS
 from cxr_sr.formats.guard import PARSER_ERRORS, readable
 from cxr_sr.formats.kind import Kind

@@ -28,7 +28,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from cxr_sr.formats.dicom.codecs import DECODERS
+from cxr_sr.formats.dicom.coding.codecs import DECODERS
 
 RECEIVED_CLASSES = (
     ComputedRadiographyImageStorage,

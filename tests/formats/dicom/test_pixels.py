@@ -26,7 +26,7 @@ from pydicom.uid import (
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats import read
 from cxr_sr.formats.dicom import pixels as dicom_pixels
-from cxr_sr.formats.dicom.codecs import Decoded
+from cxr_sr.formats.dicom.coding.codecs import Decoded
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.radiograph import PixelFormat, Radiograph

@@ -30,9 +30,9 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom.jpeg import END, parse_jpeg, with_standard_scan
+from cxr_sr.formats.dicom.coding.jpeg import END, parse_jpeg, with_standard_scan
+from cxr_sr.formats.dicom.coding.rle import decode_rle
 from cxr_sr.formats.dicom.layout import PixelLayout
-from cxr_sr.formats.dicom.rle import decode_rle
 
 Samples = NDArray[np.unsignedinteger[Any]]
 

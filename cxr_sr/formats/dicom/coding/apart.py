@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydicom.uid import UID
 
-from cxr_sr.formats.dicom.codecs import Decoded
+from cxr_sr.formats.dicom.coding.codecs import Decoded
 from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.sandbox import Sandbox, own_sandbox
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom.jpeg import JpegStream, parse_jpeg, with_standard_scan
+from cxr_sr.formats.dicom.coding.jpeg import JpegStream, parse_jpeg, with_standard_scan
 from tests.dicom_files import JPEG_EXTENDED_FRAME, JPEG_LOSSLESS_FRAME
 
 

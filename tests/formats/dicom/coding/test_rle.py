@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydicom.pixels.encoders.native import _encode_row
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom.rle import decode_rle
+from cxr_sr.formats.dicom.coding.rle import decode_rle
 
 
 def rle(*segments: bytes, offsets: list[int] | None = None) -> bytes:

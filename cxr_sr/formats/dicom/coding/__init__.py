@@ -1,0 +1,1 @@
+"""Code streams of DICOM pixel data become samples."""

@@ -46,6 +46,7 @@ from cxr_sr.evaluation.speed import (
 )
 from cxr_sr.names import SCALES, EngineName
 from cxr_sr.superres.engines import open_engine
+from cxr_sr.superres.engines.telemetry import import_openvino
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import MODELS, Model
 
@@ -105,7 +106,7 @@ def main(arguments: list[str]) -> None:
 def processor() -> str:
     """Return the processor's name; Python alone does not know it everywhere."""
     try:
-        core = importlib.import_module("openvino").Core()
+        core = import_openvino().Core()
     except ImportError:
         return platform.processor() or "unknown processor"
     name: str = core.get_property("CPU", "FULL_DEVICE_NAME")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cxr_sr.evaluation.protocol import Condition, Upscale, measure
 from cxr_sr.radiograph import Radiograph
+from cxr_sr.superres.engines.telemetry import import_onnxruntime
 from cxr_sr.superres.models.zoo import Model
 
 Array = NDArray[np.floating[Any]]
@@ -159,7 +160,7 @@ def _product(operator: str) -> Any:  # noqa: ANN401 - onnxruntime has no types
     So does a convolution, whose weights a runtime packs once. Codes are unsigned, and
     the constant's are signed.
     """
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
     from onnx import TensorProto, helper, numpy_helper
 
     types = {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_sr.errors import ModelError
+from cxr_sr.superres.engines.telemetry import import_onnxruntime
 from cxr_sr.superres.int8.gain import USUAL_CONTRAST
 from cxr_sr.training.quantise import (
     SIGNED,
@@ -69,7 +70,7 @@ def _check(trunk: QuantisedTrunk, path: Path) -> None:
     then differ by rounding noise. A correct graph agrees on an image without such sums;
     a wrong graph agrees on none.
     """
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     errors = []

@@ -19,6 +19,7 @@ from torch import Tensor, fx, nn
 
 from cxr_sr.errors import ModelError
 from cxr_sr.files import sha256_of
+from cxr_sr.superres.engines.telemetry import import_onnxruntime
 from cxr_sr.superres.models.layers import (
     FixedBatchNorm,
     FullPrecision,
@@ -259,7 +260,7 @@ def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 def _check(network: Network, path: Path) -> None:
     """Compare every output of the written graph with torch on noise."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     random = torch.Generator().manual_seed(0)
     image = torch.rand(2, network.inputs, 24, 31, generator=random)

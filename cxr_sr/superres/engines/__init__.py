@@ -10,6 +10,7 @@ from cxr_sr.errors import EngineError, SettingsError
 from cxr_sr.names import EngineName, Precision
 from cxr_sr.superres.engines.checked import Checked, Engine
 from cxr_sr.superres.engines.runtimes import OnnxEngine, OpenVinoEngine, TorchEngine
+from cxr_sr.superres.engines.telemetry import import_openvino
 from cxr_sr.superres.models.zoo import Model
 
 __all__ = ["ENGINES", "EXTRAS", "PACKAGES", "Engine", "choose", "open_engine"]
@@ -87,9 +88,7 @@ def _lacking_for_int8() -> str | None:
             "int8 needs the package openvino; to have it, run: pip install "
             "'cxr-sr[openvino]'"
         )
-    import openvino
-
-    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return None if "INT8" in able else "this processor has no int8 arithmetic"
 
 

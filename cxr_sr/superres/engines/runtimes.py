@@ -23,6 +23,7 @@ from cxr_sr import processors
 from cxr_sr.errors import ModelError
 from cxr_sr.names import Precision
 from cxr_sr.superres.engines.checked import Array, factor_of
+from cxr_sr.superres.engines.telemetry import import_onnxruntime, import_openvino
 from cxr_sr.superres.models.graph import Subgraph, parse, subgraph
 from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.zoo import Model
@@ -57,8 +58,7 @@ class OnnxEngine:
     precision = "fp32"
 
     def __init__(self, model: Model, scale: int) -> None:
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -121,8 +121,7 @@ class _Compiled:
     """A graph that OpenVINO compiled, and the threads that may call it."""
 
     def __init__(self, graph: bytes, threads: int) -> None:
-        import openvino
-
+        openvino = import_openvino()
         core = openvino.Core()
         # A stream computes one request at a time: with a single one, calls from other
         # threads wait for each other. So they do with several when two threads come

@@ -1,0 +1,46 @@
+"""Import OpenVINO and ONNX Runtime without their telemetry: cxr-sr sends nothing.
+
+`import openvino` sends a message to Google Analytics, and ONNX Runtime sends events to
+Microsoft. Both keep an identifier in the home folder.
+
+References
+----------
+Privacy.md in the package onnxruntime; openvino/tools/ovc/telemetry_utils.py
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from types import ModuleType
+from typing import Any
+
+_TELEMETRY = "openvino_telemetry"
+_IMPORTING = threading.Lock()
+_OFF = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
+"""Of ONNX Runtime; the second is the name in some earlier versions."""
+
+
+def import_openvino() -> Any:  # noqa: ANN401 - it has no types
+    """Return the package openvino; it sends nothing if it was not imported before."""
+    with _IMPORTING:
+        if "openvino" in sys.modules or _TELEMETRY in sys.modules:
+            return importlib.import_module("openvino")
+        # None makes an import of it fail; OpenVINO then takes its own empty stand-in.
+        modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+        modules[_TELEMETRY] = None
+        try:
+            return importlib.import_module("openvino")
+        finally:
+            del sys.modules[_TELEMETRY]
+
+
+def import_onnxruntime() -> Any:  # noqa: ANN401 - it has no types
+    """Return the package onnxruntime; it sends nothing if it was not used before."""
+    for name in _OFF:
+        os.environ.setdefault(name, "1")
+    onnxruntime = importlib.import_module("onnxruntime")
+    onnxruntime.disable_telemetry_events()  # for Windows, where some builds need it
+    return onnxruntime

@@ -18,15 +18,10 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
-from rich.console import Console
 
 from cxr_sr import processors
 from cxr_sr.errors import TrainingError
@@ -38,14 +33,14 @@ from cxr_sr.training.data.dataset import Batches, Crops, Regions
 from cxr_sr.training.data.images import Image, load, read_entries
 from cxr_sr.training.data.synthetic import synthetic_images
 from cxr_sr.training.learner import Learner
+from cxr_sr.training.loop import Plan, train, trainer_of
 from cxr_sr.training.losses import ms_ssim_levels
 from cxr_sr.training.onnx import write_int8_weights, write_weights
 from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.run import REGION_PX, Run
-from cxr_sr.training.run_folder.bar import Bar
 from cxr_sr.training.run_folder.card import model_card
-from cxr_sr.training.run_folder.checkpoints import WholeCheckpoints, leading, start_of
+from cxr_sr.training.run_folder.checkpoints import leading, start_of
 from cxr_sr.training.run_folder.history import History
 from cxr_sr.training.run_folder.provenance import check_same, provenance, versions
 from cxr_sr.training.run_folder.samples import draw_samples
@@ -105,14 +100,28 @@ def fit(
         f"{len(images['val'])}; the images took {learner.elapsed_s:.0f} s"
     )
     with quiet_lightning():
-        trainer = _trainer(folder, run, quiet=quiet)
-        _train(trainer, learner, images, run, checkpoint)
+        trainer = trainer_of(folder, learner, _plan(run), quiet=quiet)
+        train(trainer, learner, *_loaders(images, run, learner), checkpoint)
     if not trainer.is_global_zero:
         raise SystemExit  # a process that Lightning started to share the training
     _say(f"stopped after {learner.elapsed_s:.0f} s; writing the best weights")
     model = _export_best(folder, learner, run, training)
     _explain(folder, model, learner, Regions(images["val"], REGION_PX))
     return model
+
+
+def _plan(run: Run) -> Plan:
+    return Plan(accelerator_of(run), run.devices, run.epoch_steps, run.patience)
+
+
+def _loaders(
+    images: dict[str, list[Image]], run: Run, learner: Learner
+) -> tuple[Batches, Regions]:
+    crops = Crops(images["train"], run.sampling, run.recipe.seed)
+    sides = run.sides
+    turns = [(scale, sides[scale]) for scale in run.recipe.scales]
+    batches = Batches(crops, turns, run.batch, run.epoch_steps, learner)
+    return batches, Regions(images["val"], run.validation_px)
 
 
 def _say(text: str) -> None:
@@ -223,66 +232,6 @@ def _write_settings(folder: Path, training: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(training, indent=2, sort_keys=True)
     (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _trainer(folder: Path, run: Run, *, quiet: bool) -> Trainer:
-    # Lightning's own save_last writes last.ckpt only where the best was beaten.
-    checkpoint = partial(
-        ModelCheckpoint,
-        folder / "checkpoints",
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    best = checkpoint(filename="best", monitor="gain", mode="max")
-    last = checkpoint(filename="last")
-    callbacks: list[Callback] = [History(folder), best, last]
-    if run.patience:
-        callbacks.append(EarlyStopping("gain", patience=run.patience, mode="max"))
-    console = Console(stderr=True)
-    if console.is_terminal and leading() and not quiet:
-        callbacks.append(Bar(console))
-    return Trainer(
-        accelerator=accelerator_of(run),
-        devices=run.devices,
-        # A batch smaller than the number of scales leaves some tails without gradient.
-        strategy="auto" if run.devices == 1 else "ddp_find_unused_parameters_true",
-        max_epochs=-1,
-        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
-        callbacks=callbacks,
-        plugins=[WholeCheckpoints()],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=min(50, run.epoch_steps),
-        use_distributed_sampler=False,
-    )
-
-
-def _train(
-    trainer: Trainer,
-    learner: Learner,
-    images: dict[str, list[Image]],
-    run: Run,
-    checkpoint: Path | None,
-) -> None:
-    crops = Crops(images["train"], run.sampling, run.recipe.seed)
-    sides = run.sides
-    turns = [(scale, sides[scale]) for scale in run.recipe.scales]
-    batches = Batches(crops, turns, run.batch, run.epoch_steps, learner)
-    regions = Regions(images["val"], run.validation_px)
-    try:
-        trainer.fit(learner, batches, regions, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as error:
-        # Lightning raises this on Ctrl-C; the command line handles KeyboardInterrupt.
-        raise KeyboardInterrupt from error
-    except RuntimeError as error:
-        # If a process dies, the others only see a broken connection.
-        if run.devices == 1 or "gloo" not in str(error):
-            raise
-        raise TrainingError(
-            f"one of the {run.devices} processes of this training has died (was it "
-            "killed, or is memory short?); its last checkpoint is kept: give --resume"
-        ) from error
 
 
 def _export_best(

@@ -20,7 +20,7 @@ from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.training.data.dataset import CropBatch, Sampling
 from cxr_sr.training.data.degrade import Degradation
 from cxr_sr.training.fit import fit
-from cxr_sr.training.learner import Learner, enlarge, one_cycle, psnr
+from cxr_sr.training.learner import Learner, enlarge, psnr
 from cxr_sr.training.run import Recipe
 from tests.builders import (
     noise,
@@ -52,7 +52,7 @@ class TestBudget:
     def test_wall_time_counts_from_the_start_of_the_command(self, monkeypatch):
         """Reading images takes time, and so does the validation after the last step."""
         now = 1000.0
-        monkeypatch.setattr("cxr_sr.training.learner.time.monotonic", lambda: now)
+        monkeypatch.setattr("cxr_sr.training.course.time.monotonic", lambda: now)
         learner = Learner(tiny_network(), recipe(max_steps=None, max_seconds=100.0))
         learner.started = 1000.0 - 30
         assert learner.progress == pytest.approx(30 / 95)
@@ -69,13 +69,6 @@ class TestBudget:
         assert "reading the images" in told[0]
         assert "training with" in told[1]
         assert "writing the best weights" in told[-1]
-
-    def test_the_rate_rises_and_falls_once(self):
-        rates = [one_cycle(n / 100) for n in range(101)]
-        top = rates.index(max(rates))
-        assert [rates[0], rates[top], rates[-1]] == pytest.approx([0.1, 1, 0.001])
-        assert rates[: top + 1] == sorted(rates[: top + 1])
-        assert rates[top:] == sorted(rates[top:], reverse=True)
 
     def test_a_training_without_end_is_refused(self):
         with pytest.raises(SettingsError, match="give --max-steps, --max-time"):

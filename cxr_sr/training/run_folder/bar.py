@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cxr_sr.training.learner import Learner
+from cxr_sr.training.course import Course
 
 
 class Bar(Callback):
@@ -44,17 +44,18 @@ class Bar(Callback):
         *_: Any,  # noqa: ANN401 - Lightning's
     ) -> None:
         """Update the bar."""
-        if not isinstance(learner, Learner):
+        if not isinstance(learner, Course):
             return
         loss = f"step {trainer.global_step}, loss {learner.latest['loss']:.4f}"
         self._bar.update(
             self._task, completed=learner.progress, description=loss + self._gain
         )
 
-    def on_validation_end(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
-        """Show the newest gain."""
-        gain = float(trainer.callback_metrics["gain"])
-        self._gain = f", {gain:+.2f} dB over bicubic"
+    def on_validation_end(self, trainer: Trainer, learner: LightningModule) -> None:
+        """Show the newest validation."""
+        if isinstance(learner, Course):
+            best = float(trainer.callback_metrics[learner.monitor])
+            self._gain = f", {learner.told(best)}"
 
     def on_train_end(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
         """Stop the bar; it stays on the screen."""

@@ -9,7 +9,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from cxr_sr.texts import read_rows, write_rows
-from cxr_sr.training.learner import Learner
+from cxr_sr.training.course import Course
 
 Row = dict[str, str]
 
@@ -70,7 +70,7 @@ class History(Callback):
 
     def on_validation_end(self, trainer: Trainer, learner: LightningModule) -> None:
         """Write the row."""
-        if not isinstance(learner, Learner) or not trainer.is_global_zero:
+        if not isinstance(learner, Course) or not trainer.is_global_zero:
             return
         row: dict[str, Any] = {"step": trainer.global_step}
         row |= {"seconds": round(learner.elapsed_s, 1)}
@@ -79,7 +79,7 @@ class History(Callback):
         row |= learner.latest
         rows = [*self.rows(), row]
         _write(self.table, rows)
-        draw(rows, self.picture)
+        draw(rows, self.picture, learner.curves)
 
     def rows(self) -> list[Row]:
         """Return the rows of the table."""
@@ -89,19 +89,27 @@ class History(Callback):
             return read_rows(file)[1]
 
 
-def draw(rows: list[Row], picture: Path) -> None:
-    """Draw the gain over bicubic at each scale, and the loss, against the step."""
+def draw(rows: list[Row], picture: Path, curves: tuple[str, str]) -> None:
+    """Draw the metrics of the validations, and the loss, against the step.
+
+    Parameters
+    ----------
+    curves : what the names of the metrics begin with, and the label of their axis
+    """
     # Not pyplot: no window system is asked for, no figure is left behind.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), layout="constrained")
-    gains, loss = figure.subplots(1, 2)
+    prefix, label = curves
+    found, loss = figure.subplots(1, 2)
     steps = [int(row["step"]) for row in rows]
-    for name in (n for n in rows[0] if n.startswith("gain_")):
-        gains.plot(steps, [float(r[name]) for r in rows], label=name[5:])
-    gains.axhline(0, color="grey", linewidth=0.8)
-    gains.set(xlabel="step", ylabel="PSNR over bicubic, dB", title="validation")
-    gains.legend()
+    for name in (n for n in rows[0] if n.startswith(prefix)):
+        values = [float(r[name]) for r in rows]
+        found.plot(steps, values, label=name.removeprefix(prefix))
+    if prefix == "gain_":
+        found.axhline(0, color="grey", linewidth=0.8)
+    found.set(xlabel="step", ylabel=label, title="validation")
+    found.legend()
     loss.semilogy(steps, [float(r["loss"]) for r in rows])
     loss.set(xlabel="step", ylabel="loss of that step", title="training")
     figure.savefig(picture, dpi=100)

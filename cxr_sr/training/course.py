@@ -1,0 +1,192 @@
+"""What every training in this package has in common: budget, rates, averages, clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, ClassVar, Protocol
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import AveragedModel
+
+from cxr_sr.errors import TrainingError
+
+WARM_UP = 0.1
+"""Share of the budget in which the learning rate rises."""
+FIRST_RATE, LAST_RATE = 0.1, 0.001
+"""Learning rate at the start and the end, as a share of its peak."""
+CLOSING_SECONDS = 5.0
+"""Time to write the weights, their card and pictures."""
+
+
+class Budget(Protocol):
+    """The settings of a training that do not depend on what is learned."""
+
+    @property
+    def lr(self) -> float:
+        """Peak learning rate."""
+        ...
+
+    @property
+    def max_steps(self) -> int | None:
+        """Number of steps; None if only the time is limited."""
+        ...
+
+    @property
+    def max_seconds(self) -> float | None:
+        """Wall time; None if only the steps are limited."""
+        ...
+
+    @property
+    def clip(self) -> float:
+        """Largest gradient norm that is followed as it is."""
+        ...
+
+    @property
+    def ema(self) -> float:
+        """Decay of the averaged weights in each step."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random choices."""
+        ...
+
+
+class Course(LightningModule):
+    """Trains `network` within a budget, and keeps a running average of its weights.
+
+    All random choices depend only on the seed and the number of the step, so that a
+    resumed run continues exactly. A subclass has the steps and the optimiser, whose
+    parameter groups hold their peak rate in `peak`.
+    """
+
+    monitor: ClassVar[str] = "gain"
+    """Name of the metric whose best weights are kept; more is better."""
+    curves: ClassVar[tuple[str, str]] = ("gain_", "PSNR over bicubic, dB")
+    """What the metrics in curves.png begin with, and the label of their axis."""
+
+    def __init__(self, network: nn.Module, budget: Budget) -> None:
+        super().__init__()
+        self.network = network
+        self.budget = budget
+        self.average = AveragedModel(network, multi_avg_fn=_averaging(budget.ema))
+        self.average.requires_grad_(requires_grad=False)
+        self.latest: dict[str, float] = {}
+        """Loss, learning rate and gradient norm of the newest step, for the log."""
+        self.started = time.monotonic()
+        """When the command began: reading the images is part of its wall time."""
+        self._earlier_s = 0.0
+        self._validation_s = 0.0
+
+    def told(self, best: float) -> str:
+        """Return the newest validation in words, for the progress bar."""
+        return f"{best:+.2f} dB over bicubic"
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall time spent on this training, over all the runs that it resumes."""
+        return self._earlier_s + time.monotonic() - self.started
+
+    @property
+    def progress(self) -> float:
+        """The share of the budget that is used up, 0 to 1."""
+        steps, seconds = self.budget.max_steps, self.budget.max_seconds
+        by_steps = self.global_step / steps if steps else 0.0
+        by_time = self.elapsed_s / self._usable_s(seconds) if seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def _usable_s(self, seconds: float) -> float:
+        """Return the budget without what comes after the last step.
+
+        That is another validation, and writing the weights.
+        """
+        closing = self._validation_s + min(CLOSING_SECONDS, seconds / 20)
+        return seconds - min(closing, seconds / 2)
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:  # noqa: ARG002
+        """Set this step's learning rate: by wall time, if that is the budget."""
+        share = one_cycle(self.progress)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = share * group["peak"]
+        self.latest["lr"] = share * self.budget.lr
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002
+        """Clip the gradient.
+
+        Raises
+        ------
+        TrainingError
+            If it is not finite.
+        """
+        norm = float(clip_grad_norm_(self.network.parameters(), self.budget.clip))
+        self.latest["gradient"] = self._finite(norm, "gradient's norm")
+
+    def on_train_batch_end(
+        self,
+        outputs: object,  # noqa: ARG002
+        batch: object,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Average the weights, log, and stop when the budget is used up."""
+        self.log_dict(self.latest)
+        self.average.update_parameters(self.network)
+        if self.progress >= 1:
+            self.trainer.should_stop = True
+
+    def on_validation_start(self) -> None:
+        """Note when it starts."""
+        self._validating = time.monotonic()
+
+    def on_validation_end(self) -> None:
+        """Note how long it took."""
+        self._validation_s = time.monotonic() - self._validating
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the wall time spent so far."""
+        checkpoint["elapsed_s"] = self.elapsed_s
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from the wall time of the earlier runs."""
+        self._earlier_s = checkpoint["elapsed_s"]
+
+    def _step_seed(self) -> int:
+        return self.budget.seed * 1_000_003 + self.global_step
+
+    def _finite(self, value: float, what: str) -> float:
+        if math.isfinite(value):
+            return value
+        raise TrainingError(
+            f"the {what} became {value} at step {self.global_step}; the checkpoint "
+            "before it is kept: resume with a lower learning rate"
+        )
+
+
+def one_cycle(progress: float) -> float:
+    """Return the share of the peak learning rate at `progress` (0 to 1).
+
+    References
+    ----------
+    L. N. Smith, N. Topin, "Super-convergence", arXiv 1708.07120 (2017).
+    """
+    if progress < WARM_UP:
+        return FIRST_RATE + (1 - FIRST_RATE) * _eased(progress / WARM_UP)
+    return 1 - (1 - LAST_RATE) * _eased((progress - WARM_UP) / (1 - WARM_UP))
+
+
+def _eased(x: float) -> float:
+    return 0.5 - 0.5 * math.cos(math.pi * x)
+
+
+def _averaging(decay: float) -> Any:  # noqa: ANN401 - torch calls it as it likes
+    """Return an averaging rule for torch; a ramp makes it forget the random start."""
+
+    @torch.no_grad()
+    def average(means: list[Tensor], values: list[Tensor], count: Tensor) -> None:
+        reached = min(decay, (1 + float(count)) / (10 + float(count)))
+        torch._foreach_lerp_(means, values, 1 - reached)
+
+    return average

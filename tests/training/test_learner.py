@@ -174,7 +174,7 @@ class TestLearning:
             message = "[gloo/transport/tcp/pair.cc:547] Connection closed by peer"
             raise RuntimeError(message)
 
-        monkeypatch.setattr("cxr_sr.training.fit.Trainer.fit", broken)
+        monkeypatch.setattr("cxr_sr.training.loop.Trainer.fit", broken)
         with pytest.raises(TrainingError, match=r"2 processes .* has died .* --resume"):
             fit(data, tmp_path / "two", run(devices=2))
         with pytest.raises(RuntimeError, match="gloo"):  # ours, if there was but one

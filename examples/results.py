@@ -105,8 +105,8 @@ def section(results: dict[str, Row]) -> str:
     models = " ".join(f"--model {model}" for model in MODELS)
     said = (
         f"`cxr-sr evaluate DATA {models}` (made by `python "
-        "examples/results.py DATA`). In each cell: PSNR in dB / PSNR of "
-        "anatomy, without the 3 % of the pixels around the strongest edges / number of "
+        "examples/results.py DATA`). In each cell: PSNR in dB (PSNR of "
+        "anatomy, without the 3 % of the pixels around the strongest edges), number of "
         "images with a lower PSNR than bicubic's."
     )
     return f"{textwrap.fill(said, 88)}\n\n{table(rows)}"
@@ -138,7 +138,7 @@ def condition_of(row: Row) -> str:
 def cell(row: Row) -> str:
     """Return what a table shows of one model at one scale."""
     worse = "-" if row["model"] == "bicubic" else str(row["worse_than_bicubic"])
-    return f"{row['psnr']:.2f} / {row['anatomy_psnr']:.2f} / {worse}"
+    return f"{row['psnr']:.2f} ({row['anatomy_psnr']:.2f}), {worse}"
 
 
 def with_section(readme: str, text: str) -> str:

@@ -3,6 +3,8 @@
 To bring the generated sections up to date: CXR_SR_UPDATE_README=1 pytest this file.
 """
 
+import importlib
+import importlib.util
 import os
 import re
 import runpy
@@ -170,6 +172,43 @@ def test_the_research_notice_stands_on_the_first_screen():
 def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def readme_part(title: str) -> str:
+    return README.read_text().split(f" {title}\n", 1)[1].split("\n#", 1)[0]
+
+
+def test_the_tree_has_twenty_lines_and_every_folder_of_the_package():
+    tree = readme_part("The package").split("```text\n")[1].split("```")[0].splitlines()
+    named = {name for line in tree for name in re.findall(r"\w+(?:/|\.py)", line)}
+    package = Path(cxr_sr.__file__).parent
+    rooms = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    found = {f"{p.name}/" for p in package.rglob("*") if p.is_dir()}
+    found |= {p.name for p in package.rglob("*.py")} | {"cxr_sr/"}
+    assert len(tree) <= 20
+    assert rooms <= named <= found
+
+
+def test_the_walk_has_ten_steps_and_names_modules_that_are_there():
+    walk = readme_part("The walk of one pixel")
+    named = re.findall(r"`((?:formats|superres)\.[\w.]+)`", walk)
+    assert len(re.findall(r"^\d+\. ", walk, re.MULTILINE)) == 10
+    assert len(named) == 9
+    for name in named:
+        module, _, attribute = f"cxr_sr.{name}".rpartition(".")
+        assert attribute in vars(importlib.import_module(module)) or (
+            importlib.util.find_spec(f"{module}.{attribute}")
+        ), name
+
+
+@pytest.mark.parametrize("kind", ["format", "model", "header rule", "option"])
+def test_steps_that_add_something_name_files_that_are_there(kind):
+    steps = readme_part(f"To add a{'n' * (kind == 'option')} {kind}")
+    named = re.findall(r"`([\w/]+(?:\.py|/))`", steps.replace("COMMAND", "upscale"))
+    assert len(named) >= 3
+    for name in named:
+        places = (ROOT / name, ROOT / "cxr_sr" / name)
+        assert any(path.exists() for path in places), name
 
 
 def test_the_readme_has_at_most_1500_words():

@@ -1,7 +1,7 @@
 """The formats that are read and written, one row each.
 
-This is the only home of signatures and suffixes. To add a format, add its name to
-`Kind` and a row here.
+This is the only home of signatures and suffixes. The README lists the steps that add a
+format.
 """
 
 from __future__ import annotations
@@ -176,7 +176,8 @@ FORMATS = (
 )
 """In the order in which signatures are tried."""
 
-READABLE = "DICOM nor PNG, JPEG, TIFF, MetaImage, NRRD or NIfTI"
+_NAMES = [f.kind.value for f in FORMATS if f.kind and f.kind is not Kind.BARE_DICOM]
+READABLE = f"{_NAMES[0]} nor {', '.join(_NAMES[1:-1])} or {_NAMES[-1]}"
 
 
 def kind_of(head: bytes) -> Kind | None:

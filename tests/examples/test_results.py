@@ -40,13 +40,13 @@ def test_the_default_comes_first_and_noisy_rows_state_dose_and_width(script):
     rows = [row(m, dose=d) for d in (None, 2.5) for m in ("bicubic", "fine", "fast")]
     lines = script.section({"x2": part(*rows)}).splitlines()[-6:]
     assert [line.split(" | ")[1] for line in lines] == 2 * ["fine", "fast", "bicubic"]
-    assert lines[0] == "| bicubic, clean | fine | 40.00 / 45.00 / 1 |"
+    assert lines[0] == "| bicubic, clean | fine | 40.00 (45.00), 1 |"
     assert lines[5].startswith("| detector, 2.5 uGy, noise of 0.6 px | bicubic | ")
 
 
 def test_a_scale_that_was_not_measured_is_left_blank(script):
     found = script.table([row("fine"), row("bicubic"), row("bicubic", scale=4)])
-    assert "| fine | 40.00 / 45.00 / 1 | - |" in found
+    assert "| fine | 40.00 (45.00), 1 | - |" in found
 
 
 def test_only_the_section_is_replaced(script):

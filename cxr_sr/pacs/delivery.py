@@ -75,6 +75,7 @@ class Delivery:
     def stop(self) -> None:
         """Send no more; what is in the queue stays there."""
         self._stopping.set()
+        self._inbox.put("")  # wakes the thread
 
     def join(self, seconds: float) -> None:
         """Wait for what is being sent."""
@@ -97,7 +98,8 @@ class Delivery:
                 self._sender.close()
                 self._note(state="idle" if self.condition.state != "away" else "away")
                 continue
-            self._try(key)
+            if not self._stopping.is_set():
+                self._try(key)
         self._sender.close()
 
     def _try(self, key: str) -> None:

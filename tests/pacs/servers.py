@@ -29,6 +29,8 @@ from tests.files import COMMAND
 ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PATIENCE_S = 60.0
+QUICK = {**os.environ, "TCP_NODELAY": "1"}
+"""dcmtk's programs else wait for acknowledgements, 40 ms for each instance."""
 
 
 def free_port() -> int:
@@ -60,7 +62,10 @@ class Process:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                list(map(str, words)), stdout=subprocess.DEVNULL, stderr=output
+                list(map(str, words)),
+                stdout=subprocess.DEVNULL,
+                stderr=output,
+                env=QUICK,
             )
 
     def __enter__(self) -> Self:
@@ -226,6 +231,5 @@ def store(
         text=True,
         check=False,
         timeout=120,
-        # dcmtk else waits for acknowledgements, 40 ms for each instance.
-        env={**os.environ, "TCP_NODELAY": "1"},
+        env=QUICK,
     )

@@ -25,7 +25,8 @@ def results(folder):
 
 
 def runs_of(folder):
-    lines = json_lines((folder / "out" / "cxr-sr-report.jsonl").read_text())
+    report = folder / "out" / "cxr-sr-report.jsonl"
+    lines = json_lines(report.read_text()) if report.exists() else []
     return [line for line in lines if line["type"] == "file"]
 
 
@@ -51,7 +52,8 @@ def test_started_again_it_goes_on_by_the_report(tmp_path):
     a_dicom(tmp_path / "in" / "a.dcm", seed=1)
     (tmp_path / "in" / "notes.txt").write_text("no image")
     with Watching(tmp_path) as watching:
-        until(lambda: results(tmp_path) == ["a.dcm"], "the first is taken")
+        # The line in the report comes after the file: a kill in between is another case.
+        until(lambda: last(tmp_path).get("a.dcm") == "done", "the first is taken")
         watching.kill()
     first = (tmp_path / "out" / "a.dcm").stat().st_mtime_ns
     a_dicom(tmp_path / "in" / "b.dcm", seed=2)
@@ -61,6 +63,20 @@ def test_started_again_it_goes_on_by_the_report(tmp_path):
         assert watching.stop() == 130
     assert (tmp_path / "out" / "a.dcm").stat().st_mtime_ns == first
     assert last(tmp_path)["notes.txt"] == "skipped"
+
+
+def test_killed_before_it_could_report_it_does_the_file_again(tmp_path):
+    a_dicom(tmp_path / "in" / "a.dcm", seed=1)
+    with Watching(tmp_path) as watching:
+        until(lambda: last(tmp_path).get("a.dcm") == "done", "the file is taken")
+        watching.kill()
+    report = tmp_path / "out" / "cxr-sr-report.jsonl"
+    content = (tmp_path / "out" / "a.dcm").read_bytes()
+    report.write_text(report.read_text().splitlines(keepends=True)[0])
+    with Watching(tmp_path):
+        until(lambda: last(tmp_path).get("a.dcm") == "done", "it is done again")
+    assert results(tmp_path) == ["a.dcm"]
+    assert (tmp_path / "out" / "a.dcm").read_bytes() == content
 
 
 def last(folder):

@@ -21,10 +21,10 @@ from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any, Protocol, Self, TypeVar
 
-from cxr_sr.errors import CxrSrError, NotARadiographError
+from cxr_sr.errors import CxrSrError, NotARadiographError, OutputError
 from cxr_sr.hints import how_to_install
 from cxr_sr.processes import cause_of
-from cxr_sr.report.outcome import Job, Outcome
+from cxr_sr.report.outcome import Job, Outcome, Status
 
 GRACE_S = 10
 """Seconds that a process gets to clean up when the run is interrupted."""
@@ -93,9 +93,11 @@ def attempt(work: Work, job: Job) -> Outcome:
         skipped = isinstance(error, NotARadiographError) and not job.asked
         seconds = {"seconds": {"total": round(time.perf_counter() - begun, 3)}}
         trace = "".join(traceback.format_exception(error))
-        return Outcome(
-            job, "skipped" if skipped else "failed", seconds, explain(error), trace
+        refused = isinstance(error, OutputError) and isinstance(
+            error.__cause__, OSError
         )
+        status: Status = "skipped" if skipped else "failed"
+        return Outcome(job, status, seconds, explain(error), trace, refused)
 
 
 def explain(error: BaseException) -> str:

@@ -7,10 +7,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from cxr_sr.batch.runner import explain
+from cxr_sr.errors import CxrSrError
 from cxr_sr.pacs.network.peers import Peer
 from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, Sender
 
@@ -22,6 +24,10 @@ BUSY_TRIES = 10
 """Of one that it answers with "out of resources" while it takes others."""
 IDLE_S = 2.0
 """An association with nothing to send is released."""
+DISK_WAIT_S = 5.0
+"""After the disk refused to write."""
+STOP_S = 10.0
+"""So long is what is being sent waited for, at the end."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,7 @@ class Delivery:
             self._failures = 0
             sent = self.condition.sent + 1
             self._note(state="sending", reason="", since=0.0, next_try=0.0, sent=sent)
-            self._forget(key)
-            self._settled(key, self.peer, None)
+            self._settle(key, None)
 
     def _refused(self, key: str, error: RefusedError) -> None:
         # Being busy counts only where others were taken meanwhile: a receiver whose
@@ -127,8 +132,7 @@ class Delivery:
             self._tries[key] += 1
         self._sent_at[key] = sent
         if self._tries[key] >= (BUSY_TRIES if error.busy else TRIES):
-            self._forget(key)
-            self._settled(key, self.peer, str(error))
+            self._settle(key, str(error))
         else:
             self._again(key, str(error), away=error.busy)
 
@@ -137,15 +141,56 @@ class Delivery:
         self._inbox.put(key)
         wait_s = min(FIRST_WAIT_S * 2**self._failures, LONGEST_WAIT_S)
         self._failures = min(self._failures + 1, 10)
-        now = time.time()
         if away:
-            since = self.condition.since or now
-            self._note(state="away", reason=reason, since=since, next_try=now + wait_s)
+            self._wait(reason, wait_s)
+        else:
+            self._stopping.wait(wait_s)
+
+    def _wait(self, reason: str, wait_s: float) -> None:
+        now = time.time()
+        since = self.condition.since or now
+        self._note(state="away", reason=reason, since=since, next_try=now + wait_s)
         self._stopping.wait(wait_s)
 
-    def _forget(self, key: str) -> None:
+    def _settle(self, key: str, refusal: str | None) -> None:
+        """Note the receiver's answer; where the disk refuses, again and again."""
         self._tries.pop(key, None)
         self._sent_at.pop(key, None)
+        while True:
+            try:
+                self._settled(key, self.peer, refusal)
+            except (OSError, CxrSrError) as error:
+                words = f"its answer cannot be noted: {explain(error)}"
+                self._wait(words, DISK_WAIT_S)
+                if self._stopping.is_set():
+                    return  # it is sent again after the next start
+            else:
+                return
 
     def _note(self, **changes: object) -> None:
         self.condition = replace(self.condition, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """A delivery for each receiver, by its name; arguments as of `Delivery`."""
+
+    sender_to: Callable[[Peer], Sender]
+    locate: Callable[[str], Path]
+    settled: Settled
+    by_name: dict[str, Delivery] = field(default_factory=dict)
+
+    def start(self, peer: Peer) -> Delivery:
+        """Return the delivery to a receiver, started if it is new."""
+        if peer.name not in self.by_name:
+            new = Delivery(peer, self.sender_to(peer), self.locate, self.settled)
+            self.by_name[peer.name] = new
+            new.start()
+        return self.by_name[peer.name]
+
+    def stop(self) -> None:
+        """End all of them; what is being sent is waited for."""
+        for delivery in self.by_name.values():
+            delivery.stop()
+        for delivery in self.by_name.values():
+            delivery.join(STOP_S)

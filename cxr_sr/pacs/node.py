@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,15 @@ from typing import Any
 from cxr_sr.batch.identities import Identities
 from cxr_sr.batch.runner import Crew, Processes, run
 from cxr_sr.batch.upscaling import UpscalingRecipe
-from cxr_sr.errors import CxrSrError, OutputError, ReportError, SettingsError
-from cxr_sr.pacs.delivery import Delivery
+from cxr_sr.errors import CxrSrError, OutputError, ReportError
+from cxr_sr.pacs.delivery import DISK_WAIT_S, STOP_S, Deliveries
 from cxr_sr.pacs.facts import facts_of
 from cxr_sr.pacs.feed import Feed
 from cxr_sr.pacs.lock import only_one
-from cxr_sr.pacs.network.peers import DicomPeer, Peer, parse_peer
-from cxr_sr.pacs.network.store_scu import Sender, StoreSender
+from cxr_sr.pacs.network.peers import Peer, parse_peer
+from cxr_sr.pacs.network.senders import sender_to
+from cxr_sr.pacs.network.store_scu import Sender
 from cxr_sr.pacs.network.transcode import Transcoder
-from cxr_sr.pacs.network.web import StowSender
 from cxr_sr.pacs.queue import RESULT, SOURCE, UNFINISHED, Queue, State
 from cxr_sr.pacs.receive import Receiver
 from cxr_sr.pacs.settings import NodeSettings, Told
@@ -33,13 +33,10 @@ from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import Report
 
 REPORT = "cxr-sr-report.jsonl"
-DISK_WAIT_S = 5.0
-"""After the disk refused to write."""
 DEATHS = 3
 """So often may a process die of an instance before that is given up."""
 SERIES_DAYS = 30
 """After so long, no more instances of a series arrive."""
-STOP_S = 10.0
 TIDY_S = 60.0
 """Between two looks for what is long done."""
 Hands = Callable[[Any], Crew]
@@ -61,7 +58,7 @@ class Node:
         self._clock = SeriesClock(settings.store / "series")
         self._feed: Feed[str] = Feed(told.check)
         self._report = Report(settings.store / REPORT)
-        self._deliveries: dict[str, Delivery] = {}
+        self._deliveries = Deliveries(self._sender, self._result, self._settled)
         self._receivers: dict[str, tuple[str, ...]] = {}
         """Where each result in hand goes."""
         self._transcode = Transcoder()
@@ -94,8 +91,9 @@ class Node:
                 self._feed.put,
                 self._told.say,
             )
-            stack.callback(self._stop_sending)
-            self._start_sending()
+            stack.callback(self._deliveries.stop)
+            for peer in settings.router.all_peers.values():
+                self._deliveries.start(peer)
             suspects = self._recover()
             tls = settings.tls.server() if settings.tls else None
             server = self._receiver.listen(settings.address, tls)
@@ -111,12 +109,21 @@ class Node:
 
     def _work(self, keys: Any, hands: Hands) -> None:  # noqa: ANN401 - a list or a feed
         outcomes = run(Treatments(self._recipes), self._jobs(keys), hands)
-        with closing(outcomes):
+        with closing(outcomes), self._hands_off():
             for outcome in outcomes:
                 self._safely(outcome.job.name, partial(self._note, outcome))
                 if keys is self._feed:
                     self._feed.done()
                 self._told.check()
+
+    @contextmanager
+    def _hands_off(self) -> Iterator[None]:
+        """Note at an orderly end that the process did not die of what was in hand."""
+        try:
+            yield
+        finally:
+            for key in self._receivers:
+                self._queue.rest(key)
 
     def _jobs(self, keys: Any) -> Iterator[TimedJob | None]:  # noqa: ANN401 - as above
         """Yield a job for each entry that is not left alone."""
@@ -159,14 +166,15 @@ class Node:
     def _note(self, outcome: Outcome) -> None:
         """Take an entry on to its receivers, or give it up."""
         key = outcome.job.name
+        receivers = self._receivers.pop(key, ())
         if outcome.status == "done":
             self._tell(outcome)
-            receivers = self._receivers.pop(key, ())
             self._ended(self._queue.route(key, receivers))
             for name in receivers:
-                self._deliveries[name].offer(key)
-        elif self._disk_is_full():
-            raise OutputError("the disk is full")
+                self._deliveries.by_name[name].offer(key)
+        elif outcome.disk_refused:
+            self._queue.rest(key)
+            raise OutputError(outcome.reason)
         elif not outcome.facts and self._queue.begun(key) < DEATHS:
             self._feed.put(key)  # the process died, perhaps of another reason
         else:
@@ -184,13 +192,10 @@ class Node:
             return act()
         except (OSError, OutputError, ReportError) as error:
             words = error.strerror if isinstance(error, OSError) else str(error)
-            self._told.say(f"{key}: waits, for the disk refuses to write: {words}")
+            self._told.say(f"{key}: waits until the disk takes it: {words}")
             time.sleep(DISK_WAIT_S)
             self._feed.put(key)
             return None
-
-    def _disk_is_full(self) -> bool:
-        return self._queue.free_mb() < self._settings.limits.free_mb / 10
 
     def _tell(self, outcome: Outcome) -> None:
         # A fresh one each time: it takes the UIDs out, and would remember them.
@@ -203,6 +208,8 @@ class Node:
 
     def _settled(self, key: str, peer: Peer, refusal: str | None) -> None:
         """Note what a receiver answered; from its thread."""
+        if not self._result(key).parent.is_dir():  # somebody took it out of the store
+            return
         line = self._report.add_delivery(key, peer.name, refusal)
         self._told.record(dict(line))
         if refusal is None:
@@ -215,7 +222,9 @@ class Node:
         """Go on where the last process ended; return what it may have died of."""
         for key in self._queue.keys("sending"):
             for name in self._queue.receivers(key):
-                self._delivery(name).offer(key)
+                # It may be one that is configured no more.
+                tls = self._settings.tls is not None
+                self._deliveries.start(parse_peer(name, tls=tls)).offer(key)
         waiting = self._queue.keys("waiting")
         suspects = [key for key in waiting if self._queue.begun(key)]
         for key in waiting:
@@ -223,39 +232,12 @@ class Node:
                 self._feed.put(key)
         return suspects
 
-    def _start_sending(self) -> None:
-        for name, peer in self._settings.router.all_peers.items():
-            self._deliveries[name] = self._started(peer)
-
-    def _delivery(self, name: str) -> Delivery:
-        """Return the receiver of that name; perhaps one that is configured no more."""
-        if name not in self._deliveries:
-            self._deliveries[name] = self._started(_from_name(name, self._settings))
-        return self._deliveries[name]
-
-    def _started(self, peer: Peer) -> Delivery:
-        delivery = Delivery(peer, self._sender(peer), self._result, self._settled)
-        delivery.start()
-        return delivery
-
     def _sender(self, peer: Peer) -> Sender:
-        tls = self._settings.tls
-        if not isinstance(peer, DicomPeer):
-            return StowSender(peer, tls)
-        if peer.tls and tls is None:
-            raise SettingsError(f"{peer.name} speaks TLS; give --tls CERT KEY CA")
-        context = tls.client() if tls is not None and peer.tls else None
-        aet = self._settings.address.aet
-        return StoreSender(aet, peer, self._transcode, context)
+        settings = self._settings
+        return sender_to(peer, settings.address.aet, self._transcode, settings.tls)
 
     def _result(self, key: str) -> Path:
         return self._queue.folder("sending", key) / RESULT
-
-    def _stop_sending(self) -> None:
-        for delivery in self._deliveries.values():
-            delivery.stop()
-        for delivery in self._deliveries.values():
-            delivery.join(STOP_S)
 
     def _identity(self) -> Callable[[str], bytes]:
         """Return what, besides its bytes, makes an instance another entry."""
@@ -273,11 +255,12 @@ class Node:
         def serve() -> None:
             tidied = -math.inf
             while True:
-                heartbeat.beat(self._deliveries, self._receiver.accepted)
+                heartbeat.beat(self._deliveries.by_name, self._receiver.accepted)
                 if time.monotonic() >= tidied + TIDY_S:
                     tidied = time.monotonic()
-                    self._queue.forget(self._settings.remember_hours)
-                    self._clock.forget(time.time() - 86400 * SERIES_DAYS)
+                    with suppress(OSError):
+                        self._queue.forget(self._settings.remember_hours)
+                        self._clock.forget(time.time() - 86400 * SERIES_DAYS)
                 if stopping.wait(heartbeat.every_s):
                     return
 
@@ -289,7 +272,3 @@ class Node:
 
 def _named(key: str, folder: Path) -> TimedJob:
     return TimedJob(key, folder / SOURCE)
-
-
-def _from_name(name: str, settings: NodeSettings) -> Peer:
-    return parse_peer(name, tls=settings.tls is not None)

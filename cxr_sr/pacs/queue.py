@@ -56,7 +56,8 @@ class Queue:
     def prepare(self) -> None:
         """Make the folders, and bring into order what a process left when it died."""
         for name in (_INCOMING, *STATES):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
+            # They hold patients' images: nobody else may look into them.
+            (self.root / name).mkdir(0o700, parents=True, exist_ok=True)
         for left_over in (self.root / _INCOMING).iterdir():
             shutil.rmtree(left_over, ignore_errors=True)
         for key in self.keys("sending"):
@@ -148,6 +149,11 @@ class Queue:
         """Return how often work on a waiting entry has begun and not ended."""
         return len(list(self.folder("waiting", key).glob(f"{_BEGUN}-*")))
 
+    def rest(self, key: str) -> None:
+        """Note that work on a waiting entry ended, and no process died of it."""
+        for mark in self.folder("waiting", key).glob(f"{_BEGUN}-*"):
+            mark.unlink()
+
     def route(self, key: str, peers: Iterable[str]) -> State:
         """Take a finished entry on to its receivers; return its new state.
 
@@ -159,8 +165,7 @@ class Queue:
         folder = self.folder("waiting", key)
         if names:
             _replace(folder / ROUTE, json.dumps(names))
-        for mark in folder.glob(f"{_BEGUN}-*"):
-            mark.unlink()
+        self.rest(key)
         return self._move(key, "waiting", "sending" if names else "stored")
 
     def receivers(self, key: str) -> list[str]:

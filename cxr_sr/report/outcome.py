@@ -39,3 +39,5 @@ class Outcome:
     """Why the job was not done: one line, without paths or values of the header."""
     trace: str = ""
     """The traceback, for --debug; reports never hold it."""
+    disk_refused: bool = False
+    """The system refused to write the output: with more room, the job may succeed."""

@@ -1,10 +1,12 @@
 """One receiver and its thread: what is tried again, how often, and what is not."""
 
+import errno
 import queue as queues
 from pathlib import Path
 
 import pytest
 
+from cxr_sr.errors import ReportError
 from cxr_sr.pacs import delivery as module
 from cxr_sr.pacs.delivery import Delivery
 from cxr_sr.pacs.network.peers import DicomPeer
@@ -71,3 +73,26 @@ def test_a_full_receiver_is_waited_for(outcomes):
 
 def test_a_fault_of_ours_does_not_end_the_thread(outcomes):
     assert outcomes(Script(a=[ZeroDivisionError()]), "a") == [("a", None)]
+
+
+def test_an_answer_that_cannot_be_noted_is_noted_later_and_not_asked_for_again(
+    monkeypatch,
+):
+    monkeypatch.setattr(module, "DISK_WAIT_S", 0.001)
+    noted: queues.Queue[tuple[str, str | None]] = queues.Queue()
+    sender = Script()
+    full = [OSError(errno.ENOSPC, "No space left on device"), ReportError("no line")]
+
+    def settled(key, _peer, refusal):
+        if full:
+            raise full.pop()
+        noted.put((key, refusal))
+
+    delivery = Delivery(PEER, sender, Path, settled)
+    delivery.offer("a")
+    delivery.offer("b")
+    delivery.start()
+    assert [noted.get(timeout=20) for _ in range(2)] == [("a", None), ("b", None)]
+    assert sender.asked == ["a", "b"]
+    delivery.stop()
+    delivery.join(10)

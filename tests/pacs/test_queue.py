@@ -127,6 +127,13 @@ def test_how_often_work_had_begun_is_known_after_a_kill(queue):
     queue.accept("k", b"content")
     assert [queue.begin("k") for _ in range(3)] == [0, 1, 2]
     assert queue.begun("k") == 3
+    queue.rest("k")
+    assert queue.begun("k") == 0
+
+
+def test_nobody_else_may_look_into_the_folders(queue):
+    modes = {path.stat().st_mode & 0o777 for path in queue.root.iterdir()}
+    assert modes == {0o700}
 
 
 def test_a_key_is_of_the_content_and_of_where_its_parts_end():

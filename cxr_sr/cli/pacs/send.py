@@ -119,17 +119,14 @@ def _sender(
     stack: ExitStack, peer: "Peer", aet: str, tls: "Certificates | None"
 ) -> "Sender":
     """Return the connection to the receiver, and close it with the stack."""
-    from cxr_sr.pacs.network.peers import WebPeer
-    from cxr_sr.pacs.network.store_scu import StoreSender
+    from cxr_sr.pacs.network.senders import sender_to
     from cxr_sr.pacs.network.transcode import Transcoder
-    from cxr_sr.pacs.network.web import StowSender
 
-    if isinstance(peer, WebPeer):
-        return StowSender(peer, tls)
     folder = stack.enter_context(TemporaryDirectory())
     transcode = stack.enter_context(Transcoder(Path(folder)))
-    context = None if tls is None else tls.client()
-    return stack.enter_context(StoreSender(aet, peer, transcode, context))
+    sender = sender_to(peer, aet, transcode, tls)
+    stack.callback(sender.close)
+    return sender
 
 
 def _answered(

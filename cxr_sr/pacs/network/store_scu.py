@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from pydicom import dcmread
 from pydicom.dataset import FileMetaDataset
@@ -89,12 +89,6 @@ class StoreSender:
         self._transcode = transcode
         self._association: Association | None = None
         self._kinds: dict[tuple[UID, UID], None] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def send(self, path: Path) -> None:
         """Send one DICOM file: as JPEG-LS if the receiver takes it, else uncompressed.

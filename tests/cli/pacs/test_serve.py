@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import psutil
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom import dcmread
@@ -209,6 +210,20 @@ def test_beyond_a_limit_an_instance_is_refused_as_out_of_resources(
         assert sum(node.counts().values()) == kept
     assert "OutOfResources" in refused.stdout + refused.stderr
     assert not list((node.store / "incoming").iterdir())
+
+
+def test_a_disk_that_refuses_costs_nothing(node, pacs, tmp_path):
+    """Sources fit, results do not; then there is room, for the answers too."""
+    pixels = np.random.default_rng(0).integers(0, 4096, (200, 200)).astype(np.uint16)
+    files = [dicom_file(tmp_path / f"{n}", pixels, InstanceNumber=n) for n in range(3)]
+    process = psutil.Process(node.process.pid)
+    process.rlimit(psutil.RLIMIT_FSIZE, (100_000, 10_000_000))
+    assert store(node.port, files).returncode == 0
+    until(lambda: "until the disk takes it" in node.said, "a result does not fit")
+    process.rlimit(psutil.RLIMIT_FSIZE, (10_000_000, 10_000_000))
+    node.settles(sent=3)
+    assert sources_of(pacs.received) == uids_of(files)
+    assert "Traceback" not in node.said
 
 
 def test_an_association_that_never_ends_its_instance_is_aborted(tmp_path):

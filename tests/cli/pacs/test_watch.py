@@ -52,7 +52,7 @@ def test_started_again_it_goes_on_by_the_report(tmp_path):
     a_dicom(tmp_path / "in" / "a.dcm", seed=1)
     (tmp_path / "in" / "notes.txt").write_text("no image")
     with Watching(tmp_path) as watching:
-        # The line in the report comes after the file: a kill in between is another case.
+        # The report's line comes after the file; a kill in between is another test.
         until(lambda: last(tmp_path).get("a.dcm") == "done", "the first is taken")
         watching.kill()
     first = (tmp_path / "out" / "a.dcm").stat().st_mtime_ns

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from pydicom.dataset import Dataset
@@ -54,6 +55,12 @@ KEYS = {
     "SOPInstanceUID": "IMAGE",
 }
 """What may be asked for, and at which level; PS3.4 C.6.2, PS3.18 10.6.1."""
+_TOLD: dict[str, tuple[str, ...]] = {
+    "STUDY": (),
+    "SERIES": (),
+    "IMAGE": ("SOPClassUID",),
+}
+"""What the archive is asked to tell, besides the UIDs."""
 Uids = tuple[str, ...]
 
 
@@ -92,7 +99,7 @@ class Archive(Protocol):
         """
         ...
 
-    def get(self, uids: Uids) -> Dataset:
+    def get(self, found: Found) -> Dataset:
         """Return an instance, with file meta information.
 
         Raises
@@ -109,6 +116,8 @@ class Found:
 
     uids: Uids
     """Of study, series and instance."""
+    sop_class: str = ""
+    """"" if the archive does not tell."""
 
     @property
     def name(self) -> str:
@@ -150,7 +159,7 @@ def _below(
         if level != "IMAGE":
             yield from _below(archive, (*uids, uid), keys)
         elif not sop_class or UID(sop_class) in PROJECTIONS:
-            yield Found((*uids, uid))
+            yield Found((*uids, uid), sop_class)
 
 
 def save(archive: Archive, found: Found, path: Path) -> None:
@@ -163,7 +172,7 @@ def save(archive: Archive, found: Found, path: Path) -> None:
     OutputError
         If the disk refuses.
     """
-    dataset = archive.get(found.uids)
+    dataset = archive.get(found)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, overwrite=True) as temporary, quiet():
         dataset.save_as(temporary, enforce_file_format=True)
@@ -179,9 +188,9 @@ class WebArchive:
         """Return what is found at a level, below the study and series given."""
         return search(self._client, level, uids, keys)
 
-    def get(self, uids: Uids) -> Dataset:
+    def get(self, found: Found) -> Dataset:
         """Return an instance as the server has it."""
-        return retrieve(self._client, uids)
+        return retrieve(self._client, found.uids)
 
 
 class DicomArchive:
@@ -198,12 +207,8 @@ class DicomArchive:
             StudyRootQueryRetrieveInformationModelFind as Model,
         )
 
-        query = _identifier(level, uids)
-        for keyword in (UIDS[len(uids)], "SOPClassUID" if level == "IMAGE" else ""):
-            if keyword:
-                setattr(query, keyword, "")
-        for keyword, value in keys.items():
-            setattr(query, keyword, value)
+        wanted = dict.fromkeys((UIDS[len(uids)], *_TOLD[level]), "")
+        query = _identifier(level, uids, wanted | dict(keys))
         found: list[Dataset] = []
 
         def ask(association: Association) -> None:
@@ -215,13 +220,13 @@ class DicomArchive:
         self._with_association([(Model, [])], ask)
         return found
 
-    def get(self, uids: Uids) -> Dataset:
+    def get(self, found: Found) -> Dataset:
         """Return an instance as the archive has it."""
         from pynetdicom.sop_class import (  # type: ignore[attr-defined]
             StudyRootQueryRetrieveInformationModelGet as Model,
         )
 
-        query = _identifier("IMAGE", uids)
+        query = _identifier("IMAGE", found.uids)
         got: list[Dataset] = []
 
         def store(event: Event) -> int:
@@ -234,7 +239,12 @@ class DicomArchive:
             for status, _ in association.send_c_get(query, Model):
                 _check(status)
 
-        kinds = [(uid, list(RECEIVED_SYNTAXES)) for uid in sorted(PROJECTIONS)]
+        kinds: list[tuple[UID, list[UID]]]
+        if found.sop_class:  # one syntax each: the archive chooses none, but has one
+            sop_class = UID(found.sop_class)
+            kinds = [(sop_class, [syntax]) for syntax in RECEIVED_SYNTAXES]
+        else:
+            kinds = [(uid, list(RECEIVED_SYNTAXES)) for uid in sorted(PROJECTIONS)]
         self._with_association([(Model, []), *kinds], ask, store)
         if not got:
             raise RefusedError("the archive did not send it")
@@ -249,11 +259,10 @@ class DicomArchive:
         from pynetdicom import build_role, evt
 
         entity = entity_of(self._aet)
-        roles = []
         for abstract, syntaxes in contexts:
             entity.add_requested_context(abstract, syntaxes or None)
-            if syntaxes:
-                roles.append(build_role(abstract, scp_role=True))
+        stored = dict.fromkeys(abstract for abstract, syntaxes in contexts if syntaxes)
+        roles = [build_role(abstract, scp_role=True) for abstract in stored]
         association = entity.associate(
             self._peer.host,
             self._peer.port,
@@ -273,11 +282,16 @@ class DicomArchive:
                 association.release()
 
 
-def _identifier(level: str, uids: Uids) -> Dataset:
+def _identifier(
+    level: str, uids: Uids, keys: Mapping[str, str] = MappingProxyType({})
+) -> Dataset:
     query = Dataset()
-    query.QueryRetrieveLevel = level
-    for keyword, uid in zip(UIDS, uids, strict=False):
-        setattr(query, keyword, uid)
+    named = {"QueryRetrieveLevel": level, **dict(zip(UIDS, uids, strict=False)), **keys}
+    if not all(value.isascii() for value in named.values()):
+        query.SpecificCharacterSet = "ISO_IR 192"
+    with quiet():
+        for keyword, value in named.items():
+            setattr(query, keyword, value)
     return query
 
 

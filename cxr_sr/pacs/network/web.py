@@ -32,6 +32,12 @@ PAGE = 1000
 """Answers of a search to ask for at a time."""
 LATER = (408, 425, 429, 500, 502, 503, 504, 507)
 """HTTP status codes after which the same request may do."""
+LISTS = (
+    *("application/dicom+json", "application/json"),
+    *("application/dicom+xml", "application/xml"),
+)
+DATA = ("multipart/related", "application/dicom", "")
+"""Media types of answers; the last: not told."""
 NOT_LET_IN = (401, 403, 404, 407)
 """The URL or the password is wrong: nothing gets there until somebody mends it."""
 
@@ -71,9 +77,12 @@ class StowSender:
         except CxrSrError as error:
             raise RefusedError(f"it cannot be sent: {error}") from error
         with answers():
-            failed = failures(self._client.store_instances([dataset]))
+            answer = self._client.store_instances([dataset])
+        failed = failures(answer)
         if failed:
             raise refusal(failed[0])
+        if answer.get("ReferencedSOPSequence") == []:
+            raise RefusedError("the server lists it neither as stored nor as failed")
 
     def close(self) -> None:
         """Do nothing: requests need no association."""
@@ -185,6 +194,24 @@ def retrieve(client: DICOMwebClient, uids: tuple[str, ...]) -> Dataset:
         )
 
 
+def _check_kind(response: Any) -> None:  # noqa: ANN401 - as above
+    """Make sure that dicomweb_client will read an answer.
+
+    It takes what it does not know, such as the page of a login, as an empty answer; and
+    it knows no parameter after a media type.
+
+    Raises
+    ------
+    ValueError
+        If it is no DICOMweb.
+    """
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind in LISTS:
+        response.headers["Content-Type"] = kind
+    elif kind not in DATA and response.ok and response.content:
+        raise ValueError(kind)
+
+
 def _session(tls: Certificates | None) -> Session:
     from requests import Session
     from requests.adapters import HTTPAdapter
@@ -192,9 +219,13 @@ def _session(tls: Certificates | None) -> Session:
     class Patient(HTTPAdapter):
         """Waits no longer than we say; requests itself waits for ever."""
 
-        def send(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the base
+        def send(self, request: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the base
             named["timeout"] = (CONNECT_S, ANSWER_S)
-            return super().send(*given, **named)
+            # Orthanc does not know * and ? any more where they are escaped.
+            request.url = request.url.replace("%2A", "*").replace("%3F", "?")
+            response = super().send(request, *given, **named)
+            _check_kind(response)
+            return response
 
     session = Session()
     for scheme in ("http://", "https://"):

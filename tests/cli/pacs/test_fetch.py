@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import JPEG2000Lossless
 
+from tests.dicom_files import dicom_file
 from tests.files import a_dicom
 from tests.pacs.servers import Orthanc, command, free_port
 
@@ -51,6 +53,23 @@ def test_what_matches_is_fetched_once_by_either_way(tmp_path, archive):
     assert names(tmp_path / "web") == names(tmp_path / "get")
     upscaled = command("upscale", tmp_path / "get", "-o", tmp_path / "out")
     assert upscaled.exit_code == 0
+
+
+def test_each_instance_comes_in_the_syntax_that_the_archive_has(tmp_path, archive):
+    """JPEG 2000, which Orthanc does not decode for those who take nothing else."""
+    path = dicom_file(
+        tmp_path / "coded", syntax=JPEG2000Lossless, PatientID="?", StudyDate="19800101"
+    )
+    archive.post("instances", path.read_bytes())
+    for way in (("--web", archive.web), ("--from", archive.address)):
+        target = tmp_path / way[0].strip("-")
+        # A wildcard: * is not escaped in a URL, or Orthanc would not know it.
+        query = ("--query", "PatientID=*&StudyDate=19800101", "-o", target)
+        got = command("fetch", *way, *query)
+        assert got.exit_code == 0, got.stderr
+        found = dcmread(got.stdout.strip())
+        assert found.file_meta.TransferSyntaxUID == JPEG2000Lossless
+        assert found.PixelData == dcmread(path).PixelData
 
 
 def names(folder):

@@ -61,7 +61,10 @@ def test_a_dicomweb_server_gets_them_and_its_refusal_is_a_line(tmp_path, results
         sent = command("send", results / REPORT, "--to", pacs.web)
         assert sent.exit_code == 4, sent.stderr  # the picture is no DICOM file
         assert len(pacs.instances()) == 6
-        refused = command("send", results / "0.dcm", nameless, "--to", f"{pacs.web}/no")
+        refused = command("send", nameless, "--to", pacs.web)
+        assert refused.exit_code == 5
+        assert "neither as stored nor as failed" in refused.stderr
+        refused = command("send", results / "0.dcm", "--to", f"{pacs.web}/no")
         assert refused.exit_code == 5
         assert "HTTP status 404" in refused.stderr
 

@@ -33,7 +33,7 @@ from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.registry import format_named
 from cxr_sr.names import Compression
-from cxr_sr.radiograph import Geometry, Header, Photometric, PixelFormat, Radiograph
+from cxr_sr.radiograph import Geometry, Header, PixelFormat, Radiograph
 from cxr_sr.report.earlier import fingerprint
 from cxr_sr.report.entries import FileFacts, RunEntry
 from cxr_sr.report.outcome import Job
@@ -241,8 +241,7 @@ def _outline(found: Inspection) -> Radiograph:
     """Return a radiograph of zeros with the size in a header."""
     shape = found.rows or 0, found.columns or 0
     bits = found.bits_allocated or 16
-    photometric: Photometric = "RGB" if found.photometric == "RGB" else "MONOCHROME2"
-    fmt = PixelFormat(bits, bits, signed=False, photometric=photometric)
+    fmt = PixelFormat(bits, bits, signed=False, photometric="MONOCHROME2")
     zeros = np.broadcast_to(fmt.dtype.type(0), shape)  # all pixels share one sample
     return Radiograph(zeros, fmt, Geometry(found.spacing_mm), RasterHeader())
 

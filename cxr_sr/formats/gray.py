@@ -10,13 +10,23 @@ from numpy.typing import NDArray
 from cxr_sr.errors import NotARadiographError
 
 LOSSY_TOLERANCE = 4
-"""Codes by which lossy compression may part red, green and blue of a gray pixel."""
+"""Codes of 8 bits by which lossy compression may part red, green and blue of gray."""
+CHANNELS = (
+    "It has colour or alpha channels: it is read as gray if red, green and blue are "
+    "equal everywhere and nothing is transparent, and refused otherwise."
+)
+ENLARGED = (
+    "Blocks of 8 x 8 px and ringing at edges are enlarged like everything else, and no "
+    "result is more faithful than its source. A DICOM result says so "
+    "(LossyImageCompression 01)."
+)
+CONVERTED = "converted to MONOCHROME2 from colour samples that were all gray"
 _LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601, which JPEG files and YBR_FULL use."""
 Samples = NDArray[np.integer[Any]]
 
 
-def gray_of(samples: Samples, *, lossy: bool = False) -> Samples:
+def gray_of(samples: Samples, *, lossy: bool = False, bits: int = 8) -> Samples:
     """Return the one gray value of each pixel.
 
     Parameters
@@ -25,6 +35,7 @@ def gray_of(samples: Samples, *, lossy: bool = False) -> Samples:
         and alpha
     lossy : the samples were decoded from a lossy code, so that the three may differ by
         `LOSSY_TOLERANCE`; then the luma is returned
+    bits : of a sample that is lossy
 
     Returns
     -------
@@ -42,7 +53,7 @@ def gray_of(samples: Samples, *, lossy: bool = False) -> Samples:
         _check_opaque(samples[..., -1])
     if channels <= 2:
         return np.ascontiguousarray(samples[..., 0])
-    return _without_colour(samples[..., :3], LOSSY_TOLERANCE if lossy else 0)
+    return _without_colour(samples[..., :3], _tolerance(bits) if lossy else 0)
 
 
 def colour_of(samples: Samples) -> Samples:
@@ -58,8 +69,8 @@ def colour_of(samples: Samples) -> Samples:
     return np.ascontiguousarray(samples[..., :3])
 
 
-def gray_of_ybr(samples: Samples, *, lossy: bool = False) -> Samples:
-    """Return the luma of 8-bit YBR_FULL samples (H, W, 3) whose chroma is neutral.
+def gray_of_ybr(samples: Samples, *, lossy: bool = False, bits: int = 8) -> Samples:
+    """Return the luma of YBR_FULL samples (H, W, 3) whose chroma is neutral.
 
     Raises
     ------
@@ -70,9 +81,14 @@ def gray_of_ybr(samples: Samples, *, lossy: bool = False) -> Samples:
     ----------
     DICOM PS3.3 C.7.6.3.1.2
     """
-    chroma = np.abs(samples[..., 1:].astype(np.int32) - 128).max(-1)
-    _refuse_colour(chroma > (LOSSY_TOLERANCE if lossy else 0))
+    neutral = 1 << (bits - 1)
+    chroma = np.abs(samples[..., 1:].astype(np.int32) - neutral).max(-1)
+    _refuse_colour(chroma > (_tolerance(bits) if lossy else 0))
     return np.ascontiguousarray(samples[..., 0])
+
+
+def _tolerance(bits: int) -> int:
+    return LOSSY_TOLERANCE << max(0, bits - 8)
 
 
 def _without_colour(samples: Samples, tolerance: int) -> Samples:

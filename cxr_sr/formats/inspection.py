@@ -8,6 +8,7 @@ from typing import BinaryIO
 from pydicom.dataset import Dataset
 
 from cxr_sr.errors import InputError
+from cxr_sr.formats.dicom.coding.meaning import loses
 from cxr_sr.formats.dicom.findings import findings
 from cxr_sr.formats.dicom.layout import (
     check_radiograph,
@@ -16,7 +17,7 @@ from cxr_sr.formats.dicom.layout import (
     uid_name,
 )
 from cxr_sr.formats.dicom.parse import ParsedDicom, parse
-from cxr_sr.formats.dicom.pixels import LOSSY, check_pixels
+from cxr_sr.formats.dicom.pixels import check_pixels, code_head
 from cxr_sr.formats.dicom.read import spacing
 from cxr_sr.formats.dicom.windows import stored_window
 from cxr_sr.formats.guard import quiet, readable
@@ -92,7 +93,7 @@ def inspect_dicom(file: BinaryIO, kind: Kind) -> Inspection:
             transfer_syntax=uid_name(parsed.transfer_syntax) or None,
             window=stored_window(header),
             findings=findings(parsed, kind),
-            lossy=parsed.transfer_syntax in LOSSY,
+            lossy=loses(parsed.transfer_syntax, code_head(parsed)),
             own_result=is_own(header),
             refusal=_dicom_refusal(parsed),
         )

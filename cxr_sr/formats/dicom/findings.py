@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from cxr_sr.formats.dicom.layout import embedded_overlays, named
+from cxr_sr.errors import InputError
+from cxr_sr.formats.dicom.bits import has_strange_bits
+from cxr_sr.formats.dicom.coding.meaning import loses
+from cxr_sr.formats.dicom.colour import was_lossy
+from cxr_sr.formats.dicom.layout import (
+    CAPTURED,
+    COLOURS,
+    embedded_overlays,
+    named,
+)
 from cxr_sr.formats.dicom.parse import ParsedDicom
-from cxr_sr.formats.dicom.pixels import LOSSY
+from cxr_sr.formats.dicom.pixels import code_head, has_end
 from cxr_sr.formats.dicom.read import SPACINGS
-from cxr_sr.formats.header.elements import OVERLAY_GROUPS, items, numbers, text
+from cxr_sr.formats.gray import CHANNELS, ENLARGED
+from cxr_sr.formats.header.elements import OVERLAY_GROUPS, items, numbers, text, uid
+from cxr_sr.formats.header.identity import CAPTURES
 from cxr_sr.formats.header.own import OWN_RESULT, is_own
 from cxr_sr.formats.kind import Kind
 
@@ -21,12 +33,54 @@ def findings(parsed: ParsedDicom, kind: Kind) -> tuple[str, ...]:
     found = [s for look in _LOOKS for s in look(parsed.dataset)]
     if kind is Kind.BARE_DICOM:
         found.append("There is no preamble or file meta information (PS3.10 7.1).")
-    if parsed.transfer_syntax in LOSSY and not text(
-        parsed.dataset, "LossyImageCompression"
-    ):
-        name = UID(parsed.transfer_syntax).name
-        found.append(f"The pixels are coded as {name}, which is lossy.")
+    with contextlib.suppress(InputError):  # `read` says why it refuses the file
+        found += _file(parsed)
     return tuple(found)
+
+
+def _file(parsed: ParsedDicom) -> Iterator[str]:
+    """Yield what the data set alone does not show."""
+    if parsed.completed:
+        yield (
+            "SOPClassUID (0008,0016) is missing; that of the file meta information "
+            "(0002,0002) counts."
+        )
+    syntax = parsed.transfer_syntax
+    if loses(syntax, code_head(parsed)) and not was_lossy(parsed.dataset):
+        yield f"The pixels are coded as {UID(syntax).name}, with loss. {ENLARGED}"
+    if not has_end(parsed):
+        yield (
+            "The end marker (ffd9) of its code stream is missing; it is read if the "
+            "image is complete."
+        )
+    if has_strange_bits(parsed):
+        yield (
+            "Pixels have bits set outside BitsStored (0028,0101) and HighBit "
+            "(0028,0102); these bits are ignored."
+        )
+
+
+def _identity(header: Dataset) -> Iterator[str]:
+    instance = text(header, "SOPInstanceUID")
+    if not uid(header, "SOPInstanceUID"):
+        yield (
+            f"{named('SOPInstanceUID')} is {'no valid UID' if instance else 'missing'};"
+            " that of a result is made of the header and the pixels."
+        )
+    sop_class = text(header, "SOPClassUID")
+    if sop_class in CAPTURES and CAPTURED.issuperset({text(header, "Modality")}):
+        modality = text(header, "Modality") or "not stated"
+        frame = ", of one frame" if "NumberOfFrames" in header else ""
+        yield (
+            f"It is a secondary capture{frame}; Modality is {modality}: it is taken "
+            "for a projection radiograph."
+        )
+
+
+def _colour(header: Dataset) -> Iterator[str]:
+    photometric = text(header, "PhotometricInterpretation")
+    if photometric in COLOURS:
+        yield f"PhotometricInterpretation is {photometric}. {CHANNELS}"
 
 
 def _spacing(header: Dataset) -> Iterator[str]:
@@ -53,10 +107,7 @@ def _polarity(header: Dataset) -> Iterator[str]:
 
 def _history(header: Dataset) -> Iterator[str]:
     if text(header, "LossyImageCompression") == "01":
-        yield (
-            "It was compressed with loss once: artefacts of that are enlarged like "
-            "everything else."
-        )
+        yield (f"It was compressed with loss once. {ENLARGED}")
     if is_own(header):
         yield OWN_RESULT
     if text(header, "PresentationIntentType") == "FOR PROCESSING":
@@ -114,6 +165,8 @@ def _private(header: Dataset) -> Iterator[str]:
 
 
 _LOOKS: tuple[Callable[[Dataset], Iterator[str]], ...] = (
+    _identity,
+    _colour,
     _spacing,
     _polarity,
     _history,

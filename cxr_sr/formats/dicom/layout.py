@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
@@ -18,7 +21,6 @@ from pydicom.uid import (
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
-    SecondaryCaptureImageStorage,
     XRayAngiographicImageStorage,
     XRayRadiofluoroscopicImageStorage,
 )
@@ -26,6 +28,7 @@ from pydicom.uid import (
 from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats.dicom.parse import MAX_PIXELS, ParsedDicom, PixelElement
 from cxr_sr.formats.header.elements import OVERLAY_GROUPS, numbers, text
+from cxr_sr.formats.header.identity import CAPTURES
 from cxr_sr.radiograph import Photometric, PixelFormat
 
 PROJECTIONS = {
@@ -38,7 +41,7 @@ PROJECTIONS = {
     DigitalIntraOralXRayImageStorageForProcessing,
     XRayAngiographicImageStorage,
     XRayRadiofluoroscopicImageStorage,
-    SecondaryCaptureImageStorage,
+    *CAPTURES,
 }
 """SOP classes whose single frames are projection radiographs, PS3.4 B.5."""
 
@@ -75,6 +78,16 @@ _WANTED = "a single-frame grayscale projection radiograph (CR, DX, MG, IO, XA, R
 _MINIMUM_BITS = 6  # the least that DX allows, PS3.3 C.8.11.3.1.5
 
 
+PALETTE = "PALETTE COLOR"
+HALF_CHROMA = "YBR_FULL_422"
+COLOURS = {
+    PALETTE: 1,
+    **dict.fromkeys(("RGB", "YBR_FULL", HALF_CHROMA, "YBR_RCT", "YBR_ICT"), 3),
+}
+"""PhotometricInterpretation of colour that may show gray -> SamplesPerPixel."""
+Samples = NDArray[np.integer[Any]]
+
+
 @dataclass(frozen=True)
 class PixelLayout:
     """The layout of the pixels, from a header that was checked.
@@ -91,11 +104,31 @@ class PixelLayout:
     """Where the value's top bit lies in a sample; `bits_stored` - 1 in modern files."""
     overlay_bits: int
     """Bits of a sample that overlays occupy, as a mask (retired, PS3.3 C.9.2)."""
+    colour: str = ""
+    """A key of `COLOURS`; "" for gray."""
+    planar: bool = False
+    """Of native colour: all red samples come first, PS3.3 C.7.6.3.1.3."""
+
+    @property
+    def channels(self) -> int:
+        """Samples of a pixel."""
+        return COLOURS.get(self.colour, 1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns), or (rows, columns, 3)."""
+        return (self.rows, self.columns) + ((3,) if self.channels == 3 else ())
 
     @property
     def samples(self) -> int:
-        """Pixels of the image."""
-        return self.rows * self.columns
+        """Samples of the image once it is decoded."""
+        return self.rows * self.columns * self.channels
+
+    @property
+    def native_samples(self) -> int:
+        """Samples of the image where it is not compressed."""
+        halved = self.colour == HALF_CHROMA
+        return self.rows * self.columns * 2 if halved else self.samples
 
     @property
     def sample_bytes(self) -> int:
@@ -120,17 +153,19 @@ def check_radiograph(parsed: ParsedDicom) -> PixelElement:
     if sop_class not in PROJECTIONS:
         raise _refusal("SOPClassUID", uid_name(sop_class) or "missing")
     modality = text(header, "Modality").upper()
-    if sop_class == SecondaryCaptureImageStorage and modality not in CAPTURED:
+    if sop_class in CAPTURES and modality not in CAPTURED:
         raise _refusal("Modality", f"{known(modality)} in a secondary capture")
     frames = numbers(header, "NumberOfFrames")
     if frames and frames[0] > 1:
         raise _refusal("NumberOfFrames", f"{frames[0]:.0f}, a multi-frame image")
     photometric = text(header, "PhotometricInterpretation")
-    if photometric and photometric not in {"MONOCHROME1", "MONOCHROME2"}:
+    gray = {"MONOCHROME1", "MONOCHROME2", ""}
+    if photometric not in gray and photometric not in COLOURS:
         raise _refusal("PhotometricInterpretation", known(photometric))
     samples = numbers(header, "SamplesPerPixel")
-    if samples and samples[0] != 1:
-        raise _refusal("SamplesPerPixel", f"{samples[0]:.0f}")
+    if samples and samples[0] != COLOURS.get(photometric, 1):
+        found = f"{samples[0]:.0f} with {photometric or 'no photometric'}"
+        raise _refusal("SamplesPerPixel", found)
     return _pixel_element(parsed)
 
 
@@ -171,7 +206,16 @@ def pixel_layout(header: Dataset) -> PixelLayout:
             f"BitsAllocated {allocated}; HighBit should be {stored - 1}: correct it"
         )
     fmt = PixelFormat(allocated, stored, _is_signed(header), _photometric(header))
-    return PixelLayout(rows, columns, fmt, int(high[0]), _overlay_bits(header))
+    colour = text(header, "PhotometricInterpretation")
+    return PixelLayout(
+        rows,
+        columns,
+        fmt,
+        int(high[0]),
+        _overlay_bits(header),
+        colour if colour in COLOURS else "",
+        numbers(header, "PlanarConfiguration") == (1.0,),
+    )
 
 
 def named(keyword: str | int) -> str:
@@ -235,10 +279,12 @@ def _is_signed(header: Dataset) -> bool:
 
 
 def _photometric(header: Dataset) -> Photometric:
-    known: tuple[Photometric, ...] = ("MONOCHROME1", "MONOCHROME2")
-    for photometric in known:
-        if text(header, "PhotometricInterpretation") == photometric:
-            return photometric
+    """Return that of the radiograph once it is gray."""
+    stated = text(header, "PhotometricInterpretation")
+    if stated == "MONOCHROME1":
+        return "MONOCHROME1"
+    if stated == "MONOCHROME2" or stated in COLOURS:
+        return "MONOCHROME2"
     raise UnreadableError(
         f"{named('PhotometricInterpretation')} is missing; MONOCHROME1 or MONOCHROME2 "
         "was expected, and guessing would risk the polarity: set it"

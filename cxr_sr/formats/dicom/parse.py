@@ -68,6 +68,8 @@ class ParsedDicom:
     pixels: PixelElement | None
     stream: BinaryIO
     """What the spans refer to."""
+    completed: bool = False
+    """The SOP class is that of the file meta information; the data set has none."""
 
 
 def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
@@ -106,16 +108,18 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
         dataset.update(_elements_after(file, dataset))
         check_sequences(dataset)
         to_explicit_little_endian(dataset)
-        _complete_from(meta, dataset)
+        completed = _complete_from(meta, dataset)
     remove_tags(dataset, lambda tag: tag.group in _NOT_HEADER)
-    return ParsedDicom(dataset, syntax, pixels, file)
+    return ParsedDicom(dataset, syntax, pixels, file, completed)
 
 
-def _complete_from(meta: Dataset, dataset: Dataset) -> None:
+def _complete_from(meta: Dataset, dataset: Dataset) -> bool:
     """Take the SOP class from the file meta information where only that has it."""
     sop_class = uid(meta, "MediaStorageSOPClassUID")
-    if sop_class and not text(dataset, "SOPClassUID"):
+    missing = bool(sop_class) and not text(dataset, "SOPClassUID")
+    if missing:
         put(dataset, "SOPClassUID", UID(sop_class))
+    return missing
 
 
 def parse_header(path: Path, kind: Kind) -> ParsedDicom:

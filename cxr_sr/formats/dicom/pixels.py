@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLSNearLossless,
+    RLELossless,
 )
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom.coding.apart import decode_apart
 from cxr_sr.formats.dicom.coding.codecs import DECODERS, Decoded, as_image, wrong_length
-from cxr_sr.formats.dicom.layout import PixelLayout, uid_name
+from cxr_sr.formats.dicom.coding.jpeg import END
+from cxr_sr.formats.dicom.coding.meaning import colour_spaces, loses
+from cxr_sr.formats.dicom.layout import (
+    HALF_CHROMA,
+    PixelLayout,
+    uid_name,
+)
 from cxr_sr.formats.dicom.parse import ParsedDicom, PixelElement
 from cxr_sr.formats.guard import readable
 
 MAX_EXPANSION = 2000
 """Decoded bytes from one compressed byte; of a radiograph come some 10, of a blank
 image some 1000, and without a bound a small file could ask for any memory."""
+_HEAD_BYTES = 2**16
+_TAIL_BYTES = 1024
 ALWAYS_DECODED_BYTES = 2**26
 """Up to this size, blank images may be as small as they like."""
 
 
 def decode(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> Decoded:
-    """Return the samples, (H, W), from which `to_stored` takes the values.
+    """Return the samples from which `to_stored` takes the values.
 
     Raises
     ------
@@ -47,7 +52,7 @@ def decode(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> De
     decoder = _native if syntax in _NATIVE else _encapsulated
     with readable(f"the {syntax.name} image"):
         decoded = decoder(parsed, pixels, layout)
-    if syntax in LOSSY | {JPEG2000, HTJ2K}:
+    if decoded.lossy:
         decoded = _without_overshoot(decoded, layout)
     return decoded
 
@@ -77,7 +82,7 @@ def check_pixels(
             "are; the file contradicts itself: export it anew"
         )
     found = sum(length for _, length in pixels.spans)
-    expected = layout.samples * layout.sample_bytes
+    expected = layout.native_samples * layout.sample_bytes
     if encapsulated:
         _check_expansion(found, expected, layout)
     # Less than a row too many is padding; more means that Rows or Columns is wrong.
@@ -94,73 +99,86 @@ def _check_expansion(found: int, expected: int, layout: PixelLayout) -> None:
         )
 
 
-def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]:
-    """Take the value out of each sample and extend its sign.
-
-    Returns
-    -------
-    (H, W) in `layout.format.dtype`: no LUT, no inversion
+def rows_of(
+    parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout, most: int
+) -> Decoded | None:
+    """Return gray rows spread over an image, `most` or some more; None if it is coded.
 
     Raises
     ------
     UnreadableError
-        If samples have other bits set that neither an overlay nor the sign explains:
-        masking them would wrap bright pixels into dark ones.
-
-    References
-    ----------
-    DICOM PS3.5 8.1.1
+        If the pixel data do not fit the header.
     """
-    fmt = layout.format
-    samples = decoded.samples
-    whole = fmt.bits_stored == fmt.bits_allocated == decoded.precision
-    if whole and samples.itemsize == fmt.dtype.itemsize:
-        return samples.view(fmt.dtype)
-    container = (1 << 8 * samples.itemsize) - 1
-    samples = samples.astype(np.uint16)
-    low = layout.high_bit + 1 - fmt.bits_stored
-    field = ((1 << fmt.bits_stored) - 1) << low
-    values = (samples & field) >> low
-    strange = (samples & ~np.uint16(field | layout.overlay_bits)) != 0
-    if fmt.signed:
-        unused = 16 - min(fmt.bits_stored, decoded.precision)
-        signed = (values << unused).view(np.int16) >> unused
-        extended = (signed << low).view(np.uint16) & container
-        strange &= (samples & ~np.uint16(layout.overlay_bits)) != extended
-        values = signed.view(np.uint16)
-    if strange.any():
-        raise _strange_bits(int(strange.sum()), int(samples[strange].max()), layout)
-    return values.view(np.int16 if fmt.signed else np.uint16).astype(fmt.dtype)
-
-
-def overlay_plane(decoded: Decoded, bit: int) -> NDArray[np.uint8] | None:
-    """Return one bit of each sample, (H, W), 0 or 1; None if samples are narrower.
-
-    References
-    ----------
-    DICOM PS3.5-2004 8.1.2
-    """
-    if bit >= min(decoded.precision, 8 * decoded.samples.itemsize):
+    check_pixels(parsed, pixels, layout)
+    if parsed.transfer_syntax not in _NATIVE:
         return None
-    plane: NDArray[np.uint8] = (decoded.samples >> bit & 1).astype(np.uint8)
-    return plane
+    start, width = pixels.spans[0][0], layout.columns * layout.sample_bytes
+    rows = range(0, layout.rows, max(1, layout.rows // most))
+    data = b"".join(_span(parsed, start + row * width, width) for row in rows)
+    data = _little_endian(data, parsed, pixels, layout)
+    samples = np.frombuffer(data, f"<u{layout.sample_bytes}")
+    return Decoded(samples.reshape(len(rows), -1), 8 * layout.sample_bytes)
 
 
 def _native(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> Decoded:
     width = layout.sample_bytes
-    size = layout.samples * width
+    size = layout.native_samples * width
     data = _span(parsed, pixels.spans[0][0], size + size % 2)
-    if parsed.transfer_syntax == ExplicitVRBigEndian and (width == 2 or pixels.words):
-        data = np.frombuffer(data, "u2").byteswap().tobytes()
-    samples = np.frombuffer(data, f"<u{width}", layout.samples)
-    return Decoded(as_image(samples, layout), 8 * width)
+    data = _little_endian(data, parsed, pixels, layout)
+    samples = np.frombuffer(data, f"<u{width}", layout.native_samples)
+    if layout.colour == HALF_CHROMA:
+        samples = _with_whole_chroma(samples)
+    spaces = (layout.colour,) if layout.channels == 3 else ()
+    return Decoded(as_image(samples, layout), 8 * width, spaces)
+
+
+def _little_endian(
+    data: bytes, parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
+) -> bytes:
+    swapped = layout.sample_bytes == 2 or pixels.words
+    if parsed.transfer_syntax == ExplicitVRBigEndian and swapped:
+        return np.frombuffer(data, "u2").byteswap().tobytes()
+    return data
+
+
+def _with_whole_chroma(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return Y, Cb and Cr of each pixel from Y, Y, Cb and Cr of each two.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.3.1.2, YBR_FULL_422
+    """
+    pairs = samples[: len(samples) // 4 * 4].reshape(-1, 4)
+    return pairs[:, [0, 2, 3, 1, 2, 3]].ravel()
 
 
 def _encapsulated(
     parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
 ) -> Decoded:
     stream = b"".join(_span(parsed, *span) for span in pixels.spans)
-    return decode_apart(stream, parsed.transfer_syntax, layout)
+    syntax = parsed.transfer_syntax
+    interleaved = replace(layout, planar=False)  # a code stream knows its own order
+    decoded = decode_apart(stream, syntax, interleaved)
+    spaces = (
+        colour_spaces(layout.colour, syntax, stream) if layout.channels == 3 else ()
+    )
+    return replace(decoded, spaces=spaces, lossy=loses(syntax, stream))
+
+
+def has_end(parsed: ParsedDicom) -> bool:
+    """Return whether a code stream that should have an end marker has one."""
+    spans = parsed.pixels.spans if parsed.pixels else ()
+    if parsed.transfer_syntax not in DECODERS.keys() - {RLELossless} or not spans:
+        return True
+    start, length = spans[-1]
+    tail = _span(parsed, start + max(0, length - _TAIL_BYTES), _TAIL_BYTES)
+    return END in tail[:length]
+
+
+def code_head(parsed: ParsedDicom) -> bytes:
+    """Return the beginning of a code stream, which says how it was coded."""
+    spans = parsed.pixels.spans if parsed.pixels else ()
+    return _span(parsed, spans[0][0], min(spans[0][1], _HEAD_BYTES)) if spans else b""
 
 
 def _span(parsed: ParsedDicom, start: int, length: int) -> bytes:
@@ -182,20 +200,9 @@ def _without_overshoot(decoded: Decoded, layout: PixelLayout) -> Decoded:
     return Decoded(clipped, decoded.precision)
 
 
-def _strange_bits(count: int, largest: int, layout: PixelLayout) -> UnreadableError:
-    return UnreadableError(
-        f"{count} pixels (largest sample {largest}) have bits set outside those that "
-        f"BitsStored (0028,0101) {layout.format.bits_stored} and HighBit (0028,0102) "
-        f"{layout.high_bit} declare, and no overlay claims them; one of the two is "
-        "wrong, and cutting the bits off would damage the image: correct the header"
-    )
-
-
 _NATIVE: set[UID] = {
     ImplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
 }
-LOSSY: set[UID] = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
-"""Transfer syntaxes that always lose something; JPEG2000 and HTJ2K merely may."""

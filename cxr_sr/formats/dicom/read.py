@@ -8,16 +8,19 @@ from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
+from cxr_sr.formats.dicom.bits import overlay_plane, to_stored
 from cxr_sr.formats.dicom.coding.codecs import Decoded
+from cxr_sr.formats.dicom.colour import as_gray, as_lossy, gray_pixels, was_lossy
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.layout import (
     PixelLayout,
+    Samples,
     check_radiograph,
     embedded_overlays,
     pixel_layout,
 )
 from cxr_sr.formats.dicom.parse import parse
-from cxr_sr.formats.dicom.pixels import decode, overlay_plane, to_stored
+from cxr_sr.formats.dicom.pixels import decode
 from cxr_sr.formats.dicom.windows import stored_window
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
@@ -59,21 +62,38 @@ def read_dicom(
             element = check_radiograph(parsed)
             layout = pixel_layout(parsed.dataset)
         decoded = decode(parsed, element, layout)
-    pixels = to_stored(decoded, layout)
+        pixels, fmt = _stored(decoded, layout, parsed.dataset)
     with quiet():
+        dataset = _as_decoded(parsed.dataset, layout, decoded)
+        if layout.colour:
+            dataset = as_gray(dataset, fmt)
+        if decoded.lossy and not was_lossy(dataset):
+            whole_bytes = layout.samples * layout.sample_bytes
+            dataset = as_lossy(dataset, parsed, whole_bytes)
         header = DicomHeader(
-            _as_decoded(parsed.dataset, layout, decoded),
+            dataset,
             parsed.transfer_syntax,
             dataclasses.replace(options or HeaderOptions(), tags={}),  # it has its own
         )
         return Radiograph(
             pixels=pixels,
-            format=layout.format,
-            geometry=Geometry(spacing(parsed.dataset)[1]),
+            format=fmt,
+            geometry=Geometry(spacing(dataset)[1]),
             header=header,
-            window=stored_window(parsed.dataset),
-            padding=padding(parsed.dataset, layout.format),
+            window=stored_window(dataset),
+            padding=padding(dataset, fmt),
         )
+
+
+def _stored(
+    decoded: Decoded, layout: PixelLayout, header: Dataset
+) -> tuple[Samples, PixelFormat]:
+    """Return the stored values, gray in any case, and their format."""
+    stored = to_stored(decoded, layout)
+    if not layout.colour:
+        return stored, layout.format
+    lossy = decoded.lossy or was_lossy(header)
+    return gray_pixels(stored, layout, header, decoded.spaces, lossy=lossy)
 
 
 def spacing(header: Dataset) -> tuple[str, tuple[float, float] | None]:

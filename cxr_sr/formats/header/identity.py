@@ -15,6 +15,9 @@ from pydicom.uid import (
     DigitalIntraOralXRayImageStorageForProcessing,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
     generate_uid,
 )
@@ -40,6 +43,14 @@ DX_IMAGE = {
 }
 """SOP classes whose ImageType has an empty third value, PS3.3 C.8.11.3.1.1. (That of
 mammography means something, C.8.11.7.1.4, and stays.)"""
+
+CAPTURES = {
+    SecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+}
+"""SOP classes of secondary captures of gray or colour, PS3.4 B.5."""
 
 MOSTLY_UID = re.compile(r"[0-9.]{1,64}")
 """What an archive takes for a UID, though it may break a rule of PS3.5 9.1."""
@@ -161,6 +172,26 @@ def stamp(result: Dataset, keyword: str, change: Change) -> None:
     put(result, keyword, change.now.strftime(layout))
 
 
+@each
+def gray_class(result: Dataset, keyword: str, change: Change) -> None:
+    """Replace the class of multi-frame true colour; its results are gray.
+
+    References
+    ----------
+    DICOM PS3.3 A.8.3, A.8.4 and A.8.5
+    """
+    if text(change.source, keyword) != MultiFrameTrueColorSecondaryCaptureImageStorage:
+        return
+    wide = numbers(change.source, "BitsAllocated") == (16.0,)
+    put(
+        result,
+        keyword,
+        MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+        if wide
+        else MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    )
+
+
 def image_type(change: Change) -> list[str]:
     """Return DERIVED, then the source's values in their places, then RESAMPLED.
 
@@ -176,7 +207,7 @@ def image_type(change: Change) -> list[str]:
     values = [value.strip() for value in stated.split("\\")]
     _, second, third, *rest = [*values, "", ""][: max(3, len(values))]
     if not second:
-        second = "SECONDARY" if sop_class == SecondaryCaptureImageStorage else "PRIMARY"
+        second = "SECONDARY" if sop_class in CAPTURES else "PRIMARY"
     if sop_class in DX_IMAGE:
         third = ""
     appended = [] if "RESAMPLED" in rest else ["RESAMPLED"]

@@ -6,9 +6,9 @@ from cxr_sr.formats.header.change import Rule, keep
 
 KEPT: tuple[Rule, ...] = (
     Rule(
-        "SOPClassUID PresentationIntentType PatientID "
-        "AccessionNumber FrameOfReferenceUID InstanceNumber AcquisitionDate "
-        "AcquisitionTime AcquisitionUID IrradiationEventUID ExposureIndex",
+        "PresentationIntentType PatientID AccessionNumber FrameOfReferenceUID "
+        "InstanceNumber AcquisitionDate AcquisitionTime AcquisitionUID "
+        "IrradiationEventUID ExposureIndex",
         keep,
         "kept: an image of the same kind, in the same study, of the same exposure, "
         "which must not count twice",

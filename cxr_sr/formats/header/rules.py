@@ -33,6 +33,13 @@ RULES: tuple[Rule, ...] = (
         "C.7.3.1, C.8.11.1.1.1",
     ),
     Rule(
+        "SOPClassUID",
+        identity.gray_class,
+        "kept: an image of the same kind; but Multi-frame True Color Secondary Capture "
+        "becomes Multi-frame Grayscale Byte or Word, for its pixels are gray",
+        "our choice, A.8.5.4",
+    ),
+    Rule(
         "StudyInstanceUID",
         identity.complete_study,
         "kept, also empty; where it is absent or no UID, made of patient and study, or "

@@ -37,13 +37,18 @@ def notice(derivation: Derivation) -> str:
 
 def derivation_description(change: Change) -> str:
     """Return the source's text and what was done now; only its tail is ever cut."""
-    source = text(change.source, "DerivationDescription").rstrip()
     ours = derivation_text(change.derivation) + _unquotable(change.source)
+    return joined(change.source, ours)
+
+
+def joined(header: Dataset, ours: str) -> str:
+    """Return a header's DerivationDescription with a clause of ours after it."""
+    source = text(header, "DerivationDescription").rstrip()
     if not source:
         return ours
     room = LONGEST_DESCRIPTION - len(ours) - len("; ")
-    if cut(change.source, source, room) != source:
-        source = cut(change.source, source, room - len("...")) + "..."
+    if cut(header, source, room) != source:
+        source = cut(header, source, room - len("...")) + "..."
     return f"{source}; {ours}"
 
 

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from cxr_sr.errors import OutputError, UnreadableError
 from cxr_sr.files import replacing
 from cxr_sr.formats.dicom.secondary_capture import NOTHING_SAID, Said
-from cxr_sr.formats.gray import colour_of, gray_of
+from cxr_sr.formats.gray import CONVERTED, colour_of, gray_of
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header.change import TOOL, HeaderOptions, tool_version
 from cxr_sr.formats.header.dates import ChosenDates
@@ -42,7 +42,6 @@ from cxr_sr.radiograph import Derivation, Geometry, Radiograph
 
 COLOUR_MAP = 320
 """The TIFF tag of a palette: 16-bit red, then green, then blue values."""
-CONVERTED = "converted to MONOCHROME2 from colour samples that were all gray"
 _WRITERS = {".mha": write_meta_image, ".nrrd": write_nrrd}
 
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats.dicom.coding.jpeg import JpegStream, exif_of, parse_jpeg
 from cxr_sr.formats.dicom.parse import MAX_PIXELS
+from cxr_sr.formats.gray import CHANNELS, ENLARGED
 from cxr_sr.formats.guard import PARSER_ERRORS, readable
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.grid import Grid
@@ -35,15 +36,7 @@ from cxr_sr.radiograph import Photometric, PixelFormat
 
 JPEG_METHOD = "ISO_10918_1"
 """The defined term of LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5.1."""
-LOSSY = (
-    "It is JPEG, compressed with loss: blocks of 8 x 8 px and ringing at edges are "
-    "enlarged like everything else, and no result is more faithful than its source. A "
-    "DICOM result says so (LossyImageCompression 01)."
-)
-CHANNELS = (
-    "It has colour or alpha channels: it is read as gray if red, green and blue are "
-    "equal everywhere and nothing is transparent, and refused otherwise."
-)
+LOSSY = f"It is JPEG, compressed with loss. {ENLARGED}"
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 """Samples of a pixel by the colour type, palettes looked up: W3C PNG 11.2.2."""
 _INDEXED = 3

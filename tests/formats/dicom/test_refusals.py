@@ -59,13 +59,13 @@ ANOTHER: dict[str, tuple[dict[str, Any], str]] = {
         "MR in a secondary capture",
     ),
     "cine": ({"NumberOfFrames": 12}, r"NumberOfFrames \(0028,0008\) is 12"),
-    "palette": (
-        {"PhotometricInterpretation": "PALETTE COLOR"},
-        r"PhotometricInterpretation \(0028,0004\) is PALETTE COLOR",
+    "partial range": (
+        {"PhotometricInterpretation": "YBR_PARTIAL_422", "SamplesPerPixel": 3},
+        "YBR_PARTIAL_422",
     ),
-    "colour": (
-        {"PhotometricInterpretation": "YBR_FULL_422", "SamplesPerPixel": 3},
-        "YBR_FULL_422",
+    "colour of one sample": (
+        {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 1},
+        r"SamplesPerPixel \(0028,0002\) is 1 with RGB",
     ),
     "three samples": ({"SamplesPerPixel": 3}, r"SamplesPerPixel \(0028,0002\) is 3"),
     "mask": (

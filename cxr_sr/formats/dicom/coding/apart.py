@@ -40,8 +40,7 @@ def decode_apart(
 
     def shaped(facts: dict[str, Any], data: bytes) -> Decoded:
         samples = np.frombuffer(data, f"<u{int(facts['width'])}")
-        shape = layout.rows, layout.columns
-        return Decoded(samples.reshape(shape), int(facts["precision"]))
+        return Decoded(samples.reshape(layout.shape), int(facts["precision"]))
 
     sandbox = sandbox or own_sandbox()
     return sandbox.ask(request, stream, f"the {syntax.name} image", size, shaped)

@@ -8,7 +8,7 @@ decoder runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,13 @@ class Decoded:
     """What a decoder returned, before the header's idea of a sample is applied."""
 
     samples: Samples
-    """(H, W), bit patterns."""
+    """(H, W) or (H, W, 3), bit patterns."""
     precision: int
     """Bits of a sample in the code stream, its sign bit topmost."""
+    spaces: tuple[str, ...] = ()
+    """Colour spaces that the samples may be in, the likeliest first; () for gray."""
+    lossy: bool = False
+    """The code loses something."""
 
 
 def load_codecs() -> None:
@@ -58,13 +62,16 @@ def load_codecs() -> None:
 
 
 def as_image(samples: NDArray[Any], layout: PixelLayout) -> Samples:
-    """Return the samples as (H, W); UnreadableError if there are more or fewer."""
+    """Return the samples in the layout's shape; UnreadableError if they do not fit."""
     if samples.size == layout.samples + 1 and samples.itemsize == 1:
         samples = samples[:-1]  # GDCM pads to an even number of bytes
     if samples.size != layout.samples:
         width = samples.itemsize
         raise wrong_length(layout.samples * width, samples.size * width, layout)
-    return samples.reshape(layout.rows, layout.columns)
+    if layout.planar and layout.channels == 3:
+        planes = samples.reshape(3, layout.rows, layout.columns)
+        return np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+    return samples.reshape(layout.shape)
 
 
 def wrong_length(expected: int, found: int, layout: PixelLayout) -> UnreadableError:
@@ -96,7 +103,7 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
     codec.SetNumberOfDimensions(2)
     monochrome = gdcm.PhotometricInterpretation.MONOCHROME2
     codec.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(monochrome))
-    codec.SetPixelFormat(gdcm.PixelFormat(1, bits, bits, bits - 1, 0))
+    codec.SetPixelFormat(gdcm.PixelFormat(layout.channels, bits, bits, bits - 1, 0))
     fragments = gdcm.SequenceOfFragments.New()
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(with_standard_scan(stream, jpeg))
@@ -115,9 +122,12 @@ def _jpeg_ls(stream: bytes, layout: PixelLayout) -> Decoded:
 
     jpeg = parse_jpeg(stream)
     _check_stream(stream, layout, (jpeg.rows, jpeg.columns, jpeg.components))
-    data, _ = decode_pixel_data(stream)
+    data, facts = decode_pixel_data(stream)
     width = 1 if jpeg.precision <= 8 else 2
-    return Decoded(as_image(np.frombuffer(data, f"<u{width}"), layout), jpeg.precision)
+    samples = np.frombuffer(data, f"<u{width}")
+    planar = layout.channels == 3 and facts["interleave_mode"] == 0
+    image = as_image(samples, replace(layout, planar=planar))
+    return Decoded(image, jpeg.precision)
 
 
 def _jpeg_2000(stream: bytes, layout: PixelLayout) -> Decoded:
@@ -141,14 +151,16 @@ def _jpeg_2000(stream: bytes, layout: PixelLayout) -> Decoded:
 
 def _rle(stream: bytes, layout: PixelLayout) -> Decoded:
     width = layout.sample_bytes
-    data = decode_rle(stream, layout.samples, width)
-    return Decoded(as_image(data.view(f"<u{width}"), layout), 8 * width)
+    pixels, channels = layout.rows * layout.columns, layout.channels
+    data = decode_rle(stream, pixels, width, channels)
+    planes = replace(layout, planar=True)
+    return Decoded(as_image(data.view(f"<u{width}").ravel(), planes), 8 * width)
 
 
 def _check_stream(
     stream: bytes, layout: PixelLayout, found: tuple[object, object, object]
 ) -> None:
-    expected = (layout.rows, layout.columns, 1)
+    expected = (layout.rows, layout.columns, layout.channels)
     if found != expected:
         raise UnreadableError(
             "Rows x Columns x SamplesPerPixel is {} x {} x {}, but the code stream "

@@ -14,7 +14,7 @@ from cxr_sr.errors import UnreadableError
 
 _SEQUENTIAL = {0xC0, 0xC1}
 _DCT = _SEQUENTIAL | {0xC2}
-_APP1 = 0xE1
+_APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
 _EXIF = b"Exif\0\0"
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers: ITU-T T.81 table B.1, and T.87 C.1.1 for JPEG-LS."""
@@ -99,6 +99,35 @@ def exif_of(stream: bytes) -> bytes:
         if marker == _SCAN:
             break
     return b""
+
+
+def is_marked_ycbcr(stream: bytes) -> bool:
+    """Return whether an application marker says that the three components are YCbCr.
+
+    References
+    ----------
+    ITU-T T.871 (JFIF); Adobe Technical Note 5116, transform 1
+    """
+    for marker, start, end in _segments(stream):
+        if marker == _APP0 and stream[start:end].startswith(b"JFIF\0"):
+            return True
+        if marker == _APP14 and stream[start:end].startswith(b"Adobe"):
+            return stream[start + 11 : end][:1] == b"\1"
+        if marker == _SCAN:
+            break
+    return False
+
+
+def loss_of_jpeg_ls(stream: bytes) -> int:
+    """Return NEAR, by how much a sample may differ from that of the source.
+
+    References
+    ----------
+    ITU-T T.87 C.2.3
+    """
+    return next(
+        (stream[e - 3] for m, _, e in _segments(stream) if m == _SCAN and e > 3), 0
+    )
 
 
 def decoded_whole(

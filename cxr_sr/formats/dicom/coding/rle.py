@@ -16,17 +16,20 @@ from cxr_sr.errors import UnreadableError
 _HEADER_BYTES = 64
 
 
-def decode_rle(stream: bytes, samples: int, sample_bytes: int) -> NDArray[np.uint8]:
-    """Return the bytes of one frame of single-channel samples.
+def decode_rle(
+    stream: bytes, pixels: int, sample_bytes: int, channels: int = 1
+) -> NDArray[np.uint8]:
+    """Return the bytes of one frame.
 
     Parameters
     ----------
-    samples : pixels expected
+    pixels : expected in the image
     sample_bytes : 1 or 2; each byte of the samples has a segment, the high one first
+    channels : samples of a pixel; the segments of red come first
 
     Returns
     -------
-    (samples, sample_bytes), little endian
+    (channels, pixels, sample_bytes), little endian
 
     Raises
     ------
@@ -40,19 +43,22 @@ def decode_rle(stream: bytes, samples: int, sample_bytes: int) -> NDArray[np.uin
     if len(stream) < _HEADER_BYTES:
         raise _damaged(f"has {len(stream)} bytes, less than its header of 64")
     count, *offsets = struct.unpack(f"<{_HEADER_BYTES // 4}L", stream[:_HEADER_BYTES])
-    if count != sample_bytes:
-        raise _damaged(f"has {count} segments where {sample_bytes} were expected")
+    if count != sample_bytes * channels:
+        expected = sample_bytes * channels
+        raise _damaged(f"has {count} segments where {expected} were expected")
     bounds = [*offsets[:count], len(stream)]
     if bounds[0] != _HEADER_BYTES or sorted(bounds) != bounds:
         raise _damaged("has segments in impossible places")
-    image = np.empty((samples, sample_bytes), np.uint8)
+    image = np.empty((channels, pixels, sample_bytes), np.uint8)
     for n in range(count):
-        segment = _unpacked(stream[bounds[n] : bounds[n + 1]], samples)
-        if len(segment) < samples:
+        segment = _unpacked(stream[bounds[n] : bounds[n + 1]], pixels)
+        if len(segment) < pixels:
             raise _damaged(
-                f"has a segment of {len(segment)} bytes where {samples} were expected"
+                f"has a segment of {len(segment)} bytes where {pixels} were expected"
             )
-        image[:, count - 1 - n] = np.frombuffer(segment, np.uint8, samples)
+        channel, byte = divmod(n, sample_bytes)
+        plane = np.frombuffer(segment, np.uint8, pixels)
+        image[channel, :, sample_bytes - 1 - byte] = plane
     return image
 
 

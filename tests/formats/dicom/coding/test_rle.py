@@ -37,7 +37,7 @@ def test_literals_runs_and_nothing_are_told_apart():
 
 
 def test_a_byte_of_padding_is_no_pixel():
-    assert decode_rle(rle(bytes([0, 7, 0])), 1, 1).tolist() == [[7]]
+    assert decode_rle(rle(bytes([0, 7, 0])), 1, 1).ravel().tolist() == [7]
 
 
 def test_more_than_the_image_needs_is_not_unpacked():

@@ -1,0 +1,38 @@
+"""What a JPEG 2000 or HTJ2K code stream says of how it was coded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_START = b"\xff\x4f"
+_CODING = 0xFF52
+_TILE = 0xFF90
+_REVERSIBLE = 1
+
+
+@dataclass(frozen=True)
+class Jpeg2000Coding:
+    """The parts of the COD segment that matter to the samples."""
+
+    colour_transform: bool
+    """The decoder makes red, green and blue of what is coded."""
+    reversible: bool
+    """The wavelet of 5 and 3 taps in whole numbers; the other one always loses."""
+
+
+def parse_jpeg_2000(stream: bytes) -> Jpeg2000Coding | None:
+    """Return how a code stream was coded; None if it does not say.
+
+    References
+    ----------
+    ITU-T T.800 A.6.1
+    """
+    at = stream.find(_START, 0, 1024) + len(_START)  # a JP2 file has boxes before it
+    while at >= len(_START) and at + 14 <= len(stream):
+        marker = int.from_bytes(stream[at : at + 2], "big")
+        if marker == _CODING:
+            return Jpeg2000Coding(stream[at + 8] == 1, stream[at + 13] == _REVERSIBLE)
+        if marker == _TILE:
+            break
+        at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+    return None

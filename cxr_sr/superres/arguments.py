@@ -1,4 +1,4 @@
-"""Check the arguments of `upscale`: a wrong one gets a sentence, not a traceback."""
+"""Check the arguments of `upscale`, so that a wrong one gets a clear message."""
 
 from __future__ import annotations
 

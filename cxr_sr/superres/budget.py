@@ -10,23 +10,24 @@ from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.settings import Settings
 
 BASELINE_MB = 300
-"""Memory of the process itself in MB: interpreter, libraries, weights, input."""
+"""Memory in MB of the process without tiles: interpreter, libraries, weights, input."""
 
 CHAIN_BYTES = 64
-"""Working memory of the chain for each output pixel of a tile: float32 and float64
-copies of base, residual, projection and codes."""
+"""Working memory of the chain, in bytes for each output pixel of a tile: float32 and
+float64 copies of base, residual, projection and codes."""
 NETWORK_BYTES = 3600
-"""Working memory of a network for each pixel of its own grid. ONNX Runtime holds most
-layers of a trunk, torch the two widest layers of hydra."""
+"""Working memory of a network, in bytes for each pixel of its own grid. ONNX Runtime
+keeps most layers of a trunk. torch keeps the two widest layers of hydra."""
 OPENVINO_BYTES = {"input": 700, "output": 1600}
-"""The same for OpenVINO, which holds three layers of a trunk (48 channels), and the two
-widest layers of hydra."""
+"""The same for OpenVINO, by grid. OpenVINO keeps three layers of a trunk (48 channels),
+or the two widest layers of hydra."""
 USUAL_FLOATS = 2600
-"""Values of all layers for a pixel, for which the two above hold: `fine-bicubic`'s. A
-larger network takes more by as much."""
+"""Values of all layers for a pixel of `fine-bicubic`. The two numbers above are for a
+network of this size; memory grows in proportion to it."""
 SMALLEST_TILE_PX = 32
 LARGEST_TILE_PX = 512
-"""Larger tiles save little of the halo, and do not fit the processor's caches."""
+"""Larger tiles hardly reduce the work on halos, and do not fit the processor's
+caches."""
 
 
 def threads_of(settings: Settings) -> int:

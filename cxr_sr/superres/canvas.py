@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 IN_MEMORY_BYTES = 64 << 20
 """A larger output lives in an unnamed temporary file, so that it can be paged out."""
 STRIP_ROWS = 256
-"""Rows that are processed at a time, where a copy of the whole output would not fit."""
+"""Number of rows to process at a time where a copy of the whole output would not
+fit."""
 
 
 def canvas(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -53,7 +53,7 @@ class Chain:
     """None for an interpolator."""
     consistency: Consistency
     grain: float | None = None
-    """Share of the measured grain that stays with `noise`; None: `usual_grain`."""
+    """Share of the measured grain to keep with `noise`; None: `usual_grain`."""
 
     @classmethod
     def open(
@@ -65,7 +65,7 @@ class Chain:
         precision: Precision = "auto",
         threads: int = 1,
     ) -> Chain:
-        """Load what `model` needs at `scale`, for so many tiles at a time.
+        """Open the engine of `model` at `scale`, for `threads` tiles at a time.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Chain:
 
     @property
     def halo_px(self) -> int:
-        """The distance, in input pixels, at which the input changes an output pixel."""
+        """Distance in input pixels up to which an output pixel reads the input."""
         radius = radius_of(self._interpolation)
         if self.spec.grid == "output":
             radius += -(-self.spec.radius_px // self.scale)
@@ -96,7 +96,7 @@ class Chain:
     def _trunk_radius(self) -> int:
         if self.spec.grid == "output":
             return 0
-        # The first layer sees the image with 3 x 3 pixels, the noise with one.
+        # The first layer reads 3 x 3 pixels of the image, and one of the noise planes.
         told = LEVEL_RADIUS_PX - 1 if self.spec.noise_planes else 0
         return self._network_radius + told
 
@@ -138,9 +138,9 @@ class Chain:
         return first_gain(gain_of(contrast_of(planes) / abs(codes)), self.scale)
 
     def grain_of(self, noise: Noise) -> float:
-        """Return the share of the grain that stays, in the mean over an image.
+        """Return the share of the grain that is kept, as a mean over the image.
 
-        With `box` and `bicubic` all of it stays, with `off` none.
+        With `box` and `bicubic` it is 1, with `off` 0.
         """
         if self.consistency != "noise":
             return 0.0 if self.consistency == "off" else 1.0
@@ -154,12 +154,12 @@ class Chain:
         Parameters
         ----------
         unit : (C, h, w) units, positive contrast; float32, or float64 to be exact
-        whole : what `look` found out of the image that `unit` is a part of
+        whole : the result of `look` for the image that contains `unit`
 
         Returns
         -------
-        (C, s*h, s*w) in the same units and type, not clipped; and its disagreement
-        with `unit`, where noise was taken into account
+        (C, s*h, s*w) in the same units and type, not clipped; and, with `noise`, its
+        disagreement with `unit`
         """
         fine = upsample(unit, self.scale, self._interpolation)
         if self.engine is not None:
@@ -172,7 +172,7 @@ class Chain:
     def _residual(
         self, engine: Engine, unit: Image, fine: Image, whole: Whole
     ) -> NDArray[Any]:
-        """Run the network on the planes it takes: together, or one by one."""
+        """Run the network on all planes together, or on one after the other."""
         image = fine if self.spec.grid == "output" else unit
         together = self.spec.channels == image.shape[0]
         image = image[None] if together else image[:, None]

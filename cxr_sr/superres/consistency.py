@@ -8,8 +8,8 @@ The correction is interpolated conservatively: in each input pixel it is the par
 whose mean is that pixel's error and which meets its neighbours at edge values
 interpolated over four pixels - the reconstruction of the piecewise parabolic method
 (Colella and Woodward, J. Comput. Phys. 1984, 54:174-201, eq. 1.5 to 1.9, without
-limiters). It is continuous, so no blocks can be seen, and exact in one step, so that
-no residue is left to be put in: what remains is the rounding to stored codes.
+limiters). It is continuous, so that no blocks can be seen. It is exact in one step: the
+only error left is the rounding to stored codes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cxr_sr.names import Consistency
 from cxr_sr.superres.resample import Image, bicubic_down, box_down, finer, upsample
 
 BICUBIC_STEPS = 6
-"""Chebyshev steps of `bicubic`; each looks 4 input pixels further."""
+"""Number of Chebyshev steps of `bicubic`; each reads 4 input pixels further."""
 
 BICUBIC_SPECTRUM = (0.25, 1.0)
 """Bounds of the eigenvalues of bicubic reduction after bicubic interpolation: half
@@ -33,10 +33,11 @@ the amplitude of the finest pattern survives along each axis."""
 BISECTIONS = 40
 """Halvings of an interval of twice the stored range, to 1e-7 of a code."""
 TOLERANCE = 3.0
-"""Standard deviations within which an error may be noise."""
+"""An error of up to so many standard deviations of the noise may be noise."""
 FAINT_GRAIN, LEAST_GRAIN = 0.005, 0.1
-"""Standard deviation, in units, of a grain that stays wholly: half a per cent of the
-window, a step or two of a screen. And the least share that stays of a stronger one."""
+"""A grain up to this standard deviation, in units, is kept whole: half a per cent of
+the window is a step or two of a screen. Of a stronger grain, at least this share is
+kept."""
 
 RADIUS_PX: dict[Consistency, int] = {
     "off": 0,
@@ -44,7 +45,7 @@ RADIUS_PX: dict[Consistency, int] = {
     "box": 2,
     "bicubic": 4 * BICUBIC_STEPS,
 }
-"""How many input pixels away the correction of a pixel looks."""
+"""Distance in input pixels up to which the correction of a pixel reads its input."""
 
 
 def reduce(image: Image, scale: int, consistency: Consistency) -> Image:
@@ -62,7 +63,8 @@ class Agreement(NamedTuple):
     image: Image
     """(..., s*H, s*W)."""
     error: Image | None = None
-    """(..., H, W) measurement less the image's means before, where it was computed."""
+    """(..., H, W) measurement minus block means before the correction; None: not
+    computed."""
     explained: Image | None = None
     """The part of `error` that the noise of the measurement explains."""
 
@@ -93,12 +95,12 @@ def project(
 def agree(
     image: Image, measured: Image, scale: int, sigma: Image, grain: float | None = None
 ) -> Agreement:
-    """Return `image` corrected as far as the noise of `measured` does not explain.
+    """Return `image` with the errors corrected that noise of `measured` cannot explain.
 
-    An error within `TOLERANCE` standard deviations may be noise: of that the share
-    `grain` is put back, interpolated (bicubic) as the measurement itself would be, so
-    that its grain is never amplified. The rest of an error is no noise and is corrected
-    exactly, as by `project`.
+    The part of an error within `TOLERANCE` standard deviations may be noise. The share
+    `grain` of that part is added, interpolated by bicubic as the measurement would be,
+    so that grain is never amplified. The rest of the error is not noise. It is
+    corrected exactly, as `project` does.
 
     Parameters
     ----------
@@ -126,10 +128,10 @@ def agree(
 
 
 def usual_grain(sigma: Image) -> Image:
-    """Return the share of the grain that stays where nobody asks for another.
+    """Return the share of the grain that is kept by default.
 
-    All of a faint grain stays: nobody sees it, and part of it may be texture. Of a
-    strong one so much less stays that what is left is ever fainter.
+    A faint grain is kept whole: nobody sees it, and part of it may be texture. Of a
+    stronger grain less is kept, so that the remaining grain is fainter.
 
     Parameters
     ----------
@@ -152,7 +154,7 @@ def conservative_upsample(means: Image, scale: int) -> Image:
 
 
 def within(image: Image, low: float, high: float, scale: int) -> Image:
-    """Return `image` (..., s*H, s*W) between two bounds, its block means kept.
+    """Return `image` (..., s*H, s*W) clipped to two bounds with unchanged block means.
 
     A block mean outside the bounds becomes the nearer bound. In a block that has to
     change, all values move by one amount and are then clipped: of all blocks with the
@@ -186,9 +188,9 @@ def _image(blocks: NDArray[Any], shape: tuple[int, ...], scale: int) -> NDArray[
 
 
 def _filled(blocks: Image, low: float, high: float) -> Image:
-    """Return blocks (n, k) within bounds, with their old means, each moved evenly."""
+    """Move all values of each block (n, k) by one amount, as `within` does."""
     mean = blocks.mean(-1, keepdims=True).clip(low, high)
-    # The amount lies where even the extreme values of the block reach the bounds.
+    # By the least amount all values reach `low`, by the largest all reach `high`.
     least = low - blocks.max(-1, keepdims=True)
     most = high - blocks.min(-1, keepdims=True)
     for _ in range(BISECTIONS):
@@ -202,7 +204,7 @@ def _filled(blocks: Image, low: float, high: float) -> Image:
 
 @cache
 def _parabola_weights(scale: int) -> NDArray[np.float64]:
-    """(scale, 5): the mean of the cell's parabola over each sub-pixel.
+    """Return weights (scale, 5): the mean of the cell's parabola over each sub-pixel.
 
     With left and right edge values l, r and cell mean c the parabola at t in [0, 1]
     is l + t (r - l + 6 (c - (l + r) / 2) (1 - t)) (eq. 1.5); its mean over [a, b]
@@ -223,7 +225,7 @@ def _parabola_weights(scale: int) -> NDArray[np.float64]:
 
 
 def _bicubic_preimage(error: Image, scale: int) -> Image:
-    """Return a bicubic image whose bicubic reduction is `error`, nearly.
+    """Return a bicubic image whose bicubic reduction is nearly `error`.
 
     Chebyshev iteration on the coarse grid (Golub and Varga, Numer. Math. 1961,
     3:147-156): three times fewer reductions than plain back-projection.

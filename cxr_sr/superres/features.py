@@ -16,9 +16,9 @@ from cxr_sr.superres.noise import estimate_of, with_noise
 def features(radiograph: Radiograph, network: Network) -> Tensor:
     """Return the feature map of a whole radiograph, at its own size.
 
-    Gradients flow to the network unless torch is told otherwise
-    (`torch.inference_mode()`), so that a head can be trained with its trunk. Memory
-    is some four maps: 1.5 GB for 3000 x 1000 px and 32 channels.
+    Gradients flow to the network, so that a head can be trained with its trunk;
+    `torch.inference_mode()` stops them. It needs the memory of about four maps: 1.5 GB
+    for 3000 x 1000 px and 32 channels.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def features(radiograph: Radiograph, network: Network) -> Tensor:
 
     Returns
     -------
-    (width, H, W) float32, in proportion to contrast in units; the image's level does
-    not matter
+    (width, H, W) float32. It is proportional to the contrast in units, and does not
+    depend on the mean level of the image.
 
     Raises
     ------

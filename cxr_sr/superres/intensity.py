@@ -1,4 +1,4 @@
-"""Stored values <-> the unit range the networks see."""
+"""Stored values <-> units, the range of the networks' input."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from cxr_sr.radiograph import PixelFormat, Radiograph
 
 MINIMUM_WINDOW_SHARE = 1 / 64
-"""A window narrower than this share of the stored range is no hint of the image's
-own range, and would magnify noise and rounding in the network's view."""
+"""A window narrower than this share of the stored range is not used: it would magnify
+noise and rounding in the network's input."""
 
 
 @dataclass(frozen=True)
 class Scaling:
     """The affine map between stored values and the networks' [0, 1].
 
-    It is exactly invertible and clips nothing: values outside the window simply
-    fall outside [0, 1]. MONOCHROME1 gets a negative slope, so that networks always
-    see bright bone; the stored polarity is untouched.
+    It is exactly invertible and clips nothing: values outside the window simply fall
+    outside [0, 1]. MONOCHROME1 gets a negative slope, so that bone is always bright in
+    units. The stored polarity stays.
     """
 
     zero: float
-    """The stored value that the networks see as 0."""
+    """The stored value that is 0 in units."""
     slope: float
     """Stored codes per unit; negative for MONOCHROME1."""
 
@@ -69,7 +69,7 @@ def _sensible_window(
         return fmt.minimum, fmt.maximum
     low, high = window
     overlap = min(high, fmt.maximum) - max(low, fmt.minimum)
-    # Asked this way round, a bound that is not a number fails too.
+    # A comparison with NaN is False, so that a bound that is NaN is refused.
     if high - low <= span and overlap >= span * MINIMUM_WINDOW_SHARE:
         return low, high
     return fmt.minimum, fmt.maximum

@@ -7,17 +7,19 @@ It is estimated once for the whole image, from the image alone, before anything 
    energy at low frequencies, are kept: there little but noise is left.
 3. The median energy of each band of frequencies is the noise power spectrum. At low
    frequencies, where anatomy hides the noise, it is continued by a Gaussian.
-4. Its integral is the variance at each level. A smooth curve runs through these, or
-   along their lower side in an image full of detail, because anatomy only adds to it.
+4. Its integral is the variance at each level. A smooth curve joins the variances. In an
+   image full of detail it runs along their lower side, because anatomy only adds to
+   them.
 
 The error is below 15 % for white and for coloured noise (`tests/superres/test_noise`).
-Noise that is told too low makes a network paint membranes; noise told too high only
-makes it softer. So all that follows goes by `told`, which is higher by `MARGIN`.
+With too low an estimate a network keeps noise and connects it to lines; with too high
+an estimate the result is only softer. So all later steps use `told`, which is higher by
+`MARGIN`.
 
-In most radiographs nearly every block shows nothing but noise at high frequencies. In
-an image that was reduced in size, most blocks show anatomy there, and a faint noise is
-the texture of a sharper image: whoever takes it away takes detail. So a noise that is
-faint, in an image that is full of detail, is measured but not told (`weight`).
+In most radiographs, nearly every block has only noise at high frequencies. In an image
+that was reduced in size, most blocks have anatomy there, and a faint noise may be fine
+texture. Removing it would remove detail. So a faint noise in an image full of detail is
+measured, but not told to the network (`weight`).
 
 References
 ----------
@@ -45,48 +47,52 @@ from cxr_sr.superres.padding import padding_mask
 Array = NDArray[np.floating[Any]]
 
 MARGIN = 1.15
-"""Standard deviation that is told, over the estimated one."""
+"""Standard deviation that is told, divided by the estimated one."""
 LEVEL_RADIUS_PX = 3
 """The level of a pixel is the mean of the 7 x 7 pixels around it."""
 BLOCK_PX = 8
 MOST_BLOCKS = 40_000
-"""More make the estimate no better, and take time."""
+"""More blocks take time and do not improve the estimate."""
 LARGEST_STRIDE_PX = 64
 LEVELS = 12
 """Groups of blocks of similar level."""
 FLAT_SHARE = 0.08
-"""Share of the blocks of a level that is kept, the flattest ones."""
+"""Share of the blocks of each level that is used: the flattest."""
 LEAST_BLOCKS = 48
-"""Fewer tell nothing."""
+"""With fewer blocks, no estimate is made."""
 CHI_MEDIAN = 0.4549
-"""Median over mean of the energy of one DCT coefficient of Gaussian noise."""
+"""Median divided by mean of the energy of one DCT coefficient of Gaussian noise."""
 FLATTEST_SHARE_OF_MEAN = 0.3
-"""Mean low-frequency energy of the flattest blocks, over that of all, in pure noise."""
+"""Mean low-frequency energy of the flattest blocks of pure noise, divided by that of
+all its blocks."""
 WIDEST_PX = 1.3
 """Sigma of the widest Gaussian that continues the spectrum to low frequencies."""
 STIFFNESS = 1.0
-"""Of the curve of variance against level."""
+"""Stiffness of the curve of variance against level."""
 UPPER_WEIGHT = (0.1, 0.5)
-"""Weight of points above that curve, where those below it have 1 less that: in an image
-full of detail, whose points may all be too high, and in one that is all noise."""
+"""Weight of points above that curve; points below have 1 minus this weight. The first
+is for an image full of detail, whose points may all be too high; the second for an
+image of noise alone."""
 NEGLIGIBLE_CODES, NEGLIGIBLE_UNITS = 0.4, 2.5e-4
-"""Standard deviation below which an image has no noise: that of its rounding is 0.29
-codes, and a screen shows no four-thousandth of the window."""
+"""Below these standard deviations, an image counts as free of noise. Rounding alone has
+0.29 codes, and no screen shows a four-thousandth of the window."""
 
 NOISY_ENERGY = 2.0
-"""Energy at high frequencies, over that of the noise, up to which a block shows nothing
-but noise: 99 of 100 blocks of a flat field do."""
+"""A block has only noise if its energy at high frequencies, divided by that of the
+noise, is at most this. It is true of 99 of 100 blocks of a flat field."""
 NOISY_SHARE = (0.65, 0.8)
-"""Share of such blocks: up to the first a faint noise is not told, from the second it
-is. Reduced radiographs have 0.4 to 0.7, those of detectors 0.8 to 0.99."""
+"""Share of such blocks. Up to the first value a faint noise is not told; from the
+second value on it is. Reduced radiographs have 0.4 to 0.7, original ones 0.8 to
+0.99."""
 FAINT_UNITS = (0.005, 0.009)
-"""Standard deviation: up to the first a noise is faint, from the second it is not."""
+"""Standard deviation: noise up to the first value is faint, from the second it is
+not."""
 
 FREQUENCY = np.arange(BLOCK_PX)
 BASIS = np.cos(np.pi * np.outer(FREQUENCY, 2 * FREQUENCY + 1) / (2 * BLOCK_PX))
 BASIS *= np.where(FREQUENCY == 0, 1, np.sqrt(2))[:, None] / np.sqrt(BLOCK_PX)
 LAG_ONE = (BASIS[:, 1:] * BASIS[:, :-1]).sum(1) * BLOCK_PX / (BLOCK_PX - 1)
-"""What each frequency adds to the correlation of neighbours."""
+"""Contribution of each frequency to the correlation of neighbouring pixels."""
 RADIUS = np.hypot(*np.meshgrid(FREQUENCY, FREQUENCY))
 SQUARED = (RADIUS / (2 * BLOCK_PX)) ** 2
 """Squared spatial frequency of each coefficient, in cycles a pixel."""
@@ -95,18 +101,18 @@ EDGES = (2.5, 3.5, 4.5, 5.5, 6.5, 8.0, 10.0)
 BANDS = [(a <= RADIUS) & (b > RADIUS) for a, b in pairwise(EDGES)]
 BAND_SQUARED = np.array([SQUARED[band].mean() for band in BANDS])
 TRUST = np.array([1, 1, 1, 0.5, 0.15, 0.05])
-"""Of each band in the continuation: the last ones hold rounding and leakage."""
+"""Weight of each band in the continuation: the last bands hold rounding and leakage."""
 REFERENCE = slice(1, 5)
-"""Bands whose mean stands for a level's noise."""
+"""The mean of these bands is the reference for the noise of a level."""
 HIGH = np.logical_or.reduce(BANDS[REFERENCE])
 LEAKAGE = (
     (0.0, 0.4, 0.6, 0.7, 0.75),
     (1.0, 1.02, 1.045, 1.085, 1.17),
 )
-"""Measured correlation, and true over measured standard deviation there: a block loses
-some of what is wider than itself (simulated Gaussian noise)."""
+"""Measured correlation, and true divided by measured standard deviation at it. A block
+loses a part of noise that is wider than the block (simulated Gaussian noise)."""
 CORRELATION_LEAKAGE = 1.13
-"""The same for the correlation."""
+"""True correlation divided by the measured one, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ class Noise:
         return np.asarray(found, np.float32)
 
     def told(self, level: Array) -> NDArray[np.float32]:
-        """Return the standard deviation that all that follows goes by."""
+        """Return the standard deviation that all later steps use."""
         return self.at(level) * np.float32(MARGIN * self.weight)
 
     def planes(self, level: Array) -> NDArray[np.float32]:
@@ -153,18 +159,18 @@ def estimate(
     scaling: Scaling,
     mask: NDArray[np.bool_] | None = None,
 ) -> Noise | None:
-    """Return the noise of an image, or None if it has none that matters.
+    """Return the noise of an image, or None if it is negligible.
 
     Parameters
     ----------
     planes : (C, H, W) stored values; of a colour image the mean of the planes counts
     scaling : of the image
-    mask : (H, W) True where `planes` is no image
+    mask : (H, W), True at pixels that do not count
 
     Returns
     -------
-    The noise in units. None where it is below the rounding to stored values, or below
-    2.5e-4 units, and where too few blocks differ from a constant to tell.
+    The noise in units. None if it is below the rounding to stored values or below
+    2.5e-4 units, or if too few blocks are not constant.
     """
     blocks = scaling.normalise(_blocks(planes))
     low, high = blocks.min((1, 2)), blocks.max((1, 2))
@@ -267,7 +273,7 @@ def _spectrum(bands: Array, lows: Array) -> tuple[float, float]:
 def _law(levels: Array, variance: Array, share: float, code: float) -> Array:
     """Return the standard deviation (L,) at the levels, 0 where it is negligible."""
     least = max(NEGLIGIBLE_CODES * code, NEGLIGIBLE_UNITS)
-    # A level without any noise must not pull the curve down at the others.
+    # A level without noise must not lower the curve at the other levels.
     points = np.log(np.maximum(variance, (least / 2) ** 2))
     low, high = UPPER_WEIGHT
     upper = low + (high - low) * _ramp(share, NOISY_SHARE)
@@ -301,8 +307,8 @@ def _shape(bands: Array, low: float) -> Array:
 def _curve(levels: Array, values: Array, upper: float) -> Array:
     """Return a smooth curve through `values` (L,) at `levels` (L,).
 
-    Values above it weigh `upper`, those below it 1 - `upper`: with less than one half
-    it runs along the lower side (expectile smoothing).
+    Values above the curve have the weight `upper`, values below it 1 - `upper`. With
+    less than one half, the curve runs along the lower side (expectile smoothing).
     """
     count = len(levels)
     if count < 3:
@@ -346,7 +352,7 @@ def level_of(unit: Array) -> Array:
 def with_noise(image: Array, noise: Noise | None) -> Array:
     """Return (N, 1, h, w) units with the planes that tell its noise: (N, 3, h, w).
 
-    Without any noise these are 0.
+    Without noise, these planes are 0.
     """
     told = np.zeros((len(image), 2, *image.shape[2:]), image.dtype)
     if noise is not None:

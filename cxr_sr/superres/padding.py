@@ -1,4 +1,4 @@
-"""Padding: pixels that mean "no image here" stay so, and no other pixels become so.
+"""Padding means "no image here": it stays, and no other pixel gets its value.
 
 References
 ----------
@@ -31,7 +31,7 @@ def fill(stored: Stored, mask: NDArray[np.bool_]) -> Stored:
     """Return `stored` (H, W) with padding replaced by the nearest image in its row.
 
     A padding value is often far from the image's values; it would cause ringing in the
-    anatomy beside it. A row of padding only gets the nearest row with image.
+    anatomy beside it. A row that is all padding gets the nearest row with image.
     """
     valid = ~mask
     rows = np.flatnonzero(valid.any(axis=1))

@@ -1,6 +1,6 @@
 """The stored values of a result, tile by tile, and how far they agree with the input.
 
-All is measured on the values that are stored: after bounds, rounding and padding.
+The agreement is measured on the stored values: after bounds, rounding and padding.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from cxr_sr.superres.settings import Settings
 
 @dataclass(frozen=True)
 class Tally:
-    """How far a tile, or all of them, agree with the input."""
+    """The disagreement of one tile, or of all tiles, with the input."""
 
     largest: float = 0.0
     """Largest disagreement of the result's means with the input, in stored codes."""
     squares: float = 0.0
     """Sum of the squared disagreements, in stored codes."""
     count: int = 0
-    """Pixels of the input that are no padding."""
+    """Number of input pixels that are not padding."""
     before: float = 0.0
-    """Sum of the squared disagreements before the noise was asked about, in units."""
+    """Sum of the squared disagreements before the correction, in units squared."""
     explained: float = 0.0
     """The part of that sum that the noise explains."""
     padding_kept: bool = True
@@ -52,7 +52,7 @@ class Tally:
     @property
     def rms(self) -> float:
         """Root mean square of the disagreement, in stored codes."""
-        # Rounded, as sums of other tiles differ in their last digits.
+        # Rounded, because the last digits of a sum depend on the tiles.
         return float(f"{(self.squares / max(self.count, 1)) ** 0.5:.9g}")
 
     @property
@@ -62,7 +62,7 @@ class Tally:
 
 
 class Work:
-    """One radiograph on its way; `tile` is called from several threads.
+    """The work on one radiograph; several threads call `tile`.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Work:
         core = codes if found.image.shape != codes.shape else codes[:, *inner]
         result = core.astype(self.radiograph.format.dtype)
         kept = self._pad(result, tile)
-        if chain.consistency == "bicubic":  # whose kernel sees what lies around
+        if chain.consistency == "bicubic":  # its kernel reads pixels around the core
             means = reduce(codes, chain.scale, "bicubic")[:, *tile.inner()]
         else:
             means = reduce(result.astype(np.float32), chain.scale, "box")
@@ -149,7 +149,7 @@ def _energy(values: NDArray[Any] | None, tile: tiling.Tile) -> float:
 def compute(
     radiograph: Radiograph, chain: Chain, settings: Settings
 ) -> tuple[NDArray[Any], Tally, Whole]:
-    """Return the stored values (s*H, s*W[, 3]), their agreement, and what was known.
+    """Return the stored values (s*H, s*W[, 3]), the agreement, and the image's facts.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@ input coordinate (i + 0.5) / s - 0.5. Where a kernel reaches past the image, the
 weights inside are renormalised to sum to one (as Pillow and torch's antialiased
 interpolation do), so that a constant image stays constant up to its edge.
 
-Every output is a sum in a fixed order over a fixed neighbourhood, so that a part of
-an image, given with enough of its surroundings, comes out bit for bit as the whole.
+Every output is a sum in a fixed order over a fixed neighbourhood. So a part of an image
+with enough of its surroundings gives the same bits as the whole image.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "bspline"]
 SPLINE_POLE = math.sqrt(3) - 2
 """Pole of the cubic B-spline's prefilter (Unser, IEEE SPM 1999, 16(6):22-38)."""
 SPLINE_RADIUS = 14
-"""Where the cardinal spline has decayed to 1e-8 and is cut off."""
+"""Radius, in input pixels, at which the cardinal spline has decayed to 1e-8 and
+ends."""
 
 
 def _hat(x: float) -> float:
@@ -69,7 +70,7 @@ KERNELS: dict[str, tuple[Callable[[float], float], int]] = {
 
 
 def radius_of(kind: Interpolation) -> int:
-    """Return how many input pixels away an output pixel of `upsample` looks."""
+    """Return the distance, in input pixels, up to which `upsample` reads its input."""
     return 0 if kind == "nearest" else KERNELS[kind][1]
 
 
@@ -146,7 +147,7 @@ def _weighted_sum(
 
 
 def _renormalise(result: Image, weights: NDArray[np.float64], axis: int) -> None:
-    """Divide the outputs near both ends by the weight that lay inside the image."""
+    """Divide the outputs near both ends by the sum of the weights inside the image."""
     scale, taps = weights.shape
     length = result.shape[axis] // scale
     ones = np.pad(np.ones(length), taps // 2)
@@ -160,7 +161,7 @@ def _renormalise(result: Image, weights: NDArray[np.float64], axis: int) -> None
 def box_down(image: Image, scale: int) -> Image:
     """Return the means of scale x scale blocks: (..., s*H, s*W) -> (..., H, W).
 
-    This is what binning detector elements does.
+    Binning of detector elements does the same.
     """
     rows = _sum_of_strides(image, scale, -2)
     blocks = _sum_of_strides(rows, scale, -1)
@@ -179,8 +180,8 @@ def _sum_of_strides(image: Image, scale: int, axis: int) -> Image:
 def bicubic_down(image: Image, scale: int) -> Image:
     """Return the antialiased bicubic reduction: (..., s*H, s*W) -> (..., H, W).
 
-    The literature's degradation: the Keys kernel stretched by `scale`, as Pillow's
-    BICUBIC and torch's `interpolate(mode="bicubic", antialias=True)` have it.
+    It is the degradation of most papers: the Keys kernel stretched by `scale`, as in
+    Pillow's BICUBIC and torch's `interpolate(mode="bicubic", antialias=True)`.
     """
     return coarser(coarser(image, scale, -2), scale, -1)
 

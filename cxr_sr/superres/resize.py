@@ -14,7 +14,7 @@ from cxr_sr.superres.padding import avoid, padding_mask
 from cxr_sr.superres.resample import keys
 
 NEGLIGIBLE_PX = 0.05
-"""A smaller shift of the farthest pixel is no reason to resample."""
+"""If the farthest pixel would move by less, the image is not resampled."""
 
 Stored = NDArray[np.integer[Any]]
 
@@ -28,11 +28,11 @@ class _Axis:
 
     @classmethod
     def between(cls, source: int, target: int, factor: float) -> _Axis:
-        """Stretch the Keys kernel where there are fewer outputs than inputs.
+        """Return the taps of the Keys kernel, stretched to fewer outputs than inputs.
 
-        The first output begins where the first input does. At the edges, the weights
-        inside the image are renormalised, also those of an output that is only in part
-        inside it.
+        The first output begins at the edge of the first input. The weights inside the
+        image are renormalised at the edges, also for an output that is only in part
+        inside the image.
         """
         ratio = 1 / factor
         stretch = max(ratio, 1.0)
@@ -76,8 +76,8 @@ def resize(
 
     Parameters
     ----------
-    factors : outputs for one input, along columns and along rows; by default the edges
-        of the image stay where they are
+    factors : number of outputs for one input, along columns and along rows; by default,
+        so that the edges of the image do not move
     """
     sizes = list(zip(fine.shape, shape, strict=False))
     wanted = factors or tuple(target / source for source, target in sizes)

@@ -14,7 +14,7 @@ from cxr_sr.superres.models.zoo import Model
 
 @dataclass(frozen=True)
 class Settings:
-    """How to compute.
+    """The settings of a computation.
 
     `precision`, `consistency`, `grain` and `value_range` change the result.
     """
@@ -22,19 +22,24 @@ class Settings:
     engine: EngineName = "auto"
     """The engine that runs the network."""
     precision: Precision = "auto"
-    """Of the network; auto: int8 where model and machine have it. The base is fp32."""
+    """Precision of the network; auto: int8 if model and machine have it, else fp32. The
+    bicubic base is always computed in fp32."""
     consistency: Consistency = "noise"
-    """The projection onto the measured pixels; `noise`: as far as theirs allows."""
+    """How the result is made to agree with the measured pixels. `noise`: up to their
+    noise; `box`, `bicubic`: exactly, if reduced this way; `off`: not at all."""
     grain: float | None = None
-    """Share of the measured grain that stays with `noise`, 0 to 1; None: all of a faint
-    grain and less of a strong one (`consistency.usual_grain`)."""
+    """Share of the measured grain to keep with `noise`, 0 to 1; None: all of a faint
+    grain, less of a strong one (`consistency.usual_grain`)."""
     value_range: ValueRange = "source"
-    """The values that a result may take."""
+    """The allowed values of a result. `source`: between the least and the largest value
+    of the input; `stored`: all values of its pixel format."""
     threads: int = 0
-    """Tiles computed at a time; 0: one for each processor that this process may use
-    (affinity, container quota, SLURM), which processes of `multiprocessing` divide."""
+    """Number of tiles to compute at a time; 0: one for each processor that this process
+    may use (affinity, container quota, SLURM). Processes of `multiprocessing` share the
+    processors."""
     tile_px: int = 0
-    """Side of a tile in input pixels, without halo; 0: as `max_memory_mb` allows."""
+    """Side of a tile in input pixels, without halo; 0: as large as `max_memory_mb`
+    allows."""
     max_memory_mb: int = 800
     """Target for the peak memory of the process, in MB: libraries, weights and tiles.
     The stored values of a large input and output come on top."""

@@ -12,7 +12,7 @@ from cxr_sr.superres.models.spec import ModelSpec
 
 @dataclass(frozen=True)
 class Scale:
-    """A whole factor that the model was made for."""
+    """A whole factor; the model must have it."""
 
     factor: int
 
@@ -21,9 +21,9 @@ class Scale:
 class Spacing:
     """A distance between pixel centres, the same for rows and columns.
 
-    It is reached exactly. The size is rounded to whole pixels, so that the last row and
-    column may reach beyond the edge of the input, or end short of it, by up to half a
-    pixel.
+    The result has exactly this spacing. Its size is rounded to whole pixels, so that
+    the last row and column may end up to half a pixel outside or inside the edge of the
+    input.
     """
 
     mm: float
@@ -41,23 +41,23 @@ Target = Scale | Spacing | LongSide
 
 @dataclass(frozen=True)
 class Size:
-    """The way to a target: super-resolve by `scale`, then resample to `shape`."""
+    """The two steps to a target: super-resolve by `scale`, then resample to `shape`."""
 
     scale: int
     shape: tuple[int, int]
     """(rows, columns) of the result."""
     factors: tuple[float, float] = field(default=(1.0, 1.0), compare=False)
-    """Pixels of the result for one of the input, along columns and along rows."""
+    """Number of result pixels for one input pixel, along columns and along rows."""
     overhang_px: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
-    """How far the last row and the last column reach beyond the edge of the input, in
-    pixels of the result; negative where they end short of it."""
+    """Distance, in result pixels, of the last row and the last column outside the edge
+    of the input; negative if they end inside it."""
 
     spacing_mm: tuple[float, float] | None = field(default=None, compare=False)
     """The requested spacing; None if it follows from the factors."""
 
     @property
     def fine_factors(self) -> tuple[float, float]:
-        """Pixels of the result for one of the super-resolved image."""
+        """Number of result pixels for one pixel of the super-resolved image."""
         down, across = self.factors
         return down / self.scale, across / self.scale
 

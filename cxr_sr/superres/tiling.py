@@ -1,8 +1,8 @@
 """Cut an image into tiles whose results fit together exactly.
 
-A tile is computed with a halo as wide as the whole chain looks and is cut at the
-true border of the image, so that its core comes out as if the image had been
-computed in one piece; what the halo computes is thrown away.
+Each tile is computed with a halo. The halo is as wide as the input that an output pixel
+reads, and ends at the border of the image. So the core of a tile equals the same part
+of an image computed in one piece. The result of the halo is discarded.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def plan(shape: Shape, tile_px: int, halo_px: int) -> Iterator[Tile]:
 def divide(shape: Shape, parts: Shape, halo_px: int) -> Iterator[Tile]:
     """Yield tiles that cover an image of `shape` (rows, columns) once, row by row.
 
-    It is divided evenly into `parts` (down, across), so that no tile is a sliver that
-    is nearly all halo.
+    The image is divided evenly into `parts` (down, across), so that no tile is so small
+    that it is nearly all halo.
     """
     for rows in _split(shape[0], parts[0]):
         for columns in _split(shape[1], parts[1]):
@@ -107,9 +107,9 @@ def _split(length: int, parts: int) -> Iterator[slice]:
 def run(
     compute: Callable[[Tile], Result], tiles: Iterator[Tile], threads: int
 ) -> Iterator[tuple[Tile, Result]]:
-    """Yield each tile with its result, in order, `threads` tiles under way at a time.
+    """Yield each tile with its result, in order; compute `threads` tiles at a time.
 
-    No more results are held than there are threads, whatever the image's size.
+    It holds no more results than threads, for images of any size.
     """
     with ThreadPoolExecutor(threads) as pool:
         pending: deque[tuple[Tile, Future[Result]]] = deque()

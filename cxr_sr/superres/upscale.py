@@ -41,13 +41,13 @@ def upscale(
     Parameters
     ----------
     radiograph : as `read`, `from_array` or `from_dataset` returned it
-    model : a name or a weights file as `load_model` takes them, or what it returned
+    model : a name or a weights file, as `load_model` takes them, or its result
     target : a scale (2, 3, 4, 8), or `Scale`, `Spacing` or `LongSide`
 
     Returns
     -------
     A radiograph of the same pixel format and polarity over the same extent;
-    `derivation` says what was done and how well it agrees with the input.
+    `derivation` has the settings and the agreement with the input.
 
     Raises
     ------
@@ -95,11 +95,11 @@ def _with_spacing(
 def open_chain(
     model: Model, scale: int, settings: Settings, planes: tuple[int, ...] = ()
 ) -> Chain:
-    """Open a chain for images of `planes`, if the model can do what is requested.
+    """Open a chain for images of `planes`; refuse a request that the model cannot do.
 
     Parameters
     ----------
-    planes : what follows (H, W) in the shape of the image: () for gray, (3,) for RGB
+    planes : shape of a pixel: () for gray, (3,) for RGB
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which engine runs a network: ONNX Runtime, OpenVINO or torch; opened once for all."""
+"""Choose and open the engine of a network: ONNX Runtime, OpenVINO or torch."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def open_engine(
     precision: Precision = "auto",
     threads: int = 1,
 ) -> Engine:
-    """Load a model's weights into an engine, for one scale; once for many images.
+    """Load a model's weights into an engine for one scale; later calls reuse it.
 
     Parameters
     ----------
-    threads : calls that are to be computed at the same time
+    threads : number of calls to compute at the same time
 
     Raises
     ------
@@ -51,7 +51,7 @@ def choose(
 ) -> tuple[EngineName, Precision]:
     """Return the engine and precision of `auto` here; warn if it is not int8.
 
-    int8 is OpenVINO's: ONNX Runtime takes longer with it than in fp32.
+    Only OpenVINO runs int8: ONNX Runtime needs more time for int8 than for fp32.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def _int8(model: Model, engine: EngineName) -> tuple[EngineName, Precision]:
 
 @lru_cache(maxsize=1)
 def _lacking_for_int8() -> str | None:
-    """Return what is missing for int8 on this machine; None if nothing."""
+    """Return the reason why this machine cannot run int8; None if it can."""
     if importlib.util.find_spec("openvino") is None:
         return (
             "int8 needs the package openvino; to have it, run: pip install "

@@ -13,8 +13,8 @@ from cxr_sr.superres.models.zoo import Model
 Array = NDArray[np.floating[Any]]
 
 LARGEST = 1e6
-"""Units. What lies beyond is no residual of an image, whose units lie between 0 and 1,
-and would become infinite further on."""
+"""Largest residual, in units. Images lie between 0 and 1, so that a larger value is an
+error; later steps could make it infinite."""
 
 
 class Engine(Protocol):
@@ -24,17 +24,18 @@ class Engine(Protocol):
     precision: str
     """fp32 or int8."""
     weights_sha256: str
-    """SHA-256 of the file of weights, of the bytes that were read."""
+    """SHA-256 of the bytes of the weights file."""
     floats_per_px: float
-    """Values of all layers together for one pixel of what it is called with."""
+    """Number of values in all layers together, for one pixel of the input."""
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image.
 
         Parameters
         ----------
-        image : (N, C, h, w) float32 units, positive contrast, on the model's grid; and
-            after its planes those of its noise, if the network is told the noise
+        image : (N, C, h, w) float32 units, positive contrast, on the model's grid. If
+        the
+            network is told the noise, the last planes are those of the noise
 
         Returns
         -------
@@ -43,13 +44,13 @@ class Engine(Protocol):
         Raises
         ------
         EngineError
-            If that is not what the network gives: another size, or no numbers.
+            If the result has another size, or values that are not finite.
         """
         ...
 
 
 class Checked:
-    """An engine whose results are numbers, and as many as there should be."""
+    """An engine that refuses results of a wrong size and values that are not finite."""
 
     def __init__(self, engine: Engine, model: Model, scale: int) -> None:
         self.engine = engine
@@ -78,7 +79,7 @@ class Checked:
     def _check(self, residual: Array, image: Array) -> None:
         sides = (side * self._factor for side in image.shape[-2:])
         expected = (image.shape[0], self._channels, *sides)
-        # A NaN among them is the least and the largest, and compares as False.
+        # With a NaN, minimum and maximum are NaN, and each comparison is False.
         low, high = residual.min(initial=0), residual.max(initial=0)
         if residual.shape == expected and low >= -LARGEST and high <= LARGEST:
             return
@@ -94,5 +95,5 @@ class Checked:
 
 
 def factor_of(model: Model, scale: int) -> int:
-    """Return how many times larger than what a network sees its result is."""
+    """Return the factor between the sizes of a network's result and its input."""
     return scale if model.spec.grid == "input" else 1

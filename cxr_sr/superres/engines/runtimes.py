@@ -1,9 +1,9 @@
 """The engines that run a network: ONNX Runtime, OpenVINO and torch.
 
-Tiles are computed side by side, so an engine works on one thread a call (torch on as
-many as it is set to); calls may come from several threads at once, and as many as it
-was opened for are computed at the same time. An engine also works in a process that
-was forked off after it was opened.
+Each call works on one thread (in torch, on as many as torch is set to), because tiles
+are computed at the same time. Several threads may call an engine at once; it computes
+as many calls at a time as it was opened for. An engine also works in a process that is
+forked after it was opened.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what it raises says the same
-        # Tiles differ in shape at the borders: memory patterns and an ever growing
-        # arena would keep a buffer for each.
+        options.log_severity_level = 4  # its exceptions say the same
+        # Tiles at the borders have other shapes. Memory patterns and the arena would
+        # keep a buffer for each shape.
         options.enable_mem_pattern = False
         options.enable_cpu_mem_arena = False
         self.weights_sha256, part = _read(model, scale)
@@ -81,7 +81,7 @@ class OnnxEngine:
 
 
 class OpenVinoEngine:
-    """OpenVINO on the CPU; what an int8 graph does not round is in float32."""
+    """OpenVINO on the CPU; an int8 graph computes its other layers in float32."""
 
     name = "openvino"
 
@@ -110,7 +110,7 @@ class OpenVinoEngine:
         return compiled.infer(image)
 
     def leave_to_parent(self) -> None:
-        """Compile anew with the next call: called in a process that was forked off."""
+        """Compile again at the next call; called in a forked process."""
         self._opening = threading.Lock()
         if self._compiled is not None:
             self._compiled.keep()
@@ -123,18 +123,18 @@ class _Compiled:
     def __init__(self, graph: bytes, threads: int) -> None:
         openvino = import_openvino()
         core = openvino.Core()
-        # A stream computes one request at a time: with a single one, calls from other
-        # threads wait for each other. So they do with several when two threads come
-        # to the same one: streams are dealt out to the calling threads, and taken back
-        # in any order when those end. Hence threads of its own, which do not.
+        # A stream computes one request at a time. OpenVINO assigns a stream to each
+        # calling thread, and takes it back when the thread ends. Two callers can then
+        # get the same stream and wait for each other. So the calls come from threads of
+        # our own, which do not end.
         settings = {
             "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",
         }
         self._network = core.compile_model(core.read_model(graph), "CPU", settings)
-        # The first look into a tensor loads what numpy offers to C; two threads that
-        # come to it at the same time wait for one another for ever.
+        # The first access to a tensor's data imports numpy's C interface. Two threads
+        # that do so at the same time wait for each other for ever.
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._local = threading.local()
         self._callers = ThreadPoolExecutor(threads, "openvino")
@@ -150,10 +150,10 @@ class _Compiled:
         return np.array(result[0])
 
     def keep(self) -> None:
-        """Never delete it in this process, not even at its end.
+        """Prevent its deletion in this process, even at exit.
 
-        OpenVINO's threads live in the parent process: here, a call would wait for them
-        for ever, and so would the destructor.
+        OpenVINO's threads exist only in the parent process. Here, the destructor would
+        wait for them for ever.
         """
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
 

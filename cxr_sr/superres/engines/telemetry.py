@@ -20,7 +20,8 @@ from typing import Any
 _TELEMETRY = "openvino_telemetry"
 _IMPORTING = threading.Lock()
 _OFF = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
-"""Of ONNX Runtime; the second is the name in some earlier versions."""
+"""Variables that switch off the telemetry of ONNX Runtime; some versions have the
+second name."""
 
 
 def import_openvino() -> Any:  # noqa: ANN401 - it has no types
@@ -28,7 +29,7 @@ def import_openvino() -> Any:  # noqa: ANN401 - it has no types
     with _IMPORTING:
         if "openvino" in sys.modules or _TELEMETRY in sys.modules:
             return importlib.import_module("openvino")
-        # None makes an import of it fail; OpenVINO then takes its own empty stand-in.
+        # With None, its import fails. OpenVINO then uses its own empty replacement.
         modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
         modules[_TELEMETRY] = None
         try:

@@ -93,7 +93,7 @@ def _strong(residual: Array, most: float, scale: int) -> Mask:
     """Return a mask (h, w) of the input pixels with a residual that is too large."""
     rows, columns = (side // scale for side in residual.shape[-2:])
     if max(residual.max(initial=0), -residual.min(initial=0)) <= most:
-        return np.zeros((rows, columns), bool)  # so it is nearly everywhere
+        return np.zeros((rows, columns), bool)  # the usual case
     large = _any(np.abs(residual) > most, (0, 1))
     return _any(large.reshape(rows, scale, columns, scale), (1, 3))
 

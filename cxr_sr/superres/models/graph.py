@@ -1,8 +1,8 @@
-"""An ONNX graph of the operators that our networks are made of, and of nothing else.
+"""An ONNX graph that has only the operators of our networks.
 
-Whoever wrote a weights file may be anybody. A graph is therefore checked before a
-runtime sees it: a known operator, its constants inside the file, and so few values for
-each pixel that a tile fits into memory. What remains are numbers.
+Anybody may have written a weights file. So each graph is checked before a runtime reads
+it: its operators are known, its constants lie inside the file, and it has so few values
+for each pixel that a tile fits into memory.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import onnx
 
 MOST_STRUCTURE_BYTES = 2**21
-"""Of an ONNX file without its constants' values, or of a safetensors header: parsed,
-a byte may take a hundred."""
+"""Most bytes of an ONNX file without the values of its constants, or of a safetensors
+header. Parsing may need a hundred bytes of memory for each."""
 MOST_FIELDS = 100_000
 """Of one message in an ONNX file: nodes and constants of a graph."""
 OPERATORS = frozenset(
@@ -28,7 +28,8 @@ OPERATORS = frozenset(
         *("DequantizeLinear", "QuantizeLinear"),
     }
 )
-"""What `training.onnx` and `training.quantise` write; none makes a constant larger."""
+"""The operators that `training.onnx` and `training.quantise` write. None of them makes
+a constant larger."""
 WIDEST_KERNEL = 15
 NOT_COUNTED = frozenset({"Clip", "DequantizeLinear", "QuantizeLinear"})
 """They change a value in its place, or become part of a convolution."""
@@ -124,14 +125,14 @@ def subgraph(
 
 
 def refusal(name: str, found: str) -> ModelError:
-    """Return what to say of a file that no training of ours wrote."""
+    """Return the error for a file that `cxr-sr train` did not write."""
     return ModelError(
         f"{name} is refused: {found}; expected weights that `cxr-sr train` wrote"
     )
 
 
 def _reduced(model: onnx.ModelProto, output: onnx.ValueInfoProto) -> onnx.ModelProto:
-    """Return a copy with what one output needs; nodes are in the order of their use."""
+    """Return a copy with the nodes that one output needs, in the order of their use."""
     import onnx
 
     needed, nodes = {output.name}, []
@@ -206,7 +207,7 @@ def _floats(
     constants = {tensor.name for tensor in part.graph.initializer}
     total = 0
     for node in known.node:
-        # What is computed of constants alone has no pixels.
+        # A value that is computed from constants alone has no pixels.
         if constants.issuperset(node.input):
             constants.update(node.output)
             continue

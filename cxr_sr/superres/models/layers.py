@@ -11,19 +11,19 @@ from torch.nn import functional
 DETAIL_GAIN = 8.0
 """Neighbouring pixels of a radiograph differ by about an eighth of its contrast."""
 PAIR_GAIN = 0.3
-"""A trunk whose pairs start small trains like a shallow one first."""
+"""With small initial pairs, a trunk trains like a shallow network at first."""
 TAIL_GAIN = 0.1
 LAST_LAYER_GAIN = 0.01
 """Residuals are some hundredths of a unit: a last layer this much smaller than usual
 starts every network near the bicubic image instead of far below it."""
 PASSED_ON_GAIN = 0.1
-"""Of the usual start, beside the identity that a layer starts with."""
+"""Share of the usual random start that is added to the identity."""
 
 
 class FullPrecision(nn.Conv2d):
     """A convolution in float32, also if the next layers train in another precision.
 
-    It sees the image itself, whose faintest detail bfloat16 would round away.
+    Its input is the image itself; bfloat16 would round away the faintest detail.
     """
 
     def forward(self, image: Tensor) -> Tensor:
@@ -33,10 +33,10 @@ class FullPrecision(nn.Conv2d):
 
 
 class ZeroSumConvolution(FullPrecision):
-    """A 3 x 3 convolution that answers to differences only, never to the level.
+    """A 3 x 3 convolution of the differences of pixels; their level does not count.
 
-    It adds `told` further planes, pixel by pixel: the noise, whose level counts. At
-    the start they add nothing.
+    It also adds `told` more planes, pixel by pixel: the noise, whose level counts.
+    Their initial weights are 0.
     """
 
     def __init__(self, into: int, out: int, told: int = 0) -> None:
@@ -45,9 +45,9 @@ class ZeroSumConvolution(FullPrecision):
 
     @property
     def kernel(self) -> Tensor:
-        """The kernels (out, into + told, 3, 3) that act.
+        """The effective kernels (out, into + told, 3, 3).
 
-        Those of the image are `weight` less the mean of each; those of the further
+        Those of the image are `weight` minus the mean of each. Those of the noise
         planes have only a centre.
         """
         kernel = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
@@ -134,7 +134,7 @@ def last_layer(into: int, out: int) -> nn.Conv2d:
 
 
 def look_at_detail(layer: nn.Module) -> None:
-    """Let a first layer start with filters that see differences, not brightness.
+    """Start a first layer with filters of differences, and not of brightness.
 
     A residual depends on detail, which is faint beside the shading of a chest; a
     network that starts with random filters has to unlearn the shading first.
@@ -145,7 +145,7 @@ def look_at_detail(layer: nn.Module) -> None:
 
 
 def pass_on(layer: nn.Module) -> None:
-    """Let a layer of a deep chain start as the identity and a little of anything.
+    """Start a layer of a deep chain as the identity, with a little noise added.
 
     The chain then trains like its two ends first. Without that, twenty layers were no
     better than bicubic after half an hour. L. Xiao et al. (ICML 2018) train chains

@@ -39,11 +39,11 @@ class Weights:
 
 
 def read_weights(path: Path, sha256: str = "") -> Weights:
-    """Read a file of weights, and hash what was read.
+    """Read a file of weights, and hash its bytes.
 
     Parameters
     ----------
-    sha256 : that the file must have; "" for any
+    sha256 : the expected hash; "" for any
 
     Raises
     ------
@@ -86,12 +86,12 @@ def check_header(content: bytes, name: str) -> None:
 
 
 def check_together(onnx: Path, safetensors: Path, int8: Path) -> None:
-    """Refuse files beside an ONNX file that hold other weights than it does.
+    """Refuse files beside an ONNX file if their weights differ from its weights.
 
     Raises
     ------
     ModelError
-        If one of those that are there is unreadable, or does.
+        If one of these files is unreadable or has other weights.
     """
     if not safetensors.is_file() and not int8.is_file():
         return
@@ -107,7 +107,7 @@ def check_together(onnx: Path, safetensors: Path, int8: Path) -> None:
 
 
 def specification_of(content: bytes, name: str) -> str:
-    """Return what an ONNX file says of itself, "" for nothing.
+    """Return the specification in an ONNX file, "" if there is none.
 
     Raises
     ------

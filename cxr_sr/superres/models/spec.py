@@ -22,7 +22,7 @@ Grid = Literal["input", "output", "none"]
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """All a caller has to know of a model; nobody asks the network."""
+    """All facts about a model; callers need no access to the network."""
 
     name: str
     summary: str
@@ -34,7 +34,8 @@ class ModelSpec:
     scales: tuple[int, ...] = SCALES
     """The factors it was made for."""
     channels: int = 1
-    """Planes it takes together; a gray network sees an RGB image plane by plane."""
+    """Number of planes in one input; a gray network computes an RGB image plane by
+    plane."""
     grid: Grid = "none"
     """Where the network runs: on the input's pixels (with one tail a scale), or on
     the bicubic image at output size (one network for every scale)."""
@@ -49,8 +50,8 @@ class ModelSpec:
     int8_sha256: str = ""
     """SHA-256 of the int8 graph; "" where there is none."""
     int8_limit: float = 0.25
-    """Largest residual, in units times the image's gain, that the int8 graph is
-    trusted with: beyond it codes saturate, and `saturation` computes again."""
+    """Largest residual, in units times the image's gain, that the int8 graph computes
+    well. Beyond it codes saturate, and `saturation` computes the part again."""
     training: dict[str, Any] = field(default_factory=dict)
     """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
     licence: str = ""
@@ -104,7 +105,7 @@ class ModelSpec:
 
         Parameters
         ----------
-        planes : what follows (H, W) in the image's shape: () for gray, (3,) for RGB
+        planes : shape of a pixel: () for gray, (3,) for RGB
 
         Raises
         ------
@@ -140,7 +141,7 @@ class ModelSpec:
         Raises
         ------
         ModelError
-            If it is not a specification this version understands.
+            If it is not a specification of this version.
         """
         try:
             given = json.loads(text)

@@ -113,7 +113,8 @@ def _load_file(path: Path) -> Model:
         raise _missing(path, onnx)
     refuse_pickle(onnx)
     weights = read_weights(onnx)
-    # What is known of a copy of shipped weights may be newer than what it says itself.
+    # Of a copy of shipped weights, the facts in this package may be newer than the
+    # file's.
     spec = next((s for s in MODELS.values() if s.sha256 == weights.sha256), None)
     if spec is not None:
         return _copy_of(Model(spec, onnx))
@@ -125,7 +126,7 @@ def _load_file(path: Path) -> Model:
 
 
 def _copy_of(shipped: Model) -> Model:
-    """Return shipped weights that lie elsewhere; what lies with them is, too."""
+    """Return a copy of shipped weights; refuse other weights beside it."""
     spec = shipped.spec
     expected = spec.safetensors_sha256, spec.int8_sha256
     for path, sha256 in zip((shipped.safetensors, shipped.int8), expected, strict=True):
@@ -151,7 +152,7 @@ def _with_hashes(model: Model) -> Model:
 
 
 def _own(spec: ModelSpec) -> ModelSpec:
-    """Return the specification of somebody's own weights, without what is ours.
+    """Return the specification of a user's own weights, without our licence and data.
 
     Trainings of version 0.1 wrote our licence where nobody had stated one, and another
     program keeps the metadata of the file that it started from.
@@ -159,7 +160,7 @@ def _own(spec: ModelSpec) -> ModelSpec:
     Raises
     ------
     ModelError
-        If it is no network's.
+        If it does not name a network.
     """
     if not spec.network or spec.grid == "none":
         raise ModelError(

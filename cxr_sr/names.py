@@ -41,3 +41,8 @@ TrainingDevice = Literal["auto", "cpu", "cuda"]
 """auto: cuda where torch finds such a device, else cpu."""
 TrainingPrecision = Literal["fp32", "bf16"]
 """Of a network's inner layers while it is trained."""
+
+TaskKind = Literal["segmentation", "classification"]
+TrunkWeights = Literal["shipped", "tuned", "random"]
+"""Of the trunk under a head: fixed, as super-resolution left them; those, and then
+trained with the head; or trained from a random start."""

@@ -21,6 +21,7 @@ from cxr_sr.cli.pacs.fetch import fetch
 from cxr_sr.cli.pacs.send import send
 from cxr_sr.cli.pacs.serve import serve
 from cxr_sr.cli.pacs.watch import watch
+from cxr_sr.cli.task import app as task
 from cxr_sr.cli.train.command import train
 from cxr_sr.cli.upscale.command import upscale
 
@@ -44,6 +45,7 @@ app.command()(guarded(spread(watch)))
 app.command()(guarded(spread(serve)))
 app.command()(guarded(spread(send)))
 app.command()(guarded(spread(fetch)))
+app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
 
 

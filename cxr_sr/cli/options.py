@@ -127,3 +127,23 @@ def paths(inputs: list[str]) -> list[Path]:
     for name in inputs:
         named += sys.stdin.read().splitlines() if name == "-" else [name]
     return [Path(name) for name in named if name]
+
+
+def seconds_of(text: str | None) -> float | None:
+    """Return a --max-time, HH:MM:SS, in seconds.
+
+    Raises
+    ------
+    SettingsError
+        If it has another form.
+    """
+    if text is None:
+        return None
+    parts = text.split(":")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        raise SettingsError(
+            f"--max-time {text} is not of the form HH:MM:SS, such as 01:30:00 for 90 "
+            "minutes"
+        )
+    hours, minutes, seconds = map(int, parts)
+    return float(3600 * hours + 60 * minutes + seconds)

@@ -11,7 +11,7 @@ import dataclasses
 import operator
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -109,23 +109,53 @@ def _write_safetensors(network: Network, spec: ModelSpec, path: Path) -> None:
 
 
 def _write_onnx(network: Network, spec: ModelSpec, path: Path) -> None:
+    whole = _Heads(network)
+    planes = network.inputs, network.channels
+    write_graph(whole, planes, {METADATA_KEY: spec.to_json()}, path)
+
+
+class Outputs(Protocol):
+    """A function of the image whose outputs have names."""
+
+    names: list[str]
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs in the order of `names`."""
+        ...
+
+
+def write_graph(
+    whole: Outputs, planes: tuple[int, int], properties: dict[str, str], path: Path
+) -> None:
+    """Write a module as an ONNX graph of one input, `image` (N, C, H, W).
+
+    Parameters
+    ----------
+    whole : a module whose layers are in `LAYERS` and `FUNCTIONS`
+    planes : channels of the input, and of each output
+    properties : metadata of the file
+
+    Raises
+    ------
+    ModelError
+        If it has a layer that has no ONNX form here.
+    """
     import onnx
     from onnx import helper
 
-    whole = _Heads(network)
     nodes, weights, outputs = _graph_of(whole)
     graph = helper.make_graph(
         nodes,
-        spec.name,
-        [_value("image", [network.inputs, "H", "W"])],
-        [_value(n, [network.channels, f"{n}_H", f"{n}_W"]) for n in outputs],
+        path.stem,
+        [_value("image", [planes[0], "H", "W"])],
+        [_value(n, [planes[1], f"{n}_H", f"{n}_W"]) for n in outputs],
         weights,
     )
     opsets = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="cxr-sr"
     )
-    helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -156,19 +186,20 @@ class _Tracer(fx.Tracer):
 
 
 def _graph_of(
-    whole: _Heads,
+    whole: Outputs,
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto], list[str]]:
     """Return operators, weights and output names of a network."""
     from onnx import helper, numpy_helper
 
     nodes, weights = [], []
-    traced = _Tracer().trace(whole)
+    module = cast("nn.Module", whole)
+    traced = _Tracer().trace(module)
     (result,) = next(n for n in traced.nodes if n.op == "output").args
     names = {node.name: name for node, name in zip(result, whole.names, strict=True)}
     for node in traced.nodes:
         if node.op not in ("call_module", "call_function"):
             continue
-        operation = _operation(node, whole)
+        operation = _operation(node, module)
         inputs = [names.get(i.name, i.name) for i in node.all_input_nodes]
         for part, tensor in operation.weights.items():
             inputs.append(f"{node.target}.{part}")
@@ -216,6 +247,8 @@ def _convolution(layer: nn.Conv2d) -> _Operation:
         "group": layer.groups,
         "pads": [down, across, down, across],
     }
+    if layer.stride != (1, 1):
+        attributes["strides"] = list(layer.stride)
     return _Operation("Conv", weights, attributes)
 
 
@@ -244,6 +277,7 @@ LAYERS: dict[type[nn.Module], Callable[[Any], _Operation]] = {
     nn.ReLU: lambda _: _Operation("Relu"),
     nn.PixelShuffle: _shuffle,
     FixedBatchNorm: _normalisation,
+    nn.BatchNorm2d: _normalisation,
 }
 FUNCTIONS: dict[Any, str] = {operator.add: "Add", torch.relu: "Relu"}
 
@@ -260,18 +294,31 @@ def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 def _check(network: Network, path: Path) -> None:
     """Compare every output of the written graph with torch on noise."""
-    onnxruntime = import_onnxruntime()
-
     random = torch.Generator().manual_seed(0)
     image = torch.rand(2, network.inputs, 24, 31, generator=random)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    check_graph(_Heads(network), image, path)
+
+
+def check_graph(
+    whole: Outputs, image: Tensor, path: Path, tolerance: float = TOLERANCE
+) -> None:
+    """Compare the outputs of a written graph with those of torch.
+
+    Raises
+    ------
+    ModelError
+        If they differ by more than `tolerance`.
+    """
+    session = import_onnxruntime().InferenceSession(
+        path, providers=["CPUExecutionProvider"]
+    )
     found = session.run(None, {"image": image.numpy()})
     with torch.inference_mode():
-        expected = _Heads(network)(image)
-    for name, a, b in zip(_Heads(network).names, found, expected, strict=True):
+        expected = whole(image)
+    for name, a, b in zip(whole.names, found, expected, strict=True):
         error = float(np.abs(a - b.numpy()).max())
-        if not error <= TOLERANCE:
+        if not error <= tolerance:
             raise ModelError(
                 f"{path.name}: output {name} differs from torch by {error:.2g}, more "
-                f"than {TOLERANCE}; the weights are not usable"
+                f"than {tolerance}; the weights are not usable"
             )

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cxr_sr.errors import TrainingError
+from cxr_sr.names import TrainingDevice
 from cxr_sr.superres.models.layers import FixedBatchNorm, Pair
 from cxr_sr.superres.models.networks import Network, load_network
 from cxr_sr.superres.models.zoo import load_model, refuse_pickle
 from cxr_sr.training.data.images import Image
-from cxr_sr.training.run import Run
+
+
+class OnDevice(Protocol):
+    """Settings that say what is to compute."""
+
+    @property
+    def device(self) -> TrainingDevice:
+        """auto, cpu or cuda."""
+        ...
 
 
 def settle_normalisation(network: Network, images: Sequence[Image]) -> None:
@@ -113,7 +123,7 @@ def _grown(given: Tensor, own: Tensor) -> Tensor:
     return grown
 
 
-def accelerator_of(run: Run) -> str:
+def accelerator_of(run: OnDevice) -> str:
     """Return what computes the steps of a run, cpu or cuda.
 
     Raises

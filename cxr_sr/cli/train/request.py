@@ -1,5 +1,6 @@
 """Make the settings of a training from the options; check them before any work."""
 
+from cxr_sr.cli.options import seconds_of
 from cxr_sr.cli.train.options import Options
 from cxr_sr.errors import SettingsError
 from cxr_sr.superres.models.networks import NOISE_PLANES
@@ -34,7 +35,7 @@ def run_of(options: Options) -> Run:
             optimiser=options.optimiser,
             precision=options.precision,
             max_steps=options.max_steps,
-            max_seconds=_seconds(options.max_time),
+            max_seconds=seconds_of(options.max_time),
             seed=options.seed,
         ),
         sampling=Sampling(
@@ -86,16 +87,3 @@ def _pixels(option: str, text: str) -> int | None:
             f"--{option} {text} is neither none nor a number of pixels, such as 48"
         )
     return int(text)
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    parts = text.split(":")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
-        raise SettingsError(
-            f"--max-time {text} is not of the form HH:MM:SS, such as 01:30:00 for 90 "
-            "minutes"
-        )
-    hours, minutes, seconds = map(int, parts)
-    return float(3600 * hours + 60 * minutes + seconds)

@@ -1,0 +1,1 @@
+"""`cxr-sr task`: train, run and evaluate heads for visual tasks."""

@@ -1,0 +1,1 @@
+"""Visual tasks on the trunk: segmentation and classification of radiographs."""

@@ -1,0 +1,114 @@
+"""The model card of a head: the purpose, origin and limits of its weights.
+
+References
+----------
+M. Mitchell et al., "Model cards for model reporting", FAT* 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cxr_sr.tasks.spec import HeadSpec
+
+Row = dict[str, str]
+
+LIMITS = (
+    "It is unproven on ages, views, diseases and makers that the data above lacks.",
+    "It has seen few patients: look at its masks before you use them.",
+    "Its probabilities are calibrated to the data above at best.",
+)
+
+
+def head_card(spec: HeadSpec, rows: Sequence[Row]) -> str:
+    """Return the card of a head in Markdown.
+
+    Parameters
+    ----------
+    spec : has its hashes and the facts about the training
+    rows : the rows of metrics.csv, one for each validation
+    """
+    sections = [
+        f"# {spec.name}",
+        _what(spec),
+        "## Data",
+        _data(spec.training),
+        "## Training",
+        _course(spec.training),
+        "## Validation",
+        _metrics(spec, rows),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in LIMITS),
+        "## Files",
+        _files(spec),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _files(spec: HeadSpec) -> str:
+    return (
+        f"- `{spec.name}.onnx`, SHA-256 `{spec.sha256}`, checked against torch\n"
+        f"- `{spec.name}.safetensors`, SHA-256 `{spec.safetensors_sha256}`"
+    )
+
+
+def _what(spec: HeadSpec) -> str:
+    start = {
+        "shipped": "fixed, as it was trained for super-resolution",
+        "tuned": "trained for super-resolution, and then with the head",
+        "random": "trained with the head from a random start",
+    }[spec.trunk_weights]
+    task = "Segmentation" if spec.kind == "segmentation" else "Classification"
+    return (
+        f"{task} of chest radiographs: {', '.join(spec.classes)}. It has its own copy "
+        f"of the trunk of `{spec.trunk}`, {start}. It sees each radiograph on a square "
+        f"of {spec.size_px} px and has {spec.parameters:,} weights.\n\n"
+        "**For research only. Not a medical device; not for diagnosis.**"
+    )
+
+
+def _data(training: dict[str, Any]) -> str:
+    lines = [
+        "| source | licence of the images | of the masks | images |",
+        "|---|---|---|--:|",
+    ]
+    lines += [
+        f"| {d['source']} | {d['licence']} | {d['mask_licence'] or '-'} | {d['n']} |"
+        for d in training["data"]
+    ]
+    return "\n".join(lines) + (
+        f"\n\n{training['splits']['train']} images of {training['patients']} patients "
+        f"were trained on, {training['splits']['val']} of others were held out. "
+        f"SHA-256 of the reduced images and their labels: `{training['data_sha256']}`."
+    )
+
+
+def _course(training: dict[str, Any]) -> str:
+    settings = training["settings"]
+    versions = ", ".join(f"{k} {v}" for k, v in training["versions"].items())
+    return (
+        f"{training['steps']:,} steps in {training['seconds']:,} s; "
+        f"{settings['batch']} augmented images a step; AdamW, peak learning rate "
+        f"{settings['lr']:g}, "
+        f"{settings['precision']}; seed {settings['seed']}. The averaged weights of "
+        f"the end are kept. Versions: {versions}."
+    )
+
+
+def _metrics(spec: HeadSpec, rows: Sequence[Row]) -> str:
+    measure = "Dice" if spec.kind == "segmentation" else "AUC"
+    if not spec.training["splits"]["val"]:
+        return (
+            "No patient was held out: these weights were not validated. Train with "
+            "`--hold-out 1/5`, 2/5, ... for an estimate on others."
+        )
+    lines = [f"| class | {measure} on patients held out |", "|---|--:|"]
+    lines += [
+        f"| {name} | {float(rows[-1][f'score_{name}']):.4f} |"
+        for name in spec.classes
+        if rows and rows[-1].get(f"score_{name}")
+    ]
+    return "\n".join(lines) + (
+        "\n\n`cxr-sr task evaluate` gives distances and intervals, too."
+    )

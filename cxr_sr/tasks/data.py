@@ -1,0 +1,192 @@
+"""Labelled images as a head sees them in training: sample i depends on i alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cxr_sr.errors import InputError, NotARadiographError
+from cxr_sr.formats import read_original
+from cxr_sr.formats.mask import read_mask
+from cxr_sr.radiograph import Radiograph
+from cxr_sr.tasks.augment import augmented
+from cxr_sr.tasks.labels import Labelled
+from cxr_sr.tasks.preview import Preview, preview_of
+
+SPARE = 1.5
+"""Side of the kept image by that of a sample, which may show a part of it larger."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A labelled image in memory."""
+
+    row: Labelled
+    large: Tensor
+    """(1, S, S) float16, `SPARE` times as large as a sample."""
+    large_masks: Tensor
+    """(classes, S, S) float16 in [0, 1]; (0, S, S) of a classification."""
+    preview: Preview
+    """As a head sees it in use."""
+    masks: NDArray[np.bool_]
+    """(classes, rows, columns) at the size of the image; (0, ...) without masks."""
+
+    @property
+    def findings(self) -> Tensor:
+        """(classes,) of a classification, 0 or 1."""
+        return torch.tensor(self.row.findings, dtype=torch.float32)
+
+
+class Batch(NamedTuple):
+    """What a training step looks at."""
+
+    images: Tensor
+    """(N, 1, size, size)."""
+    truth: Tensor
+    """(N, classes, size, size) masks, or (N, classes) findings."""
+
+
+def read_examples(
+    rows: Sequence[Labelled], size: int, *, again: bool = False
+) -> list[Example]:
+    """Read labelled images; report each one that is left out.
+
+    Parameters
+    ----------
+    size : side of a sample, px
+    again : take results of cxr-sr, too
+    """
+    examples = []
+    for row in rows:
+        try:
+            examples.append(_example(row, size, again=again))
+        except InputError as error:
+            log.warning("%s is left out: %s", row.name, error)
+    return examples
+
+
+def read_masks(row: Labelled, radiograph: Radiograph) -> NDArray[np.bool_]:
+    """Return the masks (classes, rows, columns) of a radiograph.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read, or has another size than the image.
+    """
+    masks = np.zeros((len(row.masks), *radiograph.shape), bool)
+    for number, path in enumerate(row.masks):
+        if not path.is_file():
+            raise NotARadiographError(
+                f"its mask {path.name} is not there; expected an image at the path "
+                "that the table gives, relative to the table"
+            )
+        mask = read_mask(path)
+        if mask.shape != radiograph.shape:
+            raise NotARadiographError(
+                f"its mask {path.name} has {mask.shape[1]} x {mask.shape[0]} px, the "
+                f"image {radiograph.shape[1]} x {radiograph.shape[0]}; expected a mask "
+                "of the size of the image"
+            )
+        masks[number] = mask
+    return masks
+
+
+def _example(row: Labelled, size: int, *, again: bool) -> Example:
+    radiograph = read_original(row.path, again=again)
+    masks = read_masks(row, radiograph)
+    large = preview_of(radiograph, round(size * SPARE))
+    half = torch.float16
+    return Example(
+        row,
+        torch.from_numpy(large.image)[None].to(half),
+        _on_canvas(masks, large).to(half),
+        preview_of(radiograph, size),
+        masks,
+    )
+
+
+def _on_canvas(masks: NDArray[np.bool_], preview: Preview) -> Tensor:
+    """Reduce masks by area to a preview's canvas; beyond the image there is nothing."""
+    canvas = torch.zeros(len(masks), *preview.image.shape)
+    if not len(masks):
+        return canvas
+    shape = preview.pixels.shape
+    small = functional.interpolate(
+        torch.from_numpy(masks.astype(np.float32))[None],
+        (shape[0], shape[1]),
+        mode="bilinear",
+        antialias=True,
+    )
+    canvas[:, preview.rows, preview.columns] = small[0]
+    return canvas
+
+
+class Samples:
+    """Endless augmented samples; each patient is seen by the root of its images."""
+
+    def __init__(self, examples: Sequence[Example], size: int, seed: int) -> None:
+        self.examples = examples
+        self.size = size
+        self.seed = seed
+        patients = [example.row.patient for example in examples]
+        counts = np.array([patients.count(patient) for patient in patients])
+        self._share = counts**-0.5 / (counts**-0.5).sum()
+
+    def sample(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return an image and its truth; they depend on the seed and `number` alone."""
+        random = np.random.default_rng((self.seed, number))
+        example = self.examples[int(random.choice(len(self.examples), p=self._share))]
+        torch_random = torch.Generator().manual_seed(int(random.integers(2**62)))
+        image, masks = augmented(
+            example.large.float(),
+            example.large_masks.float(),
+            self.size,
+            torch_random,
+        )
+        return image, masks if len(masks) else example.findings
+
+
+class Batches:
+    """The batches of one epoch, from the trainer's present step on."""
+
+    def __init__(
+        self, samples: Samples, batch: int, steps: int, learner: LightningModule
+    ) -> None:
+        self.samples = samples
+        self.batch = batch
+        self.steps = steps
+        self.learner = learner
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        now = self.learner.trainer.global_step
+        for step in range(now, now + self.steps):
+            numbers = range(step * self.batch, (step + 1) * self.batch)
+            pairs = [self.samples.sample(number) for number in numbers]
+            images, truth = (torch.stack(each) for each in zip(*pairs, strict=True))
+            yield Batch(images, truth)
+
+
+class Whole:
+    """The images for validation, as they are in use, one at a time."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __iter__(self) -> Iterator[Example]:
+        yield from self.examples

@@ -1,0 +1,170 @@
+"""Train a head; leave settings, checkpoints, curves and weights in a run folder.
+
+::
+
+    RUN/settings.json   the settings, the hash of the data, versions
+    RUN/metrics.csv     a row a validation; curves.png draws it; tensorboard/ too
+    RUN/checkpoints/    last.ckpt to resume from, best.ckpt by validation
+    RUN/NAME.onnx, RUN/NAME.safetensors   the averaged weights at the end
+    RUN/NAME.md         the model card: data, terms, budget, metrics, limits
+    RUN/validation.png  masks found and masks given, on images held out
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from cxr_sr.errors import TrainingError
+from cxr_sr.superres.models.networks import build, load_network
+from cxr_sr.superres.models.zoo import load_model
+from cxr_sr.tasks.card import head_card
+from cxr_sr.tasks.data import Batches, Example, Samples, Whole, read_examples
+from cxr_sr.tasks.heads import Head
+from cxr_sr.tasks.labels import Labels
+from cxr_sr.tasks.learner import HeadLearner
+from cxr_sr.tasks.network import TaskNetwork, features_of
+from cxr_sr.tasks.provenance import check_same, provenance
+from cxr_sr.tasks.run import TaskRun
+from cxr_sr.tasks.spec import HeadSpec
+from cxr_sr.tasks.weights import draw_found, write_head
+from cxr_sr.training.loop import Plan, train, trainer_of
+from cxr_sr.training.quiet import quiet_lightning
+from cxr_sr.training.run_folder.checkpoints import start_of
+from cxr_sr.training.run_folder.history import History
+from cxr_sr.training.run_folder.provenance import versions
+from cxr_sr.training.start import accelerator_of
+
+log = logging.getLogger(__name__)
+
+
+def fit_head(
+    labels: Labels,
+    folder: Path,
+    run: TaskRun,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+    started: float | None = None,
+) -> Head:
+    """Train a head as `run` says, and write its averaged weights.
+
+    Without images held out (`--hold-out none`), the training images are looked at
+    again at each validation: then only the curve of the loss says something.
+
+    Parameters
+    ----------
+    folder : the run's own, created; or the one to `resume`
+    quiet : show no progress bar
+    started : `time.monotonic()` when the command began; None: now
+
+    Raises
+    ------
+    ModelError
+        If there is no such trunk.
+    SettingsError
+        If the trunk's model has no trunk.
+    TrainingError
+        If no training can start from the data, or it diverges.
+    """
+    run = dataclasses.replace(run, classes=labels.classes)
+    checkpoint = start_of(folder, resume=resume)
+    accelerator = accelerator_of(run)
+    spec, network = _start(run)
+    train_set, held_out = _read(labels, run)
+    about = provenance(train_set, held_out) | {
+        "settings": dataclasses.asdict(run),
+        "versions": versions(),
+    }
+    if resume:
+        check_same(folder, about)
+    _write_settings(folder, about)
+    learner = HeadLearner(network, run)
+    learner.started = started or time.monotonic()
+    log.info(
+        "training with %d images, validating with %d", len(train_set), len(held_out)
+    )
+    batches = Batches(
+        Samples(train_set, run.size_px, run.seed), run.batch, run.epoch_steps, learner
+    )
+    with quiet_lightning():
+        plan = Plan(accelerator, 1, run.epoch_steps, run.patience)
+        trainer = trainer_of(folder, learner, plan, quiet=quiet)
+        train(trainer, learner, batches, Whole(held_out or train_set), checkpoint)
+    log.info("stopped after %.0f s; writing the weights", learner.elapsed_s)
+    return _export(folder, learner, dataclasses.replace(spec, training=about), held_out)
+
+
+def _start(run: TaskRun) -> tuple[HeadSpec, TaskNetwork]:
+    """Return what the head is, and its network at the start."""
+    torch.set_num_threads(run.threads or torch.get_num_threads())
+    torch.manual_seed(run.seed)
+    model = load_model(run.trunk)
+    if not model.spec.learned:
+        raise TrainingError(
+            f"{model.spec.name} interpolates and has no trunk; give --trunk a trained "
+            "model, such as fine or fast"
+        )
+    trained = run.trunk_weights != "random"
+    under = load_network(model) if trained else build(model.spec)
+    network = TaskNetwork(features_of(under), len(run.classes))
+    spec = HeadSpec(
+        run.name or run.kind,
+        run.kind,
+        run.classes,
+        run.size_px,
+        model.spec.name,
+        model.spec.safetensors_sha256 if trained else "",
+        run.trunk_weights,
+        run.parts,
+        sum(p.numel() for p in network.parameters()),
+    )
+    return spec, cast(
+        "TaskNetwork",
+        network.train().to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+    )
+
+
+def _read(labels: Labels, run: TaskRun) -> tuple[list[Example], list[Example]]:
+    splits = {}
+    for split in ("train", "val"):
+        rows = labels.of(split)
+        splits[split] = read_examples(rows, run.size_px, again=run.again)
+        if rows and not splits[split]:
+            raise TrainingError(
+                f"none of the {len(rows)} image(s) of the split {split!r} can be used; "
+                "the warnings say why"
+            )
+    if not splits["train"]:
+        raise TrainingError(
+            f"no image is left to train on: the table lists {len(labels.rows)} "
+            "image(s); give more patients, or --hold-out none"
+        )
+    return splits["train"], splits["val"]
+
+
+def _write_settings(folder: Path, about: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(about, indent=2, sort_keys=True)
+    (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _export(
+    folder: Path, learner: HeadLearner, spec: HeadSpec, held_out: list[Example]
+) -> Head:
+    """Write the weights of the end: the best of few images is the luckiest."""
+    learner.cpu()
+    reached = {"steps": learner.global_step, "seconds": round(learner.elapsed_s)}
+    spec = dataclasses.replace(spec, training=spec.training | reached)
+    head = write_head(learner.averaged.eval(), spec, folder)
+    card = head_card(head.spec, History(folder).rows())
+    (folder / f"{spec.name}.md").write_text(card, encoding="utf-8")
+    if spec.kind == "segmentation" and held_out:
+        draw_found(folder / "validation.png", head, held_out)
+    return head

@@ -1,0 +1,92 @@
+"""The heads there are, and the files of their weights, verified before use."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxr_sr.errors import ModelError
+from cxr_sr.hints import did_you_mean
+from cxr_sr.superres.models.graph import parse, subgraph
+from cxr_sr.superres.models.parts import read_weights
+from cxr_sr.superres.models.zoo import refuse_pickle
+from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
+
+WEIGHTS = Path(__file__).parent / "weights"
+OUTPUT = "logits"
+"""Name of the output of a head's graph."""
+SHIPPED: dict[str, tuple[str, str]] = {}
+"""By name: SHA-256 of the ONNX file and of the safetensors file."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head: what it is, and the graph that computes it."""
+
+    spec: HeadSpec
+    graph: bytes
+    """A checked ONNX model: previews (N, 1, H, W) -> logits (N, classes, H, W)."""
+
+    @property
+    def label(self) -> str:
+        """Its name with the beginning of its hash, for reports."""
+        return f"{self.spec.name} {self.spec.sha256[:12]}"
+
+
+def load_head(name_or_file: str | Path) -> Head:
+    """Find a head, verify its weights, and check its graph.
+
+    Parameters
+    ----------
+    name_or_file : a name in `SHIPPED`, a run folder of `cxr-sr task train`, or one of
+        the weights files in it
+
+    Raises
+    ------
+    ModelError
+        If there is no such head, or its file is missing, altered, or hostile.
+    """
+    name = str(name_or_file)
+    if name in SHIPPED:
+        return _opened(WEIGHTS / f"{name}.onnx", SHIPPED[name][0])
+    return _opened(_onnx_of(Path(name_or_file)), "")
+
+
+def _onnx_of(path: Path) -> Path:
+    refuse_pickle(path)
+    if path.is_dir():
+        found = sorted(path.glob("*.onnx"))
+        if not found:
+            raise ModelError(
+                f"the folder {path.name} holds no .onnx file; give the run folder of "
+                "a training that `cxr-sr task train` finished"
+            )
+        return found[0]
+    onnx = path.with_suffix(".onnx")
+    if onnx.is_file():
+        return onnx
+    raise ModelError(
+        f"no head is called {path.name!r}, and there is no such file;"
+        f"{did_you_mean(path.name, SHIPPED)} expected one of {', '.join(SHIPPED)}, or "
+        "a run folder or .onnx file of `cxr-sr task train`"
+    )
+
+
+def _opened(path: Path, sha256: str) -> Head:
+    weights = read_weights(path, sha256)
+    model = parse(weights.content, path.name)
+    properties = {p.key: p.value for p in model.metadata_props}
+    if METADATA_KEY not in properties:
+        raise ModelError(
+            f"{path.name} is no head of a task; super-resolution has --model, and "
+            "--head takes what `cxr-sr task train` wrote"
+        )
+    spec = HeadSpec.from_json(properties[METADATA_KEY])
+    part = subgraph(model, path.name, OUTPUT, (1, len(spec.classes)), 1)
+    spec = dataclasses.replace(
+        spec,
+        sha256=weights.sha256,
+        safetensors_sha256=SHIPPED.get(spec.name, ("", ""))[1] if sha256 else "",
+    )
+    return Head(spec, part.content)

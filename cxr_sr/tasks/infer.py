@@ -1,0 +1,177 @@
+"""Run a head on a radiograph, through ONNX Runtime; torch is not needed."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.errors import EngineError, ModelError, SettingsError
+from cxr_sr.radiograph import Radiograph
+from cxr_sr.superres.engines.telemetry import import_onnxruntime
+from cxr_sr.tasks.heads import Head
+from cxr_sr.tasks.preview import Float, Preview, preview_of
+
+THRESHOLD = 0.5
+"""Probability from which a pixel belongs to a class."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a head found in one radiograph."""
+
+    probabilities: dict[str, float]
+    """By class. Of a segmentation: the mean over the pixels of its mask, 0 if empty."""
+    masks: NDArray[np.bool_] | None
+    """(classes, rows, columns) of a segmentation; None of a classification."""
+    seconds: float
+    """Wall time of the head."""
+
+
+def find(radiograph: Radiograph, head: Head) -> Found:
+    """Return what a head finds in a radiograph.
+
+    Raises
+    ------
+    NotARadiographError
+        If the image is too small.
+    EngineError, ModelError
+        If the network cannot be run, or gives no numbers.
+    """
+    begun = time.perf_counter()
+    spec = head.spec
+    preview = preview_of(radiograph, spec.size_px)
+    logits = logits_of(preview, head)
+    if spec.kind == "classification":
+        values = sigmoid(pooled(preview, logits))
+        chances = dict(zip(spec.classes, map(float, values), strict=True))
+        return Found(chances, None, time.perf_counter() - begun)
+    masks = masks_of(preview, logits, spec.parts)
+    chances = {
+        name: mean_chance(plane)
+        for name, plane in zip(
+            spec.classes, logits[:, preview.rows, preview.columns], strict=True
+        )
+    }
+    return Found(chances, masks, time.perf_counter() - begun)
+
+
+def region(radiograph: Radiograph, head: Head) -> NDArray[np.bool_]:
+    """Return the mask (rows, columns) of all classes of a segmentation together.
+
+    Raises
+    ------
+    SettingsError
+        If the head makes no masks.
+    """
+    masks = find(radiograph, head).masks
+    if masks is None:
+        raise SettingsError(
+            f"the head {head.spec.name!r} classifies and makes no masks; give a head "
+            "for segmentation, such as lungs"
+        )
+    together: NDArray[np.bool_] = np.logical_or.reduce(masks)
+    return together
+
+
+def mean_chance(logits: Float) -> float:
+    """Return the mean probability of the pixels above one half; 0 if none is."""
+    chances = sigmoid(logits)
+    inside = chances > THRESHOLD
+    return float(chances[inside].mean()) if inside.any() else 0.0
+
+
+def masks_of(preview: Preview, logits: Float, parts: int) -> NDArray[np.bool_]:
+    """Return the masks (classes, rows, columns) at the size of the radiograph.
+
+    Parameters
+    ----------
+    logits : (classes, size, size) of the preview
+    parts : as for `kept`
+    """
+    return np.stack(
+        [
+            kept(preview.enlarged(sigmoid(plane[None]))[0] > THRESHOLD, parts)
+            for plane in logits
+        ]
+    )
+
+
+def kept(mask: NDArray[np.bool_], parts: int) -> NDArray[np.bool_]:
+    """Return the `parts` largest connected parts of a mask (H, W), without holes.
+
+    Parameters
+    ----------
+    parts : 0: the mask as it is
+    """
+    if not parts or not mask.any():
+        return mask
+    sitk: Any = importlib.import_module("SimpleITK")
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    labels = sitk.RelabelComponent(sitk.ConnectedComponent(image))
+    largest = sitk.BinaryThreshold(labels, 1, parts)
+    filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(largest))
+    result: NDArray[np.bool_] = filled.astype(bool)
+    return result
+
+
+def pooled(preview: Preview, logits: Float) -> Float:
+    """Return the mean logit (C,) over the radiograph, without the canvas around it."""
+    mean: Float = logits[:, preview.rows, preview.columns].mean(axis=(1, 2))
+    return mean
+
+
+def sigmoid(logits: Float) -> Float:
+    """Return the probabilities of logits, of any shape."""
+    chances: Float = 1 / (1 + np.exp(-logits.clip(-60, 60)))
+    return chances
+
+
+def logits_of(preview: Preview, head: Head) -> Float:
+    """Return the logits (classes, size, size) of a preview.
+
+    Raises
+    ------
+    EngineError
+        If the network fails, or gives no numbers.
+    """
+    try:
+        (found,) = _session(head.graph).run(None, {"image": preview.image[None, None]})
+    except ModelError:
+        raise
+    except Exception as error:
+        raise EngineError(
+            f"the network of head {head.spec.name!r} cannot be run "
+            f"({type(error).__name__}); use other weights"
+        ) from error
+    logits: Float = np.asarray(found)[0]
+    expected = (len(head.spec.classes), *preview.image.shape)
+    if logits.shape != expected or not np.isfinite(logits).all():
+        raise EngineError(
+            f"the network of head {head.spec.name!r} gave no number for some pixels; "
+            "its weights are damaged or unfit, use others"
+        )
+    return logits
+
+
+@lru_cache(maxsize=8)
+def _session(graph: bytes) -> Any:  # noqa: ANN401 - ONNX Runtime has no types
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise ModelError(
+            f"the head's graph cannot be run ({type(error).__name__}); use weights "
+            "that `cxr-sr task train` wrote"
+        ) from error

@@ -1,0 +1,66 @@
+"""What a head was trained on: the sets, their terms, and the hash of the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cxr_sr.errors import TrainingError
+from cxr_sr.tasks.data import Example
+
+
+def provenance(train: Sequence[Example], val: Sequence[Example]) -> dict[str, Any]:
+    """Return the sets, terms, numbers and hash of the data that is trained on."""
+    sets = Counter((e.row.source, e.row.licence, e.row.mask_licence) for e in train)
+    return {
+        "data": [
+            {
+                "source": source or "unnamed",
+                "licence": licence or "unstated",
+                "mask_licence": masks,
+                "n": n,
+            }
+            for (source, licence, masks), n in sorted(sets.items())
+        ],
+        "data_sha256": data_hash(train),
+        "splits": {"train": len(train), "val": len(val)},
+        "patients": len({e.row.patient for e in train}),
+    }
+
+
+def data_hash(examples: Sequence[Example]) -> str:
+    """Return a SHA-256 of reduced images, masks and findings; names do not matter."""
+    digest = hashlib.sha256()
+    for example in examples:
+        for tensor in (example.large, example.large_masks):
+            digest.update(repr(tuple(tensor.shape)).encode())
+            digest.update(tensor.numpy().tobytes())
+        digest.update(repr(example.row.findings).encode())
+    return digest.hexdigest()
+
+
+def check_same(folder: Path, about: dict[str, Any]) -> None:
+    """Refuse to resume with other data or another network.
+
+    Raises
+    ------
+    TrainingError
+        If they differ from those in the folder's settings.json.
+    """
+    began = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    if began["data_sha256"] != about["data_sha256"]:
+        raise TrainingError(
+            f"the data is not what {folder.name} began with; give the same, or start "
+            "a new run in another folder"
+        )
+    for key in ("kind", "classes", "trunk", "trunk_weights"):
+        was, now = began["settings"][key], about["settings"][key]
+        if list(was) != list(now):
+            raise TrainingError(
+                f"{folder.name} has {key} {was}, not {now}; give the same, or another "
+                "folder"
+            )

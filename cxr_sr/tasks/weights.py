@@ -1,0 +1,84 @@
+"""Write a trained head as safetensors and ONNX files, and pictures of what it finds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cxr_sr.files import sha256_of
+from cxr_sr.tasks.data import Example
+from cxr_sr.tasks.heads import OUTPUT, Head, load_head
+from cxr_sr.tasks.infer import logits_of, masks_of
+from cxr_sr.tasks.network import TaskNetwork
+from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
+from cxr_sr.training.onnx import check_graph, write_graph
+
+TOLERANCE = 1e-3
+"""Of a logit: a probability is off by less than a thousandth of a half."""
+SHOWN = 12
+"""Images in a picture."""
+
+
+class _Logits(nn.Module):
+    """A head as a function with one named output."""
+
+    def __init__(self, network: TaskNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.names = [OUTPUT]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits."""
+        return (self.network(image),)
+
+
+def write_head(network: TaskNetwork, spec: HeadSpec, folder: Path) -> Head:
+    """Write `spec.name`.safetensors and .onnx, check the latter, and load it.
+
+    Raises
+    ------
+    ModelError
+        If the written graph does not compute what torch does.
+    """
+    from safetensors.torch import save_file
+
+    properties = {METADATA_KEY: spec.to_json()}
+    onnx = folder / f"{spec.name}.onnx"
+    state = {k: v.contiguous() for k, v in network.state_dict().items()}
+    save_file(state, onnx.with_suffix(".safetensors"), metadata=properties)
+    whole = _Logits(network.eval())
+    write_graph(whole, (1, len(spec.classes)), properties, onnx)
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 1, spec.size_px, spec.size_px, generator=random)
+    check_graph(whole, image, onnx, TOLERANCE)
+    head = load_head(onnx)
+    other = sha256_of(onnx.with_suffix(".safetensors"))
+    spec = dataclasses.replace(head.spec, safetensors_sha256=other)
+    return dataclasses.replace(head, spec=spec)
+
+
+def draw_found(picture: Path, head: Head, examples: Sequence[Example]) -> None:
+    """Draw outlines on images: the given masks in green, those found in red."""
+    from matplotlib.figure import Figure
+
+    shown = examples[:SHOWN]
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(3.2 * columns, 3.2 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels:
+        panel.set_axis_off()
+    for panel, example in zip(panels, shown, strict=False):
+        preview = example.preview
+        masks = masks_of(preview, logits_of(preview, head), head.spec.parts)
+        box = (-0.5, preview.shape[1] - 0.5, preview.shape[0] - 0.5, -0.5)
+        panel.imshow(preview.pixels, cmap="gray", vmin=0, vmax=1, extent=box)
+        for drawn, colour in ((example.masks, "lime"), (masks, "red")):
+            for mask in drawn:
+                if mask.any() and not mask.all():
+                    panel.contour(mask, [0.5], colors=colour, linewidths=0.8)
+    figure.savefig(picture, dpi=100)

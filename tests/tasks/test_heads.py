@@ -1,0 +1,77 @@
+"""A head is found by name or file, and refused where it is not what it should be."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import onnx
+import pytest
+
+from cxr_sr.errors import ModelError
+from cxr_sr.superres.models.zoo import MODELS, load_model
+from cxr_sr.tasks.heads import SHIPPED, load_head
+from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
+
+
+def test_a_head_says_what_it_is(masker: Path):
+    spec = load_head(masker).spec
+    assert (spec.name, spec.kind, spec.classes) == ("tiny", "segmentation", ("lungs",))
+    assert (spec.trunk, spec.trunk_weights) == ("fast", "shipped")
+    assert spec.trunk_sha256 == MODELS["fast"].safetensors_sha256
+    assert spec.training["data"][0]["licence"] == "CC BY 4.0"
+    assert load_head(masker / "tiny.onnx").spec == spec
+    assert load_head(masker / "tiny.safetensors").spec == spec
+
+
+def test_no_other_model_is_taken_for_a_head():
+    with pytest.raises(ModelError, match="is no head of a task"):
+        load_head(load_model("fast").onnx)
+
+
+def test_a_missing_head_is_told(tmp_path: Path):
+    with pytest.raises(ModelError, match="no head is called 'heart'"):
+        load_head("heart")
+    with pytest.raises(ModelError, match=r"holds no \.onnx file"):
+        load_head(tmp_path)
+
+
+def test_a_pickle_is_never_loaded(tmp_path: Path):
+    pickle = tmp_path / "head.onnx"
+    pickle.write_bytes(b"\x80\x04}.")
+    with pytest.raises(ModelError, match="is a pickle"):
+        load_head(pickle)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": ("a", "b")},
+        {"kind": "detection"},
+        {"size_px": -3},
+        {"size_px": 10**9},
+        {"classes": ()},
+        {"training": "x"},
+    ],
+)
+def test_a_head_that_says_otherwise_of_itself_is_refused(
+    masker: Path, tmp_path: Path, change
+):
+    file = shutil.copy(masker / "tiny.onnx", tmp_path)
+    model = onnx.load(file)
+    spec = HeadSpec.from_json(model.metadata_props[0].value)
+    assert model.metadata_props[0].key == METADATA_KEY
+    text = dataclasses.replace(spec, **change).to_json()
+    model.metadata_props[0].value = text
+    onnx.save(model, file)
+    with pytest.raises(ModelError):
+        load_head(file)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_shipped_is_whole(name: str):
+    spec = load_head(name).spec
+    assert spec.name == name
+    assert spec.licence
+    assert spec.training["data"]

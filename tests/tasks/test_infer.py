@@ -1,0 +1,75 @@
+"""Masks and probabilities of a radiograph, at its own size, without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cxr_sr import from_array
+from cxr_sr.errors import SettingsError
+from cxr_sr.superres.models.networks import load_network
+from cxr_sr.superres.models.zoo import load_model
+from cxr_sr.tasks.heads import load_head
+from cxr_sr.tasks.infer import find, kept, logits_of, region
+from cxr_sr.tasks.network import TaskNetwork, features_of
+from cxr_sr.tasks.preview import preview_of
+from tests.tasks.builders import chest
+
+
+def test_the_graph_computes_what_the_safetensors_hold(masker: Path):
+    network = TaskNetwork(features_of(load_network(load_model("fast"))), 1)
+    network.load_state_dict(load_file(masker / "tiny.safetensors"))
+    preview = preview_of(from_array(chest(9)), 32)
+    with torch.inference_mode():
+        expected = network.eval()(torch.from_numpy(preview.image)[None, None])[0]
+    found = logits_of(preview, load_head(masker))
+    assert np.abs(found - expected.numpy()).max() < 1e-3
+
+
+def test_a_mask_has_the_size_of_the_image(masker: Path):
+    found = find(from_array(chest(3, (150, 90))), load_head(masker))
+    assert found.masks is not None
+    assert found.masks.shape == (1, 150, 90)
+    assert 0 <= found.probabilities["lungs"] <= 1
+
+
+def test_a_classification_has_probabilities_alone(classifier: Path):
+    head = load_head(classifier)
+    found = find(from_array(chest(3)), head)
+    assert found.masks is None
+    assert list(found.probabilities) == ["Edema", "Mass"]
+    assert all(0 < chance < 1 for chance in found.probabilities.values())
+    with pytest.raises(SettingsError, match="makes no masks"):
+        region(from_array(chest(3)), head)
+
+
+def test_the_largest_parts_are_kept_without_holes():
+    mask = np.zeros((40, 40), bool)
+    mask[2:12, 2:12] = mask[20:35, 20:35] = mask[38, 38] = True
+    mask[25:28, 25:28] = False
+    two = kept(mask, 2)
+    assert two.sum() == 10 * 10 + 15 * 15
+    assert kept(mask, 1).sum() == 15 * 15
+    assert (kept(mask, 0) == mask).all()
+    assert not kept(np.zeros((5, 5), bool), 2).any()
+
+
+def test_torch_is_not_needed(masker: Path):
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np, cxr_sr\n"
+        "from cxr_sr.tasks.heads import load_head\n"
+        "from cxr_sr.tasks.infer import find\n"
+        "image = cxr_sr.from_array(np.arange(4000, dtype=np.uint16).reshape(50, 80))\n"
+        f"print(find(image, load_head({str(masker)!r})).masks.shape)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "(1, 50, 80)\n"

@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -119,23 +120,84 @@ def gather(
     """Find the files of the inputs and name an output for each; take each file once.
 
     `output` gets the subfolders of an input folder. Files that were named one by one
-    keep their paths below their common folder.
+    keep their paths below their common folder. No two jobs have one output (see
+    `apart`), in whatever part they are.
     """
-    batch = Batch([], [])
+    jobs, left_out = [], []
     seen: set[str] = set()
     for found in find(list(inputs)):
         name = found.relative.as_posix()
         identity = f"{os.path.realpath(found.path)}\0{name}"
-        if identity in seen or not part.holds(name):
+        if identity in seen:
             continue
         seen.add(identity)
         job = job_of(found, output, form)
         if isinstance(found, Candidate):
-            batch.jobs.append(job)
+            jobs.append(job)
         else:
             status: Status = "failed" if found.asked else "skipped"
-            batch.left_out.append(Outcome(job, status, reason=found.reason))
-    return batch
+            left_out.append(Outcome(job, status, reason=found.reason))
+    jobs, clashing = apart(jobs)
+    return Batch(
+        [job for job in jobs if part.holds(job.name)],
+        [o for o in (*left_out, *clashing) if part.holds(o.job.name)],
+    )
+
+
+def apart(jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
+    """Give each job an output of its own.
+
+    Where the results of several files would have one name, each is named by all of its
+    source's name: a.jpg and a.png become a.jpg.png and a.png. Nothing but the names
+    decides, so that a run that goes on finds the same outputs.
+
+    Returns
+    -------
+    The jobs, and an outcome for each that has no output of its own even so: its name is
+    that of a file of another input, or differs in its case only where the file system
+    ignores case.
+    """
+    wanted = Counter(job.output for job in jobs)
+    taken: dict[str, Job] = {}
+    kept, clashing = [], []
+    for plain in jobs:
+        job = _by_whole_name(plain) if wanted[plain.output] > 1 else plain
+        # macOS and Windows ignore case; macOS also the composition of accents.
+        key = unicodedata.normalize("NFC", job.output).casefold()
+        other = taken.setdefault(key, job)
+        reason = "" if other is job else _clash(job, other)
+        if reason:
+            clashing.append(Outcome(job, "failed", reason=reason))
+        else:
+            kept.append(job)
+    return kept, clashing
+
+
+def _by_whole_name(job: Job) -> Job:
+    if job.output == job.name:
+        return job
+    suffix = PurePosixPath(job.output).suffix
+    whole = job.name if job.name.endswith(suffix) else job.name + suffix
+    folder = job.target.parent
+    return dataclasses.replace(
+        job, output=whole, target=folder / PurePosixPath(whole).name
+    )
+
+
+def _clash(job: Job, other: Job) -> str:
+    if other.output == job.output:
+        return (
+            f"{other.name} of another input would be written to {job.output}, too; "
+            "give the common parent folder of the inputs as the input, or convert them "
+            "to different output folders"
+        )
+    if _ignores_spelling(job.target.parent):
+        return (
+            f"it and {other.name} would be one file where the output goes, for its "
+            "file system ignores case; rename one of them, or choose an output folder "
+            "on another file system"
+        )
+    return ""
 
 
 def job_of(found: Found, output: Path, form: OutputFormat) -> Job:
@@ -167,7 +229,7 @@ def _holds_others(path: Path) -> bool:
 def check_places(
     jobs: Iterable[Job], report: Path | None, inputs: Iterable[Path]
 ) -> None:
-    """Make sure that every output has its own path, outside the input.
+    """Make sure that every output lies outside the input.
 
     Parameters
     ----------
@@ -176,12 +238,9 @@ def check_places(
     Raises
     ------
     OutputError
-        If two inputs would be written to one output (also if their names differ only in
-        case and the file system ignores case), or if an output or the report is an
-        input or lies in an input folder.
+        If an output or the report is an input or lies in an input folder.
     """
     jobs, inputs = list(jobs), list(inputs)
-    _refuse_collisions(jobs)
     places = {job.name: job.target for job in jobs}
     if report is not None:
         places["the report"] = report
@@ -206,28 +265,6 @@ def check_place(
         If the file is a source or lies in an input folder.
     """
     _refuse_inputs({name: place}, {os.path.realpath(path) for path in sources}, inputs)
-
-
-def _refuse_collisions(jobs: list[Job]) -> None:
-    taken: dict[str, Job] = {}
-    for job in jobs:
-        # macOS and Windows ignore case; macOS also the composition of accents.
-        key = unicodedata.normalize("NFC", job.output).casefold()
-        other = taken.setdefault(key, job)
-        if other is job:
-            continue
-        if other.output == job.output:
-            raise OutputError(
-                f"{other.name} and {job.name} would both be written to {job.output}; "
-                "give their common parent folder as the input, or convert them to "
-                "different output folders"
-            )
-        if _ignores_spelling(job.target.parent):
-            raise OutputError(
-                f"{other.name} and {job.name} would be one file where the output goes, "
-                "for its file system ignores case; rename one of them, or choose an "
-                "output folder on another file system"
-            )
 
 
 def _ignores_spelling(folder: Path) -> bool:

@@ -1,7 +1,9 @@
 """Options of several commands, and the way from a dataclass to options."""
 
+import codecs
 import dataclasses
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +21,7 @@ Inputs = Annotated[
     typer.Argument(
         metavar="INPUT",
         help="Files, folders (with their subfolders), a DICOMDIR, or - to read paths "
-        "from standard input, one path a line.",
+        "from standard input, one path a line or as find -print0 prints them.",
         show_default=False,
     ),
 ]
@@ -125,8 +127,28 @@ def paths(inputs: list[str]) -> list[Path]:
         )
     named: list[str] = []
     for name in inputs:
-        named += sys.stdin.read().splitlines() if name == "-" else [name]
-    return [Path(name) for name in named if name]
+        named += _listed(_standard_input()) if name == "-" else [name]
+    return [Path(name) for name in named]
+
+
+def _standard_input() -> bytes:
+    binary = getattr(sys.stdin, "buffer", None)
+    return binary.read() if binary else sys.stdin.read().encode()
+
+
+def _listed(data: bytes) -> list[str]:
+    """Return the names of a list: one a line, or as `find -print0` separates them.
+
+    Lines may end as those of Windows do. A byte-order mark is no part of a name.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", "replace").encode()
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if b"\0" in data:
+        names = data.split(b"\0")
+    else:
+        names = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    return [os.fsdecode(name) for name in names if name]
 
 
 def seconds_of(text: str | None) -> float | None:

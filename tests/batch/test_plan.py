@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cxr_sr.batch.plan import (
     Shard,
+    apart,
     check_absent,
     check_places,
     gather,
@@ -137,9 +138,46 @@ def test_outputs_with_places_of_their_own_are_fine(folders, check):
     check(folders("a/1.dcm"), folders("b/1.dcm"), folders("2.dcm"))
 
 
-def test_two_inputs_for_one_output_are_refused(folders, check):
-    with pytest.raises(OutputError, match="first and second would both be written"):
-        check(folders("first", "a.png"), folders("second", "a.png"))
+def test_results_of_one_name_are_named_by_the_whole_name_of_their_sources(tmp_path):
+    for name in ("a.dcm", "a.png", "a.dicom", "b.png", "c"):
+        an_image(tmp_path / "in" / name)
+    names = {}
+    for form in ("png", "dicom"):
+        batch = gather([tmp_path / "in"], tmp_path / "out", form, WHOLE)
+        assert batch.left_out == []
+        assert all(j.target == tmp_path / "out" / j.output for j in batch.jobs)
+        names[form] = {job.name: job.output for job in batch.jobs}
+    assert names["png"] == {
+        "a.dcm": "a.dcm.png",
+        "a.dicom": "a.dicom.png",
+        "a.png": "a.png",
+        "b.png": "b.png",
+        "c": "c.png",
+    }
+    assert names["dicom"]["a.png"] == "a.png.dcm"
+    assert names["dicom"]["a.dcm"] == "a.dcm"
+
+
+def test_every_part_names_them_alike(tmp_path):
+    for name in ("a.dcm", "a.png", "a.dicom"):
+        an_image(tmp_path / "in" / name)
+    parts = [
+        gather([tmp_path / "in"], Path("out"), "png", Shard(n, 9)) for n in range(1, 10)
+    ]
+    outputs = {job.output for part in parts for job in part.jobs}
+    assert outputs == {"a.dcm.png", "a.png", "a.dicom.png"}
+
+
+def test_one_name_in_two_inputs_fails_for_the_second_alone(tmp_path):
+    for folder in ("one", "two"):
+        an_image(tmp_path / folder / "a.png")
+    an_image(tmp_path / "two" / "b.png")
+    inputs = [tmp_path / "one", tmp_path / "two"]
+    batch = gather(inputs, tmp_path / "out", "same", WHOLE)
+    assert [job.source.parent.name for job in batch.jobs] == ["one", "two"]
+    (left_out,) = batch.left_out
+    assert left_out.status == "failed"
+    assert "would be written to a.png, too" in left_out.reason
 
 
 ALIKE = pytest.mark.parametrize(
@@ -152,32 +190,31 @@ ALIKE = pytest.mark.parametrize(
 
 
 @ALIKE
-def test_names_that_differ_have_places_of_their_own(
-    folders, check, tmp_path, one, other
-):
-    check(folders("first", one), folders("second", other))
+def test_names_that_differ_have_places_of_their_own(folders, tmp_path, one, other):
+    jobs = [folders("first", one), folders("second", other)]
+    assert apart(jobs) == (jobs, [])
     assert list(tmp_path.rglob(f"{PREFIX}*")) == []
 
 
 @ALIKE
-def test_they_are_refused_where_the_file_system_takes_them_for_the_same(
-    folders, check, monkeypatch, one, other
+def test_the_second_fails_where_the_file_system_takes_them_for_the_same(
+    folders, monkeypatch, one, other
 ):
     monkeypatch.setattr(Path, "exists", lambda _: True)
-    with pytest.raises(OutputError, match="first and second would be one file where"):
-        check(folders("first", one), folders("second", other))
+    kept, (clash,) = apart([folders("first", one), folders("second", other)])
+    assert [job.name for job in kept] == ["first"]
+    assert clash.reason.startswith("it and first would be one file where the output")
 
 
 @ALIKE
-def test_they_are_refused_where_nobody_can_tell(
-    folders, check, monkeypatch, one, other
-):
+def test_the_second_fails_where_nobody_can_tell(folders, monkeypatch, one, other):
     def refuse(*_, **__):
         raise PermissionError
 
     monkeypatch.setattr(Path, "touch", refuse)
-    with pytest.raises(OutputError, match="first and second would be one file where"):
-        check(folders("first", one), folders("second", other))
+    kept, (clash,) = apart([folders("first", one), folders("second", other)])
+    assert [job.name for job in kept] == ["first"]
+    assert clash.reason.startswith("it and first would be one file where the output")
 
 
 def test_an_output_within_an_input_folder_is_refused(folders, check):

@@ -194,6 +194,21 @@ def test_paths_may_come_from_standard_input(export):
 
 
 @pytest.mark.parametrize(
+    "listing",
+    [
+        b"\xef\xbb\xbfin/a/chest.dcm\r\nin/b/IM0001\r\n",
+        "in/a/chest.dcm\r\nin/b/IM0001".encode("utf-16"),
+        b"in/a/chest.dcm\0in/b/IM0001\0",
+    ],
+    ids=["mark and CRLF", "UTF-16", "find -print0"],
+)
+def test_a_list_of_paths_may_be_of_windows_or_of_find(export, listing):
+    result = upscale("-", "-o", "out", stdin=listing)
+    assert result.exit_code == 0, result.stderr
+    assert sorted(result.stdout.split()) == ["out/a/chest.dcm", "out/b/IM0001"]
+
+
+@pytest.mark.parametrize(
     ("option", "keyword", "dropped"),
     [("--equipment", "Manufacturer", "standard"), ("--private", 0x00111001, "drop")],
 )

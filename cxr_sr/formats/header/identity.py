@@ -52,6 +52,14 @@ CAPTURES = {
 }
 """SOP classes of secondary captures of gray or colour, PS3.4 B.5."""
 
+GRAY_AS_STORED = {
+    "RescaleIntercept": "0",
+    "RescaleSlope": "1",
+    "RescaleType": "US",
+    "PresentationLUTShape": "IDENTITY",
+}
+"""What multi-frame gray has to say of its values, PS3.3 A.8.3.4, C.8.6.3."""
+
 MOSTLY_UID = re.compile(r"[0-9.]{1,64}")
 """What an archive takes for a UID, though it may break a rule of PS3.5 9.1."""
 
@@ -190,6 +198,8 @@ def gray_class(result: Dataset, keyword: str, change: Change) -> None:
         if wide
         else MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     )
+    for needed, value in GRAY_AS_STORED.items():
+        put(result, needed, value)
 
 
 def image_type(change: Change) -> list[str]:

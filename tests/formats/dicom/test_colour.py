@@ -217,6 +217,7 @@ def test_the_class_of_true_colour_becomes_one_of_gray(tmp_path: Path):
     result = to_dataset(cxr_sr.upscale(source, "bicubic", 2))
     assert result.SOPClassUID.name.startswith("Multi-frame Grayscale Byte")
     assert result.file_meta.MediaStorageSOPClassUID == result.SOPClassUID
+    assert (result.RescaleSlope, result.PresentationLUTShape) == (1, "IDENTITY")
     referenced = result.SourceImageSequence[0].ReferencedSOPClassUID
     assert referenced == MultiFrameTrueColorSecondaryCaptureImageStorage
 

@@ -68,7 +68,7 @@ def tell_nothing(batch: "Batch") -> None:
 
 
 def tell_left_out(reasons: Iterable[str]) -> None:
-    """Tell what a walk has left out, by kind and count, with the reason."""
+    """Print the number of files that were left out, by reason."""
     from cxr_sr.formats.discover import cause
 
     counts = Counter(map(cause, reasons))
@@ -88,7 +88,7 @@ def executor(jobs: int) -> Executor:
 
 @dataclass(frozen=True)
 class Step:
-    """One item of a loop, noted."""
+    """One finished item of a loop."""
 
     source: Path
     failed: bool = False
@@ -97,7 +97,7 @@ class Step:
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
-        """Return the step that an outcome is."""
+        """Return the step of an outcome."""
         worked = outcome.status in ("done", "failed")
         return cls(outcome.job.source, outcome.status == "failed", worked)
 

@@ -48,7 +48,7 @@ class Description:
     name: str
     about: "Inspection | None" = None
     problem: str = ""
-    """Why it cannot be described."""
+    """The reason why it cannot be described."""
     asked: bool = True
     """The user named this very file."""
     noise: "dict[str, float] | None" = None
@@ -59,7 +59,7 @@ class Description:
 def inspect(options: Options) -> int:
     """Describe files from their headers, without decoding pixels.
 
-    Says why `upscale` would refuse a file, and lists what is unusual about it.
+    Prints why `upscale` would refuse a file, and a sentence for each unusual property.
     """
     described = []
     for description in _describe(options.inputs, noise=options.noise):
@@ -135,7 +135,7 @@ def _show(described: list[Description]) -> None:
 
 
 def _grouped(described: list[Description]) -> dict[str, list[str]]:
-    """Return the names of the files by what is to be said of them."""
+    """Return the names of the files by remark."""
     grouped: dict[str, list[str]] = {}
     for name, about in ((d.name, d.about) for d in described if d.about):
         refused = [f"refused: {about.refusal}"] if about.refusal else []

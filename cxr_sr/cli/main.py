@@ -71,7 +71,7 @@ def _root(
 
 
 def _open_standard_streams() -> None:
-    """Give a closed standard stream a place, which no file opened later may take."""
+    """Open a closed standard stream, so that no later file gets its number."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -92,7 +92,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="surrogateescape")
     setattr(Console, "on_broken_pipe", _raise_again)  # noqa: B010 - mypy
     code = _run()
-    # What is left to do is Python's own, and would end in a traceback.
+    # Only Python's own clean-up follows; a signal during it would print a traceback.
     interrupt.ignore()
     raise SystemExit(code)
 

@@ -121,7 +121,7 @@ def column_groups(widths: Sequence[int], keys: int, most: int) -> list[list[int]
 
 @contextmanager
 def hushed(*, quiet: bool) -> Iterator[None]:
-    """Let the package's talk and log reach standard error, or only its errors."""
+    """Send messages and log to standard error; with `quiet`, only errors."""
     handler = logging.StreamHandler()
     log = logging.getLogger("cxr_sr")
     level = log.level

@@ -1,1 +1,1 @@
-"""`cxr-sr evaluate`: the command, its options and what it measures."""
+"""`cxr-sr evaluate`: the command, its options and its plan of measurements."""

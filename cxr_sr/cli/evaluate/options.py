@@ -106,9 +106,9 @@ class Options:
         bool,
         Option(
             "--physics",
-            help="Measure on simulated images instead: what each model does to the "
-            "noise of flat fields, and its response to slanted edges. With DATA, edges "
-            "are also inserted into some of its images.",
+            help="Measure on simulated images instead: the noise that each model "
+            "leaves on flat fields, and its response to slanted edges. With DATA, "
+            "edges are also inserted into some of its images.",
         ),
     ] = False
     limit: Annotated[

@@ -1,4 +1,4 @@
-"""`cxr-sr evaluate --physics`: noise and edges that were made to be measured."""
+"""`cxr-sr evaluate --physics`: measure simulated noise and edges."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ ANATOMIES = 3
 
 
 def measure_physics(options: Options, plan: "Plan") -> int:
-    """Measure what each model does to noise and to edges; print it, and write it."""
+    """Measure noise and edges in the results of each model; write the tables."""
     from cxr_sr.evaluation.physics.report import as_json, count_of, measure, tables
 
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""What a user asked for, as a plan of what to measure."""
+"""Make a plan of measurements from the options."""
 
 import dataclasses
 from typing import TYPE_CHECKING, get_args
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 DEGRADATIONS = ("bicubic", "detector")
 DOSES_UGY = (2.5,)
 WIDTHS_PX = (0.0, 0.6)
-"""What is measured unless other degradations are asked for: clean and noisy images, the
-noise white, and correlated as that of detectors and their processing is."""
+"""The default degradations: clean images, and noisy ones. The noise is white, or
+correlated like that of detectors and their processing."""
 
 
 def plan_of(options: Options) -> "Plan":
-    """Return what to measure, defaults filled in.
+    """Return the plan of measurements, with the defaults filled in.
 
     Raises
     ------

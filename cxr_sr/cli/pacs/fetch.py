@@ -29,7 +29,8 @@ class FetchOptions:
         str,
         typer.Option(
             metavar="KEYWORD=VALUE&...",
-            help="Which instances, as 'Modality=DX&StudyDate=20260101-'.",
+            help="Get the instances with these attributes, such as "
+            "'Modality=DX&StudyDate=20260101-'.",
         ),
     ]
     output: Annotated[
@@ -38,15 +39,15 @@ class FetchOptions:
             "--output",
             "-o",
             metavar="DIR",
-            help="Output folder: a folder for each study, and in it one for each "
-            "series. File names tell nothing of a patient.",
+            help="Output folder. It gets a folder for each study, with a folder for "
+            "each series. File names do not identify the patient.",
         ),
     ]
     web: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="DICOMweb server, searched by QIDO-RS, read by WADO-RS.",
+            help="DICOMweb server to search by QIDO-RS and read by WADO-RS.",
         ),
     ] = None
     dicom: Annotated[
@@ -66,7 +67,7 @@ class FetchOptions:
 def fetch(options: FetchOptions) -> int:
     """Get radiographs from a PACS; print the paths of the files.
 
-    What is in the output folder already is not fetched again.
+    Files that are already in the output folder are not fetched again.
     """
     require_pacs("pynetdicom", "dicomweb_client")
     from cxr_sr.pacs.network.query import find, parse_query

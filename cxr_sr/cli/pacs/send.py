@@ -35,8 +35,8 @@ class SendOptions:
         list[Path],
         typer.Argument(
             metavar="REPORT|FILES",
-            help="One report of `cxr-sr upscale`, for all its results; or DICOM files "
-            "and folders.",
+            help="A report of `cxr-sr upscale`, to send all its results; or DICOM "
+            "files and folders.",
             show_default=False,
         ),
     ]
@@ -45,7 +45,8 @@ class SendOptions:
         typer.Option(
             "--to",
             metavar="AET@HOST:PORT|URL",
-            help="The receiver: by C-STORE, or a DICOMweb server by STOW-RS.",
+            help="The receiver. AET@HOST:PORT: by C-STORE; URL: a DICOMweb server, by "
+            "STOW-RS.",
         ),
     ]
     aet: Aet = "CXR-SR"
@@ -53,7 +54,8 @@ class SendOptions:
     again: Annotated[
         bool,
         typer.Option(
-            "--again", help="Also send what the report says the receiver has."
+            "--again",
+            help="Also send results that the receiver has according to the report.",
         ),
     ] = False
     quiet: Quiet = False
@@ -61,10 +63,10 @@ class SendOptions:
 
 
 def send(options: SendOptions) -> int:
-    """Send results to a PACS; print the names of those that it has now.
+    """Send results to a PACS; print the names of the results that it has now.
 
-    With a report, what the receiver has is not sent again, and the report is told of
-    what was sent. A refusal is a line, and does not stop the others.
+    With a report, results that the receiver has are not sent again, and the report gets
+    a line for each answer. If the receiver refuses a result, the others are still sent.
     """
     require_pacs("pynetdicom", "dicomweb_client")
     from cxr_sr.pacs.network.peers import ae_title, parse_peer
@@ -94,7 +96,7 @@ def send(options: SendOptions) -> int:
 
 
 def _parcels(options: SendOptions, peer: "Peer") -> "tuple[Path | None, list[Parcel]]":
-    """Return the report that was named, if one was, and what there is to send."""
+    """Return the given report, if any, and the files to send."""
     from cxr_sr.pacs.send import (
         REPORT_SUFFIX,
         parcels_of_files,
@@ -132,7 +134,7 @@ def _sender(
 def _answered(
     stack: ExitStack, report: Path | None, peer: "Peer"
 ) -> "Callable[[Parcel, str | None], None]":
-    """Return what notes the receiver's answers in the report, if there is one."""
+    """Return a function that reports the answers, if there is a report."""
     if report is None:
         return lambda _parcel, _refusal: None
     writer = stack.enter_context(Report(report))
@@ -144,7 +146,7 @@ def _answered(
 
 
 def _tell(options: SendOptions, outcome: Outcome, peer: "Peer") -> None:
-    """Print what the receiver has as data, and what it has not as talk."""
+    """Print the accepted results to standard output, the others to standard error."""
     name = outcome.job.name
     if options.as_json:
         reason = {"reason": outcome.reason} if outcome.reason else {}

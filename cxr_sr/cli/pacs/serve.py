@@ -1,4 +1,4 @@
-"""`cxr-sr serve`: a node beside a PACS that super-resolves what it is sent."""
+"""`cxr-sr serve`: a DICOM node that super-resolves the radiographs that it receives."""
 
 import dataclasses
 import sys
@@ -37,7 +37,7 @@ SWITCH_S = 0.0005
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions(Treatment):
-    """What the administrator asked for, as it was given."""
+    """The options of `cxr-sr serve`."""
 
     store: Annotated[
         Path | None,
@@ -63,7 +63,7 @@ class ServeOptions(Treatment):
         Option(
             min=0,
             max=65535,
-            help="TCP port; 0: any that is free.",
+            help="TCP port; 0: any free port.",
             rich_help_panel=NETWORK,
         ),
     ] = 11112
@@ -71,7 +71,7 @@ class ServeOptions(Treatment):
         list[str],
         Option(
             metavar="AET@HOST:PORT",
-            help="Send results there by C-STORE. Repeatable.",
+            help="Send results to this AE by C-STORE. Repeat the option for several.",
             show_default=False,
             rich_help_panel=NETWORK,
         ),
@@ -81,7 +81,7 @@ class ServeOptions(Treatment):
         Option(
             metavar="URL",
             help="Send results to this DICOMweb server by STOW-RS. User and password "
-            "may stand in the URL, or in ~/.netrc. Repeatable.",
+            "may stand in the URL or in ~/.netrc. Repeat the option for several.",
             show_default=False,
             rich_help_panel=NETWORK,
         ),
@@ -91,7 +91,7 @@ class ServeOptions(Treatment):
         Option(
             "--back",
             help="Send each result back to the AE title that sent the instance; "
-            "[peers] in --rules says where that is.",
+            "[peers] in --rules has its address.",
             rich_help_panel=NETWORK,
         ),
     ] = False
@@ -99,8 +99,8 @@ class ServeOptions(Treatment):
         list[str],
         Option(
             metavar="AET[@HOST]",
-            help="Let only these open associations: an AE title, or * for any, and a "
-            "host or network that it must call from. Repeatable.",
+            help="Accept associations only from this AE title (*: any) and, if given, "
+            "from this host or network. Repeat the option for several.",
             show_default=False,
             rich_help_panel=NETWORK,
         ),
@@ -109,27 +109,43 @@ class ServeOptions(Treatment):
         Path | None,
         Option(
             metavar="FILE.toml",
-            help="Which instances are treated how, and sent where; see docs/pacs.md.",
+            help="Rules that choose the treatment and the receivers of an instance; "
+            "see docs/pacs.md.",
             rich_help_panel=NETWORK,
         ),
     ] = None
     tls: Tls = None
     max_associations: Annotated[
-        int, Option(min=1, help="Associations at a time.", rich_help_panel=LIMITS)
+        int,
+        Option(
+            min=1,
+            help="Most associations at the same time.",
+            rich_help_panel=LIMITS,
+        ),
     ] = 10
     max_object: Annotated[
         int,
-        Option(min=1, metavar="MB", help="Of one instance.", rich_help_panel=LIMITS),
+        Option(
+            min=1,
+            metavar="MB",
+            help="Largest size of an instance.",
+            rich_help_panel=LIMITS,
+        ),
     ] = 512
     max_queue: Annotated[
-        int, Option(min=1, help="Unfinished instances.", rich_help_panel=LIMITS)
+        int,
+        Option(
+            min=1,
+            help="Most unfinished instances in the queue.",
+            rich_help_panel=LIMITS,
+        ),
     ] = 10000
     min_free: Annotated[
         int,
         Option(
             min=0,
             metavar="MB",
-            help="Refuse instances when the disk has less room than this.",
+            help="Refuse instances when the disk has less free space than this.",
             rich_help_panel=LIMITS,
         ),
     ] = 2000
@@ -138,22 +154,21 @@ class ServeOptions(Treatment):
         Option(
             min=0,
             metavar="HOURS",
-            help="An instance that comes again within this time of its sending is "
-            "not treated again.",
+            help="Do not treat an instance again if it was sent within this time.",
             rich_help_panel=LIMITS,
         ),
     ] = 24.0
     jobs: Annotated[int, Option(min=1, help="Number of processes.")] = 1
     retry: Annotated[
         bool,
-        Option("--retry", help="First put everything in DIR/dead back into the queue."),
+        Option("--retry", help="First, put all files of DIR/dead back into the queue."),
     ] = False
     status: Annotated[
-        bool, Option("--status", help="Only tell how the node of DIR is doing.")
+        bool, Option("--status", help="Print the state of the node of DIR, and end.")
     ] = False
     conformance: Annotated[
         bool,
-        Option("--conformance", help="Only print the DICOM conformance statement."),
+        Option("--conformance", help="Print the DICOM conformance statement, and end."),
     ] = False
     quiet: Quiet = False
     as_json: Json = False
@@ -175,9 +190,9 @@ class ServeOptions(Treatment):
 def serve(options: ServeOptions) -> int:
     """Receive radiographs by C-STORE, super-resolve them, and send the results on.
 
-    Every instance is answered when it is safe in the queue on disk. In the end it was
-    sent, left alone by a rule, or lies in DIR/dead with the reason. With --json, each
-    line of the report is printed.
+    The node answers when an instance is in the queue on disk. In the end, its result
+    was sent, or a rule left it alone, or it lies in DIR/dead with the reason. --json
+    prints each line of the report.
     """
     if options.status:
         return _tell_status(options)

@@ -1,4 +1,4 @@
-"""`cxr-sr watch`: a folder whose files are super-resolved as they arrive."""
+"""`cxr-sr watch`: super-resolve files as they arrive in a folder."""
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterator
@@ -59,7 +59,7 @@ class WatchOptions(Treatment):
         typer.Option(
             min=0.1,
             metavar="SECONDS",
-            help="A file is complete when it has not changed for so long.",
+            help="Take a file when it has not changed for this time.",
         ),
     ] = 2.0
     poll: Annotated[
@@ -67,8 +67,8 @@ class WatchOptions(Treatment):
         typer.Option(
             min=0.1,
             metavar="SECONDS",
-            help="Look at every file so often. For network shares, which tell of no "
-            "changes.",
+            help="Look for changes after each such time. Network shares need it: they "
+            "report no changes.",
         ),
     ] = None
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1
@@ -79,15 +79,15 @@ class WatchOptions(Treatment):
 
     @property
     def on_error(self) -> str:
-        """A failure is a line; the folder is watched on."""
+        """Report a failed file, and continue."""
         return "continue"
 
 
 def watch(options: WatchOptions) -> int:
     """Super-resolve files as they arrive in FOLDER; print the paths of the results.
 
-    It runs until Ctrl-C. Started again, it goes on by the report: what is done and
-    unchanged is not done again.
+    It runs until Ctrl-C. When it is started again, it reads the report, and skips files
+    that are done and unchanged.
     """
     require_pacs("watchfiles")
     output.say(output.NOTICE)
@@ -121,7 +121,9 @@ def watch(options: WatchOptions) -> int:
         stack.callback(watcher.stop)
         watcher.start()
         _follow(options, batch, recipe, feed)
-    raise SettingsError(f"{options.folder} cannot be watched any more; is it there?")
+    raise SettingsError(
+        f"{options.folder} cannot be watched any more; check that it is there"
+    )
 
 
 def _follow(
@@ -130,7 +132,7 @@ def _follow(
     recipe: Any,  # noqa: ANN401 - an UpscalingRecipe, which is slow to import
     feed: "Feed[Job | Outcome]",
 ) -> int:
-    """Do what the feed gives, by the loop of `upscale`, until it ends."""
+    """Process the files of the feed by the loop of `upscale`, until the feed ends."""
     from cxr_sr.batch.identities import Identities
     from cxr_sr.batch.plan import Batch
     from cxr_sr.pacs.work import SeriesClock, Treatments
@@ -165,7 +167,7 @@ def _jobs(
     clock: "SeriesClock",
     kept: Callable[[Outcome], None],
 ) -> "Iterator[TimedJob | None]":
-    """Yield what is to be done; tell of what need not, or cannot."""
+    """Yield the jobs to do; report the files that are done or cannot be used."""
     for item in feed:
         if item is None:
             yield None

@@ -203,7 +203,7 @@ class Options:
     device: Annotated[
         TrainingDevice,
         course(
-            help="What computes the steps. auto: a CUDA device if there is one, else "
+            help="Device of the training. auto: a CUDA device if there is one, else "
             "the CPU. A run can be resumed on another device."
         ),
     ] = "auto"

@@ -16,7 +16,7 @@ def run_of(options: Options) -> Run:
     Raises
     ------
     SettingsError
-        If an option is not what it should be, or no budget is given.
+        If an option has a wrong value, or no budget is given.
     """
     size = {"width": options.width, "depth": options.depth}
     size["noise"] = len(NOISE_PLANES) if options.noise_told else None
@@ -66,7 +66,7 @@ def run_of(options: Options) -> Run:
 def _rate(options: Options) -> float:
     if options.lr is not None:
         return options.lr
-    # Faster, weights unlearn in minutes more than rounding costs them.
+    # At a higher rate, the weights lose more in minutes than rounding costs.
     return 2e-5 if options.quantise and options.init else 1e-3
 
 

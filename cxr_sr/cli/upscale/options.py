@@ -122,9 +122,8 @@ class Treatment:
         computing(
             min=300,
             metavar="MB",
-            help="Memory that each process aims at while it computes, in MB, such as "
-            "1500. The images themselves come on top: the input, and the output if it "
-            "does not fit.",
+            help="Target for the memory of each process while it computes, in MB, such "
+            "as 1500. A large input, and an output that does not fit, need more.",
         ),
     ] = 800
 
@@ -165,8 +164,8 @@ class Treatment:
         str | None,
         written(
             metavar="N|+N",
-            help="SeriesNumber of the results, as 9001; or, with a plus, a number to "
-            "add to the source's [default: +9000].",
+            help="SeriesNumber of the results, such as 9001; or, with a plus, a number "
+            "to add to the source's [default: +9000].",
             show_default=False,
         ),
     ] = None
@@ -243,8 +242,8 @@ class Options(Treatment):
         bool,
         batch(
             "--report-uids",
-            help="Report SOP and Series Instance UIDs of inputs and outputs, too; they "
-            "identify.",
+            help="Also report the SOP and Series Instance UIDs of inputs and outputs. "
+            "They can identify the patient.",
         ),
     ] = False
     again: Again = False

@@ -78,7 +78,7 @@ def batch_of(options: Options) -> Batch:
 
 
 def _header(options: Options) -> HeaderOptions:
-    """Return what the results' DICOM headers are to say."""
+    """Return the options for the DICOM headers of the results."""
     header = HeaderOptions(
         equipment=options.equipment,
         private=options.private,
@@ -90,7 +90,7 @@ def _header(options: Options) -> HeaderOptions:
 
 
 def _numbered(header: HeaderOptions, given: str | None) -> HeaderOptions:
-    """Take N as the SeriesNumber itself, +N as what is added to the source's."""
+    """Take N as the SeriesNumber itself, +N as a number to add to the source's."""
     if given is None:
         return header
     digits = given.removeprefix("+")
@@ -136,8 +136,8 @@ def _refuse_contradictions(options: Options) -> None:
         )
     if options.cluster is not None and options.jobs > 1:
         raise SettingsError(
-            f"--jobs {options.jobs} is for processes of this machine; how many work on "
-            "a cluster, its processors decide; give --cluster or --jobs"
+            f"--jobs {options.jobs} is for processes of this machine; a cluster uses "
+            "all its processors; give --cluster or --jobs"
         )
     if options.compress != "none" and options.format not in ("same", "dicom"):
         raise SettingsError(

@@ -1,15 +1,16 @@
-"""Measure the tables of the README, and write them into it.
+"""Measure the tables of README.md and docs/evaluation.md, and write them there.
 
 ::
 
     python examples/results.py DATA             # what is missing in results.json
     python examples/results.py DATA --scale 2 --limit 4 --again
-    python examples/results.py                  # only write results.json into README.md
+    python examples/results.py DATA --table founding
+    python examples/results.py                  # only write results.json into the pages
 
 DATA is an index or a folder, as for `cxr-sr evaluate`. Each scale is measured by one
-`cxr-sr evaluate` without any setting, so that the tables show what `cxr-sr upscale`
-gives, and is stored in examples/results.json when it is done. A scale that was measured
-with the same weights and as many images is not measured again: a run that was
+`cxr-sr evaluate` with the default settings, so that the tables show what `cxr-sr
+upscale` gives, and is stored in examples/results.json when it is done. A scale that was
+measured with the same weights and as many images is not measured again: a run that was
 interrupted goes on where it was.
 """
 
@@ -21,6 +22,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,6 @@ from cxr_sr.superres.models.zoo import load_model
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "examples" / "results.json"
-README = ROOT / "README.md"
-MODELS = ("fine", "fast")
-"""The default first; bicubic is always measured."""
 KEPT = (
     *("model", "scale", "degradation", "dose_ugy", "noise_width_px", "consistency"),
     *("n", "patients", "psnr", "psnr_median", "anatomy_psnr", "ssim", "ms_ssim"),
@@ -43,21 +42,68 @@ KEPT = (
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Table:
+    """One table, and the page that shows it between two marks of its name."""
+
+    name: str
+    page: Path
+    models: tuple[str, ...]
+    """The default first; bicubic is always measured."""
+    scales: tuple[int, ...] = SCALES
+    options: tuple[str, ...] = ()
+    """Of `cxr-sr evaluate`."""
+
+    def key(self, scale: int) -> str:
+        """Return the name of one scale in results.json."""
+        return f"x{scale}" if self.name == "results" else f"{self.name} x{scale}"
+
+    def parts(self, results: dict[str, Row]) -> list[Row]:
+        """Return what was measured, by scale."""
+        return [results[key] for key in map(self.key, self.scales) if key in results]
+
+
+TABLES = {
+    table.name: table
+    for table in (
+        Table("results", ROOT / "README.md", ("fine", "fast")),
+        Table(
+            "founding",
+            ROOT / "docs" / "evaluation.md",
+            ("fine", "hydra", "vdsr"),
+            (2, 4),
+            ("--degradation", "bicubic"),
+        ),
+        Table(
+            "dicom",
+            ROOT / "docs" / "evaluation.md",
+            ("fine", "fast", "lanczos"),
+            (2, 4),
+            ("--degradation", "box", "--degradation", "detector"),
+        ),
+    )
+}
+
+
 def main() -> None:
-    """Measure what is asked for and missing, then write the section."""
+    """Measure what is asked for and missing, then write the sections."""
     options = arguments()
     results = stored()
+    asked = TABLES[options.table]
     if options.data is not None:
-        for scale in options.scale or SCALES:
-            measure(results, scale, options)
-    readme = README.read_text(encoding="utf-8")
-    README.write_text(with_section(readme, section(results)), encoding="utf-8")
+        for scale in options.scale or asked.scales:
+            measure(results, asked, scale, options)
+    for table in TABLES.values():
+        page = table.page.read_text(encoding="utf-8")
+        new = with_section(page, table.name, section(results, table))
+        table.page.write_text(new, encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Measure the tables of the README.")
+    parser = argparse.ArgumentParser(description="Measure the tables.")
     parser.add_argument("data", type=Path, nargs="?", help="an index or a folder")
+    parser.add_argument("--table", choices=TABLES, default="results")
     parser.add_argument("--scale", type=int, action="append", choices=SCALES)
     parser.add_argument("--limit", type=int, help="images; default: all")
     parser.add_argument("--again", action="store_true", help="measure anew")
@@ -72,14 +118,16 @@ def stored() -> dict[str, Row]:
     return found
 
 
-def measure(results: dict[str, Row], scale: int, options: argparse.Namespace) -> None:
+def measure(
+    results: dict[str, Row], table: Table, scale: int, options: argparse.Namespace
+) -> None:
     """Measure one scale, unless that is done, and store it."""
-    wanted = {"weights": weights(), "limit": options.limit}
-    before = results.get(f"x{scale}", {})
+    wanted = {"weights": weights(table), "limit": options.limit}
+    before = results.get(table.key(scale), {})
     if not options.again and all(before.get(k) == v for k, v in wanted.items()):
         return
     command = ["cxr-sr", "evaluate", str(options.data), "--scale", str(scale), "--json"]
-    command += [word for model in MODELS for word in ("--model", model)]
+    command += command_options(table)
     if options.limit:
         command += ["--limit", str(options.limit)]
     print(*command, file=sys.stderr)
@@ -88,43 +136,54 @@ def measure(results: dict[str, Row], scale: int, options: argparse.Namespace) ->
     )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     kept = [{key: row[key] for key in KEPT} for row in rows]
-    results[f"x{scale}"] = {**wanted, "rows": kept}
+    results[table.key(scale)] = {**wanted, "rows": kept}
     text = json.dumps(dict(sorted(results.items())), indent=1)
     RESULTS.write_text(text + "\n", encoding="utf-8")
 
 
-def weights() -> dict[str, str]:
-    """Return the hash of each model's weights."""
-    specs = [load_model(name).spec for name in MODELS]
+def command_options(table: Table) -> list[str]:
+    """Return the options of `cxr-sr evaluate` that a table needs."""
+    models = [word for model in table.models for word in ("--model", model)]
+    return [*models, *table.options]
+
+
+def weights(table: Table) -> dict[str, str]:
+    """Return the hash of each model's weights; "" of an interpolator."""
+    specs = [load_model(name).spec for name in table.models]
     return {spec.name: spec.sha256 for spec in specs}
 
 
-def section(results: dict[str, Row]) -> str:
-    """Return the README's section on what was measured."""
-    rows = [row for part in results.values() for row in part["rows"]]
-    models = " ".join(f"--model {model}" for model in MODELS)
+def section(results: dict[str, Row], table: Table = TABLES["results"]) -> str:
+    """Return the section on what was measured."""
+    parts = table.parts(results)
+    rows = [row for part in parts for row in part["rows"]]
+    which = "" if table.name == "results" else f" --table {table.name}"
+    limits = [part["limit"] for part in parts if part.get("limit")]
+    which += f" --limit {max(limits)}" if limits else ""
+    if not rows:
+        return f"Not measured yet: `python examples/results.py DATA{which}` does it."
     said = (
-        f"`cxr-sr evaluate DATA {models}` (made by `python "
-        "examples/results.py DATA`). In each cell: PSNR in dB (PSNR of "
+        f"`cxr-sr evaluate DATA {' '.join(command_options(table))}` (made by `python "
+        f"examples/results.py DATA{which}`). In each cell: PSNR in dB (PSNR of "
         "anatomy, without the 3 % of the pixels around the strongest edges), number of "
         "images with a lower PSNR than bicubic's."
     )
-    return f"{textwrap.fill(said, 88)}\n\n{table(rows)}"
+    return f"{textwrap.fill(said, 88)}\n\n{lines(rows, table.models)}"
 
 
-def table(rows: list[Row]) -> str:
+def lines(rows: list[Row], models: tuple[str, ...]) -> str:
     """Return a row for each degradation and model, the default first."""
     scales = sorted({row["scale"] for row in rows})
     counts = {row["scale"]: row["n"] for row in rows}
     places = [f"x{scale}, {counts[scale]} images" for scale in scales]
     head = ["degradation", "model", *places]
-    lines = [head, ["---"] * len(head)]
+    shown = [head, ["---"] * len(head)]
     for condition in dict.fromkeys(map(condition_of, rows)):
         here = [row for row in rows if condition_of(row) == condition]
-        for model in (*MODELS, "bicubic"):
+        for model in (*models, "bicubic"):
             cells = {row["scale"]: cell(row) for row in here if row["model"] == model}
-            lines.append([condition, model, *(cells.get(s, "-") for s in scales)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+            shown.append([condition, model, *(cells.get(s, "-") for s in scales)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in shown)
 
 
 def condition_of(row: Row) -> str:
@@ -141,10 +200,10 @@ def cell(row: Row) -> str:
     return f"{row['psnr']:.2f} ({row['anatomy_psnr']:.2f}), {worse}"
 
 
-def with_section(readme: str, text: str) -> str:
-    """Return the README with the section between its two marks."""
-    pattern = r"(<!-- results -->\n).*?(<!-- /results -->)"
-    return re.sub(pattern, lambda m: f"{m[1]}{text}\n{m[2]}", readme, flags=re.DOTALL)
+def with_section(page: str, name: str, text: str) -> str:
+    """Return a page with the section between its two marks."""
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+    return re.sub(pattern, lambda m: f"{m[1]}{text}\n{m[2]}", page, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,12 @@ To bring the generated sections up to date: CXR_SR_UPDATE_README=1 pytest this f
 
 import importlib
 import importlib.util
+import json
 import os
 import re
 import runpy
+import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -46,14 +49,16 @@ def exit_codes() -> str:
     return markdown(["code", "meaning"], [[str(c), m] for c, m in MEANINGS.items()])
 
 
-def results() -> str:
+def results(table: str) -> str:
     script = runpy.run_path(str(ROOT / "examples" / "results.py"))
-    text: str = script["section"](script["stored"]())
+    text: str = script["section"](script["stored"](), script["TABLES"][table])
     return text
 
 
 GENERATED = {
-    "results": (README, results),
+    "results": (README, lambda: results("results")),
+    "founding": (DOCS / "evaluation.md", lambda: results("founding")),
+    "dicom": (DOCS / "evaluation.md", lambda: results("dicom")),
     "header-rules": (DOCS / "header-rules.md", describe_rules),
     "models": (DOCS / "models.md", model_table),
     "exit-codes": (DOCS / "batch.md", exit_codes),
@@ -161,6 +166,26 @@ def test_the_command_lines_name_commands_and_options_that_exist():
     for name, rest in lines:
         shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).stdout
         assert all(o in shown for o in re.findall(r"(?<= )-{1,2}[a-z-]+", rest))
+
+
+def test_the_jq_line_gives_the_mean_seconds_of_the_files_that_were_done(tmp_path):
+    """One image took 3 s, another 5 s; a failed one does not count."""
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed")
+    text = (DOCS / "batch.md").read_text()
+    (line,) = re.findall(r"^(jq -s .*) trial/cxr-sr-report.jsonl$", text, re.MULTILINE)
+    entries = [
+        {"type": "run"},
+        {"type": "file", "status": "done", "seconds": {"read": 1, "upscale": 2}},
+        {"type": "file", "status": "failed", "seconds": {"read": 100}},
+        {"type": "file", "status": "done", "seconds": {"read": 1, "upscale": 4}},
+        {"type": "summary", "done": 2},
+    ]
+    path = tmp_path / "report.jsonl"
+    path.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    command = [*shlex.split(line), str(path)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(shown.stdout) == 4
 
 
 def test_the_research_notice_stands_on_the_first_screen():

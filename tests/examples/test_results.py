@@ -1,5 +1,6 @@
-"""The README's tables: measured once for the same weights, and shown default first."""
+"""The tables: measured once for the same weights, and shown default first."""
 
+import dataclasses
 import importlib
 import json
 import sys
@@ -15,12 +16,15 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def script(monkeypatch, tmp_path):
-    """The script with its own results and README, and evaluate in this process."""
+    """The script with its own results and pages."""
     monkeypatch.syspath_prepend(EXAMPLES)
     module = importlib.import_module("results")
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results.json")
-    monkeypatch.setattr(module, "README", tmp_path / "README.md")
-    (tmp_path / "README.md").write_text("a\n<!-- results -->\nold\n<!-- /results -->\n")
+    marks = "".join(f"<!-- {n} -->\nold\n<!-- /{n} -->\n" for n in module.TABLES)
+    (tmp_path / "page.md").write_text(f"a\n{marks}")
+    for name, table in module.TABLES.items():
+        own = dataclasses.replace(table, page=tmp_path / "page.md")
+        monkeypatch.setitem(module.TABLES, name, own)
     return module
 
 
@@ -45,14 +49,16 @@ def test_the_default_comes_first_and_noisy_rows_state_dose_and_width(script):
 
 
 def test_a_scale_that_was_not_measured_is_left_blank(script):
-    found = script.table([row("fine"), row("bicubic"), row("bicubic", scale=4)])
+    found = script.lines(
+        [row("fine"), row("bicubic"), row("bicubic", scale=4)], ("fine",)
+    )
     assert "| fine | 40.00 (45.00), 1 | - |" in found
 
 
 def test_only_the_section_is_replaced(script):
     old = "a\n<!-- results -->\nold\n<!-- /results -->\nb\n"
     new = "a\n<!-- results -->\n\\1 new\n<!-- /results -->\nb\n"
-    assert script.with_section(old, "\\1 new") == new
+    assert script.with_section(old, "results", "\\1 new") == new
 
 
 def test_what_was_measured_with_the_same_weights_is_kept(script, tmp_path, monkeypatch):
@@ -70,11 +76,15 @@ def test_what_was_measured_with_the_same_weights_is_kept(script, tmp_path, monke
 
     monkeypatch.setattr(script.subprocess, "run", counted)
     asked = ["results.py", str(folder), "--scale", "2"]
-    for arguments in (asked, asked, [*asked, "--limit", "1"], [*asked, "--again"]):
+    runs = [asked, asked, [*asked, "--limit", "1"], [*asked, "--again"]]
+    for arguments in [*runs, [*asked, "--table", "dicom"]]:
         monkeypatch.setattr(sys, "argv", arguments)
         script.main()
-    assert len(calls) == 3
+    assert len(calls) == 4
     stored = json.loads((tmp_path / "results.json").read_text())
     assert {r["model"] for r in stored["x2"]["rows"]} == {"bicubic", "fine", "fast"}
-    readme = (tmp_path / "README.md").read_text()
-    assert script.section(stored) in readme
+    dicom = {(r["model"], r["degradation"]) for r in stored["dicom x2"]["rows"]}
+    assert {("lanczos", "box"), ("fine", "detector")} < dicom
+    page = (tmp_path / "page.md").read_text()
+    for name in ("results", "dicom"):
+        assert script.section(stored, script.TABLES[name]) in page

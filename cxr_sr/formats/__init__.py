@@ -5,8 +5,8 @@
     read(path)             DICOM, PNG, JPEG, TIFF, MetaImage, NRRD, NIfTI -> Radiograph
     from_array(pixels)     and from_dataset, to_dataset: data in memory
     write(radiograph, path)    by suffix; a whole file or none
-    inspect(path)          what a file is, from its header alone
-    discover(paths)        files, folders, DICOMDIRs -> candidates, or why not
+    inspect(path)          describes a file from its header alone
+    discover(paths)        files, folders, DICOMDIRs -> candidates, and refusals
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ __all__ = [
 ]
 
 OWN_RESULT = (
-    "the image is itself a result of cxr-sr; expected an original, as a network would "
-    "otherwise work on what a network has made: give --again to take it all the same"
+    "the image is itself a result of cxr-sr; expected an original, because a network "
+    "should not work on the result of a network: give --again to take it"
 )
 
 
@@ -68,13 +68,13 @@ def read(
     header: HeaderOptions | None = None,
     colour: bool = False,
 ) -> Radiograph:
-    """Read one radiograph; its content says what it is, not its name.
+    """Read one radiograph; the content of the file tells its format, not the name.
 
     Parameters
     ----------
     source : a file's path; or a file, open in binary mode, which is read from where it
         stands to its end
-    header : what DICOM headers made from this file should say
+    header : options for DICOM headers that are made from this file
     colour : True keeps the red, green and blue of a picture that has them, as pixels
         (H, W, 3), for experiments with colour. False takes a picture whose three are
         equal as gray, and refuses one that has true colour.
@@ -106,11 +106,11 @@ def read_original(
     header: HeaderOptions | None = None,
     colour: bool = False,
 ) -> Radiograph:
-    """Read one radiograph to work on, as `read` does, but no result of this package.
+    """Read one radiograph as `read` does, and refuse a result of this package.
 
     Parameters
     ----------
-    again : take results all the same
+    again : do not refuse results
     header, colour : as `read` has them
 
     Raises
@@ -127,7 +127,7 @@ def read_original(
 
 
 def is_own_result(radiograph: Radiograph) -> bool:
-    """Return whether this package made the image finer already."""
+    """Return whether the image is a result of this package."""
     header = radiograph.header
     return isinstance(header, DicomHeader | RasterHeader) and header.own
 

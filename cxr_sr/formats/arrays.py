@@ -27,9 +27,10 @@ def from_array(
     header: HeaderOptions | None = None,
     window: tuple[float, float] | None = None,
 ) -> Radiograph:
-    """Return a radiograph of stored values; its result equals that of a PNG or TIFF.
+    """Return a radiograph of an array of stored values.
 
-    It equals that of a DICOM file, too, if `window` is that of the file.
+    `upscale` gives the same values as for a PNG or TIFF file with these pixels, and, if
+    `window` is that of the header, as for a DICOM file.
 
     Parameters
     ----------
@@ -37,13 +38,13 @@ def from_array(
         they would be stored in a file: before any LUT, window or inversion. uint8,
         int8, uint16 and int16 are kept; numbers of a wider type are stored in 16 bits
         (in 8, if `bits_stored` is 8 or less). The array is copied.
-    bits_stored : how many bits carry the value, 1 to 16; None: all bits of the type.
+    bits_stored : number of bits of a value, 1 to 16; None: all bits of the type.
         Give 12 for a 12-bit image in uint16: the scale of values depends on it.
     photometric : MONOCHROME1 if the smallest value is white, MONOCHROME2 if it is
         black, RGB for colour
     spacing_mm : distance between pixel centres in mm, as (rows, columns) or as one
         number for both; None where it is unknown
-    header : what a DICOM header made for this image should say; its `tags` name the
+    header : options for a DICOM header that is made for this image; its `tags` name the
         patient, the study and the modality
     window : (low, high) stored values of the display window, such as the `window` of
         `cxr_sr.read(path)`; networks scale the image by it. None: the range of the bits

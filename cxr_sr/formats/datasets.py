@@ -45,9 +45,10 @@ def from_dataset(
     Parameters
     ----------
     dataset : with pixel data, as `pydicom.dcmread` or a network sends it. Compressed
-        pixels need `dataset.file_meta.TransferSyntaxUID`; without it, the encoding is
-        that which pydicom read, or else Explicit VR Little Endian. It is not changed.
-    header : what DICOM headers made from this one should say
+        pixels need `dataset.file_meta.TransferSyntaxUID`. Without it, the encoding is
+        the one that pydicom read, or Explicit VR Little Endian. The data set is not
+        changed.
+    header : options for DICOM headers that are made from this one
 
     Raises
     ------

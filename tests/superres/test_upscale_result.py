@@ -243,7 +243,7 @@ class TestSettings:
 
     def test_where_cores_cannot_be_asked_for_they_are_counted(self, monkeypatch):
         """As on macOS and Windows."""
-        for name in ("process_cpu_count", "sched_getaffinity"):  # the first from 3.13 on
+        for name in ("process_cpu_count", "sched_getaffinity"):
             monkeypatch.delattr(f"os.{name}", raising=False)
         assert upscaled(radiograph(), threads=0).shape == (80, 72)
 

@@ -100,7 +100,7 @@ class Treatment:
     ] = "source"
     device: Annotated[
         str,
-        computing(metavar="auto|cpu|cuda[:N]|mps", help="Device for --engine torch."),
+        computing(metavar="auto|cpu", help="Device; this version computes on the CPU."),
     ] = "auto"
     threads: Annotated[
         int,

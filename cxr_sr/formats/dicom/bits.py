@@ -1,4 +1,4 @@
-"""From decoded samples to stored values: which bits of a sample are the value."""
+"""Stored values from decoded samples: take the bits of the value from each."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from cxr_sr.formats.dicom.parse import ParsedDicom
 from cxr_sr.formats.dicom.pixels import rows_of
 
 _SOME_ROWS = 256
-"""So many rows of an image show whether it has strange bits: all, or every tenth."""
+"""Number of rows that are read to find bits outside the value."""
 
 
 def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]:
     """Take the value out of each sample and extend its sign.
 
-    Bits that are no part of the value are ignored, for nobody may assume anything of
-    them.
+    The other bits of a sample are ignored: the standard gives them no meaning.
 
     Returns
     -------
@@ -30,9 +29,9 @@ def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]
     Raises
     ------
     UnreadableError
-        If these bits belong to the value all the same: the image is smoother with them
-        than without, as BitsStored or HighBit is wrong. Cutting them off would wrap
-        bright pixels into dark ones.
+        If these bits do belong to the value: the image is smoother with them than
+        without, because BitsStored or HighBit is wrong. Without them, bright pixels
+        would become dark.
 
     References
     ----------
@@ -57,9 +56,9 @@ def is_whole(decoded: Decoded, layout: PixelLayout) -> bool:
 def split(
     decoded: Decoded, layout: PixelLayout
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.bool_]]:
-    """Return the values, and where other bits are set that nothing explains.
+    """Return the values, and a mask of the samples with unexplained other bits.
 
-    An overlay explains them, and so does the sign.
+    Bits of an overlay and of the sign are explained.
     """
     fmt = layout.format
     container = (1 << 8 * decoded.samples.itemsize) - 1
@@ -82,8 +81,8 @@ def _is_smoother_with(
 ) -> bool:
     """Return whether neighbours differ less if the other bits are a part of the value.
 
-    A value that is cut off jumps where the image does not; what is no value jumps where
-    the image is smooth.
+    Without bits of its value, an image jumps where it should be smooth. With bits that
+    are not its value, it does so, too.
     """
     samples = decoded.samples.astype(np.uint16) & ~np.uint16(layout.overlay_bits)
     whole = samples.view(np.int16) if layout.format.signed else samples
@@ -99,12 +98,12 @@ def _variation(values: NDArray[np.integer[Any]]) -> int:
 def has_strange_bits(parsed: ParsedDicom) -> bool:
     """Return whether pixels have bits set that are no part of a value.
 
-    It looks at some rows, and only where they are not compressed.
+    It reads some rows, and only of uncompressed pixels.
 
     Raises
     ------
     InputError
-        If this is no image that is read.
+        If `read` would refuse the image.
     """
     element, layout = check_radiograph(parsed), pixel_layout(parsed.dataset)
     if layout.format.bits_stored == layout.format.bits_allocated or layout.colour:

@@ -37,7 +37,7 @@ _OF_GRAY = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("SmallestImagePixelValue", "LargestImagePixelValue"),
 )
-"""What has no meaning for colour (PS3.3 C.11.2), but would have for gray."""
+"""Attributes without a meaning for colour (PS3.3 C.11.2), but with one for gray."""
 
 
 def gray_pixels(
@@ -83,7 +83,7 @@ def gray_pixels(
 
 
 def as_gray(header: Dataset, fmt: PixelFormat) -> Dataset:
-    """Return a header that says that its pixels are gray now, and why.
+    """Return a header of gray pixels that says how they became gray.
 
     References
     ----------
@@ -106,12 +106,12 @@ def as_gray(header: Dataset, fmt: PixelFormat) -> Dataset:
 
 
 def was_lossy(header: Dataset) -> bool:
-    """Return whether the header says that the pixels lost something once."""
+    """Return whether the header says that the pixels were compressed with loss."""
     return text(header, "LossyImageCompression") == "01"
 
 
 def as_lossy(header: Dataset, parsed: ParsedDicom, whole_bytes: int) -> Dataset:
-    """Return a header that says that its code stream had lost something.
+    """Return a header that says that its code stream was compressed with loss.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Bringing a header of any encoding to Explicit VR Little Endian, byte for byte.
+"""Change a header of any encoding to Explicit VR Little Endian, and keep its bytes.
 
-Converting an element to a Python value and back is not free of loss: text in a wrong
-character set, numbers with a decimal too many and lengths that do not fit are common in
-real headers, and none of our business. So values stay bytes here: they get the VR that
-an implicit encoding left out, and big endian words are turned round.
+Converting an element to a Python value and back can lose information: real headers
+often have text in a wrong character set, numbers with too many decimals, and wrong
+lengths. We do not repair them. So values stay bytes: they get the VR that an implicit
+encoding leaves out, and big endian words are swapped.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
 def holds_encapsulated(element: DataElement | RawDataElement) -> bool:
     """Return whether a sequence holds compressed pixel data: an icon, as a rule.
 
-    Such may not be in a file that is not compressed itself, PS3.5 A.4.
+    Only a compressed file may have it, PS3.5 A.4.
     """
     if isinstance(element, RawDataElement):
         return any(mark in (element.value or b"") for mark in _ENCAPSULATED)
@@ -103,7 +103,7 @@ def _parsed(
 
 
 def implicit_vr(tag: BaseTag, *, signed: bool = False) -> str:
-    """Return the VR that an implicit encoding left out; UN where nobody knows it.
+    """Return the VR that an implicit encoding left out; UN if it is unknown.
 
     `signed` says whether PixelRepresentation is 1.
     """

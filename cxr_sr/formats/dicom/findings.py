@@ -1,4 +1,4 @@
-"""What a user should know of a DICOM file before trusting what is made of it."""
+"""Properties of a DICOM file that a user should know before using its result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from cxr_sr.formats.kind import Kind
 
 
 def findings(parsed: ParsedDicom, kind: Kind) -> tuple[str, ...]:
-    """Return a sentence for each trap in a header; none quotes text of the header."""
+    """Return a sentence for each unusual property; none quotes text of the header."""
     found = [s for look in _LOOKS for s in look(parsed.dataset)]
     if kind is Kind.BARE_DICOM:
         found.append("There is no preamble or file meta information (PS3.10 7.1).")
@@ -39,7 +39,7 @@ def findings(parsed: ParsedDicom, kind: Kind) -> tuple[str, ...]:
 
 
 def _file(parsed: ParsedDicom) -> Iterator[str]:
-    """Yield what the data set alone does not show."""
+    """Yield the sentences that need more than the data set."""
     if parsed.completed:
         yield (
             "SOPClassUID (0008,0016) is missing; that of the file meta information "

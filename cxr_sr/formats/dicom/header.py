@@ -1,4 +1,4 @@
-"""A DICOM header as a radiograph carries it."""
+"""The DICOM header of a radiograph."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cxr_sr.radiograph import Derivation, Header
 
 @dataclass(frozen=True)
 class Uids:
-    """By which an archive knows an image: as a header has them, valid or not.
+    """The UIDs by which an archive knows an image, as in the header, valid or not.
 
-    None where it has none, and for an image that is not DICOM.
+    None if the header has none, or the image is not DICOM.
     """
 
     instance: str | None = None
@@ -53,19 +53,19 @@ class DicomHeader:
     dataset: Dataset
     """Never changed in place; Explicit VR Little Endian, without groups 0002, 7FE0."""
     transfer_syntax: UID = ExplicitVRLittleEndian
-    """How the file was coded that this was read from."""
+    """Transfer syntax of the file that it was read from."""
     options: HeaderOptions = field(default_factory=HeaderOptions)
-    """What the user chose for headers derived from this one."""
+    """The user's options for headers that are derived from this one."""
 
     @property
     def own(self) -> bool:
-        """Whether this package made the image finer already."""
+        """Whether the image is a result of this package."""
         with quiet():
             return is_own(self.dataset)
 
     @property
     def dates(self) -> ChosenDates:
-        """Where the dates of headers derived from this one come from."""
+        """The source of the dates in headers that are derived from this one."""
         with quiet():
             return ChosenDates.by(self.dataset, self.options.dates)
 

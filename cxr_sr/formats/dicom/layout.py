@@ -1,4 +1,4 @@
-"""Whether this is one grayscale radiograph, and how its pixels are laid out."""
+"""Check that a file is one grayscale radiograph, and read the layout of its pixels."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ PROJECTIONS = {
 """SOP classes whose single frames are projection radiographs, PS3.4 B.5."""
 
 CAPTURED = {"", "CR", "DR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "SC", "XA", "XR"}
-"""Modalities that make a secondary capture one, PS3.3 C.7.3.1.1.1; DR, XR and SC are
-old habits. OT and nothing are what scanners of films and research exports write."""
+"""A secondary capture with one of these modalities is a radiograph (PS3.3 C.7.3.1.1.1).
+DR, XR and SC are in old files. Film scanners and research exports write OT or
+nothing."""
 
 KNOWN_TERMS = CAPTURED - {""} | {
     *("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "HSV", "ARGB"),
@@ -101,7 +102,7 @@ class PixelLayout:
     columns: int
     format: PixelFormat
     high_bit: int
-    """Where the value's top bit lies in a sample; `bits_stored` - 1 in modern files."""
+    """Number of the value's highest bit; `bits_stored` - 1 in modern files."""
     overlay_bits: int
     """Bits of a sample that overlays occupy, as a mask (retired, PS3.3 C.9.2)."""
     colour: str = ""
@@ -181,7 +182,7 @@ def _pixel_element(parsed: ParsedDicom) -> PixelElement:
 
 
 def pixel_layout(header: Dataset) -> PixelLayout:
-    """Read how the pixels are laid out.
+    """Read the layout of the pixels.
 
     Raises
     ------
@@ -227,8 +228,8 @@ def named(keyword: str | int) -> str:
 def uid_name(uid: str) -> str:
     """Return the standard's name of a UID; "" if there is none.
 
-    Anything may be in the place of a UID, so one that the standard does not know is
-    not repeated.
+    A UID attribute may hold anything. So no message repeats a value that the standard
+    does not know.
     """
     if not uid:
         return ""
@@ -238,7 +239,7 @@ def uid_name(uid: str) -> str:
 def known(term: str) -> str:
     """Return a term of Modality or PhotometricInterpretation that may be repeated.
 
-    Anything may be in such an attribute, a name too, so other words are not repeated.
+    Such an attribute may hold anything, a name too. So no message repeats other words.
     """
     return term if term in KNOWN_TERMS else "a term of no known meaning"
 
@@ -279,7 +280,7 @@ def _is_signed(header: Dataset) -> bool:
 
 
 def _photometric(header: Dataset) -> Photometric:
-    """Return that of the radiograph once it is gray."""
+    """Return the format of the radiograph after its change to gray."""
     stated = text(header, "PhotometricInterpretation")
     if stated == "MONOCHROME1":
         return "MONOCHROME1"
@@ -296,7 +297,7 @@ def embedded_overlays(header: Dataset) -> dict[int, int]:
 
     Returns
     -------
-    group -> bit; what lies among the bits of the value is no overlay
+    group -> bit; an overlay among the bits of the value is ignored
 
     References
     ----------

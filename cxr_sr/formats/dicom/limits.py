@@ -1,8 +1,8 @@
-"""How much header is read: elements are few in a radiograph, and dear to parse.
+"""Refuse headers with too many elements, before they are parsed.
 
-A file of some megabytes can hold a million elements without a value, or items of them.
-Parsing, deriving and writing such a header takes minutes and gigabytes, so that it is
-refused before it is parsed, by the number of heads (of elements or items) in it.
+A file of some megabytes can hold a million elements or items without a value. To parse,
+derive and write such a header takes minutes and gigabytes. So the heads of elements and
+items are counted first.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from cxr_sr.formats.dicom.encoding import implicit_vr
 from cxr_sr.formats.header.elements import UNDECODABLE
 
 MAX_HEADS = 100_000
-"""Elements and items of a header; that of a radiograph has some hundreds, and one with
-all its vendor's private groups some thousands."""
+"""Most elements and items of a header. A radiograph has some hundreds; with all private
+groups of its vendor, some thousands."""
 MAX_DEPTH = 64
 """Most levels of nested sequences; the standard needs about ten."""
 _HEAD_BYTES = 8
@@ -56,7 +56,7 @@ def check_sequences(dataset: Dataset) -> None:
     Raises
     ------
     NotARadiographError
-        If they do, or lie too deep within one another.
+        If they have too many elements, or are nested too deep.
     """
     left = MAX_HEADS
     sequences = _unparsed(dataset.elements())
@@ -80,7 +80,7 @@ def _too_much() -> NotARadiographError:
 
 
 class _Heads:
-    """A stream from which a number of heads can be read; then it is at its end."""
+    """A stream that ends after a given number of heads."""
 
     def __init__(self, stream: BinaryIO, left: int) -> None:
         self._stream = stream
@@ -88,7 +88,7 @@ class _Heads:
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int = -1) -> bytes:
-        """Read bytes; eight at once are what pydicom takes for a head."""
+        """Read bytes; pydicom reads a head as eight bytes at once."""
         self.left -= size == _HEAD_BYTES
         return b"" if self.left < 0 else self._stream.read(size)
 

@@ -1,4 +1,4 @@
-"""From the bytes of a DICOM file to its header, and to where its pixel data lie."""
+"""Read the header of a DICOM file, and find the place of its pixel data."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from cxr_sr.formats.inflate import RAW, inflate
 from cxr_sr.formats.kind import Kind
 
 MAX_PIXELS = 2**28
-"""Largest image that is read, 268 megapixels: ten times a long-leg radiograph, and a
-bound on what a file of a few bytes can make a decoder allocate."""
+"""Largest image that is read, 268 megapixels: ten times a long-leg radiograph. It
+limits the memory that a decoder can allocate for a file of a few bytes."""
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
@@ -44,7 +44,7 @@ _SEQUENCE_END = b"\xfe\xff\xdd\xe0"
 
 @dataclass(frozen=True)
 class PixelElement:
-    """Where the pixel data are in the stream, unread."""
+    """The place of the pixel data in the stream; they are not read yet."""
 
     tag: int
     """7FE00010, or that of float or double float pixel data."""
@@ -61,13 +61,13 @@ class ParsedDicom:
     """A DICOM file taken apart, its pixel data not yet read."""
 
     dataset: Dataset
-    """The header, in Explicit VR Little Endian whatever the file was, its values still
-    bytes where nothing needed them; neither file meta information nor group 7FE0."""
+    """The header in Explicit VR Little Endian, without file meta information and group
+    7FE0. Values that nothing needed are still bytes."""
     transfer_syntax: UID
-    """What the file said, or what it is where it said nothing."""
+    """As the file states it; if it states none, as its bytes show it."""
     pixels: PixelElement | None
     stream: BinaryIO
-    """What the spans refer to."""
+    """The stream of the spans."""
     completed: bool = False
     """The SOP class is that of the file meta information; the data set has none."""
 
@@ -114,7 +114,7 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
 
 
 def _complete_from(meta: Dataset, dataset: Dataset) -> bool:
-    """Take the SOP class from the file meta information where only that has it."""
+    """Take the SOP class from the file meta information if the data set has none."""
     sop_class = uid(meta, "MediaStorageSOPClassUID")
     missing = bool(sop_class) and not text(dataset, "SOPClassUID")
     if missing:
@@ -143,7 +143,7 @@ def _guess(file: BinaryIO) -> UID:
     file.seek(start)
     if not (head[4:6].isalpha() and head[4:6].isupper()):
         return ImplicitVRLittleEndian
-    # No group begins with 0800, so 0008 was written the other way round.
+    # There is no group 0800: it is 0008 in the other byte order.
     return ExplicitVRBigEndian if head[:1] == b"\0" else ExplicitVRLittleEndian
 
 
@@ -181,9 +181,9 @@ def _locate_pixels(file: BinaryIO, dataset: Dataset) -> PixelElement | None:
 
 
 def _elements_after(file: BinaryIO, before: Dataset) -> dict[BaseTag, _Element]:
-    """Read what follows the pixel data: private groups as a rule, or a file's padding.
+    """Read the elements after the pixel data: usually private groups, or padding.
 
-    What makes no sense there is no reason to refuse an image that is complete.
+    Damage there is ignored, because the image is complete.
     """
     try:
         implicit, little = encoding_of(before)
@@ -195,7 +195,7 @@ def _elements_after(file: BinaryIO, before: Dataset) -> dict[BaseTag, _Element]:
 
 
 def _fragments(file: BinaryIO) -> tuple[tuple[int, int], ...]:
-    """Walk the items of encapsulated pixel data, PS3.5 A.4; the first is the offsets'.
+    """Yield the items of encapsulated pixel data, PS3.5 A.4; the first has the offsets.
 
     Raises
     ------

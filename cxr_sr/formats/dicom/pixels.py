@@ -1,4 +1,4 @@
-"""From the bytes of a pixel data element to stored values."""
+"""Stored values from the bytes of a pixel data element."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from cxr_sr.formats.dicom.parse import ParsedDicom, PixelElement
 from cxr_sr.formats.guard import readable
 
 MAX_EXPANSION = 2000
-"""Decoded bytes from one compressed byte; of a radiograph come some 10, of a blank
-image some 1000, and without a bound a small file could ask for any memory."""
+"""Most decoded bytes for one compressed byte. A radiograph has about 10, a blank image
+about 1000. Without a limit, a small file could need any amount of memory."""
 _HEAD_BYTES = 2**16
 _TAIL_BYTES = 1024
 ALWAYS_DECODED_BYTES = 2**26
-"""Up to this size, blank images may be as small as they like."""
+"""Images of up to so many decoded bytes may have any compressed size."""
 
 
 def decode(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> Decoded:
-    """Return the samples from which `to_stored` takes the values.
+    """Return the samples; `to_stored` takes the values from them.
 
     Raises
     ------
@@ -65,8 +65,8 @@ def check_pixels(
     Raises
     ------
     UnreadableError
-        If no decoder here reads the transfer syntax, or the pixel data are not of the
-        form that it demands, or too short or too long.
+        If no decoder here reads the transfer syntax, or the pixel data have another
+        form than it demands, or are too short or too long.
     """
     syntax = parsed.transfer_syntax
     if syntax not in _NATIVE and syntax not in DECODERS:
@@ -166,7 +166,7 @@ def _encapsulated(
 
 
 def has_end(parsed: ParsedDicom) -> bool:
-    """Return whether a code stream that should have an end marker has one."""
+    """Return whether a code stream has its end marker, if it needs one."""
     spans = parsed.pixels.spans if parsed.pixels else ()
     if parsed.transfer_syntax not in DECODERS.keys() - {RLELossless} or not spans:
         return True
@@ -176,7 +176,7 @@ def has_end(parsed: ParsedDicom) -> bool:
 
 
 def code_head(parsed: ParsedDicom) -> bytes:
-    """Return the beginning of a code stream, which says how it was coded."""
+    """Return the beginning of a code stream: its header."""
     spans = parsed.pixels.spans if parsed.pixels else ()
     return _span(parsed, spans[0][0], min(spans[0][1], _HEAD_BYTES)) if spans else b""
 
@@ -189,8 +189,8 @@ def _span(parsed: ParsedDicom, start: int, length: int) -> bytes:
 def _without_overshoot(decoded: Decoded, layout: PixelLayout) -> Decoded:
     """Clip values above the maximum, which a lossy code stream adds.
 
-    Ringing at edges stays within an eighth of the range; what goes beyond is no
-    ringing, and is left for `to_stored` to refuse.
+    Ringing at edges stays within an eighth of the range. Larger values are not ringing;
+    `to_stored` refuses them.
     """
     fmt = layout.format
     top = decoded.samples.max()

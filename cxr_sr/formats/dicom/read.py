@@ -30,7 +30,7 @@ from cxr_sr.formats.kind import Kind
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-"""In the order in which PS3.3 10.7.1.1 has them believed."""
+"""In the order of preference by PS3.3 10.7.1.1."""
 
 
 def read_dicom(
@@ -46,7 +46,7 @@ def read_dicom(
     ----------
     file : open at its start
     kind : DICOM or BARE_DICOM, from the content
-    options : what headers derived from this one should say
+    options : options for headers that are derived from this one
 
     Raises
     ------
@@ -88,7 +88,7 @@ def read_dicom(
 def _stored(
     decoded: Decoded, layout: PixelLayout, header: Dataset
 ) -> tuple[Samples, PixelFormat]:
-    """Return the stored values, gray in any case, and their format."""
+    """Return the stored values as gray, and their format."""
     stored = to_stored(decoded, layout)
     if not layout.colour:
         return stored, layout.format
@@ -97,9 +97,9 @@ def _stored(
 
 
 def spacing(header: Dataset) -> tuple[str, tuple[float, float] | None]:
-    """Return the attribute to be believed, and (row, column) mm; "", None if none is.
+    """Return the attribute and the (row, column) mm of the spacing; else "", None.
 
-    A spacing that is zero, negative or no pair is as good as absent.
+    A spacing that is zero, negative or no pair counts as absent.
     """
     for keyword in SPACINGS:
         found = numbers(header, keyword)
@@ -111,8 +111,8 @@ def spacing(header: Dataset) -> tuple[str, tuple[float, float] | None]:
 def padding(header: Dataset, fmt: PixelFormat) -> tuple[int, int] | None:
     """Return (low, high) stored values of the padding; None if none is declared.
 
-    The two attributes are US or SS as PixelRepresentation says; writers err in it, so
-    the 16 bits count, and what no pixel can hold is no padding.
+    The two attributes are US or SS according to PixelRepresentation. Writers confuse
+    them, so only the 16 bits count. A value that no pixel can hold is not padding.
 
     References
     ----------
@@ -134,10 +134,10 @@ def _sixteen_bits(value: float, fmt: PixelFormat) -> int:
 
 
 def _as_decoded(header: Dataset, layout: PixelLayout, decoded: Decoded) -> Dataset:
-    """Return the header without what decoding has settled.
+    """Return the header that fits the decoded pixels.
 
-    A value is at the bottom of its sample now, and an overlay that lay in other bits of
-    the samples has data of its own.
+    Each value is now in the lowest bits of its sample, and an overlay from other bits
+    of the samples has its own data.
     """
     without_data = {
         group

@@ -1,7 +1,7 @@
-"""A DICOM header from scratch, for pixels that came without one.
+"""Make a DICOM header for pixels without a header.
 
-A PNG does not say whose it is. What nobody states is empty where the standard allows
-it, and nothing is invented.
+A PNG does not name its patient. Unknown attributes are empty where the standard allows
+it. Nothing is invented.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ UNKNOWN = (
     "Laterality",
     "PatientOrientation",
 )
-"""Type 2: to be there, and empty where unknown (PS3.5 7.4.3)."""
+"""Attributes of type 2: present, and empty if unknown (PS3.5 7.4.3)."""
 
 SAID_OF_A_RESULT = {
     "ImageType",
@@ -58,15 +58,15 @@ SAID_OF_A_RESULT = {
 
 @dataclass(frozen=True)
 class Said:
-    """What a source without a DICOM header tells besides its pixels."""
+    """The facts that a source without a DICOM header states besides its pixels."""
 
     spacing: str = "PixelSpacing"
-    """The attribute that its spacing belongs into."""
+    """The attribute for its spacing."""
     lossy_method: str = ""
     """LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5; "" if nothing was lost."""
     lossy_ratio: float = 1.0
     description: str = ""
-    """What reading did to the pixels."""
+    """The change of the pixels by the reader, as a phrase."""
 
 
 NOTHING_SAID = Said()
@@ -87,7 +87,7 @@ def secondary_capture(
     ----------
     now : when the file is made
     options : of these, `dates`, `series_number`, `synthetic` and `tags` apply
-    said : what else the source tells
+    said : other facts about the source
 
     Returns
     -------
@@ -96,7 +96,7 @@ def secondary_capture(
     Raises
     ------
     SettingsError
-        If a tag is no attribute, may not be stated, or has a value that is none.
+        If a tag is no attribute, may not be stated, or has an invalid value.
 
     References
     ----------
@@ -121,7 +121,7 @@ def secondary_capture(
 
 
 def _say(header: Dataset, radiograph: Radiograph, said: Said) -> None:
-    """Put what the source tells: its spacing, its loss, and how it was converted."""
+    """Put the facts about the source: its spacing, its loss, and its conversion."""
     if radiograph.geometry.spacing_mm is not None:
         spacing = [format_number_as_ds(mm) for mm in radiograph.geometry.spacing_mm]
         put(header, said.spacing, spacing)

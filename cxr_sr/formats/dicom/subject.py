@@ -42,9 +42,10 @@ class Subject:
     """PatientID (0010,0020) and IssuerOfPatientID (0010,0021), which together name one
     patient (PS3.3 C.7.1.1); None where there is no PatientID."""
     study: str = ""
-    """StudyInstanceUID: whoever the patient is, a study has only one."""
+    """StudyInstanceUID; a study has only one patient."""
     age_years: int | None = None
-    """Whole years at the study; as stated, or from the dates of birth and study."""
+    """Age in whole years at the study, as stated or from the dates of birth and
+    study."""
     sex: Literal["F", "M", "O", ""] = ""
     view: str = ""
     """ViewPosition, or the same from ViewCodeSequence."""
@@ -111,7 +112,7 @@ def _coded_view(header: Dataset) -> str:
 def _age_years(header: Dataset) -> int | None:
     stated = re.fullmatch(r"(\d{1,3})([DWMY])", text(header, "PatientAge").upper())
     if stated:
-        # The years of an age in years are not rounded down by a day.
+        # A stated number of years is not reduced by rounding.
         days = int(stated[1]) * DAYS_A_UNIT[stated[2]] + 0.5
         years = int(days / DAYS_A_UNIT["Y"])
     else:

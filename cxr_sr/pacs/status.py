@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cxr_sr.errors import SettingsError
 from cxr_sr.pacs.delivery import Delivery
 from cxr_sr.pacs.lock import is_held
 from cxr_sr.pacs.queue import STATES, Queue
@@ -64,8 +65,20 @@ def status_of(store: Path) -> dict[str, Any]:
     `running`, `queue` (entries by state), `sent_last_hour`, `sent_last_day`,
     `free_mb`, `failures` (the last ones: time, entry and reason), and, of a running
     node, what its process tells: `aet`, `port`, `started`, `accepted`, `receivers`.
+
+    Raises
+    ------
+    SettingsError
+        If the folder is no store, or this user may not look into it.
     """
     queue = Queue(store)
+    try:
+        os.scandir(store / "waiting").close()
+    except OSError as error:
+        raise SettingsError(
+            f"{store} cannot be read as a store: {error.strerror}; give the --store of "
+            "a node, and ask as the user that runs the node"
+        ) from error
     running = is_held(store)
     return {
         "running": running,

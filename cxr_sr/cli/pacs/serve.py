@@ -228,8 +228,6 @@ def _silent(_said: object) -> None:
 def _tell_status(options: ServeOptions) -> int:
     from cxr_sr.pacs.status import lines_of, status_of
 
-    if not options.folder.is_dir():
-        raise SettingsError(f"there is no store {options.folder}")
     status = status_of(options.folder)
     if options.as_json:
         output.record(status)

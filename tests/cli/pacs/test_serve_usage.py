@@ -1,12 +1,15 @@
 """What `cxr-sr serve` refuses at the start, TLS, and the examples for its operation."""
 
 import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
+from cxr_sr.pacs.queue import Queue
 from tests.pacs.servers import Node, StoreScp, command, dcmtk
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "pacs"
@@ -24,7 +27,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "pacs"
         (("--store", "s", "--rules", "none.toml"), "cannot be read"),
         (("--store", "s", "--format", "png"), "a node sends DICOM"),
         (("--store", "s", "--tls", "a", "b", "c"), "PEM"),
-        (("--store", "s", "--status"), "no store"),
+        (("--store", "s", "--status"), "cannot be read as a store"),
+        (("--store", ".", "--status"), "cannot be read as a store"),
         (("--store", "s", "--model", "none"), "none"),
     ],
 )
@@ -93,9 +97,23 @@ class TestExamples:
         (line,) = [x for x in unit.splitlines() if x.startswith("ExecStart=")]
         words = shlex.split(line.partition("=")[2])
         assert words[0].endswith("/cxr-sr")
-        (tmp_path / "store").mkdir()
+        Queue(tmp_path / "store").prepare()
         words[words.index("--store") + 1] = str(tmp_path / "store")
         assert command(*words[1:], "--status").exit_code == 0
+
+    def test_systemd_finds_nothing_wrong_with_the_unit(self, tmp_path):
+        if shutil.which("systemd-analyze") is None:
+            pytest.skip("systemd is not installed")
+        text = (EXAMPLES / "cxr-sr.service").read_text()
+        unit = tmp_path / "cxr-sr.service"
+        unit.write_text(text.replace("/opt/cxr-sr/bin/cxr-sr", sys.executable))
+        verified = subprocess.run(
+            ["systemd-analyze", "verify", str(unit)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (verified.returncode, verified.stderr) == (0, "")
 
     def test_the_container_installs_as_the_readme_does(self):
         container = (EXAMPLES / "Containerfile").read_text()

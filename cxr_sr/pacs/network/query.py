@@ -21,7 +21,7 @@ from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import text
 from cxr_sr.pacs.network.peers import DicomPeer, WebPeer
 from cxr_sr.pacs.network.services import RECEIVED_SYNTAXES
-from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, entity_of, why_not
+from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, associate, entity_of
 from cxr_sr.pacs.network.tls import Certificates
 from cxr_sr.pacs.network.web import retrieve, search, web_client
 
@@ -256,23 +256,14 @@ class DicomArchive:
         act: Callable[[Association], None],
         store: Callable[[Event], int] | None = None,
     ) -> None:
-        from pynetdicom import build_role, evt
+        from pynetdicom import build_role
 
         entity = entity_of(self._aet)
         for abstract, syntaxes in contexts:
             entity.add_requested_context(abstract, syntaxes or None)
         stored = dict.fromkeys(abstract for abstract, syntaxes in contexts if syntaxes)
         roles = [build_role(abstract, scp_role=True) for abstract in stored]
-        association = entity.associate(
-            self._peer.host,
-            self._peer.port,
-            ae_title=self._peer.aet,
-            ext_neg=list(roles),
-            tls_args=(self._tls, self._peer.host) if self._tls else None,
-            evt_handlers=[(evt.EVT_C_STORE, store)] if store else None,
-        )
-        if not association.is_established:
-            raise AwayError(why_not(association))
+        association = associate(entity, self._peer, self._tls, roles, store)
         try:
             act(association)
         except (ValueError, RuntimeError) as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydicom import dcmread
 from pydicom.dataset import FileMetaDataset
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pynetdicom import AE
     from pynetdicom.association import Association
     from pynetdicom.events import Event
+    from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
 CONNECT_S, ANSWER_S = 10, 60
 MOST_CONTEXTS = 128
@@ -161,22 +162,10 @@ class StoreSender:
         return self._association
 
     def _associate(self) -> Association:
-        from pynetdicom import evt
-
         entity = entity_of(self._aet)
         for sop_class, syntax in proposals(self._kinds):
             entity.add_requested_context(sop_class, syntax)
-        peer = self._peer
-        association = entity.associate(
-            peer.host,
-            peer.port,
-            ae_title=peer.aet,
-            tls_args=(self._tls, peer.host) if self._tls else None,
-            evt_handlers=[(evt.EVT_CONN_OPEN, at_once)],
-        )
-        if not association.is_established:
-            raise AwayError(why_not(association))
-        return association
+        return associate(entity, self._peer, self._tls)
 
 
 def entity_of(aet: str) -> AE:
@@ -188,6 +177,59 @@ def entity_of(aet: str) -> AE:
     entity.connection_timeout = CONNECT_S
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = ANSWER_S
     return entity
+
+
+def associate(
+    entity: AE,
+    peer: DicomPeer,
+    tls: ssl.SSLContext | None,
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    store: Callable[[Event], int] | None = None,
+) -> Association:
+    """Open an association.
+
+    Parameters
+    ----------
+    roles : what else is asked for
+    store : takes what the receiver sends
+
+    Raises
+    ------
+    AwayError
+        If there is no connection, or the receiver rejects the association.
+    """
+    from pynetdicom import evt
+
+    handlers: list[Any] = [(evt.EVT_CONN_OPEN, at_once)]
+    if store is not None:
+        handlers.append((evt.EVT_C_STORE, store))
+    association = entity.associate(
+        peer.host,
+        peer.port,
+        ae_title=peer.aet,
+        tls_args=(tls, peer.host) if tls else None,
+        ext_neg=list(roles),
+        evt_handlers=handlers,
+    )
+    if not association.is_established:
+        raise AwayError(_why_not(association))
+    _keep_answers(association)
+    return association
+
+
+def _keep_answers(association: Association) -> None:
+    """Let nobody take an answer but who waits for it.
+
+    pynetdicom's own thread looks for requests of the other side, and never waits for
+    them. It is paused while we ask; but where the machine is busy, a little too late:
+    it then takes the answer, and we would wait for ever.
+    """
+    take = association.dimse.get_msg
+
+    def get_msg(block: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - as theirs
+        return take(block) if block else (None, None)
+
+    association.dimse.get_msg = get_msg  # type: ignore[method-assign]
 
 
 def at_once(event: Event) -> None:
@@ -202,7 +244,7 @@ def at_once(event: Event) -> None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def why_not(association: Association) -> str:
+def _why_not(association: Association) -> str:
     """Say why there is no association."""
     answer = association.acceptor.primitive
     if association.is_rejected and answer is not None:

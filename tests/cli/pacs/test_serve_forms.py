@@ -20,10 +20,11 @@ from pydicom.uid import (
     JPEGLSLossless,
     JPEGLSNearLossless,
 )
-from pynetdicom import AE
 
 from cxr_sr.formats import read
+from cxr_sr.pacs.network.peers import DicomPeer
 from cxr_sr.pacs.network.services import RECEIVED_CLASSES, RECEIVED_SYNTAXES
+from cxr_sr.pacs.network.store_scu import associate, entity_of
 from tests.builders import noise, pixel_format
 from tests.dicom_files import FRAMES, RAMP, dicom_file
 
@@ -56,7 +57,7 @@ def file_in(path, syntax, **elements):
 
 
 def test_every_class_and_syntax_that_is_offered_is_taken(node, pacs, tmp_path):
-    sender = AE("SCANNER")
+    sender = entity_of("SCANNER")
     sources = {}
     classes = itertools.cycle(RECEIVED_CLASSES)
     for n, (syntax, sop_class) in enumerate(zip(RECEIVED_SYNTAXES, classes)):  # noqa: B905
@@ -64,7 +65,7 @@ def test_every_class_and_syntax_that_is_offered_is_taken(node, pacs, tmp_path):
         path = file_in(tmp_path / f"{n}.dcm", syntax, **named)
         sources[named["SOPInstanceUID"]] = path
         sender.add_requested_context(sop_class, syntax)
-    association = sender.associate("127.0.0.1", node.port, ae_title="CXR-SR")
+    association = associate(sender, DicomPeer("CXR-SR", "127.0.0.1", node.port), None)
     answers = [association.send_c_store(path).Status for path in sources.values()]
     association.release()
     assert answers == [0] * len(RECEIVED_SYNTAXES)

@@ -9,6 +9,7 @@
     │       └── OwnResultError   a radiograph that this package made finer already
     ├── OutputError              the result cannot be stored where or as asked
     ├── ReportError              a run can no longer be recorded, and so must end
+    ├── StreamError              standard output takes no more
     ├── ModelError               unknown model; missing, damaged or altered weights
     ├── EngineError              an inference engine is missing or fails
     ├── SettingsError            options that contradict each other or the input
@@ -44,6 +45,10 @@ class OutputError(CxrSrError):
 
 class ReportError(CxrSrError):
     """The report of a run can no longer be written; what was done is kept."""
+
+
+class StreamError(CxrSrError):
+    """Standard output takes no more, because its disk is full for example."""
 
 
 class ModelError(CxrSrError):

@@ -193,9 +193,9 @@ def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:
     written = outcome.status in WRITTEN
     if wishes.as_json:
         path = {"path": str(outcome.job.target)} if written else {}
-        output.record({**entry, **path})
+        output.record({**entry, **path}, stands=True)
     elif written:
-        output.data(str(outcome.job.target))
+        output.data(str(outcome.job.target), stands=written)
     for warning in entry.get("warnings", ()):
         output.complain(f"{outcome.job.name}: {warning}")
     if outcome.status == "failed":

@@ -10,7 +10,13 @@ import typer
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import options, output
-from cxr_sr.errors import EngineError, ModelError, OutputError, SettingsError
+from cxr_sr.errors import (
+    EngineError,
+    ModelError,
+    OutputError,
+    SettingsError,
+    StreamError,
+)
 
 DONE = 0
 USAGE = 2
@@ -62,8 +68,9 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
         both = {"debug": debug, "quiet": quiet}
         passed = {name: value for name, value in both.items() if name in known}
         try:
-            with output.hushed(quiet=quiet):
+            with output.hushed(quiet=quiet) as lost:
                 code = command(**given, **passed) or DONE
+                code = SOME_FAILED if lost() and code == DONE else code
         except typer.Exit:
             raise
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all is told
@@ -82,6 +89,10 @@ def _tell(error: BaseException) -> int:
         case BrokenPipeError():
             output.discard_output()
             return INTERRUPTED
+        case StreamError():
+            output.discard_output()  # what is left in its buffer, at the end
+            output.complain(explain(error))
+            return ALL_FAILED
         case KeyboardInterrupt():
             output.complain("interrupted; what was done is kept")
             return INTERRUPTED

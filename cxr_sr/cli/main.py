@@ -4,13 +4,17 @@ import io
 import os
 import sys
 import warnings
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
+from cxr_sr.batch.runner import explain
 from cxr_sr.cli import interrupt, models, output
-from cxr_sr.cli.errors import INTERRUPTED, guarded
+from cxr_sr.cli.errors import ALL_FAILED, INTERRUPTED, USAGE, guarded
 from cxr_sr.cli.evaluate.command import evaluate
 from cxr_sr.cli.export import export
 from cxr_sr.cli.gallery import gallery
@@ -24,9 +28,39 @@ from cxr_sr.cli.pacs.watch import watch
 from cxr_sr.cli.task import app as task
 from cxr_sr.cli.train.command import train
 from cxr_sr.cli.upscale.command import upscale
+from cxr_sr.errors import StreamError
+from cxr_sr.texts import escaped
+
+
+class _Commands(TyperGroup):
+    """Click's own messages quote what was typed: no control character of it is printed.
+
+    A file name from a shell's pattern may hold any.
+    """
+
+    def make_context(self, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - click's
+        """Parse the options before a command."""
+        with _legible():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - click's
+        """Parse a command's options, and run it."""
+        with _legible():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _legible() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = escaped(error.message)
+        raise
+
 
 app = typer.Typer(
     name="cxr-sr",
+    cls=_Commands,
     help="Super-resolution of chest radiographs: DICOM in, DICOM out. "
     "For research only; not a medical device.",
     no_args_is_help=True,
@@ -47,6 +81,10 @@ app.command()(guarded(spread(send)))
 app.command()(guarded(spread(fetch)))
 app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
+
+
+_UsageError: Any = typer.BadParameter.__base__
+"""Of click, of which typer has a copy in its later versions."""
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's way
@@ -114,6 +152,11 @@ def _run() -> int | str | None:
     except BrokenPipeError:  # of the help
         output.discard_output()
         code = INTERRUPTED
+    except (StreamError, OSError) as error:  # of the help, or of a message of click's
+        output.discard_output()
+        output.complain(explain(error))
+        mistaken = isinstance(error.__context__, _UsageError)
+        code = USAGE if mistaken else ALL_FAILED
     # Click ends --version with 1 if its reader goes away, and puts this there.
     gone = type(sys.stdout).__name__ == "PacifyFlushWrapper"
     return INTERRUPTED if gone or interrupt.came() else code

@@ -92,7 +92,7 @@ def export(name: Name, folder: Folder) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     rounded = [model.int8] if model.spec.int8_sha256 else []
     for source in (model.onnx, model.safetensors, *rounded):
-        output.data(str(_copied(source, folder / source.name)))
+        output.data(str(_copied(source, folder / source.name)), stands=True)
     return DONE
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 
 from cxr_sr.cli.pace import Pace, survey
+from cxr_sr.errors import StreamError
 from cxr_sr.texts import escaped
 
 NOTICE = "cxr-sr is for research only; it is not a medical device."
@@ -43,10 +44,45 @@ _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 """Whether the command that runs has -q."""
 
 
-def data(line: str) -> None:
-    """Print one line of data, and flush it, so that a pipe gets it at once."""
-    sys.stdout.write(escaped(line) + "\n")
-    sys.stdout.flush()
+_lost: ContextVar[bool] = ContextVar("lost", default=False)
+"""Whether the command that runs could not print where its results are."""
+
+
+def data(line: str, *, stands: bool = False) -> None:
+    """Print one line of data, and flush it, so that a pipe gets it at once.
+
+    Parameters
+    ----------
+    stands : what the line tells stands on the disk: if standard output is full, say so
+        once, and let the command go on
+
+    Raises
+    ------
+    StreamError
+        If standard output is full, or fails in another way.
+    BrokenPipeError
+        If its reader went away.
+    """
+    with _standard_output(stands=stands):
+        sys.stdout.write(escaped(line) + "\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def _standard_output(*, stands: bool) -> Iterator[None]:
+    """Say of an error whose it is; with `stands`, go on without standard output."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        told = f"standard output cannot be written: {why}; give it a place with room"
+        if not stands:
+            raise StreamError(told) from error
+        discard_output()
+        _lost.set(True)
+        complain(f"{told}; the command goes on")
 
 
 def paragraph(text: str) -> None:
@@ -59,13 +95,18 @@ def paragraph(text: str) -> None:
     data(text)
 
 
-def record(fields: dict[str, Any]) -> None:
-    """Print one JSON object as a line of data."""
-    data(json.dumps(fields))
+def record(fields: dict[str, Any], *, stands: bool = False) -> None:
+    """Print one JSON object as a line of data; `stands` as for `data`."""
+    data(json.dumps(fields), stands=stands)
 
 
 def table(
-    columns: list[str], rows: list[list[str]], *, talk: bool = False, keys: int = 0
+    columns: list[str],
+    rows: list[list[str]],
+    *,
+    talk: bool = False,
+    keys: int = 0,
+    stands: bool = False,
 ) -> None:
     """Print a table as data, or with `talk` as a message.
 
@@ -74,6 +115,7 @@ def table(
     Parameters
     ----------
     keys : how many first columns every such table repeats; 0: fold long cells instead
+    stands : as for `data`
     """
     if talk and _quiet.get():
         return
@@ -89,8 +131,9 @@ def table(
             shown.add_column(columns[number], no_wrap=not folds, overflow="fold")
         for row in rows:
             shown.add_row(*(escaped(row[number]) for number in numbers))
-        console.print(shown)
-    stream.flush()
+        with suppress(OSError) if talk else _standard_output(stands=stands):
+            console.print(shown)
+            stream.flush()
 
 
 def column_groups(widths: Sequence[int], keys: int, most: int) -> list[list[int]]:
@@ -119,19 +162,33 @@ def column_groups(widths: Sequence[int], keys: int, most: int) -> list[list[int]
     return groups or [first]
 
 
+class _Lines(logging.Handler):
+    """Prints a log's records as messages, each on a line of its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record; only a traceback has several lines."""
+        _talk(escaped(self.format(record), keep="\n" if record.exc_info else ""))
+
+
 @contextmanager
-def hushed(*, quiet: bool) -> Iterator[None]:
-    """Send messages and log to standard error; with `quiet`, only errors."""
-    handler = logging.StreamHandler()
+def hushed(*, quiet: bool) -> Iterator[Callable[[], bool]]:
+    """Send messages and log to standard error; with `quiet`, only errors.
+
+    Yields
+    ------
+    A function that tells whether standard output has lost a line about a result.
+    """
+    handler = _Lines()
     log = logging.getLogger("cxr_sr")
     level = log.level
     log.addHandler(handler)
     log.setLevel(logging.ERROR if quiet else logging.INFO)
-    token = _quiet.set(quiet)
+    tokens = _quiet.set(quiet), _lost.set(False)
     try:
-        yield
+        yield _lost.get
     finally:
-        _quiet.reset(token)
+        _quiet.reset(tokens[0])
+        _lost.reset(tokens[1])
         log.setLevel(level)
         log.removeHandler(handler)
 

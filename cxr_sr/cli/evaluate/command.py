@@ -40,9 +40,9 @@ def evaluate(options: Options) -> int:
         output.complain("nothing was measured: no usable image in the data")
         return exit_code(0, failed)
     summaries = summarise(measurements)
-    _show(options, summaries)
     if options.output is not None:
         _write(options.output, plan, measurements, summaries)
+    _show(options, summaries)
     return exit_code(len(measurements), failed)
 
 
@@ -74,11 +74,11 @@ def _show(options: Options, summaries: "list[Summary]") -> None:
 
     if options.as_json:
         for summary in summaries:
-            output.record(summary.as_json())
+            output.record(summary.as_json(), stands=options.output is not None)
         return
     columns = ["scale", "degradation", *COLUMNS]
     rows = [[f"x{s.scale}", s.condition, *cells(s)] for s in summaries]
-    output.table(columns, rows, keys=3)
+    output.table(columns, rows, keys=3, stands=options.output is not None)
 
 
 def _write(

@@ -20,9 +20,9 @@ def show(options: Options, summary: IndexSummary) -> None:
         _tell_left_out(options, summary)
     if options.as_json:
         written = {"index": str(options.output)} if summary.images else {}
-        output.record(written | summary.as_json())
+        output.record(written | summary.as_json(), stands=bool(summary.images))
     elif summary.images:
-        output.data(str(options.output))
+        output.data(str(options.output), stands=True)
 
 
 def doubts(summary: IndexSummary, rules: Rules) -> list[str]:

@@ -132,9 +132,10 @@ def _tell(options: FetchOptions, outcome: Outcome) -> None:
         reason = {"reason": outcome.reason} if outcome.reason else {}
         path = {"path": str(outcome.job.target)} if not outcome.reason else {}
         output.record(
-            {"file": outcome.job.name, "status": outcome.status} | path | reason
+            {"file": outcome.job.name, "status": outcome.status} | path | reason,
+            stands=True,
         )
     elif outcome.status != "failed":
-        output.data(str(outcome.job.target))
+        output.data(str(outcome.job.target), stands=True)
     if outcome.status == "failed":
         output.complain(f"{outcome.job.name}: {outcome.reason}")

@@ -151,8 +151,8 @@ def _tell(options: SendOptions, outcome: Outcome, peer: "Peer") -> None:
     if options.as_json:
         reason = {"reason": outcome.reason} if outcome.reason else {}
         line = {"file": name, "to": peer.name, "status": outcome.status}
-        output.record(line | reason)
+        output.record(line | reason, stands=True)
     elif outcome.status != "failed":
-        output.data(name)
+        output.data(name, stands=True)
     if outcome.status == "failed":
         output.complain(f"{name}: {outcome.reason}")

@@ -212,7 +212,7 @@ def serve(options: ServeOptions) -> int:
         output.say(f"{Queue(options.folder).revive()} entries are tried again")
     told = Told(
         say=_silent if options.quiet else output.say,
-        record=output.record if options.as_json else _silent,
+        record=partial(output.record, stands=True) if options.as_json else _silent,
         check=interrupt.check,
     )
     hands: Any = Overlapped if options.jobs == 1 else executor(options.jobs)

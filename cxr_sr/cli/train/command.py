@@ -24,4 +24,4 @@ def train(options: Options) -> None:
         quiet=options.quiet,
         started=started,
     )
-    output.data(str(model.onnx))
+    output.data(str(model.onnx), stands=True)

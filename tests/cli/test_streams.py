@@ -1,0 +1,164 @@
+"""Standard output and error: full, closed, or without a reader; what is in them."""
+
+import logging
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cxr_sr.cli import output
+from cxr_sr.cli.errors import guarded
+from cxr_sr.cli.main import app
+from tests.files import COMMAND, a_dicom, an_export
+
+FULL = Path("/dev/full")
+WRITE = [
+    "upscale in -o new --model bicubic",
+    "upscale in -o new --model bicubic --json --jobs 2",
+    "export in -o new",
+    "index in -o index.csv",
+    "index in -o index.csv --json",
+    "evaluate in --model bicubic --scale 2 --degradation bicubic -o new",
+    "gallery out/cxr-sr-report.jsonl --inputs in -o page.html",
+    "models export fast -o new",
+]
+"""What is written stands, whatever becomes of the lines about it."""
+PRINT = [
+    "upscale in -o new --model bicubic --dry-run",
+    "inspect in",
+    "inspect in --json",
+    "evaluate in --model bicubic --scale 2 --degradation bicubic",
+    "models",
+    "models show fine",
+    "models verify fast",
+    "serve --conformance",
+    "--help",
+    "upscale --help",
+    "--version",
+]
+"""Nothing stands but what is printed."""
+UNTIDY = "a\nb\x1b[31mc\rd\x85e\u2028f\u202eg"
+"""Characters that split a line, turn it, or speak to the terminal."""
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An export with a run of its own, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    an_export(tmp_path / "in")
+    a_dicom(tmp_path / "in" / "large.dcm", Rows=64, Columns=64, PixelData=bytes(8192))
+    CliRunner().invoke(app, ["upscale", "in", "-o", "out", "--model", "bicubic"])
+    return tmp_path
+
+
+def ended(line: str, streams: str) -> tuple[int, str]:
+    """Run in a shell; return the exit code, and what came on standard error."""
+    shell = f'{COMMAND} {line} {streams}; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", shell], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux has it")
+@pytest.mark.slow
+@pytest.mark.usefixtures("export")
+class TestFull:
+    @pytest.mark.parametrize("line", WRITE)
+    def test_output_costs_no_result(self, export: Path, line: str):
+        code, told = ended(line, ">/dev/full")
+        assert code == 4
+        assert told.count("standard output cannot be written") == 1
+        assert "Traceback" not in told
+        written = [*export.glob("new/**/*.*"), *export.glob("index.csv")]
+        assert written or (export / "page.html").is_file()
+        if "upscale" in line:
+            assert len(list(export.glob("new/**/*"))) == 2 + 5 + 1  # and the report
+
+    @pytest.mark.parametrize("line", PRINT[1:])
+    def test_output_fails_what_prints(self, line: str):
+        code, told = ended(line, ">/dev/full")
+        assert code == 5, told
+        assert "no space left on device" in told
+        assert "Traceback" not in told
+        assert "Exception" not in told
+
+    @pytest.mark.parametrize("line", [*WRITE[1:], *PRINT[::3]])
+    def test_error_changes_nothing(self, line: str):
+        assert ended(line, ">/dev/null 2>/dev/full") == (0, "")
+        if "upscale" in line:
+            assert ended(line.replace("new", "newer"), ">&- 2>&-") == (0, "")
+
+    def test_error_hides_no_wrong_usage(self):
+        for line in ("upscale in", "upscale none -o x", "upscale --modle x", "x"):
+            assert ended(line, "2>/dev/full") == (2, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [*WRITE, *PRINT])
+def test_a_reader_that_is_gone_ends_every_command(export: Path, line: str):
+    code, told = ended(line, "| sleep 0")
+    if code != 130:  # it was done before the reader went
+        code, told = ended(line.replace("new", "newer"), "| head -c 0")
+    assert code == 130, told
+    assert "Traceback" not in told
+    assert "Broken" not in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [UNTIDY],
+        [f"--{UNTIDY}"],
+        ["upscale", f"--{UNTIDY}"],
+        ["upscale", "in", "-o", "out", "--scale", UNTIDY],
+        ["upscale", "in", "-o", "out", "--engine", UNTIDY],
+        ["upscale", "in", "-o", "out", "--model", UNTIDY],
+        ["upscale", UNTIDY, "-o", "out"],
+        ["inspect", UNTIDY],
+        ["export", "in", "-o", "out", "--window", UNTIDY],
+        ["export", "in", "-o", "out", "--bits", UNTIDY],
+        ["index", UNTIDY, "-o", UNTIDY],
+        ["train", UNTIDY, "--run", UNTIDY, "--max-steps", "1"],
+        ["evaluate", UNTIDY],
+        ["gallery", UNTIDY, "--inputs", UNTIDY, "-o", UNTIDY],
+        ["models", UNTIDY],
+        ["models", "show", UNTIDY],
+        ["send", "in", "--to", UNTIDY],
+        ["serve", "--store", UNTIDY, "--bind", UNTIDY],
+    ],
+    ids=" ".join,
+)
+def test_no_control_character_that_was_typed_is_printed(export: Path, words: list[str]):
+    """A shell's pattern types the names of files, and those may hold any."""
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code in {2, 3, 5}
+    for character in "\x1b\r\x85\u2028\u202e":
+        assert character not in told.stderr + told.stdout
+    # Where it is quoted, its line goes on behind it.
+    for line in re.findall(r".*a(?=\\n|\\x0a|$).*", told.stderr, re.MULTILINE):
+        assert not line.endswith("a")
+
+
+def test_nor_is_one_of_a_log(caplog: pytest.LogCaptureFixture):
+    def command() -> None:
+        logging.getLogger("cxr_sr.anything").warning("name %s", UNTIDY)
+
+    commands = typer.Typer()
+    commands.command()(guarded(command))
+    told = CliRunner().invoke(commands, []).stderr
+    assert told.count("\n") == 1
+    assert told.startswith("name a\\nb\\x1b[31mc")
+    assert told.isascii()
+
+
+def test_only_a_traceback_has_several_lines(capsys: pytest.CaptureFixture[str]):
+    log = logging.getLogger("cxr_sr.anything")
+    with output.hushed(quiet=False):
+        log.error("failed", exc_info=ValueError(UNTIDY))
+    told = capsys.readouterr().err
+    assert told.startswith("failed\nValueError: a\nb")
+    assert "\x1b" not in told

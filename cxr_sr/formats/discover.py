@@ -1,4 +1,4 @@
-"""From what the user names to the files to work on, and why others were left out."""
+"""Find the files to work on, and the reasons to leave out others."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from cxr_sr.formats.registry import (
 
 _ENDINGS = format_of(Kind.DICOM).suffixes
 SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
-"""What Windows leaves in folders; macOS and Linux begin such names with a dot."""
+"""Files that Windows writes into folders; those of macOS and Linux begin with a dot."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file in a known format; whether it is a radiograph, reading will tell."""
+    """A file in a known format; it may turn out to be no radiograph."""
 
     path: Path
     relative: PurePath
-    """Below the input it was found in: where its result belongs below the output."""
+    """Its path below the input; the result gets the same path below the output."""
     kind: Kind
     asked: bool = False
     """The user named this very file, or a DICOMDIR did."""
@@ -49,7 +49,7 @@ class Skipped:
     reason: str
     """One sentence without the path."""
     asked: bool = False
-    """The user named this very file, or a DICOMDIR did: it is missed."""
+    """The user or a DICOMDIR named this file, so that leaving it out is a failure."""
 
 
 Found = Candidate | Skipped
@@ -65,9 +65,9 @@ def cause(reason: str) -> str:
 def discover(inputs: Iterable[Path]) -> Iterator[Found]:
     """Yield every file below `inputs`, in the order of inputs and then of names.
 
-    Folders are walked, through links too, each folder once, and by its own name where
-    that lies below the input. A DICOMDIR that is named as an input stands for the files
-    it refers to. Files are known by their content.
+    Folders are searched with their subfolders, also through links. Each folder is
+    searched once, under its own name if that lies below the input. A DICOMDIR as an
+    input means the files that it refers to. The content of a file tells its format.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def _folder(root: Path) -> Iterator[Found]:
 
 
 def _leads_back(folder: Path, root: Path) -> bool:
-    """Return whether this is a link to a folder that is met below `root` anyway."""
+    """Return whether this is a link to a folder that lies below `root` anyway."""
     if not folder.is_symlink():
         return False
     try:
@@ -122,7 +122,7 @@ def _leads_back(folder: Path, root: Path) -> bool:
 
 
 def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
-    """Return whether this folder is met for the first time, by whatever name."""
+    """Return whether this folder was not searched yet, under any name."""
     try:
         status = folder.stat()
     except OSError:
@@ -195,15 +195,15 @@ def _dicomdir(path: Path) -> Iterator[Found]:
 
 
 def _is_plain(component: str) -> bool:
-    """Return whether this names something in a folder, and nothing above or beyond."""
+    """Return whether this is a path inside a folder, without ".." or a root."""
     return component not in {"", ".", ".."} and not set(component) & {"/", ":", "\0"}
 
 
 def _whatever_case(root: Path, components: tuple[str, ...]) -> Path:
-    """Follow a file ID to the file as it is called now.
+    """Return the file of a file ID, which may have another name now.
 
-    IDs are upper case, on discs that were mounted as lower; and people add endings to
-    the files, which IDs do not have.
+    IDs are upper case, but a mounted disc may show lower case. And users add suffixes,
+    which IDs do not have.
     """
     path = root
     for component in components:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cxr_sr.errors import NotARadiographError
 
 LOSSY_TOLERANCE = 4
-"""Codes of 8 bits by which lossy compression may part red, green and blue of gray."""
+"""Largest difference, in codes of 8 bits, that lossy compression may make between red,
+green and blue of gray."""
 CHANNELS = (
     "It has colour or alpha channels: it is read as gray if red, green and blue are "
     "equal everywhere and nothing is transparent, and refused otherwise."

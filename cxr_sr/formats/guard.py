@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 from cxr_sr.errors import UnreadableError
 
-# warnings.catch_warnings swaps a global list: two threads in it at once could leave
-# everyone's warnings off.
+# warnings.catch_warnings replaces a global list. Two threads in it at the same time
+# could leave all warnings off.
 _ONE_AT_A_TIME = threading.RLock()
 if hasattr(os, "register_at_fork"):  # Windows does not fork
     # A child must not begin with a lock that a thread of its parent holds, nor with

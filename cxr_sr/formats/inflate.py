@@ -1,4 +1,4 @@
-"""Inflating what is deflated (zlib, gzip), never beyond a bound."""
+"""Inflate deflated data (zlib, gzip), with a limit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def inflate(data: bytes, wbits: int, what: str) -> BinaryIO:
 
 
 def inflated_head(data: bytes, count: int) -> bytes:
-    """Return the first `count` bytes of what the beginning of a gzip file holds.
+    """Return the first `count` bytes of the content, from the beginning of a gzip file.
 
     Fewer if the data are damaged.
     """
@@ -85,6 +85,6 @@ def _chunks(inflater: zlib._Decompress, file: BinaryIO, what: str) -> Iterator[b
                 ) from error
             yield chunk
             piece = inflater.unconsumed_tail
-            # A full chunk may have left some output behind, even without input.
+            # After a full chunk, output may be left, even without more input.
             if not piece and len(chunk) < _CHUNK_BYTES:
                 break

@@ -1,4 +1,4 @@
-"""What a file is, from its header alone: no pixel is decoded, no patient is named."""
+"""Describe a file from its header alone: no pixel is decoded, no patient is named."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from cxr_sr.formats.raster.scale import SCANNED
 
 @dataclass(frozen=True)
 class Inspection:
-    """One file, as its header describes it. What the header does not say is None."""
+    """The description of a file by its header; None for an unknown fact."""
 
     kind: str
     """The file format, such as "DICOM"."""
@@ -48,19 +48,19 @@ class Inspection:
     spacing_mm: tuple[float, float] | None = None
     """(row, column) distance between pixel centres."""
     spacing_attribute: str | None = None
-    """Where the spacing was found, such as "ImagerPixelSpacing"."""
+    """The attribute that states the spacing, such as "ImagerPixelSpacing"."""
     transfer_syntax: str | None = None
-    """By name; how the pixels are coded."""
+    """The coding of the pixels, by name."""
     window: tuple[float, float] | None = None
     """(low, high) stored values of the first window."""
     findings: tuple[str, ...] = ()
-    """A sentence for each thing a user should know before trusting the image."""
+    """A sentence for each property that a user should know before using the image."""
     lossy: bool = False
-    """Whether the pixels are coded with loss in this very file."""
+    """Whether this file codes its pixels with loss."""
     own_result: bool = False
-    """Whether this package made the image finer already."""
+    """Whether the image is a result of this package."""
     refusal: str | None = None
-    """Why `read` would refuse the file, as far as its header tells."""
+    """The reason why `read` would refuse the file, if its header tells one."""
 
 
 def inspect_dicom(file: BinaryIO, kind: Kind) -> Inspection:

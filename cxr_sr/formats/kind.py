@@ -1,4 +1,4 @@
-"""The names of the file formats that are read; `registry` says what each is."""
+"""The names of the file formats that are read; `registry` describes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Kind(enum.Enum):
-    """The formats that can be told apart by content; the value is for people."""
+    """The formats that are recognised by content; the value is the name to print."""
 
     DICOM = "DICOM"
     BARE_DICOM = "DICOM without preamble"

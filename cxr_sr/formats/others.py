@@ -1,4 +1,4 @@
-"""Files of other formats, by name, so that nobody has to guess why one is left out."""
+"""Names of other file formats, for the message that a file is left out."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file", _ADVICE),
     (0, b"SQLite format 3\0", "an SQLite database", "leave it out"),
 )
-"""(offset, bytes there, what it is, what to do)"""
+"""(offset, bytes at it, name of the format, advice)"""
 _TEXT = {"csv": "a CSV table", "json": "a JSON file", "xml": "an XML file"}
 
 
 def what_else(head: bytes, suffix: str = "") -> str:
-    """Return what a file is and what to do, in one sentence without its name.
+    """Return the format of a file and an advice, in one sentence without its name.
 
     Parameters
     ----------
-    head : its first bytes, which are of none of the formats that are read
+    head : its first bytes; it has none of the formats that are read
     suffix : of its name, such as ".csv"
     """
     if not head:

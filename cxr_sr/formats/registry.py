@@ -35,7 +35,7 @@ GZIP_SUFFIX = ".gz"
 
 
 class Reader(Protocol):
-    """What reads a radiograph."""
+    """A function that reads a radiograph."""
 
     def __call__(
         self,
@@ -49,7 +49,7 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """What writes a radiograph, whole or not at all."""
+    """A function that writes a radiograph, whole or not at all."""
 
     def __call__(
         self,
@@ -82,7 +82,7 @@ def _write_raster(
 
 @dataclass(frozen=True)
 class Format:
-    """One format: how it is known, named, described, read and written."""
+    """One format: names and signature, and its probe, reader and writer."""
 
     name: str
     suffixes: tuple[str, ...]
@@ -95,9 +95,9 @@ class Format:
     """Describes an open file without decoding its pixels."""
     read: Reader = read_raster
     write: Writer | None = _write_raster
-    """None if it is only read; `instead` names what its results are written as."""
+    """None if it is only read."""
     instead: str = ""
-    """A suffix."""
+    """Suffix of the format that its results are written in, if it is only read."""
 
 
 def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
@@ -181,14 +181,14 @@ READABLE = f"{_NAMES[0]} nor {', '.join(_NAMES[1:-1])} or {_NAMES[-1]}"
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """Return what a file that begins with `head` is, through gzip; None if unknown."""
+    """Return the kind of a file that begins with `head`; None if unknown."""
     if head.startswith(GZIP_MAGIC):
         head = inflated_head(head, HEAD_BYTES)
     return next((f.kind for f in FORMATS if f.kind and f.signature(head)), None)
 
 
 def kind_of_file(path: Path) -> Kind | None:
-    """Return what a file is; UnreadableError if it cannot be opened."""
+    """Return the kind of a file; UnreadableError if it cannot be opened."""
     with readable("the file"), path.open("rb") as file:
         return kind_of(file.read(HEAD_BYTES))
 
@@ -199,16 +199,16 @@ def format_of(kind: Kind) -> Format:
 
 
 def format_named(suffix: str) -> Format | None:
-    """Return the row of a suffix, in whatever case; None if it is nobody's."""
+    """Return the row of a suffix in any case; None if no format has it."""
     return next((f for f in FORMATS if suffix.lower() in f.suffixes), None)
 
 
 def recognised(file: BinaryIO) -> tuple[BinaryIO, Kind]:
-    """Return a file's content at its start, inflated if it is gzip, and what it is.
+    """Return a file's content at its start, inflated if it is gzip, and its kind.
 
     Parameters
     ----------
-    file : seekable; what lies before its position does not count
+    file : seekable; its content begins at its position
 
     Raises
     ------
@@ -233,7 +233,7 @@ def recognised(file: BinaryIO) -> tuple[BinaryIO, Kind]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, Kind]]:
-    """Open a file as `recognised` does, which see.
+    """Open a file; return its content and kind as `recognised` does.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 ::
 
-    give_up(Limits(...))    # cannot be undone; all that decodes is loaded by then
+    give_up(Limits(...))    # cannot be undone; load all decoders before
 
 Every POSIX system bounds memory, processor time, processes and open files, and lets no
 file grow. Linux has two more bounds. Landlock (since 5.13) lets no file but the input
@@ -36,13 +36,13 @@ if sys.platform != "win32":
     import resource
 
 _FILES_FOR_READING = 8
-"""Handles in use, and those that a library needs to read one file."""
+"""Number of handles in use, and of those that a library needs to read one file."""
 _KILL_WITH_PARENT, _SET_SECCOMP, _NO_NEW_PRIVILEGES = 1, 22, 38  # of prctl
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one image may take."""
+    """The limits of memory, time and files for one image."""
 
     address_space: int
     """Bytes of address space, those in use included."""
@@ -53,7 +53,7 @@ class Limits:
 
 
 def give_up(limits: Limits) -> None:
-    """Give up all rights that decoding one image does not need."""
+    """Give up all rights that are not needed to decode one image."""
     if sys.platform == "linux":
         kernel = ctypes.CDLL(None)
         kernel.prctl(_KILL_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
@@ -93,7 +93,7 @@ _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 
 
 def _landlock(kernel: ctypes.CDLL, readable: str) -> None:
-    """Have no file opened but one; also no TCP (version 4), no signals (6)."""
+    """Forbid to open any file but one; also TCP (version 4) and signals (6)."""
     version = kernel.syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
     if version < 1:
         return
@@ -183,7 +183,7 @@ _OTHER_ABI = 0x40000000
 
 
 def _forbid_calls(kernel: ctypes.CDLL) -> None:
-    """Have the kernel refuse all calls of the list."""
+    """Make the kernel refuse all calls of the list."""
     if platform.machine() not in _MACHINES or sys.maxsize < 2**32:
         return
     architecture, column = _MACHINES[platform.machine()]

@@ -1,4 +1,4 @@
-"""A second process that decodes, for a damaged file may crash its decoder.
+"""Decode in a second process, because a damaged file may crash its decoder.
 
 ::
 
@@ -80,13 +80,13 @@ class Sandbox:
         size: Callable[[Facts], int],
         shaped: Callable[[Facts, bytes], Answer],
     ) -> Answer:
-        """Send a request, and return what `shaped` makes of the answer.
+        """Send a request, and return the result of `shaped` for the answer.
 
         Parameters
         ----------
-        what : is read, for messages
-        size : tells from the answer's facts how many bytes follow them; where that, or
-            `shaped`, finds something that is no answer, the process is replaced
+        what : name of the data, for messages
+        size : returns the number of bytes after the answer's facts. If it or `shaped`
+            raises an error, the answer is invalid, and the process is replaced
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Sandbox:
             except (ValueError, TypeError, LookupError, RecursionError) as error:
                 self._child.stop()
                 raise _no_image(what) from error
-            except BaseException:  # interrupted: an answer is still under way
+            except BaseException:  # interrupted before the answer came
                 self._child.stop()
                 raise
 
@@ -132,7 +132,7 @@ class _Child:
     def answer(
         self, request: Facts, payload: bytes, size: Callable[[Facts], int]
     ) -> tuple[Facts, bytes]:
-        """Ask, and wait; EOFError or ValueError if what comes is no answer."""
+        """Ask, and wait; EOFError or ValueError if the answer is invalid."""
         ask, answers = _pipes(self._process)
         ask.write(json.dumps(request).encode() + b"\n")
         ask.write(payload)
@@ -150,7 +150,7 @@ class _Child:
         return facts, data
 
     def exit_code(self) -> int:
-        """Wait for it to end by itself, and return minus the signal it died of.
+        """Wait for it to end by itself; return its exit code, or minus its signal.
 
         Its pipe was closed, so that it has ended or is being ended by the system.
         """
@@ -185,7 +185,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            with contextlib.suppress(OSError):  # what was not yet sent no longer can
+            with contextlib.suppress(OSError):  # the process ended before it got all
                 pipe.close()
 
 

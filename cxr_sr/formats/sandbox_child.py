@@ -1,14 +1,14 @@
-"""What runs in the process that decodes: requests in, samples or refusals out.
+"""The program of the decoding process: it reads requests, and answers with samples.
 
 The codecs are C and C++, and damaged bytes can make them crash, loop, allocate without
 end, or worse. So each image is decoded in a process of its own, a fork of one that has
 loaded the codecs and has never decoded anything: it has no rights but those of
-`rights.give_up`, and no other image ever was in its memory. Memory that C libraries are
-given is zero at first (see `sandbox`), so that a gap in an image could only be black.
+`rights.give_up`, and no other image ever was in its memory. Memory that C libraries get
+is zero at first (see `sandbox`), so that a gap in an image could only be black.
 
-A request and an answer are a line of JSON each, followed by bytes; never a pickle, for
-what has decoded hostile bytes is not to be trusted with more than an image. An empty
-line follows an answer once its process has ended well.
+A request and an answer are a line of JSON each, followed by bytes. They are never a
+pickle: a process that decoded hostile bytes must not return more than an image. An
+empty line follows an answer when its process has ended well.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ from cxr_sr.formats.rights import Limits, give_up
 from cxr_sr.radiograph import PixelFormat
 
 BASE_BYTES = 2**28
-"""What any image may take, for codecs are loaded with the first that needs them."""
+"""Memory that any image may need: the first image of a kind loads its codecs."""
 BYTES_PER_PIXEL = 32
-"""What an image may take beyond that; of real radiographs none took more than 13."""
+"""Memory that an image may need beyond that, as a multiple of its bytes; real
+radiographs needed at most 13."""
 _ANSWERS = 3
 """The handle that answers are written to, in a process that decodes."""
 _DAMAGED = (
@@ -49,12 +50,12 @@ _GRACE_S = 3
 
 
 def serve() -> None:
-    """Have decoded what standard input asks for, until it ends."""
-    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    """Decode the images of the requests on standard input, until it ends."""
+    # Ctrl-C reaches the whole process group; the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what codecs print must not get between the answers
+    os.dup2(2, 1)  # text of codecs must not get between answers
     requests = sys.stdin.buffer
     while line := requests.readline():
         request = json.loads(line)
@@ -69,7 +70,7 @@ def serve() -> None:
 
 
 def _load(request: dict[str, Any]) -> None:
-    """Load what decodes; afterwards nothing can be loaded any more."""
+    """Load all decoders; later, nothing more can be loaded."""
     if "raster" in request:
         image_codecs()
     else:
@@ -81,7 +82,7 @@ def _in_fork(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None
     decoder = os.fork()
     if not decoder:
         _end_with(lambda: _decode(request, payload, _only(answers)))
-    # Should hostile code have switched off the alarm of its own process.
+    # Hostile code may have switched off the alarm of its own process.
     signal.alarm(request["seconds"] + _GRACE_S)
     ended = os.waitstatus_to_exitcode(os.waitpid(decoder, 0)[1])
     signal.alarm(0)
@@ -90,7 +91,7 @@ def _in_fork(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None
 
 
 def _end_with(work: Callable[[], None]) -> None:
-    """Do the last thing that this process does."""
+    """Run the last function of this process, and end."""
     try:
         work()
     except BaseException:  # noqa: BLE001 - whatever it is, it must not go on as a server
@@ -116,12 +117,12 @@ def _die_of(exit_code: int) -> None:
 
 
 def memory_limit(layout: PixelLayout, stream_bytes: int) -> int:
-    """Return how many bytes the decoder of such an image may take."""
+    """Return the number of bytes that the decoder of such an image may allocate."""
     return BASE_BYTES + BYTES_PER_PIXEL * layout.samples + 4 * stream_bytes
 
 
 def raster_limit(request: dict[str, Any]) -> int:
-    """Return how many bytes the decoder of such a raster file may take."""
+    """Return the number of bytes that the decoder of such a file may allocate."""
     pixels: int = request["samples"]  # of one byte or more
     return BASE_BYTES + BYTES_PER_PIXEL * pixels + 4 * int(request["bytes"])
 
@@ -156,7 +157,7 @@ def _restrict(limit: int, seconds: int) -> None:
 
 
 class _Printed:
-    """What libraries print to standard error from now on."""
+    """The text that libraries print to standard error from now on."""
 
     def __init__(self) -> None:
         self._end, other = os.pipe()
@@ -211,7 +212,7 @@ def _raster(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], by
 
 
 def out_of_memory(syntax: UID, limit: int) -> str:
-    """Return the message for an image whose decoder asked for too much."""
+    """Return the message for an image whose decoder asked for too much memory."""
     return (
         f"the {syntax.name} image asked for more than the {limit >> 20} MiB that one "
         "of its size may take; the file is damaged or hostile: export it anew"

@@ -1,7 +1,7 @@
 """The decoders of compressed pixel data: a code stream becomes samples.
 
-One decoder for each transfer syntax, so that a file gives the same pixels on every
-machine; and what a code stream says of itself is compared with the header before the
+There is one decoder for each transfer syntax, so that a file gives the same pixels on
+every machine. The header of a code stream is compared with the DICOM header before the
 decoder runs.
 """
 
@@ -37,12 +37,13 @@ from cxr_sr.formats.dicom.layout import PixelLayout
 Samples = NDArray[np.unsignedinteger[Any]]
 
 _TAIL_BYTES = 16
-"""Where the end marker is looked for: some writers add a byte, or several zeros."""
+"""Number of last bytes in which the end marker may be: some writers add a byte or
+zeros."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a decoder returned, before the header's idea of a sample is applied."""
+    """The result of a decoder, before the header's format of samples is applied."""
 
     samples: Samples
     """(H, W) or (H, W, 3), bit patterns."""
@@ -51,11 +52,11 @@ class Decoded:
     spaces: tuple[str, ...] = ()
     """Colour spaces that the samples may be in, the likeliest first; () for gray."""
     lossy: bool = False
-    """The code loses something."""
+    """The code stream is lossy."""
 
 
 def load_codecs() -> None:
-    """Load all decoders; a process that decodes may open no file any more."""
+    """Load all decoders; the decoding process cannot open files later."""
     import gdcm  # type: ignore[import-untyped] # noqa: F401
     import jpeg_ls  # type: ignore[import-untyped] # noqa: F401
     import openjpeg.utils  # noqa: F401
@@ -87,9 +88,9 @@ def wrong_length(expected: int, found: int, layout: PixelLayout) -> UnreadableEr
 def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
     """Decode JPEG baseline, extended and lossless, by GDCM.
 
-    Its codec classes are used directly: its image class, like pydicom's plugin on top
-    of it, tries a decoder for the wrong precision first, which then writes to stderr,
-    and neither takes 12-bit extended JPEG.
+    Its codec classes are used directly. Its image class, and pydicom's plugin on top of
+    it, first try a decoder for the wrong precision, which writes to stderr. Neither
+    reads 12-bit extended JPEG.
     """
     import gdcm
 
@@ -131,7 +132,7 @@ def _jpeg_ls(stream: bytes, layout: PixelLayout) -> Decoded:
 
 
 def _jpeg_2000(stream: bytes, layout: PixelLayout) -> Decoded:
-    """Decode JPEG 2000 and HTJ2K, whose code streams know their own sign."""
+    """Decode JPEG 2000 and HTJ2K; code streams say if samples are signed."""
     from openjpeg.utils import decode_pixel_data, get_parameters
 
     facts = get_parameters(stream)
@@ -144,7 +145,7 @@ def _jpeg_2000(stream: bytes, layout: PixelLayout) -> Decoded:
     if signed and layout.format.signed:
         extended = samples.view(f"i{width}").astype(np.int16)
         return Decoded(extended.view(np.uint16), 16)
-    if signed:  # the encoder was told the wrong thing, and kept the bits
+    if signed:  # the encoder got the wrong sign, and kept the bits
         samples = samples & samples.dtype.type((1 << precision) - 1)
     return Decoded(samples, precision)
 

@@ -1,4 +1,4 @@
-"""What a JPEG or JPEG-LS code stream says of itself, before any decoder is let near."""
+"""Read the header of a JPEG or JPEG-LS code stream, before any decoder runs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _DAMAGE = re.compile(
     rb"Corrupt JPEG data: (?!\d+ extraneous bytes before marker 0xd9)|"
     rb"Premature end of JPEG"
 )
-"""Warnings of libjpeg, which makes up the rest of an image that ends early. Bytes that
-are left over at the end are no damage: some writers pad."""
+"""Warnings of libjpeg that it has invented the rest of an image that ends early. More
+bytes at the end are no damage: some writers pad."""
 _ENDINGS = (b"", b"\0" * 64, b"\x6b" * 64)
-"""Data that decode to something else each, if anything is still to be decoded."""
+"""Endings that give different images if a part of the image is missing."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class JpegStream:
     columns: int
     components: int
     scan: int
-    """Where the parameters of the first scan end, in bytes from the start."""
+    """Offset of the end of the first scan's parameters, in bytes."""
 
     @property
     def is_sequential_dct(self) -> bool:
@@ -119,7 +119,7 @@ def is_marked_ycbcr(stream: bytes) -> bool:
 
 
 def loss_of_jpeg_ls(stream: bytes) -> int:
-    """Return NEAR, by how much a sample may differ from that of the source.
+    """Return NEAR, the largest difference of a sample from that of the source.
 
     References
     ----------
@@ -135,8 +135,8 @@ def decoded_whole(
 ) -> NDArray[Any]:
     """Decode a stream, with or without its end marker, if its data are complete.
 
-    Decoders fill up what is missing without a word. So a stream without the marker is
-    decoded with several endings: where all give one image, nothing was missing.
+    Decoders fill missing parts without a warning. So a stream without the marker is
+    decoded with several endings. If all give the same image, nothing was missing.
 
     Raises
     ------
@@ -173,10 +173,10 @@ def tells_of_damage(printed: bytes) -> bool:
 
 
 def with_standard_scan(stream: bytes, jpeg: JpegStream) -> bytes:
-    """Return a sequential DCT stream whose scan header says what it must.
+    """Return a sequential DCT stream with a corrected scan header.
 
-    Some Fuji readers wrote 0-0 for the spectral selection. Sequential processes know
-    only 0-63, and code all coefficients whatever is written there.
+    Some Fuji readers wrote 0-0 for the spectral selection. Sequential processes have
+    only 0-63, and always code all coefficients.
 
     References
     ----------

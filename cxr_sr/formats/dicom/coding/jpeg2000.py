@@ -1,4 +1,4 @@
-"""What a JPEG 2000 or HTJ2K code stream says of how it was coded."""
+"""Read the coding parameters of a JPEG 2000 or HTJ2K code stream."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Jpeg2000Coding:
     """The parts of the COD segment that matter to the samples."""
 
     colour_transform: bool
-    """The decoder makes red, green and blue of what is coded."""
+    """The decoder converts the coded components to red, green and blue."""
     reversible: bool
-    """The wavelet of 5 and 3 taps in whole numbers; the other one always loses."""
+    """Whether the wavelet is the reversible one (5/3); the other one always loses."""
 
 
 def parse_jpeg_2000(stream: bytes) -> Jpeg2000Coding | None:
-    """Return how a code stream was coded; None if it does not say.
+    """Return the coding parameters of a code stream; None if it does not state them.
 
     References
     ----------

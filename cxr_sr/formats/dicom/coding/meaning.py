@@ -1,4 +1,4 @@
-"""What a code stream does to samples: which colours they are, and whether it loses."""
+"""The colour space of a code stream's samples, and whether it is lossy."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def loses(syntax: UID, stream: bytes) -> bool:
 
 
 def colour_spaces(stated: str, syntax: UID, stream: bytes) -> tuple[str, ...]:
-    """Return what the three decoded samples may be, the likeliest first.
+    """Return the possible colour spaces of the three samples, the likeliest first.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The RLE of DICOM, decoded within bounds.
 
-The decoder of pylibjpeg-rle panics on damaged streams, past what Python catches as an
-error. Decoding is a short loop, and fast enough: a run at a time.
+The decoder of pylibjpeg-rle panics on damaged streams, and Python cannot catch that as
+an error. This loop decodes a run at a time, and is fast enough.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _unpacked(segment: bytes, wanted: int) -> bytearray:
         elif control > 128:
             unpacked += segment[at + 1 : at + 2] * (257 - control)
             at += 2
-        else:  # 128 means nothing
+        else:  # 128: no operation
             at += 1
     return unpacked
 

@@ -135,7 +135,7 @@ class Chain:
     def _gain(self, planes: NDArray[Any], codes: float) -> float:
         if self.precision != "int8":
             return 1.0
-        return first_gain(gain_of(contrast_of(planes) / abs(codes)), self.scale)
+        return first_gain(gain_of(contrast_of(planes) / abs(codes)))
 
     def grain_of(self, noise: Noise) -> float:
         """Return the share of the grain that is kept, as a mean over the image.

@@ -23,10 +23,10 @@ from cxr_sr.superres.tiling import Part, Tile, with_halo
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
-MORE_GAIN = {2: 2.0}
-"""First gain of an image at a scale, as a multiple of the gain in training; 4 for other
-scales. It gives detail one or two bits more, and more of the image is computed again.
-At x2, a factor of 4 makes codes saturate without a large residual that shows it."""
+MORE_GAIN = 2.0
+"""First gain of an image, as a multiple of the gain in training. It gives detail one
+bit more. With 4 instead, up to all of an image is computed again, for 0.02 dB; and at
+x2 codes saturate without a large residual that shows it."""
 SPREAD_PX = 4
 """Distance in input pixels to which a saturated code has an effect."""
 LESS = 0.25
@@ -38,9 +38,9 @@ CELL_PX = 16
 needs time to prepare for each new shape."""
 
 
-def first_gain(usual: float, scale: int) -> float:
+def first_gain(usual: float) -> float:
     """Return the first gain of an image; `usual` is the gain that suits its detail."""
-    return usual * MORE_GAIN.get(scale, 4.0)
+    return usual * MORE_GAIN
 
 
 def without_saturation(

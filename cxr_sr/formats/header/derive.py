@@ -31,13 +31,12 @@ def derive(
 ) -> Dataset:
     """Return the header of the image that `derivation` made.
 
-    Elements that no rule names are copied unchanged, undecoded where they were
-    undecoded; what a rule cannot understand (an empty spacing, text in a number) is
-    left as it is.
+    Elements that no rule names are copied unchanged, without decoding. A value that a
+    rule cannot read (an empty spacing, text in a number) stays as it is.
 
     Parameters
     ----------
-    header : the source's, which is not touched
+    header : header of the source; it is not changed
     shape : (rows, columns, ...) of the result
     now : when the result is made; converted to TimezoneOffsetFromUTC if it is aware
 

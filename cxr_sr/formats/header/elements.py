@@ -58,7 +58,7 @@ _ESCAPE = b"\x1b"
 
 
 def undecoded(header: Dataset, keyword: Keyword) -> DataElement | RawDataElement | None:
-    """Return an element as it stands, not converted from bytes; None if absent."""
+    """Return an element without converting it from bytes; None if absent."""
     tag = Tag(keyword)
     return header.get_item(tag) if tag in header else None
 
@@ -80,7 +80,7 @@ def text(header: Dataset, keyword: Keyword) -> str:
 
 
 def cut(header: Dataset, words: str, limit: int) -> str:
-    """Return as much of a text as `limit` bytes hold in the header's character set.
+    """Return the beginning of a text that fits `limit` bytes in the character set.
 
     PS3.5 6.2 counts characters; but many databases count bytes, and validators too.
     """
@@ -93,7 +93,7 @@ def cut(header: Dataset, words: str, limit: int) -> str:
 def numbers(header: Dataset, keyword: Keyword) -> tuple[float, ...]:
     """Return an element's numbers; () if it is absent, empty, or holds anything else.
 
-    Infinity, and what no radiograph measures, is something else.
+    Infinity and absurdly large numbers count as something else.
     """
     try:
         values = [float(v) for v in _values(header, keyword)]
@@ -128,7 +128,7 @@ def items(header: Dataset, keyword: Keyword) -> list[Dataset] | None:
 def put(dataset: Dataset, keyword: Keyword, value: Any, vr: str = "") -> None:  # noqa: ANN401 - whatever the VR holds
     """Set an element, whatever was there; `vr` where the dictionary knows several.
 
-    Nothing is validated: what is not ours is quoted from the source, faults included.
+    Nothing is validated: values of the source are copied with their faults.
     """
     tag = Tag(keyword)
     dataset[tag] = DataElement(
@@ -170,7 +170,7 @@ def append(dataset: Dataset, keyword: Keyword, item: Dataset) -> None:
 
 
 def new_item(like: Dataset, **values: Any) -> Dataset:  # noqa: ANN401 - see put
-    """Return a sequence item that may also take over undecoded elements of `like`."""
+    """Return a sequence item that can hold undecoded elements of `like`."""
     charset = like.original_character_set or default_encoding
     item = Dataset(parent_encoding=charset)
     implicit, little_endian = like.original_encoding

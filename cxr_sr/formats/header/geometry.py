@@ -26,7 +26,7 @@ pixels by less than this can tell."""
 
 @each
 def divide(result: Dataset, keyword: str, change: Change) -> None:
-    """Divide a (row, column) pair by the factors; remove one that says nothing.
+    """Divide a (row, column) pair by the factors; remove an invalid one.
 
     Zero, a negative number or junk would pass for a distance in the result. 16
     characters hold 14 digits of a spacing (DS, PS3.5 6.2).
@@ -118,7 +118,7 @@ def shift_position(result: Dataset, keyword: str, change: Change) -> None:
 
 
 def _positive_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
-    """Return a (row, column) pair that can be a distance; None for all else."""
+    """Return a valid (row, column) pair of distances, else None."""
     pair = numbers(header, keyword)
     return (pair[0], pair[1]) if len(pair) == 2 and min(pair) > 0 else None
 
@@ -162,6 +162,6 @@ def _moved(
 
 
 def _put_integers(result: Dataset, keyword: str, values: Sequence[int]) -> None:
-    """Write an IS; a number that is too long for it was no pixel and stays."""
+    """Write an IS; a number that is too long for it cannot be a pixel, and stays."""
     if all(v in INTEGER_STRING for v in values):
         put(result, keyword, list(values))

@@ -58,10 +58,10 @@ GRAY_AS_STORED = {
     "RescaleType": "US",
     "PresentationLUTShape": "IDENTITY",
 }
-"""What multi-frame gray has to say of its values, PS3.3 A.8.3.4, C.8.6.3."""
+"""Attributes that multi-frame gray needs, PS3.3 A.8.3.4, C.8.6.3."""
 
 MOSTLY_UID = re.compile(r"[0-9.]{1,64}")
-"""What an archive takes for a UID, though it may break a rule of PS3.5 9.1."""
+"""Form of a UID that archives accept, although it may break a rule of PS3.5 9.1."""
 
 
 def always(make: Callable[[Change], Any]) -> Action:
@@ -127,7 +127,7 @@ def complete_study(result: Dataset, keyword: str, change: Change) -> None:
 
 
 def _whose(change: Change) -> list[str]:
-    """Return what tells studies apart where there are no UIDs."""
+    """Return the attributes that distinguish studies without UIDs."""
     header = change.source
     if not text(header, "PatientID"):
         derivation = change.derivation
@@ -225,12 +225,12 @@ def image_type(change: Change) -> list[str]:
 
 
 def treatment(derivation: Derivation) -> list[str]:
-    """Return what images of one series have in common, of what was done to them."""
+    """Return the part of the derivation that the images of one series share."""
     return [scale_label(derivation.factors), *_settings(derivation)]
 
 
 def _settings(derivation: Derivation) -> list[str]:
-    """Return what was chosen, not what was measured: that differs by image."""
+    """Return the settings, without measurements, which differ by image."""
     return [
         derivation.model,
         derivation.weights_sha256,
@@ -244,7 +244,7 @@ def _settings(derivation: Derivation) -> list[str]:
 
 
 def _fingerprint(header: Dataset) -> str:
-    """Stand in for a missing UID: the SHA-256 of all text that is there.
+    """Return a replacement for a missing UID: the SHA-256 of all text in the header.
 
     Text alone, without its spaces, is the same before and after it is decoded.
     """

@@ -1,4 +1,4 @@
-"""Attributes that one might think had changed; the last part of the table of rules."""
+"""Attributes that do not change, although a reader may expect it; the table's end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ KEPT: tuple[Rule, ...] = (
         "InstanceNumber AcquisitionDate AcquisitionTime AcquisitionUID "
         "IrradiationEventUID ExposureIndex",
         keep,
-        "kept: an image of the same kind, in the same study, of the same exposure, "
-        "which must not count twice",
+        "kept: the image is of the same kind, study and exposure; the exposure must "
+        "not count twice",
         "our choice",
     ),
     Rule(
@@ -28,7 +28,7 @@ KEPT: tuple[Rule, ...] = (
         "VOILUTSequence ModalityLUTSequence RescaleIntercept RescaleSlope "
         "PresentationLUTShape PixelIntensityRelationship",
         keep,
-        "kept: stored values mean what they meant",
+        "kept: stored values have the same meaning",
         "C.11.1, C.11.2",
     ),
     Rule(

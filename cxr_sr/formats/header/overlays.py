@@ -51,7 +51,7 @@ class _Plane:
 
 @dataclass(frozen=True)
 class _Finer:
-    """The same overlay on the finer grid, as its elements hold it."""
+    """The elements of the overlay on the finer grid."""
 
     origin: tuple[int, int]
     shape: tuple[int, int]
@@ -62,7 +62,7 @@ class _Finer:
 def scale_overlays(
     result: Dataset, _attributes: tuple[str, ...], change: Change
 ) -> None:
-    """Repeat the bits of every plane; one that cannot be scaled goes.
+    """Repeat the bits of every plane; remove a plane that cannot be scaled.
 
     That is: a plane of several frames, and one whose size and data disagree. Left as
     it is, it would mark another place. (One inside the unused bits of the pixels has
@@ -83,7 +83,7 @@ def scale_overlays(
 
 
 def unpack_overlay(header: Dataset, group: int, plane: NDArray[np.uint8]) -> bool:
-    """Give an overlay that lay in the pixels' unused bits data of its own.
+    """Copy an overlay from the pixels' unused bits to its own data.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def _fits(origin: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 def _axis(axis: int, plane: _Plane, change: Change) -> tuple[int, NDArray[np.intp]]:
     """Return the new origin and the nearest old index of every new one."""
     size, new_size = change.source_shape[axis], change.shape[axis]
-    # As a fraction, for centres of new pixels often fall between two old ones.
+    # A fraction, because centres of new pixels often lie between two old ones.
     factor = Fraction(change.derivation.factors[axis]).limit_denominator(LARGEST_TERM)
     begin, count = plane.origin[axis] - 1, plane.bits.shape[axis]
     new_begin, new_end = (

@@ -1,6 +1,6 @@
-"""Whether an image is a result of this package, so that nobody takes it for a source.
+"""Recognise results of this package, so that they are not used as sources.
 
-A network that is trained, measured or run on its own results repeats its own faults.
+A network that is trained, measured or run on its own results repeats its own errors.
 """
 
 from __future__ import annotations

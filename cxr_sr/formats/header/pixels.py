@@ -37,7 +37,7 @@ def update_extremes(
 def drop_lost_padding(
     result: Dataset, attributes: tuple[str, ...], change: Change
 ) -> None:
-    """Stop declaring a padding value that native pixels may have taken."""
+    """Remove a padding value that native pixels may have, too."""
     if not change.derivation.padding_kept:
         drop(result, attributes, change)
 

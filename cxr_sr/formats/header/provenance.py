@@ -52,7 +52,7 @@ def add_derivation_codes(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def identify_coding_scheme(result: Dataset, keyword: str, change: Change) -> None:
-    """Name the private scheme; nobody could look it up otherwise."""
+    """Name the private scheme, so that a reader can look it up."""
     schemes = [text(i, "CodingSchemeDesignator") for i in items(result, keyword) or ()]
     if change.derivation.learned and OWN_SCHEME not in schemes:
         scheme = new_item(
@@ -65,7 +65,7 @@ def identify_coding_scheme(result: Dataset, keyword: str, change: Change) -> Non
 
 @each
 def add_source_image(result: Dataset, keyword: str, change: Change) -> None:
-    """Append the source, which a viewer must not simply overlay."""
+    """Append the source; a viewer must not overlay it pixel by pixel."""
     reference = _reference(change.source)
     if reference is None:
         return

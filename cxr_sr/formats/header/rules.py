@@ -1,7 +1,7 @@
-"""Everything that changes in a DICOM header, as one table.
+"""All changes of a DICOM header, as one table.
 
-The table drives the code, docs/header-rules.md and the tests alike; what it does not
-name is copied unchanged. Clauses are of DICOM PS3.3 unless another part is named.
+The code, docs/header-rules.md and the tests use this table. Attributes that it does not
+name are copied unchanged. Clauses are of DICOM PS3.3 unless another part is named.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SeriesInstanceUID",
         identity.always(identity.series_uid),
-        "new; one for all images of a source series that were treated alike",
+        "new; one for all images of a source series with the same treatment",
         "C.7.3.1, C.8.11.1.1.1",
     ),
     Rule(
@@ -55,8 +55,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SeriesDescription",
         identity.always(words.series_description),
-        '"RESEARCH ONLY (cxr-sr x2): " before as much of the source\'s as fits 64 '
-        "characters",
+        '"RESEARCH ONLY (cxr-sr x2): ", then the source\'s text, cut to 64 characters',
         "our choice",
     ),
     Rule(
@@ -65,7 +64,8 @@ RULES: tuple[Rule, ...] = (
         identity.stamp,
         "now, in the time zone of TimezoneOffsetFromUTC; the source's if "
         "PatientIdentityRemoved is YES or LongitudinalTemporalInformationModified is "
-        "MODIFIED or REMOVED, for its dates may be shifted; or as --dates says",
+        "MODIFIED or REMOVED, because its dates may be shifted; --dates chooses "
+        "otherwise",
         "C.7.1.1, C.7.3.1, C.7.6.1, C.12.1",
     ),
     Rule(
@@ -160,7 +160,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "PixelPaddingValue PixelPaddingRangeLimit",
         pixels.drop_lost_padding,
-        "kept, as padding pixels are carried over; removed if that failed",
+        "kept, because padding pixels are kept; removed if that failed",
         "C.7.5.1.1.2",
     ),
     # --- its geometry
@@ -187,7 +187,7 @@ RULES: tuple[Rule, ...] = (
         "CollimatorLeftVerticalEdge CollimatorUpperHorizontalEdge "
         "ShutterLeftVerticalEdge ShutterUpperHorizontalEdge",
         geometry.move_near_edge,
-        "c becomes s c, rounded; the marks for beyond the image stay such marks",
+        'c becomes s c, rounded; values that mean "beyond the image" keep this meaning',
         "C.8.7.3.1.1, C.7.6.11",
     ),
     Rule(
@@ -250,20 +250,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "ReferencedPerformedProcedureStepSequence PerformedProcedureStepID",
         drop,
-        "removed: the procedure step that they name made the source's series, not "
-        "this one",
+        "removed: they name the procedure step of the source's series",
         "10.13, C.7.3.1",
     ),
     Rule(
         "DigitalSignaturesSequence MACParametersSequence",
         drop,
-        "removed: what was signed has changed",
+        "removed: the signed elements have changed",
         "C.12.1.1.3",
     ),
     Rule(
         "AlternateRepresentationSequence StorageMediaFileSetUID DataSetTrailingPadding",
         drop,
-        "removed: they tell of the source's file",
+        "removed: they describe the source's file",
         "PS3.10 7.2",
     ),
     Rule(

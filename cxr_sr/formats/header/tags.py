@@ -1,4 +1,4 @@
-"""What a user states of an image that came without a header: patient, study, modality.
+"""Attributes that a user states for an image without a header, such as the patient.
 
 ::
 
@@ -62,7 +62,8 @@ EXAMPLES = {
     "UI": "1.2.840.1",
 }
 STUDY = ("StudyID", "AccessionNumber", "StudyDate", "StudyTime")
-"""What tells the studies of one patient apart, where StudyInstanceUID is not stated."""
+"""Attributes that distinguish the studies of a patient if StudyInstanceUID is not
+stated."""
 
 
 def keyword_of(column: str) -> str:
@@ -94,7 +95,7 @@ def value_of(keyword: str, given: str) -> str:
     Raises
     ------
     SettingsError
-        If it is none; the message does not repeat it, as it may identify.
+        If it is invalid; the message does not repeat it, because it may identify.
     """
     vr = dictionary_VR(tag_for_keyword(keyword) or keyword)
     value = _rewritten(vr, given.strip())
@@ -115,7 +116,7 @@ def checked_tags(given: Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     SettingsError
-        If one is no attribute, may not be stated, or its value is none.
+        If one is no attribute, may not be stated, or has an invalid value.
     """
     pairs = ((keyword_of(name), value) for name, value in given.items())
     return {k: value_of(k, value) for k, value in pairs if value.strip()}

@@ -1,4 +1,4 @@
-"""What people read of a result: SeriesDescription and DerivationDescription."""
+"""The texts for people in a result: SeriesDescription and DerivationDescription."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def series_description(change: Change) -> str:
 
 
 def notice(derivation: Derivation) -> str:
-    """Return what every result says of itself first; `own.NOTICE` knows it again."""
+    """Return the notice at the beginning of each result; `own.NOTICE` recognises it."""
     return f"RESEARCH ONLY ({TOOL} {scale_label(derivation.factors)})"
 
 
 def derivation_description(change: Change) -> str:
-    """Return the source's text and what was done now; only its tail is ever cut."""
+    """Return the source's text, cut if needed, and the new description."""
     ours = derivation_text(change.derivation) + _unquotable(change.source)
     return joined(change.source, ours)
 
@@ -106,7 +106,7 @@ def model_name(derivation: Derivation) -> str:
 
 
 def _unquotable(source: Dataset) -> str:
-    """Keep the link to a source whose UID is too broken for SourceImageSequence."""
+    """Return a note with the source's UID if SourceImageSequence cannot hold it."""
     instance = text(source, "SOPInstanceUID")
     broken = instance and not uid(source, "SOPInstanceUID")
     return f"; source has the invalid UID {_plain(instance)}" if broken else ""

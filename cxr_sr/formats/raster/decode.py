@@ -1,9 +1,9 @@
-"""PNG, JPEG and TIFF code streams become samples, in the process that may die of them.
+"""Decode PNG, JPEG and TIFF in another process, which may crash.
 
 ::
 
     decode(data, Kind.TIFF, facts)    # asks that process
-    decode_here(data, Kind.TIFF)      # is what it does
+    decode_here(data, Kind.TIFF)      # runs in it
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def decode_here(data: bytes, kind: Kind) -> NDArray[Any]:
 
 
 def image_codecs() -> Any:  # noqa: ANN401 - it has no types
-    """Load the decoders, each a library of its own that its name loads."""
+    """Load the decoders; the access to a name loads its library."""
     import imagecodecs
 
     for name in ("png_decode", "tiff_decode", "jpeg8_decode"):

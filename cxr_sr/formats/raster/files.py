@@ -47,9 +47,9 @@ _WRITERS = {".mha": write_meta_image, ".nrrd": write_nrrd}
 
 @dataclass(frozen=True)
 class RasterHeader:
-    """What a raster file says besides its pixels; implements `Header`.
+    """The facts of a raster file besides its pixels; implements `Header`.
 
-    Text that such files may carry is not kept: nobody can tell what it says of whom.
+    Text in such files is not kept: it might name a patient.
     """
 
     grid: Grid | None = None
@@ -57,15 +57,15 @@ class RasterHeader:
     made: datetime | None = None
     """When a derived image was made; a DICOM file written of it says so."""
     options: HeaderOptions = field(default_factory=HeaderOptions)
-    """What the user chose for a DICOM header made of this one."""
+    """The user's options for a DICOM header that is made from this one."""
     own: bool = False
     """Whether this package made the image finer already."""
     said: Said = NOTHING_SAID
-    """What else a DICOM header made of this one says."""
+    """More facts for a DICOM header that is made from this one."""
 
     @property
     def dates(self) -> ChosenDates:
-        """Where the dates of a DICOM header made of this one come from."""
+        """The source of the dates of a DICOM header that is made from this one."""
         stated = Dataset()
         for keyword, value in self.options.tags.items():
             put(stated, keyword_of(keyword), value)
@@ -101,7 +101,7 @@ def read_raster(
     ----------
     file : open at its start
     kind : the format, from the content
-    options : what a DICOM header made of this file should say
+    options : options for a DICOM header that is made from this file
     colour : keep red, green and blue where the file has them
 
     Raises
@@ -168,8 +168,8 @@ def write_raster(
 ) -> None:
     """Write the stored values as they are; the file appears whole or not at all.
 
-    A result says how it was made in all but NPY, which has no place for words. A TIFF
-    says WhiteIsZero of MONOCHROME1. The other formats have no word for it: such
+    A result describes how it was made, except NPY, which has no place for text. A TIFF
+    of MONOCHROME1 is WhiteIsZero. The other formats have no attribute for it: such
     an image looks like a negative in them, since nothing stored is ever inverted.
 
     Parameters
@@ -235,7 +235,7 @@ def _declare_white_is_zero(path: Path) -> None:
 
 
 def _has_text_name(path: Path) -> bool:
-    """Tell whether a path can be given to SimpleITK, which aborts at any other."""
+    """Return whether SimpleITK can open a path; with any other path it aborts."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

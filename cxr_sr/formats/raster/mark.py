@@ -1,7 +1,7 @@
-"""The words that a raster file carries of how its image was made.
+"""Text in a raster file that describes how its image was made.
 
-A DICOM header says that an image is a result, for research only; so do these files,
-each in the place that its format has for words.
+A DICOM header says that an image is a result, for research only. These files say it,
+too, each in the place that its format has for text.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def mark(path: Path, words: str) -> None:
 
 
 def is_marked(file: IO[bytes]) -> bool:
-    """Return whether a raster file, of whatever format, says that it is a result."""
+    """Return whether a raster file of any format says that it is a result."""
     size = file.seek(0, 2)
     for start in {0, max(0, size - END_BYTES)}:
         file.seek(start)

@@ -1,8 +1,8 @@
-"""What PSNR alone hides: how well anatomy is restored, and what is made up.
+"""Measure what PSNR hides: the restoration of anatomy, and invented detail.
 
 Burned-in letters, frames and collimator edges hold half of the squared error of a
-radiograph in 3 % of its pixels. `anatomy_of` leaves them out. `false_structure` looks
-where the original has no detail, and asks what a result shows there all the same.
+radiograph in 3 % of its pixels. `anatomy_of` leaves them out. `false_structure`
+measures the detail of a result at the places where the original has none.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from cxr_sr.superres.resample import Image, box_down
 EDGE_SHARE = 0.03
 """Share of the pixels that count as strong edges."""
 QUIET_SHARE = 0.25
-"""Share of the coarse pixels in which the original has nothing."""
+"""Share of the coarse pixels that count as free of detail."""
 PERCENTILE = 95
 
 
 def anatomy_of(reference: NDArray[Any], scale: int) -> NDArray[np.bool_]:
-    """Return where an original (H, W) shows anatomy: True but at its strongest edges.
+    """Return a mask (H, W) of an original: False at its strongest edges, else True.
 
     The strength of a pixel is the largest gradient magnitude within `scale` pixels of
-    it, down and across: as far as the error of an edge reaches. The 3 % of the pixels
-    with the largest strength are False; where strengths are equal, fewer.
+    it, down and across: the error of an edge reaches so far. The 3 % of the pixels with
+    the largest strength are False; with equal strengths, fewer.
     """
     down, across = np.gradient(reference.astype(np.float32))
     strength = _dilated(np.hypot(down, across), scale)
@@ -61,11 +61,11 @@ def unmeasured(image: NDArray[Any], scale: int) -> Image:
 
 
 def quiet_of(reference: NDArray[Any], scale: int) -> NDArray[np.bool_]:
-    """Return where an original (H, W) has nothing that its coarse image has not.
+    """Return a mask (H, W), True where the coarse image has all detail.
 
-    Of the coarse pixels the quarter counts whose fine pixels have the least mean square
-    of `unmeasured`. Those with the smallest or the largest value of the image are left
-    out: beside the patient, and where the detector is saturated, nobody adds anything.
+    It is True in the quarter of the coarse pixels whose fine pixels have the least mean
+    square of `unmeasured`. Pixels with the smallest or the largest value of the image
+    are left out: beside the patient and in saturated parts, no model adds detail.
     """
     energy = box_down(np.square(unmeasured(reference, scale)), scale)
     extreme = (reference == reference.min()) | (reference == reference.max())
@@ -80,10 +80,10 @@ def quiet_of(reference: NDArray[Any], scale: int) -> NDArray[np.bool_]:
 def false_structure(
     result: NDArray[Any], quiet: NDArray[np.bool_], scale: int
 ) -> float:
-    """Return how much a result (H, W) shows where its original has nothing.
+    """Return the strength of a result's detail where its original has none.
 
-    The 95th percentile of its absolute `unmeasured` part over the pixels `quiet`, in
-    the unit of `result`. Bicubic interpolation has some of it, too, and noise much:
-    hold it against bicubic's of the same coarse image.
+    It is the 95th percentile of the absolute `unmeasured` part of `result` (H, W) over
+    the pixels `quiet`, in the unit of `result`. Bicubic interpolation has some, too,
+    and noise much: compare it with bicubic's of the same coarse image.
     """
     return float(np.percentile(np.abs(unmeasured(result, scale)[quiet]), PERCENTILE))

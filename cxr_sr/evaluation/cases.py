@@ -1,4 +1,4 @@
-"""Which images to measure on."""
+"""Find the images to measure on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Case:
 
     path: Path
     name: str
-    """The file relative to the index or the folder: what reports call it."""
+    """Path relative to the index or the folder; reports use this name."""
     patient: str
-    """Images of one patient are no independent evidence; in a folder without an
-    index each file counts as a patient."""
+    """Patient; images of one patient are not independent. In a folder without an index
+    each file counts as a patient."""
     source: str = ""
     """Name of the data set, where the index has a column `source`."""
 
@@ -36,8 +36,8 @@ def find_cases(data: Path, split: str | None = None) -> list[Case]:
     ----------
     data : a CSV with at least the columns file (relative to it), split and patient;
         or a folder, with an index of that kind in it or without
-    split : which images count; of a folder without an index, as a training on it
-        splits it. None is val of an index, and all of a folder
+    split : the split to return; a folder without an index is split as a training on it
+        does. None: val of an index, all of a folder
 
     Raises
     ------

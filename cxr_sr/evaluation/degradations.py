@@ -1,8 +1,8 @@
 """Degradations: make a coarser image of the same chest, for evaluation.
 
 Every degradation maps stored values (H, W), whole codes with sides divisible by the
-scale, to stored values (H / scale, W / scale), whole codes again. But for the rounding
-they are those of training, in numpy.
+scale, to stored values (H / scale, W / scale), whole codes again. Except for the
+rounding, they equal those of training.
 """
 
 from __future__ import annotations
@@ -45,11 +45,10 @@ class Coding:
 
 
 def bicubic(stored: Image, scale: int, coding: Coding) -> Image:
-    """Return the antialiased bicubic reduction (a = -0.5), the literature's.
+    """Return the antialiased bicubic reduction (a = -0.5), as most papers use it.
 
-    Codes are rounded after the columns and again after the rows, as Pillow does,
-    which made the coarse images of the literature. On 8 bits that costs every model
-    0.1 dB at x2; on 16 bits nothing.
+    Codes are rounded after the columns and again after the rows, as Pillow does. On 8
+    bits this costs every model 0.1 dB at x2; on 16 bits nothing.
     """
     columns = coding.codes(coarser(stored, scale, -1))
     return coding.codes(coarser(columns, scale, -2))
@@ -67,7 +66,7 @@ QUANTA_PER_UGY = 800.0
 
 @dataclass(frozen=True)
 class Exposure:
-    """How strong the noise of a simulated exposure is, and how it is correlated."""
+    """The dose of a simulated exposure, and the correlation of its noise."""
 
     dose_ugy: float = 2.5
     """Air kerma at the detector where the unit image is 0, in uGy. 2.5 uGy is an
@@ -101,17 +100,17 @@ class Detector:
     """The coarser detector that `detector` simulates: a 0.2 mm indirect flat panel."""
 
     mtf50: float = 1.0
-    """Where the converter's own MTF has fallen to one half, in units of the coarse
-    detector's Nyquist frequency. With the pixel aperture's 0.64 that makes 0.32 at
-    Nyquist, as presampled MTFs of indirect panels have it (measured by the edge
-    method: E. Samei and M. J. Flynn, Med. Phys. 1998, 25(1):102-113)."""
+    """Frequency at which the converter's own MTF is one half, in units of the coarse
+    detector's Nyquist frequency. With the pixel aperture's 0.64, the MTF is 0.32 at
+    Nyquist, a usual presampled MTF of indirect panels (measured by the edge method:
+    E. Samei and M. J. Flynn, Med. Phys. 1998, 25(1):102-113)."""
     quanta: float = 2.5 * QUANTA_PER_UGY
     """Quanta detected in a coarse pixel where the unit image is 0."""
     electronic: float = 5.0
     """Standard deviation of the additive electronic noise, in quanta."""
     decades: float = 1.5
     """Orders of magnitude in exposure between unit 0 and unit 1. The response is
-    taken as logarithmic, as that of images made for presentation nearly is."""
+    logarithmic, which is nearly true of images for presentation."""
     width_px: float = 0.0
     """Sigma of the Gaussian that correlates its noise, in coarse pixels."""
 
@@ -135,7 +134,7 @@ NOMINAL = Detector()
 
 @dataclass(frozen=True)
 class Draw:
-    """What a noisy degradation is drawn by; a clean one ignores it."""
+    """Random generator and exposure of a noisy degradation."""
 
     random: np.random.Generator
     exposure: Exposure = field(default_factory=Exposure)
@@ -154,11 +153,11 @@ def expose(
     """Return the image of a detector with pixels `scale` times larger.
 
     `unit` is (H, W), bright where little exposure arrived; the result has the same
-    unit, unrounded. In the linear exposure: presampling blur, binning, Poisson noise
-    of the quanta and Gaussian electronic noise, correlated as the detector does it;
-    then the logarithm again. Nothing falls below one quantum, as a real detector's
-    offset correction sees to. What lies outside the unit range, where the panel would
-    be saturated or starved, is binned without noise.
+    unit, unrounded. The steps in the linear exposure are: presampling blur, binning,
+    Poisson noise of the quanta and Gaussian electronic noise, correlated as in the
+    detector; then the logarithm again. No value falls below one quantum, because a real
+    detector corrects its offset. Values outside the unit range, where the panel would
+    be saturated or without signal, are binned without noise.
 
     References
     ----------
@@ -180,7 +179,7 @@ def expose(
 
 
 def _noise(expected: Image, random: np.random.Generator, physics: Detector) -> Image:
-    """Return the noise of `expected` quanta (h, w), of their variance everywhere."""
+    """Return noise for `expected` quanta (h, w), with their variance at each pixel."""
     white: Image = random.poisson(expected) - expected
     white += random.normal(0, physics.electronic, expected.shape)
     if not physics.width_px:
@@ -190,10 +189,10 @@ def _noise(expected: Image, random: np.random.Generator, physics: Detector) -> I
 
 
 def correlated(white: Image, width_px: float) -> Image:
-    """Return white noise (h, w) under a Gaussian that keeps its variance.
+    """Return white noise (h, w), filtered by a Gaussian that keeps its variance.
 
-    The noise goes on beyond each border at the opposite one, so that its variance is
-    the same everywhere.
+    The noise continues at the opposite border, so that its variance is the same
+    everywhere.
     """
     if width_px == 0:
         return white
@@ -232,4 +231,4 @@ DEGRADATIONS: dict[str, Degrade] = {
     "detector": detector,
 }
 NOISY = ("detector",)
-"""Those that depend on the exposure."""
+"""The degradations that depend on the exposure."""

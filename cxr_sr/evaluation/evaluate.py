@@ -24,16 +24,16 @@ BASELINE = "bicubic"
 
 @dataclass(frozen=True)
 class Contender:
-    """One model as it is measured."""
+    """One model with its settings."""
 
     name: str
     """Name in tables."""
     model: Model
     settings: Settings
-    """Those that a user would upscale with."""
+    """The settings for `upscale`."""
 
     def upscale(self, coarse: Radiograph, scale: int) -> Radiograph:
-        """Return what a user of this model and these settings gets."""
+        """Return the result of `upscale` with this model and these settings."""
         return upscale(coarse, self.model, scale, self.settings)
 
 
@@ -63,7 +63,7 @@ class Measurement:
     consistency: Consistency
     score: Score
     seconds: float
-    """Wall time a megapixel of output, reading and measuring left out."""
+    """Wall seconds for a megapixel of output, without reading and measuring."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class Examined:
     case: Case
     measurements: tuple[Measurement, ...] = ()
     problem: InputError | OSError | None = None
-    """Why there are no measurements."""
+    """The reason why there are no measurements."""
 
 
 def evaluate(cases: Iterable[Case], plan: Plan) -> Generator[Examined]:
     """Yield every case with its measurements, as soon as it is finished.
 
-    A file that cannot be used is yielded with its problem; the others go on. Each
+    A file that cannot be used is yielded with its problem, and the others follow. An
     image counts at all conditions or at none, so that numbers can be compared.
 
     Raises
@@ -135,15 +135,15 @@ def plan(
     models : names of the zoo, weights files or run folders
     settings : of all models; None: those of `upscale`
     precisions : of each network; one without int8 weights is measured in fp32 alone
-    project_all : whether interpolators, too, are projected onto the input as `settings`
-        say; by its plain name one is what the literature knows by that name
+    project_all : whether interpolators are projected onto the input, too, as `settings`
+        say; False: they are computed as in the literature
 
     Raises
     ------
     ModelError
         If there is no such model.
     SettingsError
-        If a model does none of the scales asked for, or not the precision.
+        If a model has none of the scales, or not the precision.
     """
     settings = settings or Settings()
     wanted = tuple(dict.fromkeys(conditions))
@@ -160,10 +160,10 @@ def plan(
 
 
 def _contender(given: str, interpolated: Settings, learned: Settings) -> Contender:
-    """Return a model with its settings, under a name fit for a table."""
+    """Return a model with its settings, and a name for tables."""
     model = load_model(given)
     if given != model.spec.name:
-        # Two runs of one network differ in their folders; no more of the path is told.
+        # The folders of two runs differ; the name has no more of the path.
         name = "/".join(Path(given).with_suffix("").parts[-2:])
         return Contender(name, model, learned)
     if model.spec.learned:

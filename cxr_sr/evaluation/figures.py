@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 64
-"""Of a radial spectrum, from 0 to 0.5 cycles a pixel."""
+"""Number of bins of a radial spectrum, from 0 to 0.5 cycles a pixel."""
 SPECTRUM_IMAGES = 8
-"""Images whose spectra are averaged; more would hardly move the curves."""
+"""Number of images whose spectra are averaged; more hardly change the curves."""
 WORST = 3
 """Worst cases shown for a condition."""
 DETAIL_PX = 144
@@ -41,7 +41,7 @@ Unit = NDArray[np.floating[Any]]
 
 
 MISSING = "no figures: they need matplotlib; run: pip install 'cxr-sr[figures]'"
-"""What to say where it is not installed."""
+"""The message if matplotlib is not installed."""
 
 
 def available() -> bool:
@@ -51,7 +51,7 @@ def available() -> bool:
 
 @dataclass(frozen=True)
 class Findings:
-    """An evaluation as the pictures need it."""
+    """The data of an evaluation for the pictures."""
 
     plan: Plan
     measurements: Sequence[Measurement]
@@ -63,7 +63,7 @@ def write_figures(folder: Path, findings: Findings) -> list[Path]:
 
     PSNR by scale, the spectra of the results against the originals', and for each
     condition the images on which a network gains least over bicubic. Spectra and worst
-    cases are computed anew for a few images.
+    cases are computed again for a few images.
     """
     paths = []
     for name, figure in _figures(findings):
@@ -224,7 +224,7 @@ def _detail(loss: Unit) -> tuple[slice, slice]:
 
 
 def _trial(measurement: Measurement) -> Trial:
-    """Return again what a measurement was made on."""
+    """Return the trial of a measurement again."""
     radiograph = read(measurement.case.path)
     return degraded(radiograph, measurement.condition, measurement.case.name)
 

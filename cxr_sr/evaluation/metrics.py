@@ -1,4 +1,4 @@
-"""How alike two images are: PSNR, SSIM and MS-SSIM, in numpy alone.
+"""The similarity of two images: PSNR, SSIM and MS-SSIM, in numpy alone.
 
 All work on two arrays (H, W) of the same shape and any real type, in the same units
 as `data_range`, the difference between the largest and the smallest possible value.
@@ -55,9 +55,8 @@ def ms_ssim(reference: Image, image: Image, data_range: float) -> float:
     """Return the multi-scale structural similarity over five levels, 0 to 1.
 
     Both sides must be at least `MS_SSIM_MINIMUM_PX`. Each level halves the one before
-    by 2 x 2 means. An odd side is given a line of zeros first, as pytorch-msssim does:
-    it darkens the border a little, but published numbers and our training loss are
-    made so.
+    by 2 x 2 means. An odd side first gets a line of zeros, as in pytorch-msssim. This
+    darkens the border a little, but published numbers and our training loss do it, too.
     """
     return ssim_and_ms_ssim(reference, image, data_range)[1]
 
@@ -65,7 +64,7 @@ def ms_ssim(reference: Image, image: Image, data_range: float) -> float:
 def ssim_and_ms_ssim(
     reference: Image, image: Image, data_range: float
 ) -> tuple[float, float]:
-    """Return `ssim` and `ms_ssim`, for little more than the price of one."""
+    """Return `ssim` and `ms_ssim` in little more time than one of them needs."""
     first, contrast = _similarity(reference, image, data_range)
     product = max(contrast, 0.0) ** LEVEL_WEIGHTS[0]
     for level, weight in enumerate(LEVEL_WEIGHTS[1:], start=2):

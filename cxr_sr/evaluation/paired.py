@@ -1,4 +1,4 @@
-"""Two models held against each other, image by image."""
+"""Compare two models, image by image."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Verdict = Literal["better", "worse", "tie"]
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of one model's values less another's on the same images."""
+    """The mean difference between two models on the same images."""
 
     model: str
     rival: str
     metric: Metric
     """psnr in dB; ssim and ms_ssim have no unit."""
     degradation: str
-    """A noisy one with its dose and width."""
+    """The degradation; of a noisy one, with its dose and width."""
     scale: int | None
-    """None: of each image's mean over the scales that both were measured at."""
+    """None: mean over the scales at which both models were measured."""
     n: int
-    """Images."""
+    """Number of images."""
     mean: float
     ci: Interval
     """95 % confidence interval over patients; NaN for fewer than two."""
@@ -46,7 +46,7 @@ class Difference:
         return "worse" if high < 0 else "tie"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields for JSON, which knows no NaN: None stands for it."""
+        """Return the fields for JSON, with None instead of NaN."""
         low, high = self.ci
         ci = None if math.isnan(low) else [low, high]
         return dataclasses.asdict(self) | {"ci": ci, "outcome": self.outcome}
@@ -55,10 +55,10 @@ class Difference:
 def differences(
     measurements: Iterable[Measurement], model: str, rival: str
 ) -> list[Difference]:
-    """Return how `model` does against `rival`: each metric, degradation and scale.
+    """Return the differences of two models for each metric, degradation and scale.
 
-    Where they met at several scales, their mean over these comes first. Images that
-    are too small for a metric are left out of it.
+    If both were measured at several scales, the mean over the scales comes first.
+    Images that are too small for a metric do not count for it.
     """
     found = [m for m in measurements if m.model in (model, rival)]
     result: list[Difference] = []

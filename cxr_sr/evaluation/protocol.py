@@ -1,24 +1,24 @@
-"""The one way every number in this project is measured.
+"""The protocol of all measurements in this project.
 
 ::
 
     stored values -> centred crop to a multiple of 24 -> degrade -> round to codes
         -> upscale, as a file that holds these codes -> shave `scale` pixels -> compare
 
-What upscales is given a radiograph and returns one, as `superres.upscale` does: its
-scaling, projection, range and rounding are those that a user gets.
+The upscaler takes a radiograph and returns one, as `superres.upscale` does. So its
+scaling, projection, range and rounding are those of `cxr-sr upscale`.
 
-`measure` is all of it; `cxr-sr evaluate` prints it over many images.
+`measure` does all steps for one image; `cxr-sr evaluate` does it for many.
 
 Given Pillow's own bicubic upscaling of the 40 NIH validation images (8-bit gray; means
 of the images' own values) it gives PSNR 44.03, 41.20, 39.38 and 35.76 dB, SSIM .9807,
 .9704, .9607 and .9365, and MS-SSIM .99791, .99479, .99162 and .97333 at x2, x3, x4 and
-x8: the numbers to compare other tools' tables with. What it takes: a centred crop (many
-radiographs have a frame along one side: cut at the far sides only, x2 loses 0.2 dB),
-coarse images rounded as Pillow rounds them, the result rounded as well, `scale` pixels
-shaved from each side before every metric, the stored range (255) as the data range,
-and an SSIM that counts only windows that lie wholly inside. Pillow rounds its 8-bit
-result once between the two axes too. Our `bicubic` does not, and reads 44.13 at x2.
+x8. Compare tables of other tools with these numbers. They depend on: a centred crop
+(many radiographs have a frame along one side; a crop at the far sides loses 0.2 dB at
+x2), coarse images rounded as in Pillow, a rounded result, `scale` pixels cut off at
+each side before every metric, the stored range (255) as the data range, and SSIM
+windows that lie wholly inside. Pillow also rounds its 8-bit result between the two
+axes. Our `bicubic` does not, and has 44.13 dB at x2.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Condition:
     degradation: str = "bicubic"
     """A key of `degradations.DEGRADATIONS`."""
     exposure: Exposure | None = None
-    """Of a noisy degradation; None: the nominal one, or of a clean degradation."""
+    """Exposure of a noisy degradation; None: the nominal one. A clean one has None."""
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -89,7 +89,7 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """The degradation as tables call it: a noisy one with its dose and width."""
+        """Name of the degradation in tables; of a noisy one, with dose and width."""
         return (
             f"{self.degradation} {self.exposure}"
             if self.exposure
@@ -98,7 +98,7 @@ class Condition:
 
     @property
     def noise(self) -> dict[str, float | None]:
-        """The dose and the width of a noisy degradation, as results state them."""
+        """Dose and width of a noisy degradation, for results."""
         return {
             "dose_ugy": self.exposure.dose_ugy if self.exposure else None,
             "noise_width_px": self.exposure.width_px if self.exposure else None,
@@ -106,20 +106,20 @@ class Condition:
 
     @property
     def reduction(self) -> Consistency:
-        """The reduction by which a result is held against its coarse image."""
+        """The reduction for the comparison of a result with its coarse image."""
         return "bicubic" if self.degradation == "bicubic" else "box"
 
 
 @dataclass(frozen=True)
 class Score:
-    """How well one image was restored."""
+    """The metrics of one restored image."""
 
     psnr: float
-    """dB. An image restored exactly counts as one pixel off by one code, so that
+    """In dB. An exact result counts as one pixel with an error of one code, so that
     means stay finite."""
     ssim: float
     ms_ssim: float
-    """NaN where a side is below 161 pixels once shaved."""
+    """NaN if a compared side has fewer than 161 pixels."""
     consistency: float
     """Largest |reduced result - coarse image|, in stored codes; reduced as the
     degradation does it."""
@@ -129,18 +129,18 @@ class Score:
     """dB; as `psnr`, without the 3 % of the pixels around the strongest edges of the
     original (`anatomy.anatomy_of`)."""
     false_structure: float
-    """What the result shows where the original has nothing (`anatomy.false_structure`),
-    in thousandths of the stored range."""
+    """Detail of the result where the original has none (`anatomy.false_structure`), in
+    thousandths of the stored range."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One radiograph, degraded; every contender is given the same."""
+    """One degraded radiograph; all contenders get the same."""
 
     reference: NDArray[np.integer[Any]]
     """(H, W) stored values, sides multiples of 24."""
     coarse: Radiograph
-    """(H / s, W / s), as a file of the coarser detector would be read."""
+    """(H / s, W / s), as `read` would return it from a file of the coarser detector."""
     condition: Condition
 
     @property
@@ -150,25 +150,25 @@ class Trial:
 
     @property
     def inner(self) -> tuple[slice, slice]:
-        """The pixels that are compared: all but `scale` at each border."""
+        """The compared pixels: all except `scale` at each border."""
         shave = self.condition.scale
         return np.s_[shave:-shave, shave:-shave]
 
     @cached_property
     def anatomy(self) -> NDArray[np.bool_]:
-        """Which of the compared pixels show anatomy and no strong edge."""
+        """Mask of the compared pixels without strong edges."""
         return anatomy_of(self.reference, self.condition.scale)[self.inner]
 
     @cached_property
     def quiet(self) -> NDArray[np.bool_]:
-        """Which of all pixels show nothing that the coarse image has not."""
+        """Mask of all pixels without more detail than the coarse image."""
         return quiet_of(self.reference, self.condition.scale)
 
 
 def measure(
     radiograph: Radiograph, condition: Condition, upscale: Upscale, name: str = ""
 ) -> Score:
-    """Return how well `upscale` restores a radiograph; the whole protocol.
+    """Return the metrics of `upscale` on a radiograph, by the whole protocol.
 
     Parameters
     ----------
@@ -235,9 +235,9 @@ def _check(radiograph: Radiograph, scale: int) -> None:
 
 
 def _without_padding(radiograph: Radiograph) -> NDArray[np.integer[Any]]:
-    """Return the stored values with "no image here" filled from beside it.
+    """Return the stored values with padding filled from the image beside it.
 
-    Upscaling does the same, and an abrupt frame is nothing a model should be judged by.
+    Upscaling does the same; a model should not be measured at an abrupt frame.
     """
     mask = padding_mask(radiograph.pixels, radiograph.padding)
     return radiograph.pixels if mask is None else fill(radiograph.pixels, mask)
@@ -251,7 +251,7 @@ def _centre(pixels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
 
 
 def score(trial: Trial, result: Radiograph) -> Score:
-    """Return how near a result comes to the trial's reference."""
+    """Return the metrics of a result against the trial's reference."""
     reference, codes = trial.reference[trial.inner], result.pixels[trial.inner]
     data_range = trial.data_range
     similarity, multi_scale = _similarities(reference, codes, data_range)

@@ -1,4 +1,4 @@
-"""What an evaluation found, for machines (JSON) and for people (Markdown)."""
+"""The report of an evaluation, for programs (JSON) and for people (Markdown)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cxr_sr.evaluation.summary import Summary, by_source
 from cxr_sr.texts import write_rows
 
 VERSION = 1
-"""Of the layout of results.json."""
+"""Version of the layout of results.json."""
 
 COLUMNS = (
     "model",
@@ -72,7 +72,7 @@ def write_results(
 
 
 def every_pair(measurements: Sequence[Measurement]) -> list[Difference]:
-    """Return how each model does against each one named before it, bicubic aside."""
+    """Return the differences of each model to each earlier one, without bicubic."""
     models = dict.fromkeys(m.model for m in measurements if m.model != BASELINE)
     return [
         difference
@@ -107,7 +107,7 @@ def _image(measurement: Measurement) -> dict[str, Any]:
 
 
 def markdown(summaries: Sequence[Summary]) -> str:
-    """Return a table for each condition, with a sentence on what it holds."""
+    """Return a table for each condition, with a sentence that describes it."""
     conditions = dict.fromkeys((s.scale, s.condition) for s in summaries)
     sections = [_section(summaries, *condition) for condition in conditions]
     return "\n\n".join([*sections, LEGEND]) + "\n"

@@ -25,7 +25,7 @@ Array = NDArray[np.floating[Any]]
 
 BASELINE = "bicubic"
 QUALITY_PX = 192
-"""A smaller image, degraded, says little of a model."""
+"""Smaller images do not show the quality of a model."""
 PRODUCT_SIDE, PRODUCTS = 1024, 8
 """Side and number of the matrix products that each thread is timed with."""
 
@@ -42,7 +42,7 @@ class Runner:
     precision: str = "fp32"
     """fp32 or int8, of most of its multiplications."""
     multiply_adds: float | None = None
-    """Of all convolutions for a pixel of output, where that is known."""
+    """Multiplications of all convolutions for a pixel of output, if known."""
     codes: float | None = None
     """Largest difference from the model's first engine; None for that one."""
     psnr: float | None = None
@@ -75,8 +75,8 @@ class Runner:
     def _share_of_peak(self, bicubic: Runner, peak: float) -> float | None:
         """Return the rate of the convolutions over the machine's peak.
 
-        Bicubic is what a network adds to, so its time is none of theirs. The fastest
-        turns are compared: what other programs took says nothing of the arithmetic.
+        The time of the bicubic base is subtracted. The fastest turns are compared,
+        because other programs slow down the others.
         """
         seconds = min(self.seconds) - min(bicubic.seconds)
         if self.multiply_adds is None or seconds <= 0:
@@ -100,14 +100,14 @@ def multiply_adds(model: Model, scale: int) -> float:
 
 
 def judge(runners: list[Runner], image: Radiograph, larger: Radiograph) -> None:
-    """Run all of one scale once, and note what is not time: agreement and quality.
+    """Run all of one scale once, and measure agreement and quality.
 
     Parameters
     ----------
     runners : those of one scale
-    image : what will be timed; a model's engines are held against its first on it
-    larger : what quality is measured on, once for each model and precision, if it
-        has QUALITY_PX or more a side: a small part says little of a radiograph
+    image : the image for the timing; the engines of a model are compared on it
+    larger : the image for the quality, measured once for each model and precision, if
+        its sides have QUALITY_PX or more
     """
     first: dict[str, Array] = {}
     known: dict[tuple[str, str], float] = {}
@@ -126,7 +126,7 @@ def judge(runners: list[Runner], image: Radiograph, larger: Radiograph) -> None:
 
 
 def take_turns(runners: list[Runner], image: Radiograph) -> None:
-    """Let each make `image` finer once, and note the time."""
+    """Run each on `image` once, and measure the time."""
     for runner in runners:
         begun = time.perf_counter()
         finer = runner.run(image).pixels

@@ -184,7 +184,7 @@ def _values(group: list[Measurement], key: str) -> NDArray[np.float64]:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """Return the mean of what is known; NaN where nothing is."""
+    """Return the mean of the known values; NaN if there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else math.nan
 

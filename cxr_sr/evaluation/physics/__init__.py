@@ -1,1 +1,1 @@
-"""What a model does to noise and to edges: images made for it, with known answers."""
+"""Measure noise and edges of a model's results on simulated images."""

@@ -54,7 +54,7 @@ Unit = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class EdgeResponse:
-    """What one model made of one edge."""
+    """The measurement of one model on one edge."""
 
     model: str
     scale: int

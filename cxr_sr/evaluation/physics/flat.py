@@ -1,4 +1,4 @@
-"""Noise amplification: what becomes of the noise of a flat field.
+"""Noise amplification: the noise in the result of a flat field.
 
 A flat field shows nothing but noise, so that all structure in the result is noise, or
 is made up of it. Two numbers tell what a model does, each beside those of bicubic
@@ -54,7 +54,7 @@ EXPOSURES = tuple(Exposure(dose, width) for dose in DOSES_UGY for width in WIDTH
 
 @dataclass(frozen=True)
 class Amplification:
-    """What one model made of one flat field."""
+    """The measurement of one model on one flat field."""
 
     model: str
     scale: int
@@ -75,7 +75,7 @@ def amplifications(
     scale: int,
     exposures: Sequence[Exposure],
 ) -> Iterator[Amplification]:
-    """Yield what every contender but the first makes of a flat field, dose by dose.
+    """Yield the measurements of each contender but the first, dose by dose.
 
     Parameters
     ----------

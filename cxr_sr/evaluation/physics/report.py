@@ -1,4 +1,4 @@
-"""What was measured on simulated images, as tables."""
+"""Tables of the measurements on simulated images."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LEGEND = {
 
 
 def measure(plan: Plan, anatomy: Sequence[Radiograph] = ()) -> Generator[Row]:
-    """Yield what each model of a plan does to noise and to edges, scale by scale.
+    """Yield the noise and edge measurements of each model of a plan, scale by scale.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def _background(row: EdgeResponse) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return the tables in Markdown, each with a sentence on what it holds."""
+    """Return the tables in Markdown, each with a sentence that describes it."""
     parts = [
         f"{LEGEND[name]}\n\n{_markdown(*table)}" for name, table in tables(rows).items()
     ]

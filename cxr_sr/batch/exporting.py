@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cxr_sr.display.picture import View, picture_of
+from cxr_sr.display.render import window_warning
 from cxr_sr.files import sha256_of
 from cxr_sr.formats import read, write
 from cxr_sr.report.entries import FileFacts
@@ -28,7 +29,10 @@ class Exporting:
         picture = picture_of(radiograph, self._view)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         write(picture, job.target, overwrite=True)
+        doubt = window_warning(radiograph) if self._view.window is None else ""
+        warnings: FileFacts = {"warnings": [doubt]} if doubt else {}
         return {
+            **warnings,
             "output": job.output,
             "input_sha256": sha256_of(job.source),
             "output_sha256": sha256_of(job.target),

@@ -22,6 +22,7 @@ from cxr_sr.formats import (
     OWN_RESULT,
     check_storable,
     inspect,
+    is_lossy,
     read_original,
     uids_of,
     write,
@@ -30,7 +31,7 @@ from cxr_sr.formats.dicom.header import DicomHeader, Uids
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.inspection import Inspection
 from cxr_sr.formats.kind import Kind
-from cxr_sr.formats.raster.files import RasterHeader
+from cxr_sr.formats.raster.files import RasterHeader, polarity_warning
 from cxr_sr.formats.registry import format_named
 from cxr_sr.names import Compression
 from cxr_sr.radiograph import Geometry, Header, PixelFormat, Radiograph
@@ -132,8 +133,6 @@ def clock(resumed: datetime | None) -> datetime:
 
 @dataclass(frozen=True)
 class _Read:
-    """A file that was read."""
-
     radiograph: Radiograph
     sha256: str
     seconds: dict[str, float]
@@ -201,9 +200,10 @@ class Upscaling:
             "input_size": before.radiograph.shape,
             "output_size": finer.shape,
             "input_spacing_mm": before.radiograph.geometry.spacing_mm,
+            "input_lossy": is_lossy(before.radiograph),
             "output_spacing_mm": finer.geometry.spacing_mm,
             **_derivation(finer),
-            **_said(job, before.radiograph.header, self._recipe.tags),
+            **_said(job, before.radiograph, self._recipe.tags),
             "settings_sha256": self._settings_sha256,
             "seconds": seconds,
         }
@@ -251,16 +251,20 @@ def _is_dicom(job: Job) -> bool:
     return form is None or form.kind is Kind.DICOM
 
 
-def _said(job: Job, source: Header, table: TagTable | None) -> FileFacts:
-    """Return what a result's DICOM header says of itself; nothing of other formats."""
-    if not _is_dicom(job) or not isinstance(source, DicomHeader | RasterHeader):
+def _said(job: Job, radiograph: Radiograph, table: TagTable | None) -> FileFacts:
+    """Return what a result's header says of itself, or cannot say."""
+    source = radiograph.header
+    if not _is_dicom(job):
+        doubt = polarity_warning(radiograph, job.target.suffix)
+        return {"warnings": [doubt]} if doubt else {}
+    if not isinstance(source, DicomHeader | RasterHeader):
         return {}
     facts = uid_facts(Uids.of(source), uids_of(job.target))
     dates = {"dates": source.dates.which, "dates_because": source.dates.because}
     told: dict[str, Any] = facts | {k: v for k, v in dates.items() if v}
-    warnings = [_untold(job, source, table) if table else "", _unnamed(source)]
-    if any(warnings):
-        told["warnings"] = [warning for warning in warnings if warning]
+    doubts = [_untold(job, source, table) if table else "", _unnamed(source)]
+    if any(doubts):
+        told["warnings"] = [doubt for doubt in doubts if doubt]
     return cast("FileFacts", told)
 
 
@@ -291,6 +295,5 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def _derivation(finer: Radiograph) -> FileFacts:
-    """Return the facts of `Derivation`."""
     facts = dataclasses.asdict(finer.derivation) if finer.derivation else {}
     return cast("FileFacts", facts)

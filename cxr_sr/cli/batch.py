@@ -67,6 +67,16 @@ def tell_nothing(batch: "Batch") -> None:
     output.complain(f"nothing to do; {len(batch.left_out)} files were left out")
 
 
+def tell_lossy(count: int) -> None:
+    """Tell how many sources were compressed with loss, and what follows from it."""
+    if count:
+        output.say(
+            f"{count} of the sources were compressed with loss: their blocks and "
+            "ringing are enlarged, too; DICOM results say so (LossyImageCompression "
+            "01)"
+        )
+
+
 def tell_left_out(reasons: Iterable[str]) -> None:
     """Print the number of files that were left out, by reason."""
     from cxr_sr.formats.discover import cause
@@ -171,8 +181,11 @@ def perform(
         outcome of a job that need not be done
     """
     skipped: list[str] = []
+    lossy = 0
 
     def note(outcome: Outcome) -> Step:
+        nonlocal lossy
+        lossy += bool(outcome.facts.get("input_lossy"))
         tell(wishes, outcome, add(outcome))
         if outcome.status == "skipped":
             skipped.append(outcome.reason)
@@ -186,6 +199,7 @@ def perform(
         each.follow(work(each.take), stop=wishes.on_error == "stop")
     if not wishes.quiet:
         tell_left_out(skipped)
+        tell_lossy(lossy)
 
 
 def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:

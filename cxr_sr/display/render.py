@@ -132,6 +132,31 @@ def _voi(units: Values, present: Values, header: Dataset, window: Choice) -> Val
     return _windowed(units, chosen, function)
 
 
+def window_warning(radiograph: Radiograph) -> str:
+    """Return a sentence if a file states windows, and none of them is allowed.
+
+    References
+    ----------
+    DICOM PS3.3 C.11.2.1.2, C.11.2.1.3
+    """
+    header = radiograph.header
+    if not isinstance(header, DicomHeader):
+        return ""
+    with quiet():
+        function = function_of(header.dataset)
+        stated = windows_of(header.dataset)
+        if not stated or any(is_valid(window, function) for window in stated):
+            return ""
+        if _Table.of(header.dataset, "VOILUTSequence", signed=False):
+            return ""
+    least = "1 or more" if function == "LINEAR" else "more than 0"
+    return (
+        f"its window has the width {stated[0][1]:g}, but {function} allows only "
+        f"{least}: the picture shows the range of the image; choose a window with "
+        "--window"
+    )
+
+
 def _checked(window: Window, function: str) -> Window:
     if not is_valid(window, function):
         least = "at least 1" if function == "LINEAR" else "more than 0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from pathlib import Path
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.evaluation.cases import Case
 from cxr_sr.evaluation.protocol import Condition, Score, Trial, degraded, score
-from cxr_sr.formats import read_original
+from cxr_sr.formats import is_lossy, read_original
 from cxr_sr.names import Consistency, Precision
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.upscale import upscale
+
+log = logging.getLogger(__name__)
 
 BASELINE = "bicubic"
 """Every model is compared with this plain interpolator."""
@@ -87,14 +90,22 @@ def evaluate(cases: Iterable[Case], plan: Plan) -> Generator[Examined]:
     EngineError
         If the engine is not installed.
     """
+    lossy = 0
     for case in cases:
         try:
             radiograph = read_original(case.path, again=plan.again)
+            lossy += is_lossy(radiograph)
             measured = tuple(_measurements(radiograph, case, plan))
         except (InputError, OSError) as problem:
             yield Examined(case, problem=problem)
         else:
             yield Examined(case, measured)
+    if lossy:
+        log.warning(
+            "%d of the images were compressed with loss: a model that restores their "
+            "blocks and ringing scores higher here than one that does not",
+            lossy,
+        )
 
 
 def _measurements(

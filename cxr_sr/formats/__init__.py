@@ -48,6 +48,7 @@ __all__ = [
     "from_array",
     "from_dataset",
     "inspect",
+    "is_lossy",
     "is_own_result",
     "read",
     "read_original",
@@ -130,6 +131,12 @@ def is_own_result(radiograph: Radiograph) -> bool:
     """Return whether the image is a result of this package."""
     header = radiograph.header
     return isinstance(header, DicomHeader | RasterHeader) and header.own
+
+
+def is_lossy(radiograph: Radiograph) -> bool:
+    """Return whether the file or its header says that compression lost something."""
+    header = radiograph.header
+    return isinstance(header, DicomHeader | RasterHeader) and header.lossy
 
 
 def _recognised_stream(source: object) -> tuple[BinaryIO, Kind]:

@@ -55,6 +55,8 @@ class Row:
     row_spacing_mm: float | None
     column_spacing_mm: float | None
     pixel_hash: str
+    lossy: str
+    """yes or no: it was compressed with loss, so that its blocks are learned, too."""
     source: str
     """Data set and its terms from a manifest; trained weights repeat them."""
     licence: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cxr_sr.formats import is_own_result, read
+from cxr_sr.formats import is_lossy, is_own_result, read
 from cxr_sr.formats.dicom.subject import Subject
 from cxr_sr.formats.header.change import TOOL
 from cxr_sr.index.split import Salt
@@ -49,6 +49,8 @@ class Facts:
     column_spacing_mm: float | None
     pixel_hash: str
     """Salted hash of the decoded stored values; it does not depend on their coding."""
+    lossy: str = "no"
+    """yes or no: the file was compressed with loss once."""
     result_of: str = ""
     """This package, if it made the image finer already."""
 
@@ -97,6 +99,7 @@ def examine(path: Path, salt: Salt) -> Facts:
         row_spacing_mm=row_mm,
         column_spacing_mm=column_mm,
         pixel_hash=salt.name_pixels(radiograph.pixels),
+        lossy="yes" if is_lossy(radiograph) else "no",
         result_of=TOOL if is_own_result(radiograph) else "",
     )
 

@@ -132,6 +132,7 @@ ATTRIBUTES: dict[str, Callable[[Row], tuple[float, str]]] = {
     "manufacturer": lambda row: (0, row.manufacturer),
     "bits": lambda row: (row.bits, str(row.bits)),
     "photometric": lambda row: (0, row.photometric),
+    "lossy": lambda row: (0, row.lossy),
     "longer side": _size,
     "spacing": _spacing,
 }

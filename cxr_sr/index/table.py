@@ -22,9 +22,6 @@ NAMES = ("index.csv", "manifest.csv")
 """Names of an index in a folder. Its splits are kept: a network must not be measured on
 images of its training, nor trained on images for testing."""
 
-
-SUFFIXES = (".dcm", ".png", ".tif", ".tiff", ".mha", ".nrrd", "")
-"""Suffixes of images in a folder without an index."""
 VALIDATION_SHARE = 10
 """In a folder without an index, one file in so many is for validation; at least one."""
 

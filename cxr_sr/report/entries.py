@@ -64,6 +64,8 @@ class FileFacts(TypedDict, total=False):
     input_size: tuple[int, int]
     output_size: tuple[int, int]
     input_spacing_mm: tuple[float, float] | None
+    input_lossy: bool
+    """The source was compressed with loss: its artefacts are enlarged, too."""
     output_spacing_mm: tuple[float, float] | None
     reason: str
     """Why the file was not written."""

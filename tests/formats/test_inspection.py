@@ -128,7 +128,7 @@ FINDINGS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "several windows": (
         {"WindowCenter": [1, 2], "WindowWidth": [3, 4]},
-        "It has 2 windows; the first is the one that counts.",
+        "It has 2 windows; the first valid one counts.",
     ),
     "modality table": (
         {"ModalityLUTSequence": [make_item(LUTExplanation="")]},

@@ -243,9 +243,9 @@ class TestTables:
         assert path.read_text().splitlines()[0] == (
             "file,split,patient,view,age,sex,modality,body_part,manufacturer,bits,"
             "photometric,rows,columns,row_spacing_mm,column_spacing_mm,pixel_hash,"
-            "source,licence"
+            "lossy,source,licence"
         )
-        assert len(dataclasses.fields(Row)) == 18
+        assert len(dataclasses.fields(Row)) == 19
 
     def test_source_and_licence_reach_the_training(self, tmp_path):
         row = {"source": "Here", "licence": 'CC BY, "4.0"\nor so'}

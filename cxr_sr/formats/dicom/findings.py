@@ -21,6 +21,12 @@ from cxr_sr.formats.dicom.layout import (
 from cxr_sr.formats.dicom.parse import ParsedDicom
 from cxr_sr.formats.dicom.pixels import code_head, has_end
 from cxr_sr.formats.dicom.read import SPACINGS
+from cxr_sr.formats.dicom.windows import (
+    FUNCTIONS,
+    function_of,
+    is_valid,
+    windows_of,
+)
 from cxr_sr.formats.gray import CHANNELS, ENLARGED
 from cxr_sr.formats.header.elements import OVERLAY_GROUPS, items, numbers, text, uid
 from cxr_sr.formats.header.identity import CAPTURES
@@ -123,7 +129,15 @@ def _display(header: Dataset) -> Iterator[str]:
     if not windows and "WindowCenter" in header:
         yield "WindowCenter (0028,1050) is empty or no number."
     if len(windows) > 1:
-        yield f"It has {len(windows)} windows; the first is the one that counts."
+        yield f"It has {len(windows)} windows; the first valid one counts."
+    function = function_of(header)
+    for number, window in enumerate(windows_of(header)):
+        if not is_valid(window, function) and function in FUNCTIONS:
+            least = "1 or more" if function == "LINEAR" else "more than 0"
+            yield (
+                f"Window {number} has the width {window[1]:g}; {function} allows only "
+                f"{least}, so it does not count."
+            )
     for keyword in ("ModalityLUTSequence", "VOILUTSequence"):
         if items(header, keyword):
             yield f"It has a {named(keyword)}, which only concerns its display."

@@ -64,6 +64,12 @@ class DicomHeader:
             return is_own(self.dataset)
 
     @property
+    def lossy(self) -> bool:
+        """Whether the pixels were compressed with loss once."""
+        with quiet():
+            return text(self.dataset, "LossyImageCompression") == "01"
+
+    @property
     def dates(self) -> ChosenDates:
         """The source of the dates in headers that are derived from this one."""
         with quiet():

@@ -14,6 +14,9 @@ from cxr_sr.formats.header.elements import items, numbers, text
 Window = tuple[float, float]
 """(center, width) in the output units of the modality transform."""
 
+FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+"""The defined terms of VOILUTFunction, PS3.3 C.11.2.1.3."""
+
 
 def function_of(header: Dataset) -> str:
     """Return how windows map values: LINEAR, LINEAR_EXACT or SIGMOID.

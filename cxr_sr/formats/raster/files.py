@@ -64,6 +64,11 @@ class RasterHeader:
     """More facts for a DICOM header that is made from this one."""
 
     @property
+    def lossy(self) -> bool:
+        """Whether the pixels were compressed with loss."""
+        return bool(self.said.lossy_method)
+
+    @property
     def dates(self) -> ChosenDates:
         """The source of the dates of a DICOM header that is made from this one."""
         stated = Dataset()
@@ -199,6 +204,23 @@ def write_raster(
             mark(temporary, words or f"{TOOL} {tool_version()}")
         if suffix.startswith(".tif") and radiograph.format.photometric == "MONOCHROME1":
             _declare_white_is_zero(temporary)
+
+
+def polarity_warning(radiograph: Radiograph, suffix: str) -> str:
+    """Return what to know of a MONOCHROME1 image in a format without a word for it.
+
+    Parameters
+    ----------
+    suffix : of the file, such as ".png"
+    """
+    says_it = suffix.lower().startswith(".tif")
+    if radiograph.format.photometric != "MONOCHROME1" or says_it:
+        return ""
+    return (
+        f"its smallest value is white (MONOCHROME1), which {suffix} cannot say: the "
+        "result holds the stored values and looks like a negative; for a picture as a "
+        "viewer shows it, use cxr-sr export"
+    )
 
 
 def _grid_of(radiograph: Radiograph) -> Grid | None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, TrainingError
-from cxr_sr.formats import read_original
+from cxr_sr.formats import is_lossy, read_original
 from cxr_sr.index.table import COLUMNS, Entry, find_index, read_index, split_folder
 from cxr_sr.names import MULTIPLE
 from cxr_sr.superres.intensity import Scaling
@@ -30,6 +30,8 @@ class Image:
     ends: tuple[int, int]
     """The least and the largest stored value there can be."""
     entry: Entry
+    lossy: bool = False
+    """It was compressed with loss once."""
 
     @property
     def channels(self) -> int:
@@ -125,6 +127,13 @@ def load(
             log.warning("%s is left out: it is gray, not RGB", entry.name)
         else:
             images.append(image)
+    lossy = sum(image.lossy for image in images)
+    if lossy:
+        log.warning(
+            "%d of %d images were compressed with loss: the network learns to make "
+            "their blocks and ringing, too",
+            *(lossy, len(images)),
+        )
     return images
 
 
@@ -132,7 +141,8 @@ def _decode(entry: Entry, *, again: bool, colour: bool) -> Image:
     radiograph = read_original(entry.path, again=again, colour=colour)
     fmt = radiograph.format
     ends = fmt.minimum, fmt.maximum
-    return Image(radiograph.pixels, Scaling.of(radiograph), ends, entry)
+    scaling, lossy = Scaling.of(radiograph), is_lossy(radiograph)
+    return Image(radiograph.pixels, scaling, ends, entry, lossy)
 
 
 def _too_small(image: Image, least_px: int) -> str:

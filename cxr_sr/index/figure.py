@@ -40,9 +40,11 @@ def figure(summary: IndexSummary) -> Figure:
     lines = -(-len(summary.counts) // COLUMNS)
     drawn = Figure(figsize=(4.5 * COLUMNS, 3.2 * lines), layout="constrained")
     panels = drawn.subplots(lines, COLUMNS, squeeze=False).flat
-    for axes, (name, counts) in zip(panels, summary.counts.items(), strict=False):
+    for (name, counts), axes in zip(summary.counts.items(), panels, strict=False):
         _bars(axes, shortened(counts, SHOWN), list(summary.splits))
         axes.set_title(name)
+    for unused in panels:
+        unused.remove()
     sides = ", ".join(
         f"{side} {n['images']} / {n['patients']}" for side, n in summary.splits.items()
     )

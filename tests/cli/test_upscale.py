@@ -273,11 +273,13 @@ def test_the_report_may_not_go_into_the_input_either(export):
     assert not (export / "r.jsonl").exists()
 
 
-def test_two_inputs_for_one_output_are_refused_before_any_work(export):
+def test_a_second_input_for_one_output_fails_alone(export):
     result = upscale(export / "a", export / "b", "-o", "out")
-    assert result.exit_code == 2
-    assert "IM0001" in result.stderr
-    assert not Path("out").exists()
+    assert result.exit_code == 4
+    assert "IM0001: IM0001 of another input would be written to IM0001, too" in (
+        result.stderr
+    )
+    assert {"IM0001", "chest.dcm"} <= set(tree("out"))
 
 
 def test_outputs_that_exist_are_neither_replaced_nor_kept_without_being_asked(export):

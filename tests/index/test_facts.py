@@ -115,7 +115,8 @@ def test_a_picture_says_only_what_its_pixels_are(tmp_path):
     assert (found.rows, found.columns, found.bits) == (20, 30, 8)
     assert found.photometric == "MONOCHROME2"
     said = {k for k, v in dataclasses.asdict(found).items() if v not in ("", None)}
-    assert said == {"bits", "photometric", "rows", "columns", "pixel_hash"}
+    assert said == {"bits", "photometric", "rows", "columns", "pixel_hash", "lossy"}
+    assert found.lossy == "no"
 
 
 def test_a_result_is_told_from_an_original(tmp_path):

@@ -30,12 +30,19 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.formats.dicom.coding.jpeg import END, parse_jpeg, with_standard_scan
+from cxr_sr.formats.dicom.coding.jpeg import (
+    END,
+    JpegStream,
+    parse_jpeg,
+    with_standard_scan,
+)
 from cxr_sr.formats.dicom.coding.rle import decode_rle
 from cxr_sr.formats.dicom.layout import PixelLayout
 
 Samples = NDArray[np.unsignedinteger[Any]]
 
+_LAST_SUM = 4
+"""Predictors up to it add and subtract only, ITU-T T.81 table H.1."""
 _TAIL_BYTES = 16
 """Number of last bytes in which the end marker may be: some writers add a byte or
 zeros."""
@@ -115,7 +122,30 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
         raise ValueError("the decoder gave up")
     data = image.GetByteValue().GetBuffer().encode("utf-8", "surrogateescape")
     width = 1 if bits == 8 else 2
-    return Decoded(as_image(np.frombuffer(data, f"<u{width}"), layout), jpeg.precision)
+    samples = as_image(np.frombuffer(data, f"<u{width}"), layout)
+    if jpeg.is_dct:
+        return Decoded(samples, jpeg.precision)
+    return Decoded(_unwrapped(samples, stream, jpeg), jpeg.precision)
+
+
+def _unwrapped(samples: Samples, stream: bytes, jpeg: JpegStream) -> Samples:
+    """Return lossless samples modulo the range of their precision.
+
+    Differences are to be taken modulo 2**16; some encoders take them modulo that range
+    (ITU-T T.81 H.1.2.1), so that the decoder's sums leave it. Predictors that halve
+    such a sum cannot be undone.
+    """
+    most = samples.dtype.type((1 << jpeg.precision) - 1)
+    if samples.max() <= most:
+        return samples
+    predictor = stream[jpeg.scan - 3]
+    if predictor > _LAST_SUM:
+        raise UnreadableError(
+            f"the differences of the lossless JPEG image wrap at {jpeg.precision} bits "
+            f"under predictor {predictor}, which cannot be undone; export the file "
+            "uncompressed"
+        )
+    return samples & most
 
 
 def _jpeg_ls(stream: bytes, layout: PixelLayout) -> Decoded:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pydicom.uid import JPEGLossless
 
 from cxr_sr.errors import UnreadableError
+from cxr_sr.formats import read
 from cxr_sr.formats.dicom.coding.jpeg import JpegStream, parse_jpeg, with_standard_scan
-from tests.dicom_files import JPEG_EXTENDED_FRAME, JPEG_LOSSLESS_FRAME
+from tests.dicom_files import JPEG_EXTENDED_FRAME, JPEG_LOSSLESS_FRAME, dicom_file
 
 
 def test_the_frame_header_is_found():
@@ -64,3 +70,64 @@ def test_no_bytes_make_parsing_fail_otherwise(data: bytes):
         parse_jpeg(b"\xff\xd8" + data)
     except UnreadableError:
         return
+
+
+def lossless(pixels: NDArray[np.uint16], wrap: int, predictor: int) -> bytes:
+    """A 12-bit lossless JPEG whose differences are modulo 2**wrap, T.81 annex H."""
+    bits = []
+    for (y, x), value in np.ndenumerate(pixels.astype(int)):
+        left, above = pixels[y, x - 1], pixels[y - 1, x]
+        corner = pixels[y - 1, x - 1]
+        a, b, c = int(left), int(above), int(corner)
+        inner = {1: a, 2: b, 4: a + b - c, 7: (a + b) >> 1}[predictor]
+        expected = {(True, True): 2048, (True, False): a, (False, True): b}.get(
+            (y == 0, x == 0), inner
+        )
+        half = 1 << (wrap - 1)
+        difference = (int(value) - expected + half) % (2 * half) - half
+        size = abs(difference).bit_length()
+        bits.append(f"{size:05b}")
+        if size:
+            coded = difference if difference > 0 else difference + (1 << size) - 1
+            bits.append(f"{coded:0{size}b}")
+    text = "".join(bits)
+    text += "1" * (-len(text) % 8)
+    data = bytes(int(text[i : i + 8], 2) for i in range(0, len(text), 8))
+    rows, columns = (n.to_bytes(2, "big") for n in pixels.shape)
+    counts = bytes([0, 0, 0, 0, 17, *[0] * 11])
+    return b"".join(
+        [
+            b"\xff\xd8",
+            segment(0xC3, b"\x0c" + rows + columns + b"\1\1\x11\0"),
+            segment(0xC4, b"\0" + counts + bytes(range(17))),
+            segment(0xDA, bytes([1, 1, 0, predictor, 0, 0])),
+            data.replace(b"\xff", b"\xff\0"),
+            b"\xff\xd9",
+        ]
+    )
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(data) + 2).to_bytes(2, "big") + data
+
+
+EDGES = np.random.default_rng(0).choice([0, 4095], (16, 16)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("wrap", [12, 16])
+@pytest.mark.parametrize("predictor", [1, 2, 4])
+def test_differences_of_a_lossless_jpeg_may_wrap(
+    tmp_path: Path, wrap: int, predictor: int
+):
+    frame = lossless(EDGES, wrap, predictor)
+    path = dicom_file(tmp_path / "a.dcm", EDGES, syntax=JPEGLossless, frame=frame)
+    np.testing.assert_array_equal(read(path).pixels, EDGES)
+
+
+def test_a_wrap_that_a_halving_predictor_cannot_undo_is_refused(tmp_path: Path):
+    path = tmp_path / "a.dcm"
+    dicom_file(path, EDGES, syntax=JPEGLossless, frame=lossless(EDGES, 16, 7))
+    np.testing.assert_array_equal(read(path).pixels, EDGES)
+    dicom_file(path, EDGES, syntax=JPEGLossless, frame=lossless(EDGES, 12, 7))
+    with pytest.raises(UnreadableError, match="wrap at 12 bits under predictor 7"):
+        read(path)

@@ -228,11 +228,19 @@ def test_a_plane_too_large_for_its_elements_goes() -> None:
         (0x3000, "LO", b"bits"),
     ],
 )
-def test_damaged_elements_raise_nothing(element: int, vr: str, value: bytes) -> None:
+def test_a_damaged_element_costs_at_most_its_own_plane(
+    element: int, vr: str, value: bytes
+) -> None:
+    """A second overlay is scaled, and no data of a wrong size remain."""
     header = with_overlay(noise())
+    add_overlay(header, noise(seed=1), 0x6002)
     damaged = raw_element(0x60000000 | element, value, vr)
     header[damaged.tag] = damaged
-    derived(header)
+    result = derived(header)
+    assert result[0x6002, 0x0010].value == 2 * ROWS
+    assert len(result[0x6002, 0x3000].value) == 2 * ROWS * 2 * COLUMNS // 8
+    if element == 0x3000:
+        assert (0x6000, 0x3000) not in result
 
 
 def test_the_source_keeps_its_plane() -> None:

@@ -220,6 +220,22 @@ def test_a_picture_written_as_dicom_keeps_its_writer() -> None:
     assert made == ["cxr-sr", "cxr-sr"]
 
 
+def test_a_picture_keeps_its_writer_beside_the_contribution_of_another_version() -> (
+    None
+):
+    """Only an equal contribution is not listed again."""
+    other = make_item(Manufacturer="cxr-sr", SoftwareVersions="0.0.1")
+    header = make_header(Manufacturer="cxr-sr", ContributingEquipmentSequence=[other])
+    made = [i.Manufacturer for i in derived(header).ContributingEquipmentSequence]
+    assert made == ["cxr-sr", "cxr-sr", "cxr-sr"]
+
+
+def test_a_single_fact_about_the_equipment_makes_a_contribution() -> None:
+    only = dict.fromkeys(EQUIPMENT) | {"StationName": "ROOM1"}
+    made = derived(make_header(**only)).ContributingEquipmentSequence
+    assert [i.get("StationName") for i in made] == ["ROOM1", None]
+
+
 def test_earlier_contributions_stay_first() -> None:
     gateway = make_item(
         Manufacturer="Gateway",

@@ -1,9 +1,9 @@
 """Compare the pace of a node (`cxr-sr serve`) with that of `cxr-sr upscale`.
 
-    python examples/benchmark_node.py [FOLDER] [--copies 12] [--rounds 3]
+    python examples/benchmark_node.py [--data FOLDER] [--copies 12] [--rounds 3]
         [--compress jpegls] [upscale's options, as --model fast --scale 4]
 
-Without a folder, copies of a real chest radiograph (RG1 of pydicom-data) are used; they
+Without --data, copies of a real chest radiograph (RG1 of pydicom-data) are used; they
 differ in their UIDs. Each round runs both commands, one after the other, on the same
 files; the receiver is pynetdicom's. The pace is that of the results after the first, so
 that neither the start nor the loading of the model counts. Processor time, start
@@ -40,7 +40,7 @@ def main() -> None:
     ratios = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = samples(options.folder, folder / "in", options.copies)
+        files = samples(options.data, folder / "in", options.copies)
         print(f"{len(files)} files, {options.rounds} rounds, {os.getloadavg()[0]} load")
         for number in range(options.rounds):
             place = folder / str(number)
@@ -60,8 +60,10 @@ def main() -> None:
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
     """Read the command line; what is unknown here is for both commands."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], allow_abbrev=False
+    )
+    parser.add_argument("--data", type=Path, metavar="FOLDER")
     parser.add_argument("--copies", type=int, default=12, help="of each file")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(

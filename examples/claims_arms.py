@@ -17,7 +17,13 @@ from torch import Tensor
 
 from cxr_sr import read
 from cxr_sr.evaluation.cases import Case, find_cases
-from cxr_sr.evaluation.evaluate import BASELINE, Contender, Measurement, Plan, evaluate
+from cxr_sr.evaluation.evaluate import (
+    BASELINE,
+    Comparison,
+    Contender,
+    Measurement,
+    evaluate,
+)
 from cxr_sr.evaluation.protocol import Condition, Score, as_stored, degraded, score
 from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
 from cxr_sr.superres.intensity import Scaling
@@ -152,7 +158,7 @@ def measure(
         for t in trained
         for model in t.models.values()
     ]
-    for examined in evaluate(cases, Plan(tuple(contenders), conditions)):
+    for examined in evaluate(cases, Comparison(tuple(contenders), conditions)):
         yield from examined.measurements
 
 

@@ -42,7 +42,9 @@ def markdown(columns: list[str], rows: list[list[str]]) -> str:
 
 
 def model_table() -> str:
-    return markdown(models.COLUMNS, [models.row(spec) for spec in MODELS.values()])
+    return markdown(
+        models.MODEL_COLUMNS, [models.row(spec) for spec in MODELS.values()]
+    )
 
 
 def exit_codes() -> str:

@@ -74,7 +74,7 @@ def gallery(options: Options) -> int:
     full bit depth, and loads or sends nothing over the network.
     """
     from cxr_sr.gallery.cases import Places
-    from cxr_sr.gallery.page import Limits, write_page
+    from cxr_sr.gallery.page import PageLimits, write_page
     from cxr_sr.report.results import Results
 
     results = Results.read(options.report)
@@ -83,7 +83,7 @@ def gallery(options: Options) -> int:
         output.complain("the report tells of no file; there is nothing to show")
         return NOTHING
     places = Places(tuple(options.inputs), options.outputs or options.report.parent)
-    limits = Limits(options.limit, options.max_side)
+    limits = PageLimits(options.limit, options.max_side)
     shown = write_page(
         results, places, limits, options.output, overwrite=options.overwrite
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cxr_sr.formats.discover import Found
     from cxr_sr.formats.inspection import Inspection
 
-COLUMNS = ["file", "kind", "size", "bits", "photometric", "spacing mm", "pixels"]
+_COLUMNS = ["file", "kind", "size", "bits", "photometric", "spacing mm", "pixels"]
 UNKNOWN = "-"
 SHOWN = 5
 """Number of files that are named where several have the same finding."""
@@ -126,7 +126,7 @@ def _show(described: list[Description]) -> None:
     rows = [[d.name, *_cells(d.about), *_noise(d)] for d in described if d.about]
     if rows:
         noise = ["noise"] if any(d.noise is not None for d in described) else []
-        columns = COLUMNS + noise
+        columns = _COLUMNS + noise
         output.table(columns, [row[: len(columns)] for row in rows], keys=1)
     for remark, names in _grouped(described).items():
         for line in _lines(remark, names):

@@ -29,7 +29,7 @@ Folder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the copies.")
 ]
 
-COLUMNS = ["model", "scales", "parameters", "receptive field", "what it is"]
+MODEL_COLUMNS = ["model", "scales", "parameters", "receptive field", "what it is"]
 
 
 def listed(*, as_json: Json = False) -> int:
@@ -39,7 +39,7 @@ def listed(*, as_json: Json = False) -> int:
         for spec in specs:
             output.record(dataclasses.asdict(spec))
         return DONE
-    output.table(COLUMNS, [row(spec) for spec in specs])
+    output.table(MODEL_COLUMNS, [row(spec) for spec in specs])
     return DONE
 
 

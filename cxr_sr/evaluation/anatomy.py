@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.superres.consistency import project
-from cxr_sr.superres.resample import Image, box_down
+from cxr_sr.superres.resample import FloatImage, box_down
 
 EDGE_SHARE = 0.03
 """Share of the pixels that count as strong edges."""
@@ -49,7 +49,7 @@ def _dilated(image: NDArray[Any], radius: int) -> NDArray[Any]:
     return image
 
 
-def unmeasured(image: NDArray[Any], scale: int) -> Image:
+def unmeasured(image: NDArray[Any], scale: int) -> FloatImage:
     """Return the part of an image (s*H, s*W) that its block means do not determine.
 
     It is the projection onto the null space of averaging over scale x scale pixels:

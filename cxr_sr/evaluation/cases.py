@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.index.table import (
-    Entry,
+    IndexEntry,
     find_index,
     images_in,
     read_index,
@@ -53,7 +53,7 @@ def find_cases(data: Path, split: str | None = None) -> list[Case]:
     return _of_split(data.name, split_folder(data), split)
 
 
-def _of_split(name: str, entries: list[Entry], split: str) -> list[Case]:
+def _of_split(name: str, entries: list[IndexEntry], split: str) -> list[Case]:
     cases = [
         Case(e.path, e.name, e.patient, e.source) for e in entries if e.split == split
     ]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cxr_sr.errors import SettingsError
 from cxr_sr.radiograph import PixelFormat, Radiograph
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.superres.resample import Image, box_down, coarser
+from cxr_sr.superres.resample import FloatImage, box_down, coarser
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Coding:
         """The width of the stored range: 255 for 8 bits, 32767 for 15."""
         return self.format.maximum - self.format.minimum
 
-    def codes(self, stored: Image) -> Image:
+    def codes(self, stored: FloatImage) -> FloatImage:
         """Return the stored values of a file: whole codes within the stored range."""
         low, high = self.format.minimum, self.format.maximum
-        codes: Image = np.floor(stored + 0.5).clip(low, high)
+        codes: FloatImage = np.floor(stored + 0.5).clip(low, high)
         return codes
 
 
-def bicubic(stored: Image, scale: int, coding: Coding) -> Image:
+def bicubic(stored: FloatImage, scale: int, coding: Coding) -> FloatImage:
     """Return the antialiased bicubic reduction (a = -0.5), as most papers use it.
 
     Codes are rounded after the columns and again after the rows, as Pillow does. On 8
@@ -54,7 +54,7 @@ def bicubic(stored: Image, scale: int, coding: Coding) -> Image:
     return coding.codes(coarser(columns, scale, -2))
 
 
-def box(stored: Image, scale: int, coding: Coding) -> Image:
+def box(stored: FloatImage, scale: int, coding: Coding) -> FloatImage:
     """Return the mean over scale x scale pixels: detector binning."""
     return coding.codes(box_down(stored, scale))
 
@@ -140,7 +140,7 @@ class Draw:
     exposure: Exposure = field(default_factory=Exposure)
 
 
-def detector(stored: Image, scale: int, coding: Coding, draw: Draw) -> Image:
+def detector(stored: FloatImage, scale: int, coding: Coding, draw: Draw) -> FloatImage:
     """Return the image of the nominal detector, in whole codes."""
     unit = coding.scaling.normalise(stored, np.float64)
     seen = expose(unit, scale, draw.random, Detector.at(draw.exposure))
@@ -148,8 +148,11 @@ def detector(stored: Image, scale: int, coding: Coding, draw: Draw) -> Image:
 
 
 def expose(
-    unit: Image, scale: int, random: np.random.Generator, physics: Detector = NOMINAL
-) -> Image:
+    unit: FloatImage,
+    scale: int,
+    random: np.random.Generator,
+    physics: Detector = NOMINAL,
+) -> FloatImage:
     """Return the image of a detector with pixels `scale` times larger.
 
     `unit` is (H, W), bright where little exposure arrived; the result has the same
@@ -174,21 +177,23 @@ def expose(
     expected = physics.quanta * box_down(blurred, scale)
     counted = expected + _noise(expected, random, physics)
     recorded = -np.log10(np.maximum(counted, 1) / physics.quanta) / physics.decades
-    result: Image = recorded + box_down(unit - inside, scale)
+    result: FloatImage = recorded + box_down(unit - inside, scale)
     return result
 
 
-def _noise(expected: Image, random: np.random.Generator, physics: Detector) -> Image:
+def _noise(
+    expected: FloatImage, random: np.random.Generator, physics: Detector
+) -> FloatImage:
     """Return noise for `expected` quanta (h, w), with their variance at each pixel."""
-    white: Image = random.poisson(expected) - expected
+    white: FloatImage = random.poisson(expected) - expected
     white += random.normal(0, physics.electronic, expected.shape)
     if not physics.width_px:
         return white
-    deviation: Image = np.sqrt(expected + physics.electronic**2)
+    deviation: FloatImage = np.sqrt(expected + physics.electronic**2)
     return deviation * correlated(white / deviation, physics.width_px)
 
 
-def correlated(white: Image, width_px: float) -> Image:
+def correlated(white: FloatImage, width_px: float) -> FloatImage:
     """Return white noise (h, w), filtered by a Gaussian that keeps its variance.
 
     The noise continues at the opposite border, so that its variance is the same
@@ -204,14 +209,14 @@ def correlated(white: Image, width_px: float) -> Image:
     return white
 
 
-def gaussian_blur(image: Image, sigma_px: float) -> Image:
+def gaussian_blur(image: FloatImage, sigma_px: float) -> FloatImage:
     """Return `image` under a Gaussian cut at three sigma, its borders repeated."""
     taps = _gaussian(sigma_px)
     reach = len(taps) // 2
     padded = np.pad(image, reach, mode="edge")
     height, width = image.shape
     rows = sum(w * padded[k : k + height] for k, w in enumerate(taps))
-    blurred: Image = sum(w * rows[:, k : k + width] for k, w in enumerate(taps))
+    blurred: FloatImage = sum(w * rows[:, k : k + width] for k, w in enumerate(taps))
     return blurred
 
 
@@ -223,7 +228,7 @@ def _gaussian(sigma_px: float, sigmas: int = 3) -> NDArray[np.float64]:
     return normed
 
 
-Degrade = Callable[[Image, int, Coding, Draw], Image]
+Degrade = Callable[[FloatImage, int, Coding, Draw], FloatImage]
 
 DEGRADATIONS: dict[str, Degrade] = {
     "bicubic": lambda stored, scale, coding, _: bicubic(stored, scale, coding),

@@ -41,7 +41,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Comparison:
     """The models and conditions to measure."""
 
     contenders: tuple[Contender, ...]
@@ -79,7 +79,7 @@ class Examined:
     """The reason why there are no measurements."""
 
 
-def evaluate(cases: Iterable[Case], plan: Plan) -> Generator[Examined]:
+def evaluate(cases: Iterable[Case], comparison: Comparison) -> Generator[Examined]:
     """Yield every case with its measurements, as soon as it is finished.
 
     A file that cannot be used is yielded with its problem, and the others follow. An
@@ -93,9 +93,9 @@ def evaluate(cases: Iterable[Case], plan: Plan) -> Generator[Examined]:
     lossy = 0
     for case in cases:
         try:
-            radiograph = read_original(case.path, again=plan.again)
+            radiograph = read_original(case.path, again=comparison.again)
             lossy += is_lossy(radiograph)
-            measured = tuple(_measurements(radiograph, case, plan))
+            measured = tuple(_measurements(radiograph, case, comparison))
         except (InputError, OSError) as problem:
             yield Examined(case, problem=problem)
         else:
@@ -109,11 +109,11 @@ def evaluate(cases: Iterable[Case], plan: Plan) -> Generator[Examined]:
 
 
 def _measurements(
-    radiograph: Radiograph, case: Case, plan: Plan
+    radiograph: Radiograph, case: Case, comparison: Comparison
 ) -> Iterator[Measurement]:
-    for condition in plan.conditions:
+    for condition in comparison.conditions:
         trial = degraded(radiograph, condition, case.name)
-        for contender in plan.contenders_at(condition):
+        for contender in comparison.contenders_at(condition):
             yield _measurement(case, trial, contender)
 
 
@@ -131,15 +131,15 @@ def _measurement(case: Case, trial: Trial, contender: Contender) -> Measurement:
     )
 
 
-def plan(
+def compare(
     models: Iterable[str],
     conditions: Iterable[Condition],
     settings: Settings | None = None,
     *,
     precisions: Sequence[Precision] = ("auto",),
     project_all: bool = False,
-) -> Plan:
-    """Return the plan; the plain bicubic baseline is always part of it.
+) -> Comparison:
+    """Return the comparison; the plain bicubic baseline is always part of it.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def plan(
             others += _in_precisions(one, precisions)
     for contender in others:
         _check_scales(contender, {condition.scale for condition in wanted})
-    return Plan((baseline, *others), wanted)
+    return Comparison((baseline, *others), wanted)
 
 
 def _contender(given: str, interpolated: Settings, learned: Settings) -> Contender:

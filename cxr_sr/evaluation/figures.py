@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from cxr_sr.evaluation.evaluate import (
     BASELINE,
+    Comparison,
     Contender,
     Measurement,
-    Plan,
 )
 from cxr_sr.evaluation.protocol import Condition, Trial, degraded
 from cxr_sr.evaluation.summary import Summary
@@ -53,7 +53,7 @@ def available() -> bool:
 class Findings:
     """The data of an evaluation for the pictures."""
 
-    plan: Plan
+    comparison: Comparison
     measurements: Sequence[Measurement]
     summaries: Sequence[Summary]
 
@@ -76,11 +76,11 @@ def write_figures(folder: Path, findings: Findings) -> list[Path]:
 def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
     yield "psnr", psnr_figure(findings.summaries)
     yield "spectrum", spectrum_figure(findings)
-    for condition in findings.plan.conditions:
+    for condition in findings.comparison.conditions:
         worst = worst_of(findings, condition)
         if worst:
             name = f"worst_x{condition.scale}_{condition.name}".replace(" ", "_")
-            yield name, worst_figure(findings.plan, worst)
+            yield name, worst_figure(findings.comparison, worst)
 
 
 def psnr_figure(summaries: Sequence[Summary]) -> Figure:
@@ -111,7 +111,7 @@ def _psnr_curve(axes: Axes, places: list[float], summaries: list[Summary]) -> No
 
 def spectrum_figure(findings: Findings) -> Figure:
     """Draw the power of the results over that of the originals, a panel a condition."""
-    conditions = findings.plan.conditions
+    conditions = findings.comparison.conditions
     figure, axes_of = panels(len(conditions))
     frequency = (np.arange(BINS) + 0.5) / BINS / 2
     for condition, axes in zip(conditions, axes_of, strict=True):
@@ -140,7 +140,7 @@ def _spectra(findings: Findings, condition: Condition) -> dict[str, Unit]:
     for measurement in chosen[:SPECTRUM_IMAGES]:
         trial = _trial(measurement)
         original = radial_power(_original(trial))
-        for contender in findings.plan.contenders_at(condition):
+        for contender in findings.comparison.contenders_at(condition):
             power = radial_power(_shown(trial, contender))
             ratios.setdefault(contender.name, []).append(power / original)
     return {k: 10 * np.log10(v).mean(axis=0) for k, v in ratios.items()}
@@ -174,7 +174,7 @@ def worst_of(
     """
     here = [m for m in findings.measurements if m.condition == condition]
     baseline = {m.case.name: m.score.psnr for m in here if m.model == BASELINE}
-    learned = {c.name for c in findings.plan.contenders if c.model.spec.learned}
+    learned = {c.name for c in findings.comparison.contenders if c.model.spec.learned}
     others = [m for m in here if m.model in learned] or [
         m for m in here if m.model != BASELINE
     ]
@@ -182,14 +182,16 @@ def worst_of(
     return sorted(gains, key=lambda pair: pair[0])[:WORST]
 
 
-def worst_figure(plan: Plan, worst: Sequence[tuple[float, Measurement]]) -> Figure:
+def worst_figure(
+    comparison: Comparison, worst: Sequence[tuple[float, Measurement]]
+) -> Figure:
     """Draw original, bicubic and result side by side, where the result lost most."""
     figure, axes_of = panels(len(worst) * 3)
-    contenders = {contender.name: contender for contender in plan.contenders}
+    contenders = {contender.name: contender for contender in comparison.contenders}
     for row, (gain, measurement) in enumerate(worst):
         trial = _trial(measurement)
         original = _original(trial)
-        bicubic = _shown(trial, plan.contenders[0])
+        bicubic = _shown(trial, comparison.contenders[0])
         result = _shown(trial, contenders[measurement.model])
         where = _detail((result - original) ** 2 - (bicubic - original) ** 2)
         shown = {

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[Any]
+AnyImage = NDArray[Any]
 
 WINDOW = 11
 """Width in pixels of the Gaussian window."""
@@ -34,14 +34,14 @@ MS_SSIM_MINIMUM_PX = (WINDOW - 1) * 2 ** (len(LEVEL_WEIGHTS) - 1) + 1
 STRIP_ROWS = 32
 
 
-def psnr(reference: Image, image: Image, data_range: float) -> float:
+def psnr(reference: AnyImage, image: AnyImage, data_range: float) -> float:
     """Return the peak signal-to-noise ratio in dB; infinite for equal images."""
     difference = np.subtract(reference, image, dtype=np.float64)
     error = float(np.mean(np.square(difference, out=difference)))
     return 10 * math.log10(data_range**2 / error) if error else math.inf
 
 
-def ssim(reference: Image, image: Image, data_range: float) -> float:
+def ssim(reference: AnyImage, image: AnyImage, data_range: float) -> float:
     """Return the mean structural similarity, at most 1.
 
     The Gaussian window is 11 pixels wide with a sigma of 1.5; only windows that lie
@@ -51,7 +51,7 @@ def ssim(reference: Image, image: Image, data_range: float) -> float:
     return _similarity(reference, image, data_range)[0]
 
 
-def ms_ssim(reference: Image, image: Image, data_range: float) -> float:
+def ms_ssim(reference: AnyImage, image: AnyImage, data_range: float) -> float:
     """Return the multi-scale structural similarity over five levels, 0 to 1.
 
     Both sides must be at least `MS_SSIM_MINIMUM_PX`. Each level halves the one before
@@ -62,7 +62,7 @@ def ms_ssim(reference: Image, image: Image, data_range: float) -> float:
 
 
 def ssim_and_ms_ssim(
-    reference: Image, image: Image, data_range: float
+    reference: AnyImage, image: AnyImage, data_range: float
 ) -> tuple[float, float]:
     """Return `ssim` and `ms_ssim` in little more time than one of them needs."""
     first, contrast = _similarity(reference, image, data_range)
@@ -76,7 +76,7 @@ def ssim_and_ms_ssim(
 
 
 def _similarity(
-    reference: Image, image: Image, data_range: float
+    reference: AnyImage, image: AnyImage, data_range: float
 ) -> tuple[float, float]:
     """Return the means of the SSIM map and of its contrast-structure factor."""
     margin = WINDOW - 1
@@ -90,7 +90,7 @@ def _similarity(
 
 
 def _strip_sums(
-    reference: Image, image: Image, data_range: float
+    reference: AnyImage, image: AnyImage, data_range: float
 ) -> NDArray[np.float64]:
     """Return the sums over one strip of SSIM and of its contrast-structure factor."""
     x = np.multiply(reference, 1 / data_range, dtype=np.float64)
@@ -125,7 +125,7 @@ def _weighted(
     return total
 
 
-def _halved(image: Image) -> NDArray[np.float64]:
+def _halved(image: AnyImage) -> NDArray[np.float64]:
     """Return 2 x 2 means; an odd side first gets a row or column of zeros."""
     padded = np.pad(image, [(side % 2, 0) for side in image.shape]).astype(np.float64)
     pairs = padded[::2] + padded[1::2]

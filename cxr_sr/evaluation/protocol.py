@@ -55,7 +55,7 @@ from cxr_sr.names import MULTIPLE, SCALES, Consistency
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.consistency import reduce
 from cxr_sr.superres.padding import fill, padding_mask
-from cxr_sr.superres.resample import Image
+from cxr_sr.superres.resample import FloatImage
 
 Upscale = Callable[[Radiograph], Radiograph]
 """(h, w) stored values to (s*h, s*w) stored values of the same format."""
@@ -200,7 +200,7 @@ def degraded(radiograph: Radiograph, condition: Condition, name: str = "") -> Tr
     return Trial(reference, in_memory(radiograph, codes, condition.scale), condition)
 
 
-def in_memory(radiograph: Radiograph, codes: Image, scale: int) -> Radiograph:
+def in_memory(radiograph: Radiograph, codes: FloatImage, scale: int) -> Radiograph:
     """Return `codes` (h, w) as a coarser image of a radiograph, without its header."""
     return radiograph.replace(
         pixels=codes.astype(radiograph.format.dtype),

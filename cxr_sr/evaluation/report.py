@@ -18,7 +18,7 @@ from cxr_sr.texts import write_rows
 VERSION = 1
 """Version of the layout of results.json."""
 
-COLUMNS = (
+MEASURES = (
     "model",
     "PSNR dB",
     "median",
@@ -117,11 +117,11 @@ def sources_table(summaries: Sequence[Summary]) -> str:
     """Return a Markdown table of each source's summaries; "" without any."""
     if not summaries:
         return ""
-    head = ("scale", "degradation", "source", "images", *COLUMNS)
+    head = ("scale", "degradation", "source", "images", *MEASURES)
     rows = [
         (f"x{s.scale}", s.condition, s.source, str(s.n), *cells(s)) for s in summaries
     ]
-    lines = [_row(head), "|---" * 3 + "|--:|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
+    lines = [_row(head), "|---" * 3 + "|--:|---" + "|--:" * (len(MEASURES) - 1) + "|"]
     return "\n### By source\n\n" + "\n".join([*lines, *map(_row, rows)]) + "\n"
 
 
@@ -147,13 +147,13 @@ def _section(summaries: Sequence[Summary], scale: int, condition: str) -> str:
     here = [s for s in summaries if (s.scale, s.condition) == (scale, condition)]
     images, patients = here[0].n, here[0].patients
     head = f"### x{scale}, {condition}: {images} images of {patients} patients"
-    rule = "|---" + "|--:" * (len(COLUMNS) - 1) + "|"
-    rows = [_row(COLUMNS), rule, *(_row(cells(s)) for s in here)]
+    rule = "|---" + "|--:" * (len(MEASURES) - 1) + "|"
+    rows = [_row(MEASURES), rule, *(_row(cells(s)) for s in here)]
     return head + "\n\n" + "\n".join(rows)
 
 
 def cells(summary: Summary) -> list[str]:
-    """Return a summary's cells under `COLUMNS`."""
+    """Return a summary's cells under `MEASURES`."""
     return [
         summary.model,
         f"{summary.psnr:.2f}",

@@ -40,8 +40,8 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Limits on the size of the page."""
+class PageLimits:
+    """PageLimits on the size of the page."""
 
     pairs: int = 20
     """Most results that are shown, spread evenly over the run."""
@@ -66,7 +66,7 @@ class Shown:
 def write_page(
     results: Results,
     places: Places,
-    limits: Limits,
+    limits: PageLimits,
     path: Path,
     *,
     overwrite: bool = False,

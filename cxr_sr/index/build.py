@@ -83,7 +83,7 @@ class Index:
 
 
 @dataclass(frozen=True)
-class Rules:
+class IndexSettings:
     """The rules by which an index is made."""
 
     salt: Salt
@@ -129,7 +129,7 @@ def survey(
     return candidates, others
 
 
-def assemble(examined: Iterable[Finding], rules: Rules) -> Index:
+def assemble(examined: Iterable[Finding], rules: IndexSettings) -> Index:
     """Make an index of the findings; their order does not matter."""
     ordered = [_judged(e, rules) for e in sorted(examined, key=lambda e: e.name)]
     images = {e.name: e.facts for e in ordered if e.facts}
@@ -148,7 +148,7 @@ def assemble(examined: Iterable[Finding], rules: Rules) -> Index:
     )
 
 
-def _judged(examined: Finding, rules: Rules) -> Finding:
+def _judged(examined: Finding, rules: IndexSettings) -> Finding:
     """Leave out a result of this package and what is not wanted."""
     name, facts = examined.name, examined.facts
     if facts is None:
@@ -189,7 +189,7 @@ def _write(path: Path, columns: list[str], rows: Sequence[Row | LeftOut]) -> Non
         write_rows(file, columns, (dataclasses.asdict(row) for row in rows))
 
 
-def _firsts(images: Mapping[str, Facts], rules: Rules) -> dict[str, str]:
+def _firsts(images: Mapping[str, Facts], rules: IndexSettings) -> dict[str, str]:
     """Return for each image the name of the first image with the same pixels.
 
     Images in a manifest come first, so that an image keeps the split in the manifest.
@@ -200,14 +200,16 @@ def _firsts(images: Mapping[str, Facts], rules: Rules) -> dict[str, str]:
     return {name: kept[facts.pixel_hash] for name, facts in images.items()}
 
 
-def _sameness(name: str, first: str, images: Mapping[str, Facts], rules: Rules) -> str:
+def _sameness(
+    name: str, first: str, images: Mapping[str, Facts], rules: IndexSettings
+) -> str:
     reason = f"the same pixels as {first}"
     if _named(name, images[name], rules) != _named(first, images[first], rules):
         reason += ", under another patient or none"
     return reason
 
 
-def _named(name: str, facts: Facts, rules: Rules) -> str:
+def _named(name: str, facts: Facts, rules: IndexSettings) -> str:
     """Return the hash of the patient in manifest or header; "" if none is named."""
     return rules.manifest.patients.get(name, facts.patient)
 
@@ -224,7 +226,7 @@ def _group(name: str, facts: Facts, salt: Salt) -> str:
     return facts.study or salt.name(kind, group)
 
 
-def _row(name: str, facts: Facts, rules: Rules) -> Row:
+def _row(name: str, facts: Facts, rules: IndexSettings) -> Row:
     patient = _named(name, facts, rules) or _group(name, facts, rules.salt)
     known = dataclasses.asdict(_completed(name, facts, rules.manifest))
     del known["study"], known["result_of"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS = 4
+_COLUMNS = 4
 SHOWN = 10
 """Most values of an attribute that have their own bar."""
 LABEL_CHARACTERS = 24
@@ -37,9 +37,9 @@ def figure(summary: IndexSummary) -> Figure:
     """Draw the counts."""
     from matplotlib.figure import Figure
 
-    lines = -(-len(summary.counts) // COLUMNS)
-    drawn = Figure(figsize=(4.5 * COLUMNS, 3.2 * lines), layout="constrained")
-    panels = drawn.subplots(lines, COLUMNS, squeeze=False).flat
+    lines = -(-len(summary.counts) // _COLUMNS)
+    drawn = Figure(figsize=(4.5 * _COLUMNS, 3.2 * lines), layout="constrained")
+    panels = drawn.subplots(lines, _COLUMNS, squeeze=False).flat
     for (name, counts), axes in zip(summary.counts.items(), panels, strict=False):
         _bars(axes, shortened(counts, SHOWN), list(summary.splits))
         axes.set_title(name)

@@ -13,7 +13,7 @@ from cxr_sr.index.table import read_table
 
 NAME = "manifest.csv"
 """Name of manifests in the data's folder and its subfolders."""
-COLUMNS = ("file", "patient")
+MANIFEST_COLUMNS = ("file", "patient")
 """Required columns. Optional columns are split, which is kept, and view, body_part,
 age, sex, pixel_spacing_mm, source and licence, which fill in facts that a file does
 not state."""
@@ -46,7 +46,7 @@ class Manifest:
         root = data.resolve()
         for path in paths:
             here = path.parent.resolve()
-            for row in read_table(path, COLUMNS):
+            for row in read_table(path, MANIFEST_COLUMNS):
                 name = Path(os.path.relpath(here / row["file"], root)).as_posix()
                 rows[name] = row
         patients = {
@@ -60,7 +60,7 @@ class Manifest:
     def is_one(path: Path) -> bool:
         """Tell whether a file is a manifest; others may have its name."""
         try:
-            read_table(path, COLUMNS)
+            read_table(path, MANIFEST_COLUMNS)
         except SettingsError:
             return False
         return True

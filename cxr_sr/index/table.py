@@ -17,7 +17,7 @@ from cxr_sr.texts import read_rows
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("file", "split", "patient")
+INDEX_COLUMNS = ("file", "split", "patient")
 NAMES = ("index.csv", "manifest.csv")
 """Names of an index in a folder. Its splits are kept: a network must not be measured on
 images of its training, nor trained on images for testing."""
@@ -27,7 +27,7 @@ VALIDATION_SHARE = 10
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """One row of an index."""
 
     path: Path
@@ -49,7 +49,7 @@ def find_index(data: Path) -> Path | None:
     return next((data / name for name in NAMES if (data / name).is_file()), None)
 
 
-def read_index(index: Path) -> list[Entry]:
+def read_index(index: Path) -> list[IndexEntry]:
     """Return the rows of an index; files are relative to its folder.
 
     Raises
@@ -62,7 +62,7 @@ def read_index(index: Path) -> list[Entry]:
     return entries
 
 
-def split_folder(folder: Path) -> list[Entry]:
+def split_folder(folder: Path) -> list[IndexEntry]:
     """Return the images in a folder without an index, some of them for validation.
 
     A tenth, chosen by the hashes of their names, is kept. Only an index can keep one
@@ -74,7 +74,7 @@ def split_folder(folder: Path) -> list[Entry]:
     kept = set(drawn[: max(1, len(names) // VALIDATION_SHARE)])
     splits = ["val" if name in kept else "train" for name in names]
     return [
-        Entry(images[name], name, split, name)
+        IndexEntry(images[name], name, split, name)
         for name, split in zip(names, splits, strict=True)
     ]
 
@@ -96,7 +96,7 @@ def images_in(folder: Path) -> dict[str, Path]:
     return images
 
 
-def _check_sides(index: Path, entries: Sequence[Entry]) -> None:
+def _check_sides(index: Path, entries: Sequence[IndexEntry]) -> None:
     """Refuse a patient in two splits; the message names lines, not the patient."""
     first: dict[str, int] = {}
     for number, entry in enumerate(entries):
@@ -109,7 +109,9 @@ def _check_sides(index: Path, entries: Sequence[Entry]) -> None:
             )
 
 
-def read_table(table: Path, columns: Sequence[str] = COLUMNS) -> list[dict[str, str]]:
+def read_table(
+    table: Path, columns: Sequence[str] = INDEX_COLUMNS
+) -> list[dict[str, str]]:
     """Return the rows of a CSV file with at least `columns`; a missing cell is "".
 
     Raises
@@ -136,7 +138,7 @@ def read_table(table: Path, columns: Sequence[str] = COLUMNS) -> list[dict[str, 
     return rows
 
 
-def _entry(folder: Path, row: dict[str, str]) -> Entry:
+def _entry(folder: Path, row: dict[str, str]) -> IndexEntry:
     source, licence = row.get("source", ""), row.get("licence", "")
     path = folder / row["file"]
-    return Entry(path, row["file"], row["split"], row["patient"], source, licence)
+    return IndexEntry(path, row["file"], row["split"], row["patient"], source, licence)

@@ -16,7 +16,7 @@ from cxr_sr.pacs.network.services import (
     SENT_SYNTAXES,
 )
 from cxr_sr.pacs.network.store_scu import ANSWER_S, CONNECT_S
-from cxr_sr.pacs.receive import IDLE_S, PDU_BYTES, Limits
+from cxr_sr.pacs.receive import IDLE_S, PDU_BYTES, NodeLimits
 
 VERIFICATION = UID("1.2.840.10008.1.1")
 FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
@@ -52,7 +52,7 @@ CXR_SR_ and the version."""
 
 
 def _receiving() -> str:
-    limits = Limits()
+    limits = NodeLimits()
     codes = _table(
         ("Status", "Meaning"),
         ((f"0x{code:04X}", told) for code, told in RECEIVED_STATUSES.items()),

@@ -31,7 +31,7 @@ STOP_S = 10.0
 
 
 @dataclass(frozen=True)
-class Condition:
+class ReceiverState:
     """How a receiver is doing."""
 
     state: Literal["idle", "sending", "away"] = "idle"
@@ -63,7 +63,7 @@ class Delivery:
         settled: Settled,
     ) -> None:
         self.peer = peer
-        self.condition = Condition()
+        self.condition = ReceiverState()
         self._sender, self._locate, self._settled = sender, locate, settled
         self._inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._tries: Counter[str] = Counter()

@@ -17,8 +17,8 @@ from cxr_sr.batch.runner import Crew, Processes, run
 from cxr_sr.batch.upscaling import UpscalingRecipe
 from cxr_sr.errors import CxrSrError, OutputError, ReportError
 from cxr_sr.pacs.delivery import DISK_WAIT_S, STOP_S, Deliveries
-from cxr_sr.pacs.facts import facts_of
 from cxr_sr.pacs.feed import Feed
+from cxr_sr.pacs.instance import instance_of
 from cxr_sr.pacs.lock import only_one
 from cxr_sr.pacs.network.peers import Peer, parse_peer
 from cxr_sr.pacs.network.senders import sender_to
@@ -143,7 +143,7 @@ class Node:
         if not folder.is_dir():  # given twice: found at the start, and arrived then
             return None
         try:
-            facts = facts_of(folder / SOURCE)
+            facts = instance_of(folder / SOURCE)
             decision = self._settings.router.decide(facts)
         except CxrSrError as error:
             self._bury(key, str(error))

@@ -47,7 +47,7 @@ NOT_RECOGNISED = (0x01, 0x01, 0x03)
 
 
 @dataclass(frozen=True)
-class Limits:
+class NodeLimits:
     """What the node takes at most."""
 
     associations: int = 10
@@ -82,7 +82,7 @@ class Receiver:
     def __init__(
         self,
         queue: Queue,
-        limits: Limits,
+        limits: NodeLimits,
         callers: Callers,
         identity: Callable[[str], bytes],
         arrived: Callable[[str], None],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.pacs.facts import Facts
+from cxr_sr.pacs.instance import Instance
 from cxr_sr.pacs.network.peers import Peer
 from cxr_sr.pacs.rules import Rule, Rules
 
@@ -36,7 +36,7 @@ class Router:
     peers: Sequence[Peer] = ()
     back: bool = False
 
-    def decide(self, facts: Facts) -> Decision:
+    def decide(self, instance: Instance) -> Decision:
         """Return what is done with an instance.
 
         Raises
@@ -44,13 +44,13 @@ class Router:
         SettingsError
             If it is to go back to a sender that is not among the peers.
         """
-        rule = self.rules.first(facts)
+        rule = self.rules.first(instance)
         if rule is None:
-            return Decision(0, self._receivers(Rule("none"), facts))
+            return Decision(0, self._receivers(Rule("none"), instance))
         if rule.leave:
             return Decision(left=f"rule {rule.name} leaves it alone")
         number = 1 + self.rules.rules.index(rule)
-        return Decision(number, self._receivers(rule, facts))
+        return Decision(number, self._receivers(rule, instance))
 
     @property
     def by_sender(self) -> bool:
@@ -80,17 +80,17 @@ class Router:
                 'any; list them in the [peers] of --rules, as ROOM3 = "ROOM3@HOST:PORT"'
             )
 
-    def _receivers(self, rule: Rule, facts: Facts) -> tuple[str, ...]:
+    def _receivers(self, rule: Rule, instance: Instance) -> tuple[str, ...]:
         if rule.send is None:
             receivers = [peer.name for peer in self.peers]
         else:
             receivers = [self.rules.peers[name].name for name in rule.send]
         if self.back if rule.back is None else rule.back:
-            sender = self.rules.peer_of(facts.calling)
+            sender = self.rules.peer_of(instance.calling)
             if sender is None:
                 raise SettingsError(
                     f"its result is to go back, but the [peers] of the rules have no "
-                    f"{facts.calling or 'sender without AE title'}"
+                    f"{instance.calling or 'sender without AE title'}"
                 )
             receivers.append(sender.name)
         return tuple(dict.fromkeys(receivers))

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.pacs.facts import Facts
+from cxr_sr.pacs.instance import Instance
 from cxr_sr.pacs.network.peers import DicomPeer, Peer, ae_title, parse_peer, port_number
 
 T = TypeVar("T")
@@ -63,12 +63,14 @@ class Rule:
     back: bool | None = None
     """Send the result to whoever sent the instance; None: as the command line says."""
 
-    def fits(self, facts: Facts) -> bool:
+    def fits(self, instance: Instance) -> bool:
         """Return whether all conditions hold."""
         return all(
-            _matches(str(getattr(facts, name)), patterns)
+            _matches(str(getattr(instance, name)), patterns)
             for name, patterns in self.texts.items()
-        ) and all(_within(facts, bound, limit) for bound, limit in self.bounds.items())
+        ) and all(
+            _within(instance, bound, limit) for bound, limit in self.bounds.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ class Rules:
     rules: tuple[Rule, ...] = ()
     peers: Mapping[str, Peer] = field(default_factory=dict)
 
-    def first(self, facts: Facts) -> Rule | None:
+    def first(self, instance: Instance) -> Rule | None:
         """Return the first rule that fits; None if none does."""
-        return next((rule for rule in self.rules if rule.fits(facts)), None)
+        return next((rule for rule in self.rules if rule.fits(instance)), None)
 
     def peer_of(self, aet: str) -> Peer | None:
         """Return the receiver to send back to, for the AE title of a sender."""
@@ -177,9 +179,9 @@ def _matches(value: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(value.upper(), pattern.upper()) for pattern in patterns)
 
 
-def _within(facts: Facts, bound: str, limit: float) -> bool:
+def _within(instance: Instance, bound: str, limit: float) -> bool:
     side, _, name = bound.partition("_")
-    value = getattr(facts, name)
+    value = getattr(instance, name)
     if not value:  # what the header does not tell is within no bounds
         return False
     return bool(value >= limit if side == "min" else value <= limit)

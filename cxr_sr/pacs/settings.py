@@ -9,7 +9,7 @@ from typing import Any
 
 from cxr_sr.pacs.network.peers import Callers
 from cxr_sr.pacs.network.tls import Certificates
-from cxr_sr.pacs.receive import Address, Limits
+from cxr_sr.pacs.receive import Address, NodeLimits
 from cxr_sr.pacs.router import Router
 
 
@@ -21,7 +21,7 @@ class NodeSettings:
     address: Address
     router: Router
     callers: Callers = field(default_factory=Callers)
-    limits: Limits = field(default_factory=Limits)
+    limits: NodeLimits = field(default_factory=NodeLimits)
     tls: Certificates | None = None
     remember_hours: float = 24.0
     """So long is an instance that was sent known again."""

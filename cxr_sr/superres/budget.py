@@ -42,7 +42,7 @@ def tiles_of(
     rows, columns = shape
     halo_px = chain.halo_px
     if settings.tile_px:
-        return tiling.plan((rows, columns), settings.tile_px, halo_px)
+        return tiling.tiles_over((rows, columns), settings.tile_px, halo_px)
     threads = threads_of(settings)
     tile_px = _tile_px(chain, settings)
     parts = tiling.parts_of((rows, columns), tile_px, halo_px, threads)

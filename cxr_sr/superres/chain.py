@@ -23,7 +23,7 @@ from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, estimate, level_of, with_noise
-from cxr_sr.superres.resample import Image, Interpolation, radius_of, upsample
+from cxr_sr.superres.resample import FloatImage, Interpolation, radius_of, upsample
 
 BASE: Interpolation = "bicubic"
 """The base image, to which a network adds its residual. It is never computed in an
@@ -148,7 +148,7 @@ class Chain:
             return self.grain
         return float(usual_grain(noise.told(np.array(noise.levels))).mean())
 
-    def __call__(self, unit: Image, whole: Whole = NOTHING_KNOWN) -> Agreement:
+    def __call__(self, unit: FloatImage, whole: Whole = NOTHING_KNOWN) -> Agreement:
         """Return the super-resolved image.
 
         Parameters
@@ -170,7 +170,7 @@ class Chain:
         return agree(fine, unit, self.scale, sigma, self.grain)
 
     def _residual(
-        self, engine: Engine, unit: Image, fine: Image, whole: Whole
+        self, engine: Engine, unit: FloatImage, fine: FloatImage, whole: Whole
     ) -> NDArray[Any]:
         """Run the network on all planes together, or on one after the other."""
         image = fine if self.spec.grid == "output" else unit

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.names import Consistency
-from cxr_sr.superres.resample import Image, bicubic_down, box_down, finer, upsample
+from cxr_sr.superres.resample import FloatImage, bicubic_down, box_down, finer, upsample
 
 BICUBIC_STEPS = 6
 """Number of Chebyshev steps of `bicubic`; each reads 4 input pixels further."""
@@ -48,7 +48,7 @@ RADIUS_PX: dict[Consistency, int] = {
 """Distance in input pixels up to which the correction of a pixel reads its input."""
 
 
-def reduce(image: Image, scale: int, consistency: Consistency) -> Image:
+def reduce(image: FloatImage, scale: int, consistency: Consistency) -> FloatImage:
     """Return (..., s*H, s*W) as (..., H, W) by the projection's own reduction."""
     return (
         bicubic_down(image, scale)
@@ -60,21 +60,21 @@ def reduce(image: Image, scale: int, consistency: Consistency) -> Image:
 class Agreement(NamedTuple):
     """An image that agrees with its measurement, and the size of the correction."""
 
-    image: Image
+    image: FloatImage
     """(..., s*H, s*W)."""
-    error: Image | None = None
+    error: FloatImage | None = None
     """(..., H, W) measurement minus block means before the correction; None: not
     computed."""
-    explained: Image | None = None
+    explained: FloatImage | None = None
     """The part of `error` that the noise of the measurement explains."""
 
 
 def project(
-    image: Image,
-    measured: Image,
+    image: FloatImage,
+    measured: FloatImage,
     scale: int,
     consistency: Consistency = "box",
-) -> Image:
+) -> FloatImage:
     """Return `image` corrected so that its reduction is `measured`.
 
     Parameters
@@ -93,7 +93,11 @@ def project(
 
 
 def agree(
-    image: Image, measured: Image, scale: int, sigma: Image, grain: float | None = None
+    image: FloatImage,
+    measured: FloatImage,
+    scale: int,
+    sigma: FloatImage,
+    grain: float | None = None,
 ) -> Agreement:
     """Return `image` with the errors corrected that noise of `measured` cannot explain.
 
@@ -127,7 +131,7 @@ def agree(
     return Agreement(fine, error, explained)
 
 
-def usual_grain(sigma: Image) -> Image:
+def usual_grain(sigma: FloatImage) -> FloatImage:
     """Return the share of the grain that is kept by default.
 
     A faint grain is kept whole: nobody sees it, and part of it may be texture. Of a
@@ -143,17 +147,17 @@ def usual_grain(sigma: Image) -> Image:
     """
     faint = sigma.dtype.type(FAINT_GRAIN)
     ratio = faint / np.maximum(sigma, faint)
-    share: Image = np.maximum(ratio * ratio, sigma.dtype.type(LEAST_GRAIN))
+    share: FloatImage = np.maximum(ratio * ratio, sigma.dtype.type(LEAST_GRAIN))
     return share
 
 
-def conservative_upsample(means: Image, scale: int) -> Image:
+def conservative_upsample(means: FloatImage, scale: int) -> FloatImage:
     """Return a smooth (..., s*H, s*W) with block means `means` (..., H, W)."""
     weights = _parabola_weights(scale)
     return finer(finer(means, weights, -2, "replicate"), weights, -1, "replicate")
 
 
-def within(image: Image, low: float, high: float, scale: int) -> Image:
+def within(image: FloatImage, low: float, high: float, scale: int) -> FloatImage:
     """Return `image` (..., s*H, s*W) clipped to two bounds with unchanged block means.
 
     A block mean outside the bounds becomes the nearer bound. In a block that has to
@@ -187,7 +191,7 @@ def _image(blocks: NDArray[Any], shape: tuple[int, ...], scale: int) -> NDArray[
     return cut.swapaxes(-3, -2).reshape(shape)
 
 
-def _filled(blocks: Image, low: float, high: float) -> Image:
+def _filled(blocks: FloatImage, low: float, high: float) -> FloatImage:
     """Move all values of each block (n, k) by one amount, as `within` does."""
     mean = blocks.mean(-1, keepdims=True).clip(low, high)
     # By the least amount all values reach `low`, by the largest all reach `high`.
@@ -198,7 +202,7 @@ def _filled(blocks: Image, low: float, high: float) -> Image:
         below = (blocks + middle).clip(low, high).mean(-1, keepdims=True) < mean
         least = np.where(below, middle, least)
         most = np.where(below, most, middle)
-    filled: Image = (blocks + (least + most) / 2).clip(low, high)
+    filled: FloatImage = (blocks + (least + most) / 2).clip(low, high)
     return filled
 
 
@@ -224,7 +228,7 @@ def _parabola_weights(scale: int) -> NDArray[np.float64]:
     return weights
 
 
-def _bicubic_preimage(error: Image, scale: int) -> Image:
+def _bicubic_preimage(error: FloatImage, scale: int) -> FloatImage:
     """Return a bicubic image whose bicubic reduction is nearly `error`.
 
     Chebyshev iteration on the coarse grid (Golub and Varga, Numer. Math. 1961,

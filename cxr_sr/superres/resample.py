@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.floating[Any]]
+FloatImage = NDArray[np.floating[Any]]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "bspline"]
 
 SPLINE_POLE = math.sqrt(3) - 2
@@ -74,7 +74,9 @@ def radius_of(kind: Interpolation) -> int:
     return 0 if kind == "nearest" else KERNELS[kind][1]
 
 
-def upsample(image: Image, scale: int, kind: Interpolation = "bicubic") -> Image:
+def upsample(
+    image: FloatImage, scale: int, kind: Interpolation = "bicubic"
+) -> FloatImage:
     """Return `image` (..., H, W) on a grid `scale` times finer: (..., s*H, s*W)."""
     if scale == 1:
         return image
@@ -96,11 +98,11 @@ def _phase_weights(kind: str, scale: int) -> NDArray[np.float64]:
 
 
 def finer(
-    image: Image,
+    image: FloatImage,
     weights: NDArray[np.float64],
     axis: int,
     edge: Literal["renormalise", "replicate"] = "renormalise",
-) -> Image:
+) -> FloatImage:
     """Interpolate along one axis with one row of `weights` (scale, taps) a phase."""
     scale, taps = weights.shape
     length = image.shape[axis]
@@ -121,7 +123,7 @@ def _along(axis: int, part: slice) -> tuple[Any, ...]:
     return (..., part, slice(None)) if axis == -2 else (..., part)
 
 
-def _pad(image: Image, axis: int, width: int, edge: str) -> Image:
+def _pad(image: FloatImage, axis: int, width: int, edge: str) -> FloatImage:
     """Pad one axis by zeros or by copies of the edge."""
     pad = [(0, 0)] * image.ndim
     pad[axis] = (width, width)
@@ -129,10 +131,10 @@ def _pad(image: Image, axis: int, width: int, edge: str) -> Image:
 
 
 def _weighted_sum(
-    padded: Image,
+    padded: FloatImage,
     weights: NDArray[np.float64],
     axis: int,
-    out: Image,
+    out: FloatImage,
     step: int = 1,
 ) -> None:
     """Set out[i] to the sum of weights[k] * padded[k + step * i], in order of k."""
@@ -146,7 +148,7 @@ def _weighted_sum(
     out[...] = total
 
 
-def _renormalise(result: Image, weights: NDArray[np.float64], axis: int) -> None:
+def _renormalise(result: FloatImage, weights: NDArray[np.float64], axis: int) -> None:
     """Divide the outputs near both ends by the sum of the weights inside the image."""
     scale, taps = weights.shape
     length = result.shape[axis] // scale
@@ -158,7 +160,7 @@ def _renormalise(result: Image, weights: NDArray[np.float64], axis: int) -> None
         part /= inside[:, None] if axis == -2 else inside
 
 
-def box_down(image: Image, scale: int) -> Image:
+def box_down(image: FloatImage, scale: int) -> FloatImage:
     """Return the means of scale x scale blocks: (..., s*H, s*W) -> (..., H, W).
 
     Binning of detector elements does the same.
@@ -169,15 +171,15 @@ def box_down(image: Image, scale: int) -> Image:
     return blocks
 
 
-def _sum_of_strides(image: Image, scale: int, axis: int) -> Image:
+def _sum_of_strides(image: FloatImage, scale: int, axis: int) -> FloatImage:
     """Add up each `scale` neighbours along an axis."""
-    total: Image = image[_along(axis, slice(0, None, scale))].copy()
+    total: FloatImage = image[_along(axis, slice(0, None, scale))].copy()
     for k in range(1, scale):
         total += image[_along(axis, slice(k, None, scale))]
     return total
 
 
-def bicubic_down(image: Image, scale: int) -> Image:
+def bicubic_down(image: FloatImage, scale: int) -> FloatImage:
     """Return the antialiased bicubic reduction: (..., s*H, s*W) -> (..., H, W).
 
     It is the degradation of most papers: the Keys kernel stretched by `scale`, as in
@@ -197,7 +199,7 @@ def _stretched_weights(scale: int) -> NDArray[np.float64]:
     return normalised
 
 
-def coarser(image: Image, scale: int, axis: int) -> Image:
+def coarser(image: FloatImage, scale: int, axis: int) -> FloatImage:
     """Reduce one axis as `bicubic_down` reduces both."""
     weights = _stretched_weights(scale)
     fine = image.shape[axis]

@@ -42,7 +42,7 @@ class Tile:
         return rows, columns
 
 
-def plan(shape: Shape, tile_px: int, halo_px: int) -> Iterator[Tile]:
+def tiles_over(shape: Shape, tile_px: int, halo_px: int) -> Iterator[Tile]:
     """Yield tiles no longer than `tile_px` that cover an image, as `divide` does."""
     rows, columns = shape
     return divide(shape, (-(-rows // tile_px), -(-columns // tile_px)), halo_px)

@@ -34,7 +34,7 @@ from cxr_sr.tasks.provenance import check_same, provenance
 from cxr_sr.tasks.run import TaskRun
 from cxr_sr.tasks.spec import HeadSpec
 from cxr_sr.tasks.weights import draw_found, write_head
-from cxr_sr.training.loop import Plan, train, trainer_of
+from cxr_sr.training.loop import LoopSettings, train, trainer_of
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.run_folder.checkpoints import start_of
 from cxr_sr.training.run_folder.history import History
@@ -94,8 +94,8 @@ def fit_head(
         Samples(train_set, run.size_px, run.seed), run.batch, run.epoch_steps, learner
     )
     with quiet_lightning():
-        plan = Plan(accelerator, 1, run.epoch_steps, run.patience)
-        trainer = trainer_of(folder, learner, plan, quiet=quiet)
+        settings = LoopSettings(accelerator, 1, run.epoch_steps, run.patience)
+        trainer = trainer_of(folder, learner, settings, quiet=quiet)
         train(trainer, learner, batches, Whole(held_out or train_set), checkpoint)
     log.info("stopped after %.0f s; writing the weights", learner.elapsed_s)
     return _export(folder, learner, dataclasses.replace(spec, training=about), held_out)

@@ -30,10 +30,10 @@ from cxr_sr.superres.models.networks import Network, build
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.training.data.dataset import Batches, Crops, Regions
-from cxr_sr.training.data.images import Image, load, read_entries
+from cxr_sr.training.data.images import TrainingImage, load, read_entries
 from cxr_sr.training.data.synthetic import synthetic_images
 from cxr_sr.training.learner import Learner
-from cxr_sr.training.loop import Plan, train, trainer_of
+from cxr_sr.training.loop import LoopSettings, train, trainer_of
 from cxr_sr.training.losses import ms_ssim_levels
 from cxr_sr.training.onnx import write_int8_weights, write_weights
 from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
@@ -100,7 +100,7 @@ def fit(
         f"{len(images['val'])}; the images took {learner.elapsed_s:.0f} s"
     )
     with quiet_lightning():
-        trainer = trainer_of(folder, learner, _plan(run), quiet=quiet)
+        trainer = trainer_of(folder, learner, _loop_settings(run), quiet=quiet)
         train(trainer, learner, *_loaders(images, run, learner), checkpoint)
     if not trainer.is_global_zero:
         raise SystemExit  # a process that Lightning started to share the training
@@ -110,12 +110,12 @@ def fit(
     return model
 
 
-def _plan(run: Run) -> Plan:
-    return Plan(accelerator_of(run), run.devices, run.epoch_steps, run.patience)
+def _loop_settings(run: Run) -> LoopSettings:
+    return LoopSettings(accelerator_of(run), run.devices, run.epoch_steps, run.patience)
 
 
 def _loaders(
-    images: dict[str, list[Image]], run: Run, learner: Learner
+    images: dict[str, list[TrainingImage]], run: Run, learner: Learner
 ) -> tuple[Batches, Regions]:
     crops = Crops(images["train"], run.sampling, run.recipe.seed)
     sides = run.sides
@@ -153,7 +153,7 @@ def _tell_emulation(run: Run) -> None:
         )
 
 
-def _read(data: Path, run: Run) -> dict[str, list[Image]]:
+def _read(data: Path, run: Run) -> dict[str, list[TrainingImage]]:
     """Return the images of each split; synthetic ones are for training."""
     _say(f"reading the images of {data.name}")
     images = {split: _images(data, split, run) for split in ("train", "val")}
@@ -161,7 +161,7 @@ def _read(data: Path, run: Run) -> dict[str, list[Image]]:
     return images
 
 
-def _images(data: Path, split: str, run: Run) -> list[Image]:
+def _images(data: Path, split: str, run: Run) -> list[TrainingImage]:
     listed = read_entries(data)
     entries = [entry for entry in listed if entry.split == split]
     if not entries:
@@ -181,7 +181,7 @@ def _images(data: Path, split: str, run: Run) -> list[Image]:
     return images
 
 
-def _network(images: list[Image], run: Run) -> Network:
+def _network(images: list[TrainingImage], run: Run) -> Network:
     torch.set_num_threads(_threads(run))
     torch.manual_seed(run.recipe.seed)
     network = build(_spec(run))

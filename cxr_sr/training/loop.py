@@ -21,7 +21,7 @@ from cxr_sr.training.run_folder.history import History
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoopSettings:
     """Where a training runs, and when it looks at itself."""
 
     accelerator: str
@@ -34,7 +34,9 @@ class Plan:
     """Validations without a better one after which it ends; None: never early."""
 
 
-def trainer_of(folder: Path, learner: Course, plan: Plan, *, quiet: bool) -> Trainer:
+def trainer_of(
+    folder: Path, learner: Course, settings: LoopSettings, *, quiet: bool
+) -> Trainer:
     """Return a trainer that keeps checkpoints, curves and logs in a run folder."""
     # Lightning's own save_last writes last.ckpt only where the best was beaten.
     checkpoint = partial(
@@ -46,17 +48,17 @@ def trainer_of(folder: Path, learner: Course, plan: Plan, *, quiet: bool) -> Tra
     best = checkpoint(filename="best", monitor=learner.monitor, mode="max")
     last = checkpoint(filename="last")
     callbacks: list[Callback] = [History(folder), best, last]
-    if plan.patience:
-        early = EarlyStopping(learner.monitor, patience=plan.patience, mode="max")
+    if settings.patience:
+        early = EarlyStopping(learner.monitor, patience=settings.patience, mode="max")
         callbacks.append(early)
     console = Console(stderr=True)
     if console.is_terminal and leading() and not quiet:
         callbacks.append(Bar(console))
     return Trainer(
-        accelerator=plan.accelerator,
-        devices=plan.devices,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
         # A batch smaller than the number of scales leaves some tails without gradient.
-        strategy="auto" if plan.devices == 1 else "ddp_find_unused_parameters_true",
+        strategy="auto" if settings.devices == 1 else "ddp_find_unused_parameters_true",
         max_epochs=-1,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
         callbacks=callbacks,
@@ -64,7 +66,7 @@ def trainer_of(folder: Path, learner: Course, plan: Plan, *, quiet: bool) -> Tra
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=min(50, plan.epoch_steps),
+        log_every_n_steps=min(50, settings.epoch_steps),
         use_distributed_sampler=False,
     )
 

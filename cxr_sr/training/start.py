@@ -14,7 +14,7 @@ from cxr_sr.names import TrainingDevice
 from cxr_sr.superres.models.layers import FixedBatchNorm, Pair
 from cxr_sr.superres.models.networks import Network, load_network
 from cxr_sr.superres.models.zoo import load_model, refuse_pickle
-from cxr_sr.training.data.images import Image
+from cxr_sr.training.data.images import TrainingImage
 
 
 class OnDevice(Protocol):
@@ -26,7 +26,7 @@ class OnDevice(Protocol):
         ...
 
 
-def settle_normalisation(network: Network, images: Sequence[Image]) -> None:
+def settle_normalisation(network: Network, images: Sequence[TrainingImage]) -> None:
     """Give batch normalisation the mean and variance of all pixels of the data."""
     layers = [m for m in network.modules() if isinstance(m, FixedBatchNorm)]
     if not layers:

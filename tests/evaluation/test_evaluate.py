@@ -25,7 +25,7 @@ from cxr_sr.cli.upscale.options import Options as UpscaleOptions
 from cxr_sr.errors import ModelError, NotARadiographError, SettingsError
 from cxr_sr.evaluation.cases import Case, find_cases
 from cxr_sr.evaluation.degradations import Exposure
-from cxr_sr.evaluation.evaluate import Measurement, evaluate, plan
+from cxr_sr.evaluation.evaluate import Measurement, compare, evaluate
 from cxr_sr.evaluation.protocol import (
     Condition,
     Score,
@@ -363,7 +363,7 @@ class TestEvaluate:
     def test_every_model_meets_every_condition(self, tmp_path):
         conditions = [Condition(s, d) for s in (2, 4) for d in ("bicubic", "box")]
         cases = find_cases(export(tmp_path, images=2))
-        examined = list(evaluate(cases, plan(["lanczos", "nearest"], conditions)))
+        examined = list(evaluate(cases, compare(["lanczos", "nearest"], conditions)))
         for done in examined:
             met = [(m.condition, m.model) for m in done.measurements]
             models = ("bicubic", "lanczos", "nearest")
@@ -371,14 +371,14 @@ class TestEvaluate:
 
     def test_it_measures_what_the_protocol_says(self, tmp_path):
         (case, *_) = find_cases(export(tmp_path, images=1))
-        (done,) = evaluate([case], plan([], [X2]))
+        (done,) = evaluate([case], compare([], [X2]))
         expected = measure(read(case.path), X2, plain_bicubic())
         assert done.measurements[0].score == expected
 
     def test_a_broken_and_a_missing_image_are_reported_and_skipped(self, tmp_path):
         cases = find_cases(export(tmp_path, images=3, broken=[1]))
         (tmp_path / "image_2.png").unlink()
-        good, broken, missing = evaluate(cases, plan([], [X2]))
+        good, broken, missing = evaluate(cases, compare([], [X2]))
         assert good.problem is None
         for bad in (broken, missing):
             assert bad.measurements == ()
@@ -387,13 +387,13 @@ class TestEvaluate:
     def test_an_image_too_small_for_one_scale_counts_at_none(self, tmp_path):
         write_png(tmp_path / "small.png", image(shape=(40, 40)).pixels)
         conditions = [Condition(2), Condition(8)]
-        (done,) = evaluate(find_cases(tmp_path), plan([], conditions))
+        (done,) = evaluate(find_cases(tmp_path), compare([], conditions))
         assert done.measurements == ()
         assert "at least 48 x 48" in str(done.problem)
 
     def test_the_true_bit_depth_is_measured(self, rg1):
         case = Case(rg1, "rg1", "rg1")
-        (done,) = evaluate([case], plan([], [Condition(8)]))
+        (done,) = evaluate([case], compare([], [Condition(8)]))
         radiograph = read(rg1)
         assert radiograph.format.bits_stored == 15
         expected = measure(radiograph, Condition(8), plain_bicubic(8))
@@ -403,14 +403,14 @@ class TestEvaluate:
 class TestPlan:
     def test_the_baseline_is_plain_bicubic_and_first(self):
         box = Settings(consistency="box")
-        found = plan(["lanczos", "bicubic"], [X2], box, project_all=True)
+        found = compare(["lanczos", "bicubic"], [X2], box, project_all=True)
         names = [contender.name for contender in found.contenders]
         assert names == ["bicubic", "lanczos+box", "bicubic+box"]
         projections = [c.settings.consistency for c in found.contenders]
         assert projections == ["off", "box", "box"]
 
     def test_by_default_interpolators_are_as_the_literature_knows_them(self):
-        found = plan(["nearest", "bicubic"], [X2])
+        found = compare(["nearest", "bicubic"], [X2])
         used = [(c.name, c.settings.consistency) for c in found.contenders]
         assert used == [
             ("bicubic", "off"),
@@ -418,13 +418,13 @@ class TestPlan:
         ]
 
     def test_what_is_asked_for_twice_is_measured_once(self):
-        found = plan(["nearest", "nearest"], [X2, X2])
+        found = compare(["nearest", "nearest"], [X2, X2])
         assert len(found.contenders) == 2
         assert found.conditions == (X2,)
 
     def test_an_unknown_model_is_refused_before_any_work(self):
         with pytest.raises(ModelError, match="no model is called 'hydrant'"):
-            plan(["hydrant"], [X2])
+            compare(["hydrant"], [X2])
 
 
 @pytest.fixture(scope="module")
@@ -439,7 +439,7 @@ class TestNetwork:
         """The score is that of what `upscale` makes, by default, of a coarse file."""
         (case,) = find_cases(export(tmp_path, images=1))
         condition = Condition(2, "detector")
-        (done,) = evaluate([case], plan([str(weights)], [condition]))
+        (done,) = evaluate([case], compare([str(weights)], [condition]))
         trial = degraded(read(case.path), condition, case.name)
         write(trial.coarse, tmp_path / "coarse.png")
         used = cxr_sr.upscale(read(tmp_path / "coarse.png"), weights)
@@ -451,7 +451,7 @@ class TestNetwork:
         missed = {}
         for projection in ("box", "off"):
             settings = Settings(consistency=projection)
-            planned = plan([str(weights)], [Condition(2, "detector")], settings)
+            planned = compare([str(weights)], [Condition(2, "detector")], settings)
             (done,) = evaluate(cases, planned)
             missed[projection] = done.measurements[1].score.consistency
         assert missed["box"] <= 1 < missed["off"]
@@ -463,13 +463,13 @@ class TestNetwork:
         load = {"bicubic": load_model("bicubic"), "x4": only_x4}
         monkeypatch.setattr("cxr_sr.evaluation.evaluate.load_model", load.get)
         with pytest.raises(SettingsError, match="made for x4, not for x2, x3"):
-            plan(["x4"], [Condition(3), X2])
-        planned = plan(["x4"], [X2, Condition(4)])
+            compare(["x4"], [Condition(3), X2])
+        planned = compare(["x4"], [X2, Condition(4)])
         assert planned.contenders_at(X2) == planned.contenders[:1]
         assert planned.contenders_at(Condition(4)) == planned.contenders
 
     def test_a_run_is_called_by_its_folder_never_by_its_whole_path(self, weights):
-        (_, network) = plan([str(weights)], [X2]).contenders
+        (_, network) = compare([str(weights)], [X2]).contenders
         assert network.name == f"{weights.parent.name}/{weights.stem}"
 
 

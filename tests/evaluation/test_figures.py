@@ -6,7 +6,7 @@ import SimpleITK
 
 from cxr_sr.evaluation import figures
 from cxr_sr.evaluation.cases import Case
-from cxr_sr.evaluation.evaluate import evaluate, plan
+from cxr_sr.evaluation.evaluate import compare, evaluate
 from cxr_sr.evaluation.figures import Findings, radial_power, worst_of
 from cxr_sr.evaluation.protocol import Condition
 from cxr_sr.evaluation.summary import summarise
@@ -26,7 +26,7 @@ def findings(tmp_path_factory):
         pixels = np.rint(255 * structure((96, 120), seed=k)).astype(np.uint8)
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(pixels), path)
         cases.append(Case(path, path.name, path.name))
-    planned = plan(["nearest", "lanczos"], CONDITIONS)
+    planned = compare(["nearest", "lanczos"], CONDITIONS)
     measured = [m for e in evaluate(cases, planned) for m in e.measurements]
     return Findings(planned, measured, summarise(measured))
 
@@ -93,7 +93,7 @@ class TestWorst:
 
     def test_original_bicubic_and_result_stand_side_by_side(self, findings):
         worst = worst_of(findings, CONDITIONS[1])[:2]
-        axes = figures.worst_figure(findings.plan, worst).axes
+        axes = figures.worst_figure(findings.comparison, worst).axes
         gain, measurement = worst[0]
         titles = [panel.get_title() for panel in axes]
         nearest = f"nearest, {gain:.2f} dB"
@@ -112,7 +112,7 @@ class TestWorst:
         assert loss[rows, columns].sum() == 1.0
 
     def test_bicubic_alone_has_no_worst_cases(self, findings):
-        alone = plan([], CONDITIONS)
+        alone = compare([], CONDITIONS)
         measured = [m for m in findings.measurements if m.model == "bicubic"]
         only = Findings(alone, measured, summarise(measured))
         assert worst_of(only, CONDITIONS[0]) == []

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.gallery.cases import Places
-from cxr_sr.gallery.page import MOST_LISTED, Limits, spread, write_page
+from cxr_sr.gallery.page import MOST_LISTED, PageLimits, spread, write_page
 from cxr_sr.report.results import Results
 from tests.builders import noise, pixel_format, write_png
 from tests.files import a_dicom, damage, upscale
@@ -40,8 +40,8 @@ def test_its_size_is_bounded_as_the_limits_say(tmp_path, monkeypatch):
     empty = 40_000  # the page around the pictures
     thumbnails = 2 * 40_000
     size = Path("page.html").stat().st_size
-    assert size < Limits(2, 200).bytes + empty + thumbnails
-    assert size > Limits(2, 200).bytes / 4
+    assert size < PageLimits(2, 200).bytes + empty + thumbnails
+    assert size > PageLimits(2, 200).bytes / 4
 
 
 @pytest.mark.usefixtures("folder")
@@ -139,6 +139,6 @@ class TestPage:
         monkeypatch.setattr("cxr_sr.gallery.page.case_of", fail)
         places = Places((Path("in"),), Path("out"))
         with pytest.raises(KeyboardInterrupt):
-            write_page(Results.read(REPORT), places, Limits(), Path("page.html"))
+            write_page(Results.read(REPORT), places, PageLimits(), Path("page.html"))
         assert not list(folder.glob("*page*"))
         assert not list(folder.glob(".cxr-sr-*"))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cxr_sr.evaluation.cases import find_cases
 from cxr_sr.index.build import (
     Index,
+    IndexSettings,
     Row,
-    Rules,
     assemble,
     survey,
     write_index,
@@ -42,8 +42,8 @@ IMAGES = st.dictionaries(
 """Exports of a few patients, with duplicates within and between them."""
 
 
-def rules(manifest: Manifest | None = None, folder: str = "") -> Rules:
-    return Rules(SALT, THIRDS, manifest or Manifest(), folder)
+def rules(manifest: Manifest | None = None, folder: str = "") -> IndexSettings:
+    return IndexSettings(SALT, THIRDS, manifest or Manifest(), folder)
 
 
 def manifest(**rows: tuple[str, str]) -> Manifest:

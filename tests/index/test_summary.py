@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from cxr_sr.errors import NotARadiographError
 from cxr_sr.formats import read
-from cxr_sr.index.build import LeftOut, Rules, assemble
+from cxr_sr.index.build import IndexSettings, LeftOut, assemble
 from cxr_sr.index.facts import Finding
 from cxr_sr.index.figure import SHOWN, figure, write_figure
 from cxr_sr.index.given import Manifest
@@ -17,7 +17,9 @@ from cxr_sr.index.split import Salt, Shares
 from cxr_sr.index.summary import IndexSummary, cause, shortened
 from tests.index.builders import some_image
 
-RULES = Rules(Salt.of("a secret of sixteen"), Shares({"train": 1.0}), Manifest())
+RULES = IndexSettings(
+    Salt.of("a secret of sixteen"), Shares({"train": 1.0}), Manifest()
+)
 
 
 def summary(*changes: dict[str, Any], left_out=(), rules=RULES) -> IndexSummary:
@@ -38,7 +40,7 @@ def bars(axes: Axes) -> list[tuple[float, float]]:
 
 
 def test_images_and_patients_are_counted_by_side():
-    halves = Rules(RULES.salt, Shares({"train": 0.5, "test": 0.5}), Manifest())
+    halves = IndexSettings(RULES.salt, Shares({"train": 0.5, "test": 0.5}), Manifest())
     people = [{"patient": f"p{n % 10}"} for n in range(30)]
     found = summary(*people, rules=halves)
     assert (found.images, found.patients) == (30, 10)
@@ -162,7 +164,9 @@ class TestPicture:
         assert bars(views) == [(0, 2), (0, 1)]
 
     def test_sides_follow_one_another_in_a_bar(self):
-        halves = Rules(RULES.salt, Shares({"train": 0.5, "val": 0.5}), Manifest())
+        halves = IndexSettings(
+            RULES.salt, Shares({"train": 0.5, "val": 0.5}), Manifest()
+        )
         found = summary(*({"patient": f"p{n}"} for n in range(20)), rules=halves)
         panel = figure(found).axes[0]
         border = found.splits["train"]["images"]

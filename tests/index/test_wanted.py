@@ -3,7 +3,7 @@
 import pytest
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.index.build import Rules, assemble
+from cxr_sr.index.build import IndexSettings, assemble
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
 from cxr_sr.index.wanted import Wanted
@@ -11,7 +11,7 @@ from tests.index.builders import some_facts, some_image
 
 
 def index_of(*images, wanted: Wanted, manifest: Manifest | None = None):
-    rules = Rules(
+    rules = IndexSettings(
         Salt(b"salt" * 8), Shares({"train": 1}), manifest or Manifest(), wanted=wanted
     )
     return assemble(images, rules)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.pacs.facts import Facts, facts_of
+from cxr_sr.pacs.instance import Instance, instance_of
 from cxr_sr.pacs.network.peers import DicomPeer, WebPeer
 from cxr_sr.pacs.router import Router
 from cxr_sr.pacs.rules import read_rules
@@ -31,13 +31,13 @@ def test_the_examples_of_the_document_are_rules(rules):
     examples = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     assert len(examples) == 3
     first, second, third = (rules(text, tls=True) for text in examples)
-    assert first.first(Facts(modality="MG")).leave
-    assert first.first(Facts("DX", "CHEST", spacing_mm=0.4)).scale == 4
-    assert first.first(Facts("DX", "CHEST", spacing_mm=0.2)) is None
-    assert first.first(Facts("DX", "CHEST")) is None
-    both = Router(second).decide(Facts(calling="ROOM2")).receivers
+    assert first.first(Instance(modality="MG")).leave
+    assert first.first(Instance("DX", "CHEST", spacing_mm=0.4)).scale == 4
+    assert first.first(Instance("DX", "CHEST", spacing_mm=0.2)) is None
+    assert first.first(Instance("DX", "CHEST")) is None
+    both = Router(second).decide(Instance(calling="ROOM2")).receivers
     assert both == ("https://archive.example/dicom-web", "ROOM2@10.0.1.2:104")
-    assert Router(second).decide(Facts(calling="ROOM1")).receivers == (
+    assert Router(second).decide(Instance(calling="ROOM1")).receivers == (
         "ROOM1@10.0.1.1:104",
     )
     assert third.peers["OLD"] == DicomPeer("OLD", "10.0.0.9", 104, tls=False)
@@ -52,11 +52,11 @@ def test_the_first_rule_that_fits_is_taken(rules):
         station = "ROOM?"
         max_long_side = 2000
     """)
-    assert found.first(Facts(body_part="RIBS", view="PA")).name == "1"
-    near = Facts(body_part="RIBS", view="AP", station="room7", rows=2000, columns=9)
+    assert found.first(Instance(body_part="RIBS", view="PA")).name == "1"
+    near = Instance(body_part="RIBS", view="AP", station="room7", rows=2000, columns=9)
     assert found.first(near).name == "2"
-    assert found.first(Facts(station="ROOM7", rows=2001, columns=9)) is None
-    assert found.first(Facts(station="ROOM")) is None
+    assert found.first(Instance(station="ROOM7", rows=2001, columns=9)) is None
+    assert found.first(Instance(station="ROOM")) is None
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_who_is_to_get_it_back_must_be_known(rules):
     router = Router(rules("[peers]\nA = 'A@h:1'"), back=True)
     router.check()
     with pytest.raises(SettingsError, match="have no B"):
-        router.decide(Facts(calling="B"))
+        router.decide(Instance(calling="B"))
 
 
 def test_facts_are_what_the_header_and_the_association_say(tmp_path):
     path = a_dicom(
         tmp_path / "a", BodyPartExamined="CHEST", ViewPosition="PA", StationName="R1"
     )
-    facts = facts_of(path)
+    facts = instance_of(path)
     assert (facts.modality, facts.body_part, facts.view) == ("CR", "CHEST", "PA")
     assert (facts.station, facts.long_side, facts.spacing_mm) == ("R1", 20, 0.2)
     assert facts.calling == ""

@@ -15,7 +15,7 @@ from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import MODELS, Model, load_model
 from cxr_sr.superres.noise import Noise
 from cxr_sr.superres.resample import KERNELS, box_down, upsample
-from cxr_sr.superres.tiling import plan
+from cxr_sr.superres.tiling import tiles_over
 from tests.builders import structure, tiny_model, tiny_network, tiny_spec
 
 SCALES = [2, 3, 4, 8]
@@ -107,7 +107,7 @@ def in_tiles(chain, unit, tile_px, halo_px=None, whole=NOTHING_KNOWN):
     halo_px = chain.halo_px if halo_px is None else halo_px
     planes, rows, columns = unit.shape
     result = np.full((planes, rows * scale, columns * scale), np.nan, unit.dtype)
-    for tile in plan((rows, columns), tile_px, halo_px):
+    for tile in tiles_over((rows, columns), tile_px, halo_px):
         fine = chain(unit[:, *tile.padded], whole).image
         result[:, *tile.target(scale)] = fine[:, *tile.inner(scale)]
     return result

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_sr.superres.tiling import Tile, divide, parts_of, plan, run
+from cxr_sr.superres.tiling import Tile, divide, parts_of, run, tiles_over
 
 SIDES = st.integers(1, 70)
 
@@ -74,7 +74,7 @@ class TestPlan:
     @given(SIDES, SIDES, st.integers(1, 80), st.integers(0, 30))
     def test_cores_cover_each_pixel_once(self, rows, columns, tile_px, halo_px):
         count = np.zeros((rows, columns), int)
-        for tile in plan((rows, columns), tile_px, halo_px):
+        for tile in tiles_over((rows, columns), tile_px, halo_px):
             count[tile.core] += 1
         assert (count == 1).all()
 
@@ -82,7 +82,7 @@ class TestPlan:
     def test_cores_are_no_larger_than_asked_and_nearly_equal(
         self, rows, columns, tile_px, halo_px
     ):
-        tiles = list(plan((rows, columns), tile_px, halo_px))
+        tiles = list(tiles_over((rows, columns), tile_px, halo_px))
         for axis in (0, 1):
             sides = {t.core[axis].stop - t.core[axis].start for t in tiles}
             assert max(sides) <= tile_px
@@ -92,7 +92,7 @@ class TestPlan:
     def test_halos_are_as_wide_as_asked_but_cut_at_the_border(
         self, rows, columns, tile_px, halo_px
     ):
-        for tile in plan((rows, columns), tile_px, halo_px):
+        for tile in tiles_over((rows, columns), tile_px, halo_px):
             for core, padded, side in zip(
                 tile.core, tile.padded, (rows, columns), strict=True
             ):
@@ -106,13 +106,13 @@ class TestPlan:
         image = np.arange(rows * columns).reshape(rows, columns)
         fine = image.repeat(scale, 0).repeat(scale, 1)
         result = np.full_like(fine, -1)
-        for tile in plan((rows, columns), tile_px, halo_px):
+        for tile in tiles_over((rows, columns), tile_px, halo_px):
             part = image[tile.padded].repeat(scale, 0).repeat(scale, 1)
             result[tile.target(scale)] = part[tile.inner(scale)]
         assert np.array_equal(result, fine)
 
     def test_a_known_case(self):
-        first, second = plan((3, 7), 4, 1)
+        first, second = tiles_over((3, 7), 4, 1)
         assert first.core == (slice(0, 3), slice(0, 3))
         assert first.padded == (slice(0, 3), slice(0, 4))
         assert second.core == (slice(0, 3), slice(3, 7))
@@ -121,7 +121,7 @@ class TestPlan:
         assert second.target(2) == (slice(0, 6), slice(6, 14))
 
     def test_a_small_image_is_one_tile_without_halo(self):
-        (tile,) = plan((5, 4), 512, 20)
+        (tile,) = tiles_over((5, 4), 512, 20)
         assert tile.core == tile.padded == (slice(0, 5), slice(0, 4))
 
 

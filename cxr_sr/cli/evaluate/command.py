@@ -9,12 +9,12 @@ from cxr_sr.cli.batch import Step, loop
 from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.evaluate.options import Options
 from cxr_sr.cli.evaluate.physics import measure_physics
-from cxr_sr.cli.evaluate.request import plan_of
+from cxr_sr.cli.evaluate.request import comparison_of
 from cxr_sr.errors import NotARadiographError, SettingsError
 
 if TYPE_CHECKING:
     from cxr_sr.evaluation.cases import Case
-    from cxr_sr.evaluation.evaluate import Measurement, Plan
+    from cxr_sr.evaluation.evaluate import Comparison, Measurement
     from cxr_sr.evaluation.summary import Summary
 
 
@@ -25,7 +25,7 @@ def evaluate(options: Options) -> int:
     and MS-SSIM of each model, scale and degradation.
     """
     if options.physics:
-        return measure_physics(options, plan_of(options))
+        return measure_physics(options, comparison_of(options))
     if options.data is None:
         raise SettingsError(
             "DATA is missing; give an index or a folder of images, or --physics"
@@ -33,21 +33,21 @@ def evaluate(options: Options) -> int:
     from cxr_sr.evaluation.cases import find_cases
     from cxr_sr.evaluation.summary import summarise
 
-    plan = plan_of(options)
+    comparison = comparison_of(options)
     cases = find_cases(options.data, options.split)[: options.limit]
-    measurements, failed = _measure(options, cases, plan)
+    measurements, failed = _measure(options, cases, comparison)
     if not measurements:
         output.complain("nothing was measured: no usable image in the data")
         return exit_code(0, failed)
     summaries = summarise(measurements)
     if options.output is not None:
-        _write(options.output, plan, measurements, summaries)
+        _write(options.output, comparison, measurements, summaries)
     _show(options, summaries)
     return exit_code(len(measurements), failed)
 
 
 def _measure(
-    options: Options, cases: "list[Case]", plan: "Plan"
+    options: Options, cases: "list[Case]", comparison: "Comparison"
 ) -> "tuple[list[Measurement], int]":
     """Return all measurements, and how many images could not be read."""
     from cxr_sr.evaluation.evaluate import Examined, evaluate
@@ -65,25 +65,25 @@ def _measure(
 
     sources = [case.path for case in cases]
     with loop(note, sources, quiet=options.quiet) as each:
-        each.follow(evaluate(cases, plan))
+        each.follow(evaluate(cases, comparison))
     return measurements, each.failed
 
 
 def _show(options: Options, summaries: "list[Summary]") -> None:
-    from cxr_sr.evaluation.report import COLUMNS, cells
+    from cxr_sr.evaluation.report import MEASURES, cells
 
     if options.as_json:
         for summary in summaries:
             output.record(summary.as_json(), stands=options.output is not None)
         return
-    columns = ["scale", "degradation", *COLUMNS]
+    columns = ["scale", "degradation", *MEASURES]
     rows = [[f"x{s.scale}", s.condition, *cells(s)] for s in summaries]
     output.table(columns, rows, keys=3, stands=options.output is not None)
 
 
 def _write(
     folder: Path,
-    plan: "Plan",
+    comparison: "Comparison",
     measurements: "list[Measurement]",
     summaries: "list[Summary]",
 ) -> None:
@@ -92,7 +92,7 @@ def _write(
 
     written = write_results(folder, summaries, measurements)
     if figures.available():
-        findings = figures.Findings(plan, measurements, summaries)
+        findings = figures.Findings(comparison, measurements, summaries)
         written += figures.write_figures(folder, findings)
     else:
         output.say(figures.MISSING)

@@ -9,7 +9,7 @@ from cxr_sr.cli.evaluate.options import Options
 from cxr_sr.errors import InputError
 
 if TYPE_CHECKING:
-    from cxr_sr.evaluation.evaluate import Plan
+    from cxr_sr.evaluation.evaluate import Comparison
     from cxr_sr.evaluation.physics.report import Row
     from cxr_sr.radiograph import Radiograph
 
@@ -17,7 +17,7 @@ ANATOMIES = 3
 """Number of images of DATA that edges are inserted into."""
 
 
-def measure_physics(options: Options, plan: "Plan") -> int:
+def measure_physics(options: Options, comparison: "Comparison") -> int:
     """Measure noise and edges in the results of each model; write the tables."""
     from cxr_sr.evaluation.physics.report import as_json, count_of, measure, tables
 
@@ -28,9 +28,9 @@ def measure_physics(options: Options, plan: "Plan") -> int:
         return Step(Path(), worked=False)
 
     anatomy = _anatomy(options)
-    count = count_of(plan, with_anatomy=bool(anatomy))
+    count = count_of(comparison, with_anatomy=bool(anatomy))
     with loop(note, [], quiet=options.quiet, others=count) as each:
-        each.follow(measure(plan, anatomy))
+        each.follow(measure(comparison, anatomy))
     if options.as_json:
         for row in rows:
             output.record(as_json(row))

@@ -1,4 +1,4 @@
-"""Make a plan of measurements from the options."""
+"""From the options to what is compared."""
 
 import dataclasses
 from typing import TYPE_CHECKING, get_args
@@ -8,7 +8,7 @@ from cxr_sr.cli.options import DEFAULT_MODEL
 from cxr_sr.errors import SettingsError
 
 if TYPE_CHECKING:
-    from cxr_sr.evaluation.evaluate import Plan
+    from cxr_sr.evaluation.evaluate import Comparison
     from cxr_sr.evaluation.protocol import Condition
     from cxr_sr.names import Precision
 
@@ -19,15 +19,15 @@ WIDTHS_PX = (0.0, 0.6)
 correlated like that of detectors and their processing."""
 
 
-def plan_of(options: Options) -> "Plan":
-    """Return the plan of measurements, with the defaults filled in.
+def comparison_of(options: Options) -> "Comparison":
+    """Return what is compared, with the defaults filled in.
 
     Raises
     ------
     ModelError, SettingsError
         If there is no such model, scale, degradation or precision.
     """
-    from cxr_sr.evaluation.evaluate import plan
+    from cxr_sr.evaluation.evaluate import compare
     from cxr_sr.superres.settings import Settings
 
     settings = Settings(
@@ -37,14 +37,14 @@ def plan_of(options: Options) -> "Plan":
         value_range=options.value_range or Settings.value_range,
         threads=options.threads,
     )
-    planned = plan(
+    comparison = compare(
         options.model or _default_models(options),
         _conditions(options),
         settings,
         precisions=[_precision(given) for given in options.precision or ["auto"]],
         project_all=options.consistency is not None,
     )
-    return dataclasses.replace(planned, again=options.again)
+    return dataclasses.replace(comparison, again=options.again)
 
 
 def _default_models(options: Options) -> list[str]:

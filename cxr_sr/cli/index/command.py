@@ -15,7 +15,7 @@ from cxr_sr.report.outcome import Job, Outcome
 
 if TYPE_CHECKING:
     from cxr_sr.formats.discover import Candidate
-    from cxr_sr.index.build import Index, Rules
+    from cxr_sr.index.build import Index, IndexSettings
     from cxr_sr.index.facts import Finding
     from cxr_sr.index.journal import Journal
     from cxr_sr.index.split import Salt
@@ -100,7 +100,7 @@ def _examined(outcome: Outcome) -> "Finding":
     return Finding(name, None, "unreadable", reason)
 
 
-def _conclude(options: Options, rules: "Rules", made: "Index") -> int:
+def _conclude(options: Options, rules: "IndexSettings", made: "Index") -> int:
     """Write the files, the index last; print a summary and return the exit code."""
     from cxr_sr.cli.index.report import doubts, show
     from cxr_sr.index.build import write_index, write_skipped

@@ -4,7 +4,7 @@ from collections import Counter
 
 from cxr_sr.cli import output
 from cxr_sr.cli.index.options import Options
-from cxr_sr.index.build import Rules
+from cxr_sr.index.build import IndexSettings
 from cxr_sr.index.summary import Counts, IndexSummary, shortened
 from cxr_sr.index.wanted import unstated
 
@@ -25,7 +25,7 @@ def show(options: Options, summary: IndexSummary) -> None:
         output.data(str(options.output), stands=True)
 
 
-def doubts(summary: IndexSummary, rules: Rules) -> list[str]:
+def doubts(summary: IndexSummary, rules: IndexSettings) -> list[str]:
     """Return warnings about the splits."""
     found = []
     if summary.unnamed:

@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 from cxr_sr.cli import output
 from cxr_sr.cli.index.options import Options
 from cxr_sr.errors import OutputError, SettingsError
-from cxr_sr.index.build import Rules
-from cxr_sr.index.given import COLUMNS, NAME, Manifest
+from cxr_sr.index.build import IndexSettings
+from cxr_sr.index.given import MANIFEST_COLUMNS, NAME, Manifest
 from cxr_sr.index.split import Salt, Shares
 from cxr_sr.index.wanted import Wanted
 
 
-def rules_of(options: Options) -> Rules:
+def rules_of(options: Options) -> IndexSettings:
     """Return the rules for the index, without manifests found in the data.
 
     Raises
@@ -31,10 +31,12 @@ def rules_of(options: Options) -> Rules:
     manifest = Manifest.read(given, options.folder, salt)
     place = Path(folder).as_posix()
     wanted = Wanted.parse(options.view, options.body_part)
-    return Rules(salt, shares, manifest, place, options.again, wanted)
+    return IndexSettings(salt, shares, manifest, place, options.again, wanted)
 
 
-def with_found(rules: Rules, options: Options, names: Iterable[str]) -> Rules:
+def with_found(
+    rules: IndexSettings, options: Options, names: Iterable[str]
+) -> IndexSettings:
     """Return the rules with the manifests in the data, unless --manifest was given.
 
     Parameters
@@ -62,7 +64,7 @@ def _usable(options: Options, name: str) -> bool:
         return True
     output.complain(
         f"{name} in the data is not used: expected a CSV file with the columns "
-        f"{', '.join(COLUMNS)}"
+        f"{', '.join(MANIFEST_COLUMNS)}"
     )
     return False
 

@@ -18,7 +18,7 @@ from cxr_sr.errors import CxrSrError, SettingsError
 from cxr_sr.report.outcome import Job, Outcome
 
 if TYPE_CHECKING:
-    from cxr_sr.pacs.network.query import Archive, Found
+    from cxr_sr.pacs.network.query import Archive, FoundInstance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,9 @@ def _archive(options: FetchOptions) -> "Archive":
     return DicomArchive(ae_title(options.aet), peer, context)
 
 
-def _got(archive: "Archive", found: "list[Found]", folder: Path) -> Generator[Outcome]:
+def _got(
+    archive: "Archive", found: "list[FoundInstance]", folder: Path
+) -> Generator[Outcome]:
     from cxr_sr.pacs.network.query import save
 
     for one in found:

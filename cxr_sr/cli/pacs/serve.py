@@ -241,7 +241,7 @@ def _settings(
     options: ServeOptions,
 ) -> "tuple[NodeSettings, list[UpscalingRecipe]]":
     from cxr_sr.pacs.network.peers import Callers, ae_title, is_loopback
-    from cxr_sr.pacs.receive import Address, Limits
+    from cxr_sr.pacs.receive import Address, NodeLimits
     from cxr_sr.pacs.router import Router
     from cxr_sr.pacs.rules import Rules, read_rules
     from cxr_sr.pacs.settings import NodeSettings
@@ -264,7 +264,7 @@ def _settings(
         address=Address(ae_title(options.aet), options.bind, options.port),
         router=router,
         callers=callers,
-        limits=Limits(
+        limits=NodeLimits(
             options.max_associations,
             options.max_object,
             options.max_queue,

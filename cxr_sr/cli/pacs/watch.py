@@ -178,7 +178,7 @@ def _jobs(
 
 
 def _timed(clock: "SeriesClock", job: Job) -> "TimedJob":
-    from cxr_sr.pacs.facts import series_of
+    from cxr_sr.pacs.instance import series_of
     from cxr_sr.pacs.work import TimedJob
 
     now = clock.time_of(series_of(job.source))

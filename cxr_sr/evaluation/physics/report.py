@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxr_sr.evaluation.evaluate import Plan
+from cxr_sr.evaluation.evaluate import Comparison
 from cxr_sr.evaluation.physics.edge import CONTRASTS, EdgeResponse, edge_responses
 from cxr_sr.evaluation.physics.flat import (
     BAND_NAMES,
@@ -51,12 +51,14 @@ LEGEND = {
 }
 
 
-def measure(plan: Plan, anatomy: Sequence[Radiograph] = ()) -> Generator[Row]:
-    """Yield the noise and edge measurements of each model of a plan, scale by scale.
+def measure(
+    comparison: Comparison, anatomy: Sequence[Radiograph] = ()
+) -> Generator[Row]:
+    """Yield the noise and edge measurements of each model compared, scale by scale.
 
     Parameters
     ----------
-    plan : its degradations have no part in this
+    comparison : its degradations have no part in this
     anatomy : gray originals into which edges are inserted
 
     Raises
@@ -64,21 +66,23 @@ def measure(plan: Plan, anatomy: Sequence[Radiograph] = ()) -> Generator[Row]:
     EngineError
         If the engine is not installed.
     """
-    for scale in _scales(plan):
-        contenders = plan.contenders_at(Condition(scale))
+    for scale in _scales(comparison):
+        contenders = comparison.contenders_at(Condition(scale))
         yield from amplifications(contenders, scale, EXPOSURES)
         yield from edge_responses(contenders, scale, anatomy)
 
 
-def count_of(plan: Plan, *, with_anatomy: bool) -> int:
+def count_of(comparison: Comparison, *, with_anatomy: bool) -> int:
     """Return how many rows `measure` yields."""
     edges = 2 * len(CONTRASTS) + (len(CONTRASTS) - 1) * with_anatomy
-    counts = [len(plan.contenders_at(Condition(scale))) for scale in _scales(plan)]
+    counts = [
+        len(comparison.contenders_at(Condition(scale))) for scale in _scales(comparison)
+    ]
     return sum((n - 1) * len(EXPOSURES) + n * edges for n in counts)
 
 
-def _scales(plan: Plan) -> list[int]:
-    return list(dict.fromkeys(condition.scale for condition in plan.conditions))
+def _scales(comparison: Comparison) -> list[int]:
+    return list(dict.fromkeys(condition.scale for condition in comparison.conditions))
 
 
 def as_json(row: Row) -> dict[str, Any]:

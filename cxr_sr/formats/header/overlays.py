@@ -24,7 +24,12 @@ from cxr_sr.formats.header.elements import (
 
 CURVE_GROUPS = range(0x5000, 0x5100, 2)
 
-ROWS, COLUMNS, FRAMES, ORIGIN = 0x0010, 0x0011, 0x0015, 0x0050
+OVERLAY_ROWS, OVERLAY_COLUMNS, OVERLAY_FRAMES, OVERLAY_ORIGIN = (
+    0x0010,
+    0x0011,
+    0x0015,
+    0x0050,
+)
 BITS_ALLOCATED, BIT_POSITION = 0x0100, 0x0102
 ROI_AREA, ROI_MEAN, ROI_DEVIATION = 0x1301, 0x1302, 0x1303
 DATA = 0x3000
@@ -98,8 +103,11 @@ def unpack_overlay(header: Dataset, group: int, plane: NDArray[np.uint8]) -> boo
     ----------
     DICOM PS3.3-2004 C.9.2, PS3.3 C.9.2
     """
-    stated = _integers(header, group, ORIGIN) or (1, 1)
-    sides = _integers(header, group, ROWS), _integers(header, group, COLUMNS)
+    stated = _integers(header, group, OVERLAY_ORIGIN) or (1, 1)
+    sides = (
+        _integers(header, group, OVERLAY_ROWS),
+        _integers(header, group, OVERLAY_COLUMNS),
+    )
     if len(stated) != 2:
         return False
     spans = [
@@ -166,10 +174,12 @@ def _axis(axis: int, plane: _Plane, change: Change) -> tuple[int, NDArray[np.int
 
 
 def _read(header: Dataset, group: int) -> _Plane | None:
-    shape = _integers(header, group, ROWS) + _integers(header, group, COLUMNS)
-    origin = _integers(header, group, ORIGIN) or (1, 1)
+    shape = _integers(header, group, OVERLAY_ROWS) + _integers(
+        header, group, OVERLAY_COLUMNS
+    )
+    origin = _integers(header, group, OVERLAY_ORIGIN) or (1, 1)
     allocated = _integers(header, group, BITS_ALLOCATED) or (1,)
-    frames = _integers(header, group, FRAMES) or (1,)
+    frames = _integers(header, group, OVERLAY_FRAMES) or (1,)
     if (len(shape), len(origin), allocated, frames) != (2, 2, (1,), (1,)):
         return None
     bits = _bits(header, group)
@@ -194,9 +204,9 @@ def _bits(header: Dataset, group: int) -> NDArray[np.uint8]:
 
 
 def _write(result: Dataset, group: int, finer: _Finer) -> None:
-    put(result, _tag(group, ROWS), finer.shape[0])
-    put(result, _tag(group, COLUMNS), finer.shape[1])
-    put(result, _tag(group, ORIGIN), list(finer.origin))
+    put(result, _tag(group, OVERLAY_ROWS), finer.shape[0])
+    put(result, _tag(group, OVERLAY_COLUMNS), finer.shape[1])
+    put(result, _tag(group, OVERLAY_ORIGIN), list(finer.origin))
     padding = b"\0" * (len(finer.data) % 2)  # an even length, PS3.5 7.1.1
     put(result, _tag(group, DATA), finer.data + padding, "OW")
 

@@ -99,7 +99,7 @@ class Archive(Protocol):
         """
         ...
 
-    def get(self, found: Found) -> Dataset:
+    def get(self, found: FoundInstance) -> Dataset:
         """Return an instance, with file meta information.
 
         Raises
@@ -111,7 +111,7 @@ class Archive(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundInstance:
     """An instance that matches."""
 
     uids: Uids
@@ -131,7 +131,9 @@ class Found:
         return f"{study}/{series}/{instance}.dcm"
 
 
-def find(archive: Archive, keys: Mapping[str, Mapping[str, str]]) -> Iterator[Found]:
+def find(
+    archive: Archive, keys: Mapping[str, Mapping[str, str]]
+) -> Iterator[FoundInstance]:
     """Yield the projection radiographs that match, study by study.
 
     Parameters
@@ -148,7 +150,7 @@ def find(archive: Archive, keys: Mapping[str, Mapping[str, str]]) -> Iterator[Fo
 
 def _below(
     archive: Archive, uids: Uids, keys: Mapping[str, Mapping[str, str]]
-) -> Iterator[Found]:
+) -> Iterator[FoundInstance]:
     level = LEVELS[len(uids)]
     for answer in archive.find(level, uids, keys[level]):
         with quiet():
@@ -159,10 +161,10 @@ def _below(
         if level != "IMAGE":
             yield from _below(archive, (*uids, uid), keys)
         elif not sop_class or UID(sop_class) in PROJECTIONS:
-            yield Found((*uids, uid), sop_class)
+            yield FoundInstance((*uids, uid), sop_class)
 
 
-def save(archive: Archive, found: Found, path: Path) -> None:
+def save(archive: Archive, found: FoundInstance, path: Path) -> None:
     """Get an instance and write it; the file appears whole or not at all.
 
     Raises
@@ -188,7 +190,7 @@ class WebArchive:
         """Return what is found at a level, below the study and series given."""
         return search(self._client, level, uids, keys)
 
-    def get(self, found: Found) -> Dataset:
+    def get(self, found: FoundInstance) -> Dataset:
         """Return an instance as the server has it."""
         return retrieve(self._client, found.uids)
 
@@ -220,7 +222,7 @@ class DicomArchive:
         self._with_association([(Model, [])], ask)
         return found
 
-    def get(self, found: Found) -> Dataset:
+    def get(self, found: FoundInstance) -> Dataset:
         """Return an instance as the archive has it."""
         from pynetdicom.sop_class import (  # type: ignore[attr-defined]
             StudyRootQueryRetrieveInformationModelGet as Model,

@@ -31,7 +31,7 @@ from cxr_sr.superres.models.layers import (
     unbiased,
 )
 from cxr_sr.superres.models.parts import check_header, read_weights
-from cxr_sr.superres.models.spec import Grid, ModelSpec
+from cxr_sr.superres.models.spec import ModelSpec, NetworkGrid
 from cxr_sr.superres.models.zoo import Model
 
 NOISE_PLANES = ("standard deviation", "standard deviation x lag-1 correlation")
@@ -41,7 +41,7 @@ NOISE_PLANES = ("standard deviation", "standard deviation x lag-1 correlation")
 class Network(nn.Module):
     """Base of all networks."""
 
-    grid: ClassVar[Grid]
+    grid: ClassVar[NetworkGrid]
     """The pixels the network runs on."""
     radius_px: int
     """Receptive-field radius in pixels of `grid`."""

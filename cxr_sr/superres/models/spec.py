@@ -17,7 +17,7 @@ METADATA_KEY = "cxr_sr"
 HASHES = ("sha256", "safetensors_sha256", "int8_sha256")
 """Fields of a specification that no weights file can hold of itself."""
 
-Grid = Literal["input", "output", "none"]
+NetworkGrid = Literal["input", "output", "none"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ModelSpec:
     channels: int = 1
     """Number of planes in one input; a gray network computes an RGB image plane by
     plane."""
-    grid: Grid = "none"
+    grid: NetworkGrid = "none"
     """Where the network runs: on the input's pixels (with one tail a scale), or on
     the bicubic image at output size (one network for every scale)."""
     radius_px: int = 0
@@ -183,7 +183,7 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
         and all(_is_count(scale, 16) for scale in value)
     ),
     "channels": lambda value: value in (1, 3),
-    "grid": lambda value: value in get_args(Grid),
+    "grid": lambda value: value in get_args(NetworkGrid),
     "radius_px": lambda value: _is_count(value, 1024),
     "parameters": lambda value: _is_count(value, 2**32),
     "int8_limit": lambda value: isinstance(value, float) and 0 < value < math.inf,

@@ -17,8 +17,8 @@ from torch.utils.data import default_collate
 from cxr_sr.errors import SettingsError
 from cxr_sr.names import MULTIPLE
 from cxr_sr.superres.int8.gain import contrast_of
-from cxr_sr.superres.models.spec import Grid
-from cxr_sr.training.data.images import Image
+from cxr_sr.superres.models.spec import NetworkGrid
+from cxr_sr.training.data.images import TrainingImage
 from cxr_sr.training.data.markers import draw_markers
 
 DETAILED_SHARE = 0.6
@@ -48,7 +48,9 @@ class Sampling:
     marked_share: float = 0.0
     """Share of samples that markers are drawn into."""
 
-    def sides(self, grid: Grid, scales: tuple[int, ...]) -> dict[int, int | None]:
+    def sides(
+        self, grid: NetworkGrid, scales: tuple[int, ...]
+    ) -> dict[int, int | None]:
         """Return for each scale the side of the fine crop, or None for all of it.
 
         Raises
@@ -76,7 +78,9 @@ class Crops:
     metrics.csv says which share of the time the crops took.
     """
 
-    def __init__(self, images: Sequence[Image], sampling: Sampling, seed: int) -> None:
+    def __init__(
+        self, images: Sequence[TrainingImage], sampling: Sampling, seed: int
+    ) -> None:
         self.images = images
         self.sampling = sampling
         self.seed = seed
@@ -104,7 +108,7 @@ class Crops:
 
 
 def _cut(
-    image: Image,
+    image: TrainingImage,
     running: NDArray[np.float64],
     side: int | None,
     random: np.random.Generator,
@@ -122,7 +126,7 @@ def _cut(
     return image.crop((row, column), (side, side))
 
 
-def detail(image: Image) -> NDArray[np.float64]:
+def detail(image: TrainingImage) -> NDArray[np.float64]:
     """Return what interpolation misses in each block (rows, columns).
 
     It is the block's mean squared Laplacian of stored values, `BLOCK_PX` squared;
@@ -139,9 +143,9 @@ def detail(image: Image) -> NDArray[np.float64]:
 
 
 def most_detailed(
-    image: Image, side_px: int
+    image: TrainingImage, side_px: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return what `Image.crop` takes for the part of `side_px` with most detail.
+    """Return the arguments of `TrainingImage.crop` for the part with most detail.
 
     Its sides are multiples of 24, and less where the image is smaller. Most of what is
     wrong with an enlarged radiograph is wrong there: weights chosen by the centres of
@@ -189,7 +193,7 @@ class Codes(NamedTuple):
     """As `contrast_of` finds it."""
 
     @classmethod
-    def of(cls, image: Image) -> Codes:
+    def of(cls, image: TrainingImage) -> Codes:
         """Return those of an image as it was read."""
         contrast = contrast_of(np.atleast_3d(image.stored).transpose(2, 0, 1))
         return cls(image.code, *image.span, contrast * image.code)
@@ -262,7 +266,7 @@ class Batches:
 class Regions:
     """The images for validation, or their most detailed parts, one a batch."""
 
-    def __init__(self, images: Sequence[Image], side_px: int | None) -> None:
+    def __init__(self, images: Sequence[TrainingImage], side_px: int | None) -> None:
         self.images = images
         self.parts = [
             most_detailed(image, side_px) if side_px else image.whole

@@ -44,7 +44,7 @@ class Grain:
     jpeg_quality: tuple[int, int] = (60, 98)
 
 
-class Noise(NamedTuple):
+class DrawnNoise(NamedTuple):
     """Noise of unit variance, and how it is correlated."""
 
     values: Tensor
@@ -53,7 +53,7 @@ class Noise(NamedTuple):
     """(N, 1, 1, 1) with the next pixel, down and across in the mean."""
 
 
-def draw(shape: torch.Size, settings: Grain, random: torch.Generator) -> Noise:
+def draw(shape: torch.Size, settings: Grain, random: torch.Generator) -> DrawnNoise:
     """Return coloured noise of `shape` (N, C, h, w), each crop with its own spectrum.
 
     References
@@ -69,7 +69,7 @@ def draw(shape: torch.Size, settings: Grain, random: torch.Generator) -> Noise:
         white = torch.randn(size, generator=random)
         crops.append((functional.conv2d(white, kernel)[:, 0], _lag_one(kernel)))
     values, correlations = zip(*crops, strict=True)
-    return Noise(torch.stack(values), torch.tensor(correlations).view(-1, 1, 1, 1))
+    return DrawnNoise(torch.stack(values), torch.tensor(correlations).view(-1, 1, 1, 1))
 
 
 def _kernel(settings: Grain, random: torch.Generator) -> Tensor:

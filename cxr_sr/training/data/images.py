@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, TrainingError
 from cxr_sr.formats import is_lossy, read_original
-from cxr_sr.index.table import COLUMNS, Entry, find_index, read_index, split_folder
+from cxr_sr.index.table import (
+    INDEX_COLUMNS,
+    IndexEntry,
+    find_index,
+    read_index,
+    split_folder,
+)
 from cxr_sr.names import MULTIPLE
 from cxr_sr.superres.intensity import Scaling
 
@@ -21,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Image:
+class TrainingImage:
     """One decoded image, kept as stored values to save memory."""
 
     stored: NDArray[np.integer[Any]]
@@ -29,7 +35,7 @@ class Image:
     scaling: Scaling
     ends: tuple[int, int]
     """The least and the largest stored value there can be."""
-    entry: Entry
+    entry: IndexEntry
     lossy: bool = False
     """It was compressed with loss once."""
 
@@ -71,7 +77,7 @@ class Image:
         return corner, (height, width)
 
 
-def read_entries(data: Path) -> list[Entry]:
+def read_entries(data: Path) -> list[IndexEntry]:
     """Return the images of an index (CSV) or a folder.
 
     A tenth of a folder without an index is for validation; the hashes of the file names
@@ -89,19 +95,19 @@ def read_entries(data: Path) -> list[Entry]:
     if not entries:
         raise TrainingError(
             "the data lists no image; give a folder of radiographs or an index CSV "
-            f"with the columns {', '.join(COLUMNS)}"
+            f"with the columns {', '.join(INDEX_COLUMNS)}"
         )
     return entries
 
 
 def load(
-    entries: Iterable[Entry],
+    entries: Iterable[IndexEntry],
     least_px: int,
     count: int,
     *,
     again: bool = False,
     channels: int = 1,
-) -> list[Image]:
+) -> list[TrainingImage]:
     """Decode the first `count` usable images; report each image that is left out.
 
     Parameters
@@ -112,7 +118,7 @@ def load(
     again : take results of cxr-sr, too
     channels : 1 for gray images, 3 for images in true colour
     """
-    images: list[Image] = []
+    images: list[TrainingImage] = []
     for entry in entries:
         if len(images) == count:
             break
@@ -137,14 +143,14 @@ def load(
     return images
 
 
-def _decode(entry: Entry, *, again: bool, colour: bool) -> Image:
+def _decode(entry: IndexEntry, *, again: bool, colour: bool) -> TrainingImage:
     radiograph = read_original(entry.path, again=again, colour=colour)
     fmt = radiograph.format
     ends = fmt.minimum, fmt.maximum
     scaling, lossy = Scaling.of(radiograph), is_lossy(radiograph)
-    return Image(radiograph.pixels, scaling, ends, entry, lossy)
+    return TrainingImage(radiograph.pixels, scaling, ends, entry, lossy)
 
 
-def _too_small(image: Image, least_px: int) -> str:
+def _too_small(image: TrainingImage, least_px: int) -> str:
     rows, columns = image.sides
     return f"{columns} x {rows} px, smaller than the crop of {least_px}"

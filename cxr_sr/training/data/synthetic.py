@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw
 
-from cxr_sr.index.table import Entry
+from cxr_sr.index.table import IndexEntry
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.data.degrade import gaussian_blur
-from cxr_sr.training.data.images import Image
+from cxr_sr.training.data.images import TrainingImage
 from cxr_sr.training.data.markers import draw_markers
 
 SOURCE, LICENCE = "synthetic (dead leaves)", "none needed: made by this program"
@@ -44,12 +44,12 @@ BLUR_PX = (0.0, 1.6)
 Plane = NDArray[np.float32]
 
 
-def synthetic_images(count: int, seed: int) -> list[Image]:
+def synthetic_images(count: int, seed: int) -> list[TrainingImage]:
     """Return `count` images, each a pure function of `seed` and its number."""
     return [synthetic_image(seed, number) for number in range(count)]
 
 
-def synthetic_image(seed: int, number: int) -> Image:
+def synthetic_image(seed: int, number: int) -> TrainingImage:
     """Return one image (768, 768) of 14 bits, in units between 0 and 1."""
     random = np.random.default_rng((seed, number))
     unit = _leaves(random)
@@ -61,8 +61,8 @@ def synthetic_image(seed: int, number: int) -> Image:
     largest = 2**BITS - 1
     stored = (unit.clip(0, 1) * largest).round().astype(np.uint16)
     name = f"synthetic-{number}"
-    entry = Entry(Path(name), name, "train", name, SOURCE, LICENCE)
-    return Image(stored, Scaling(0.0, float(largest)), (0, largest), entry)
+    entry = IndexEntry(Path(name), name, "train", name, SOURCE, LICENCE)
+    return TrainingImage(stored, Scaling(0.0, float(largest)), (0, largest), entry)
 
 
 def _leaves(random: np.random.Generator) -> Plane:

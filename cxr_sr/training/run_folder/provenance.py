@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from cxr_sr.errors import TrainingError
-from cxr_sr.training.data.images import Image
+from cxr_sr.training.data.images import TrainingImage
 
 PACKAGES = ("torch", "lightning", "numpy")
 
 
-def provenance(splits: dict[str, list[Image]]) -> dict[str, Any]:
+def provenance(splits: dict[str, list[TrainingImage]]) -> dict[str, Any]:
     """Return the sets, terms, number and hash of the data trained on.
 
     Parameters
@@ -38,7 +38,7 @@ def provenance(splits: dict[str, list[Image]]) -> dict[str, Any]:
     }
 
 
-def data_hash(images: Sequence[Image]) -> str:
+def data_hash(images: Sequence[TrainingImage]) -> str:
     """Return a SHA-256 of the decoded pixels, in order; file names do not matter."""
     digest = hashlib.sha256()
     for image in images:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxr_sr.evaluation.degradations import Exposure, gaussian_blur
-from cxr_sr.evaluation.evaluate import plan
+from cxr_sr.evaluation.evaluate import compare
 from cxr_sr.evaluation.physics.edge import (
     CONTRASTS,
     REACH_PX,
@@ -91,7 +91,7 @@ class TestOvershoot:
 
 class TestResponses:
     def test_every_contender_meets_every_background_and_contrast(self):
-        contenders = plan(["lanczos"], [Condition(2)]).contenders
+        contenders = compare(["lanczos"], [Condition(2)]).contenders
         rows = list(edge_responses(contenders, 2))
         assert [(r.contrast, r.model, r.background) for r in rows] == [
             (contrast, model, background)
@@ -103,12 +103,12 @@ class TestResponses:
         assert {r.dose_ugy for r in rows if r.background == "clean"} == {None}
 
     def test_an_interpolator_is_linear_so_that_neither_noise_nor_step_matter(self):
-        contenders = plan([], [Condition(2)]).contenders
+        contenders = compare([], [Condition(2)]).contenders
         rows = list(edge_responses(contenders, 2))
         assert [r.mtf for r in rows] == pytest.approx([rows[0].mtf] * 6, abs=0.03)
 
     def test_in_anatomy_the_edge_alone_is_measured(self):
-        contenders = plan([], [Condition(2)]).contenders
+        contenders = compare([], [Condition(2)]).contenders
         fmt = pixel_format(12)
         pixels = np.rint(4095 * (0.2 + 0.5 * structure((800, 400)))).astype(np.uint16)
         for photometric in ("MONOCHROME2", "MONOCHROME1"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cxr_sr.evaluation.degradations import Exposure, correlated
-from cxr_sr.evaluation.evaluate import plan
+from cxr_sr.evaluation.evaluate import compare
 from cxr_sr.evaluation.physics.flat import (
     BANDS,
     SIDE_PX,
@@ -41,7 +41,7 @@ class Fake:
 
 @pytest.fixture(scope="module")
 def bicubic():
-    return plan([], [Condition(2)]).contenders[0]
+    return compare([], [Condition(2)]).contenders[0]
 
 
 def of(bicubic, change, exposure=None):
@@ -140,7 +140,7 @@ class TestAmplification:
         assert erased.unevenness < 0.5
 
     def test_lanczos_amplifies_fine_noise(self):
-        contenders = plan(["lanczos"], [Condition(2)]).contenders
+        contenders = compare(["lanczos"], [Condition(2)]).contenders
         (lanczos,) = amplifications(contenders, 2, [Exposure(2.5, 0.6)])
         assert lanczos.model == "lanczos"
         assert lanczos.power[0] == pytest.approx(1, abs=0.02)

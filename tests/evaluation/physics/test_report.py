@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cxr_sr.cli.errors import guarded
 from cxr_sr.cli.evaluate.command import evaluate
 from cxr_sr.cli.options import spread
-from cxr_sr.evaluation.evaluate import plan
+from cxr_sr.evaluation.evaluate import compare
 from cxr_sr.evaluation.physics import flat, report
 from cxr_sr.evaluation.protocol import Condition
 from tests.builders import structure, write_png
@@ -82,6 +82,6 @@ class TestCommand:
 
 
 def test_as_many_rows_are_announced_as_come():
-    planned = plan(["lanczos"], [Condition(2), Condition(2, "box")])
+    planned = compare(["lanczos"], [Condition(2), Condition(2, "box")])
     rows = list(report.measure(planned))
     assert len(rows) == report.count_of(planned, with_anatomy=False)

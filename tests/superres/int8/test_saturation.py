@@ -13,7 +13,7 @@ from cxr_sr.superres.int8.saturation import (
     SPREAD_PX,
     without_saturation,
 )
-from cxr_sr.superres.tiling import plan
+from cxr_sr.superres.tiling import tiles_over
 
 SCALE = 2
 RADIUS_PX = 1
@@ -137,7 +137,7 @@ def test_tiles_make_no_difference(seed: int, tile_px: int, count: int):
 
     whole = without_saturation(network, image, 2.0, RADIUS_PX, LIMIT)
     tiled = np.full_like(whole, np.nan)
-    for tile in plan((50, 61), tile_px, RADIUS_PX + SPREAD_PX):
+    for tile in tiles_over((50, 61), tile_px, RADIUS_PX + SPREAD_PX):
         part = without_saturation(
             network, image[..., *tile.padded], 2.0, RADIUS_PX, LIMIT
         )

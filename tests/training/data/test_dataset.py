@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import cxr_sr
 from cxr_sr.errors import SettingsError, TrainingError
-from cxr_sr.index.table import Entry
+from cxr_sr.index.table import IndexEntry
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.data.dataset import (
     Batches,
@@ -30,26 +30,28 @@ from cxr_sr.training.data.dataset import (
     detail,
     laplacian,
 )
-from cxr_sr.training.data.images import Image, load, read_entries
+from cxr_sr.training.data.images import TrainingImage, load, read_entries
 from cxr_sr.training.run_folder.provenance import data_hash, provenance
 from tests.builders import noise, pixel_format, write_png
 
 PLAIN = Sampling(crop_px=24, altered_share=0.0)
 
 
-def entry(name: str = "a.png", **changes: str) -> Entry:
+def entry(name: str = "a.png", **changes: str) -> IndexEntry:
     fields = {"split": "train", "patient": "p1", **changes}
-    return Entry(Path(name), name, **fields)
+    return IndexEntry(Path(name), name, **fields)
 
 
 def image(
     shape: tuple[int, ...] = (50, 60), bits: int = 8, seed: int = 0, **changes: str
-) -> Image:
+) -> TrainingImage:
     stored = noise(shape, pixel_format(bits), seed)
-    return Image(stored, Scaling(0, 2**bits - 1), (0, 2**bits - 1), entry(**changes))
+    return TrainingImage(
+        stored, Scaling(0, 2**bits - 1), (0, 2**bits - 1), entry(**changes)
+    )
 
 
-def crops(*images: Image, sampling: Sampling = PLAIN, seed: int = 0) -> Crops:
+def crops(*images: TrainingImage, sampling: Sampling = PLAIN, seed: int = 0) -> Crops:
     return Crops(images or (image(),), sampling, seed)
 
 
@@ -192,7 +194,7 @@ class TestImages:
 
     def test_monochrome1_is_seen_with_bright_bone(self):
         stored = np.array([[0, 255]], np.uint8).repeat(24, 0)
-        inverse = Image(stored, Scaling(255, -255), (0, 255), entry())
+        inverse = TrainingImage(stored, Scaling(255, -255), (0, 255), entry())
         assert inverse.crop((0, 0), (1, 2)).tolist() == [[[1.0, 0.0]]]
 
     def test_the_whole_is_centred_and_fits_every_scale(self):
@@ -216,20 +218,22 @@ class TestCrops:
 
     def test_every_image_is_used(self):
         flat = [np.full((30, 30), value, np.uint8) for value in (0, 51, 102)]
-        source = crops(*(Image(f, Scaling(0, 255), (0, 255), entry()) for f in flat))
+        source = crops(
+            *(TrainingImage(f, Scaling(0, 255), (0, 255), entry()) for f in flat)
+        )
         found = {round(float(source.sample(n, 24)[0].mean()), 1) for n in range(40)}
         assert found == {0.0, 0.2, 0.4}
 
     def test_the_whole_of_an_image_is_reached(self):
         stored = np.arange(36 * 36).reshape(36, 36).astype(np.uint16)
-        source = crops(Image(stored, Scaling(0, 1), (0, 255), entry()))
+        source = crops(TrainingImage(stored, Scaling(0, 1), (0, 255), entry()))
         seen = torch.cat([source.sample(n, 24)[0].flatten() for n in range(1500)])
         assert {0, 35, 36 * 35, 36 * 36 - 1} <= {int(v) for v in seen}
 
     def test_crops_stay_upright_but_for_a_fifth_that_turn_every_way(self):
         stored = np.zeros((24, 24), np.uint8)
         stored[0, 5] = 255
-        source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
+        source = crops(TrainingImage(stored, Scaling(0, 255), (0, 255), entry()))
         found = Counter(
             tuple(source.sample(n, 24)[0][0].nonzero()[0].tolist()) for n in range(400)
         )
@@ -243,14 +247,14 @@ class TestCrops:
         """A hundredth of all crops meets the marker; most of these do."""
         stored = np.zeros((960, 960), np.uint8)
         stored[800:816, 100:116] = noise((16, 16), pixel_format(8))
-        source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
+        source = crops(TrainingImage(stored, Scaling(0, 255), (0, 255), entry()))
         share = sum(bool(source.sample(n, 48)[0].any()) for n in range(400)) / 400
         assert 0.52 < share < 0.7
 
     def test_the_marker_is_met_at_every_place_of_a_crop(self):
         stored = np.zeros((240, 240), np.uint8)
         stored[120:124, 120:124] = 255
-        source = crops(Image(stored, Scaling(0, 255), (0, 255), entry()))
+        source = crops(TrainingImage(stored, Scaling(0, 255), (0, 255), entry()))
         seen = torch.stack([source.sample(n, 24)[0][0] > 0 for n in range(6000)])
         assert bool(seen.any(0).all())
 
@@ -311,7 +315,7 @@ class TestWindows:
 
     def test_an_inverted_image_spans_the_same_units(self):
         pixels = noise((24, 24), pixel_format(8), 0)
-        inverse = Image(pixels, Scaling(255, -255), (0, 255), entry())
+        inverse = TrainingImage(pixels, Scaling(255, -255), (0, 255), entry())
         assert inverse.span == (0.0, 1.0)
         assert image(bits=12).span == (0.0, 1.0)
 
@@ -320,14 +324,14 @@ class TestDetail:
     def test_a_block_has_the_mean_square_of_its_laplacian(self):
         stored = np.zeros((32, 32), np.uint8)
         stored[20, 8] = 1
-        found = detail(Image(stored, Scaling(0, 255), (0, 255), entry()))
+        found = detail(TrainingImage(stored, Scaling(0, 255), (0, 255), entry()))
         assert found == pytest.approx(np.array([[0, 0], [(16 + 4) / 16**2, 0]]))
 
     def test_colours_are_averaged(self):
         gray = noise((32, 48), pixel_format(8))
-        one = detail(Image(gray, Scaling(0, 255), (0, 255), entry()))
+        one = detail(TrainingImage(gray, Scaling(0, 255), (0, 255), entry()))
         three = detail(
-            Image(np.stack([gray] * 3, 2), Scaling(0, 255), (0, 255), entry())
+            TrainingImage(np.stack([gray] * 3, 2), Scaling(0, 255), (0, 255), entry())
         )
         assert three == pytest.approx(one)
 
@@ -383,7 +387,9 @@ class TestBatches:
         stored = np.full((133, 188), 100, np.uint8)
         row, column = corner
         stored[row : row + 20, column : column + 20] = noise((20, 20), pixel_format(8))
-        (found,) = Regions([Image(stored, Scaling(0, 255), (0, 255), entry())], 50)
+        (found,) = Regions(
+            [TrainingImage(stored, Scaling(0, 255), (0, 255), entry())], 50
+        )
         assert found.fine.shape == (1, 1, 48, 48)
         assert int((found.fine != 100 / 255).sum()) > 300
 

@@ -22,7 +22,7 @@ from cxr_sr.formats.kind import Kind
 
 
 @dataclass(frozen=True)
-class Facts:
+class Instance:
     """One instance, as rules see it; "" and None where the header does not tell."""
 
     modality: str = ""
@@ -49,7 +49,7 @@ class Facts:
         return max(self.rows, self.columns)
 
 
-def facts_of(path: Path) -> Facts:
+def instance_of(path: Path) -> Instance:
     """Return what the header of a received file tells.
 
     Raises
@@ -66,7 +66,7 @@ def facts_of(path: Path) -> Facts:
     header = parsed.dataset
     with quiet():
         spacing_mm = spacing(header)[1]
-        return Facts(
+        return Instance(
             modality=subject.modality,
             body_part=subject.body_part,
             view=subject.view,

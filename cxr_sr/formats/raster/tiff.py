@@ -19,6 +19,10 @@ _RATIONAL = 5
 _GRAY_OR_COLOUR = {0, 1, 2, PALETTE}
 _YCBCR = 6
 _JPEG = {6, 7}
+_FAX = {2, 3, 4}
+_COMPRESSIONS = {1, *_FAX, 5, *_JPEG, 8, 32773, 32946, 34887, 34925, 50000, 50001}
+"""None, LZW, JPEG, deflate (two numbers), PackBits, LERC, LZMA, Zstandard and WebP.
+Those of facsimiles are of single bits, which is said of them."""
 SOFTWARE = 305
 
 
@@ -104,6 +108,7 @@ class Directory(dict[int, Entry]):
         oddities = {
             "a colour space other than gray or RGB": not gray_or_colour,
             "floating point samples": self.number(339, 1) not in {1, 2},
+            "a compression that is not read": self.number(259, 1) not in _COMPRESSIONS,
             "a palette of colours of more than 8 bits": photometric == PALETTE
             and self.number(258, 1) != 8,
         }

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 import cxr_sr
 from cxr_sr.errors import InputError, NotARadiographError, OutputError, UnreadableError
-from cxr_sr.formats import read, write
+from cxr_sr.formats import inspect, read, write
 from cxr_sr.formats.raster import probe as raster_probe
 from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
-from tests.builders import noise, pixel_format, radiograph, write_png
+from tests.builders import noise, pixel_format, radiograph, structure, write_png
 from tests.header_builders import make_derivation
 
 tifffile = pytest.importorskip("tifffile")
@@ -62,6 +62,8 @@ TIFFS: dict[str, dict[str, Any]] = {
     "BigTIFF": {"bigtiff": True},
     "deflated": {"compression": "zlib", "predictor": True},
     "strips": {"rowsperstrip": 2},
+    "tiles": {"tile": (16, 16)},
+    "deflated tiles": {"tile": (16, 16), "compression": "zlib"},
     "white is zero": {"photometric": "miniswhite"},
 }
 
@@ -159,6 +161,50 @@ def test_a_png_that_would_be_turned_into_another_is_refused(
         read(tmp_path / "a.png")
 
 
+GRAY_IN_COLOUR: dict[str, dict[str, Any]] = {
+    "pixels": {},
+    "planes": {"planarconfig": "separate"},
+    "tiled planes": {"planarconfig": "separate", "tile": (16, 16)},
+    "deflated planes": {"planarconfig": "separate", "compression": "zlib"},
+}
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("said", GRAY_IN_COLOUR.values(), ids=GRAY_IN_COLOUR)
+def test_a_tiff_of_equal_channels_is_gray(
+    tmp_path: Path, said: dict[str, Any], bits: int
+):
+    gray = noise((37, 41), pixel_format(bits))
+    axis = 0 if "planarconfig" in said else -1
+    stacked = np.stack([gray] * 3, axis)
+    tifffile.imwrite(tmp_path / "a.tif", stacked, photometric="rgb", **said)
+    np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, gray)
+
+
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
+def test_jpeg_within_a_tiff_is_read_and_called_lossy(
+    tmp_path: Path, photometric: str, tile: tuple[int, int] | None
+):
+    gray = np.rint(255 * structure((48, 64))).astype(np.uint8)
+    pixels = np.stack([gray] * 3, -1) if photometric == "rgb" else gray
+    said = {"photometric": photometric, "compression": "jpeg", "tile": tile}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **said)
+    found = read(tmp_path / "a.tif").pixels.astype(int)
+    assert np.abs(found - gray).max() <= 8
+    assert inspect(tmp_path / "a.tif").lossy
+
+
+def test_later_pages_that_are_thumbnails_are_left_out_and_told(tmp_path: Path):
+    gray = noise((32, 48))
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(gray, photometric="minisblack", tile=(16, 16))
+        file.write(gray[::2, ::2], photometric="minisblack", subfiletype=1)
+    np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, gray)
+    told = inspect(tmp_path / "a.tif").findings
+    assert "Of 2 pages the first is read; others are thumbnails." in told
+
+
 def _tiff(pixels: NDArray[Any], **said: Any) -> Any:
     return lambda path: tifffile.imwrite(path, pixels, **said)
 
@@ -182,6 +228,10 @@ ODD_TIFFS = {
         "true colour",
     ),
     "one bit": (lambda p: pil.new("1", (5, 5)).save(p), "1-bit samples"),
+    "JPEG 2000": (
+        _tiff(noise((16, 16)), photometric="minisblack", compression="jpeg2000"),
+        "a compression that is not read",
+    ),
     "ink": (
         _tiff(noise((5, 5, 4), GRAY8), photometric="separated"),
         "a colour space other than gray or RGB",

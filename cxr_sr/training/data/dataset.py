@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -75,7 +77,7 @@ class Crops:
     """Endless random crops, each with the codes that its coarse twin can be stored in.
 
     Everything is in memory, so that worker processes would have little to do; the run's
-    metrics.csv says which share of the time the crops took.
+    metrics.csv says which share of the time a step waited for them.
     """
 
     def __init__(
@@ -254,13 +256,22 @@ class Batches:
         return self.steps
 
     def __iter__(self) -> Iterator[CropBatch]:
+        start = self.learner.trainer.global_step
+        # One is cut while a GPU computes the one before.
+        with ThreadPoolExecutor(1) as ahead:
+            pending = deque([ahead.submit(self._cut, start)])
+            for step in range(start + 1, start + self.steps + 1):
+                if step < start + self.steps:
+                    pending.append(ahead.submit(self._cut, step))
+                yield pending.popleft().result()
+
+    def _cut(self, step: int) -> CropBatch:
         trainer = self.learner.trainer
-        for step in range(trainer.global_step, trainer.global_step + self.steps):
-            scale, side = self.turns[step % len(self.turns)]
-            first = (step * trainer.world_size + trainer.global_rank) * self.batch
-            numbers = range(first, first + self.batch)
-            fine, codes = default_collate([self.crops.sample(n, side) for n in numbers])
-            yield CropBatch(fine, codes, scale)
+        scale, side = self.turns[step % len(self.turns)]
+        first = (step * trainer.world_size + trainer.global_rank) * self.batch
+        numbers = range(first, first + self.batch)
+        fine, codes = default_collate([self.crops.sample(n, side) for n in numbers])
+        return CropBatch(fine, codes, scale)
 
 
 class Regions:

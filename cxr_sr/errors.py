@@ -15,7 +15,7 @@
     ├── SettingsError            options that contradict each other or the input
     └── TrainingError            data or settings that no training can start from
 
-Every message says what was found, what was expected, and what to do.
+Every message names the finding, the expectation, and the remedy.
 """
 
 
@@ -44,7 +44,7 @@ class OutputError(CxrSrError):
 
 
 class ReportError(CxrSrError):
-    """The report of a run can no longer be written; what was done is kept."""
+    """The report of a run can no longer be written; finished outputs are kept."""
 
 
 class StreamError(CxrSrError):

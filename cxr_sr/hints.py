@@ -1,4 +1,4 @@
-"""What a message can add: a name that was probably meant, an extra that is missing."""
+"""Hints for messages: a similar name, or an extra that is missing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
     Parameters
     ----------
-    given : what was written; capitals do not matter
+    given : the written name; capitals do not matter
     known : the names that there are
     """
     names = {name.casefold(): name for name in known}

@@ -32,7 +32,7 @@ def allowed() -> int:
     """Return how many processors the system lets this process use, at least 1.
 
     The smallest of: its affinity (or PYTHON_CPU_COUNT, from Python 3.13 on), the CPU
-    quota of its control groups, and what SLURM allots to a task.
+    quota of its control groups, and the processors of its SLURM task.
     """
     limits = [_affinity(), *_quotas(Path("/")), *_slurm(os.environ)]
     return max(math.ceil(min(limits)), 1)
@@ -92,7 +92,7 @@ def _ratio(quota: str = "", period: str = "") -> Iterator[float]:
 
 
 def _slurm(environment: Mapping[str, str]) -> Iterator[int]:
-    """Yield what SLURM allots to a task, or to a job on this machine.
+    """Yield the processors of a SLURM task, or of its job on this machine.
 
     References
     ----------
@@ -106,7 +106,7 @@ def _slurm(environment: Mapping[str, str]) -> Iterator[int]:
 
 
 def _siblings() -> int:
-    """Return how many processes share what this one may use, itself among them."""
+    """Return the number of processes that share the processors of this one."""
     data = sys.modules.get("torch.utils.data")
     worker = data and data.get_worker_info()
     return worker.num_workers if worker else allowed()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""C0, DEL and C1; separators of lines; and what turns the direction of writing."""
+"""C0, DEL and C1; line separators; and marks of the direction of writing."""
 _FORMULA = re.compile("'*[=+\\-@\uff0b\uff0d\uff1d\uff20]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _ESCAPE = "\u241b"
@@ -50,7 +50,7 @@ def cell(value: object) -> object:
 
 
 def original(text: str) -> str:
-    """Return what `cell` made a text of; a text that it did not make stays."""
+    """Return the text from which `cell` made this; other texts stay."""
     if text.startswith("'") and _FORMULA.match(text):
         text = text[1:]
     return _ESCAPED.sub(lambda m: _character(int(m[1], 16), m[0]), text)

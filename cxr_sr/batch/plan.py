@@ -37,7 +37,7 @@ SUFFIXES = {f.name.lower(): f.suffixes[0] for f in FORMATS}
 
 SHOWN = 3
 """Number of names in a message."""
-RESUMABLE = "use --resume to keep what is done, or --overwrite to replace it"
+RESUMABLE = "use --resume to keep finished outputs, or --overwrite to replace them"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def output_name(name: str, form: OutputFormat, kind: Kind | None = None) -> str:
 
     Parameters
     ----------
-    kind : what the content is; None stands for what the suffix says, or DICOM
+    kind : format by content; None: the format of the suffix, or DICOM
     """
     path = PurePosixPath(name)
     if path.suffix.lower() == GZIP_SUFFIX:

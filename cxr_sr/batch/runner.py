@@ -31,7 +31,7 @@ GRACE_S = 10
 
 Work = Callable[[Job], Mapping[str, Any]]
 """Does one job and returns its facts, or raises. It is pickled once for each process,
-and may keep there what takes long to load."""
+and may keep data that take long to load."""
 
 
 class Crew(Protocol):

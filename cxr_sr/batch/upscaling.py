@@ -60,7 +60,7 @@ class UpscalingRecipe:
     again: bool = False
     """Take results of cxr-sr as input, too."""
     tags: TagTable | None = None
-    """What is stated of pictures that become DICOM files."""
+    """Tags for pictures that become DICOM files."""
 
     def describe(self) -> dict[str, Any]:
         """Return the settings for the report."""
@@ -84,7 +84,7 @@ class UpscalingRecipe:
         }
 
     def header_of(self, job: Job) -> HeaderOptions:
-        """Return what the header of one result is to say."""
+        """Return the header options for one result."""
         stated = self.tags and self.tags.of(job)
         return dataclasses.replace(self.header, tags=stated) if stated else self.header
 
@@ -252,7 +252,7 @@ def _is_dicom(job: Job) -> bool:
 
 
 def _said(job: Job, radiograph: Radiograph, table: TagTable | None) -> FileFacts:
-    """Return what a result's header says of itself, or cannot say."""
+    """Return the warnings about a result's header."""
     source = radiograph.header
     if not _is_dicom(job):
         doubt = polarity_warning(radiograph, job.target.suffix)

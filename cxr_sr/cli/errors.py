@@ -90,7 +90,7 @@ def _tell(error: BaseException) -> int:
             output.discard_output()
             return INTERRUPTED
         case StreamError():
-            output.discard_output()  # what is left in its buffer, at the end
+            output.discard_output()  # the rest of its buffer, at the end
             output.complain(explain(error))
             return ALL_FAILED
         case KeyboardInterrupt():

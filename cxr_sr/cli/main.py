@@ -33,7 +33,7 @@ from cxr_sr.texts import escaped
 
 
 class _Commands(TyperGroup):
-    """Click's own messages quote what was typed: no control character of it is printed.
+    """Escape control characters in Click's messages, which quote the command line.
 
     A file name from a shell's pattern may hold any.
     """

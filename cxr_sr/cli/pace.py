@@ -13,7 +13,7 @@ LEAST_SECONDS = 1.0
 
 
 class Pace:
-    """Counts what is done; time and pixels of files that needed no work do not count.
+    """Counts finished files; time and pixels of files without work do not count.
 
     Parameters
     ----------

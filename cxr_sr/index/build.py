@@ -2,7 +2,7 @@
 
 ::
 
-    survey(data)        what files there are                   formats.discover
+    survey(data)        find the files                         formats.discover
     examine(path)       facts about each, in parallel, kept    facts, journal
     assemble(...)       drop duplicates, split the patients    here
     write_index(...)    INDEX.csv; write_skipped(...) the others here
@@ -149,7 +149,7 @@ def assemble(examined: Iterable[Finding], rules: IndexSettings) -> Index:
 
 
 def _judged(examined: Finding, rules: IndexSettings) -> Finding:
-    """Leave out a result of this package and what is not wanted."""
+    """Leave out results of this package and images that are not wanted."""
     name, facts = examined.name, examined.facts
     if facts is None:
         return examined

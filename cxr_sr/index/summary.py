@@ -69,7 +69,7 @@ class IndexSummary:
 
 
 def cause(left: LeftOut) -> str:
-    """Return a reason without what differs from file to file."""
+    """Return a reason without the parts that differ by file."""
     if left.kind == "duplicate":
         return "the same pixels as another file"
     return cause_of(left.reason)

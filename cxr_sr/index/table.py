@@ -66,7 +66,7 @@ def split_folder(folder: Path) -> list[IndexEntry]:
     """Return the images in a folder without an index, some of them for validation.
 
     A tenth, chosen by the hashes of their names, is kept. Only an index can keep one
-    patient's images on one side. A warning tells what is left out.
+    patient's images on one side. A warning lists the files that are left out.
     """
     images = images_in(folder)
     names = sorted(images)
@@ -82,7 +82,7 @@ def split_folder(folder: Path) -> list[IndexEntry]:
 def images_in(folder: Path) -> dict[str, Path]:
     """Return the files of a folder that may be radiographs, by their names below it.
 
-    What is left out is told by a warning: how many files, and why.
+    A warning gives the number of files that are left out, and the reasons.
     """
     images: dict[str, Path] = {}
     left_out = Counter[str]()

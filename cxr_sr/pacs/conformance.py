@@ -106,7 +106,7 @@ settings and the version. A result that is sent twice, because the node died bet
 the receiver's answer and its own note of it, is the same file to the byte; DICOM
 receivers keep one of them.
 
-What a result's header says, and why, is the table in docs/header-rules.md."""
+docs/header-rules.md has the table of all changes in a result's header."""
 
 
 def _web() -> str:

@@ -27,7 +27,7 @@ IDLE_S = 2.0
 DISK_WAIT_S = 5.0
 """After the disk refused to write."""
 STOP_S = 10.0
-"""So long is what is being sent waited for, at the end."""
+"""Seconds to wait at the end for the file that is being sent."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,16 @@ class Delivery:
         self._thread.start()
 
     def stop(self) -> None:
-        """Send no more; what is in the queue stays there."""
+        """Stop sending; entries stay in the queue."""
         self._stopping.set()
         self._inbox.put("")  # wakes the thread
 
     def join(self, seconds: float) -> None:
-        """Wait for what is being sent."""
+        """Wait for the file that is being sent."""
         self._thread.join(seconds)
 
     def offer(self, key: str) -> None:
-        """Add an entry to what is to be sent."""
+        """Add an entry to send."""
         self._inbox.put(key)
 
     @property
@@ -189,7 +189,7 @@ class Deliveries:
         return self.by_name[peer.name]
 
     def stop(self) -> None:
-        """End all of them; what is being sent is waited for."""
+        """End all of them; wait for the files that are being sent."""
         for delivery in self.by_name.values():
             delivery.stop()
         for delivery in self.by_name.values():

@@ -22,7 +22,7 @@ _WAIT_S = 0.5
 class Feed(Generic[Item]):
     """An endless iterator; yields None where nothing is there but work is in hand.
 
-    The loop then goes on with what it has in hand, in place of waiting for more.
+    The loop then continues with the jobs in work, and does not wait for more.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What rules may look at: a few attributes of an instance, and who sent it.
+"""The facts for rules: some attributes of an instance, and its sender.
 
 None of it is written anywhere: it may identify a patient together with other data.
 """
@@ -50,7 +50,7 @@ class Instance:
 
 
 def instance_of(path: Path) -> Instance:
-    """Return what the header of a received file tells.
+    """Return the facts in the header of a received file.
 
     Raises
     ------

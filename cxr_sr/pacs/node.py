@@ -38,7 +38,7 @@ DEATHS = 3
 SERIES_DAYS = 30
 """After so long, no more instances of a series arrive."""
 TIDY_S = 60.0
-"""Between two looks for what is long done."""
+"""Seconds between two searches for old entries."""
 Hands = Callable[[Any], Crew]
 
 
@@ -118,7 +118,7 @@ class Node:
 
     @contextmanager
     def _hands_off(self) -> Iterator[None]:
-        """Note at an orderly end that the process did not die of what was in hand."""
+        """Note at an orderly end that no entry in work was the cause."""
         try:
             yield
         finally:
@@ -207,7 +207,7 @@ class Node:
             self._receiver.finished()
 
     def _settled(self, key: str, peer: Peer, refusal: str | None) -> None:
-        """Note what a receiver answered; from its thread."""
+        """Note the answer of a receiver; called from its thread."""
         if not self._result(key).parent.is_dir():  # somebody took it out of the store
             return
         line = self._report.add_delivery(key, peer.name, refusal)
@@ -219,7 +219,7 @@ class Node:
             self._ended(self._queue.note_refused(key, peer.name, refusal))
 
     def _recover(self) -> list[str]:
-        """Go on where the last process ended; return what it may have died of."""
+        """Continue the last process; return entries that may have killed it."""
         for key in self._queue.keys("sending"):
             for name in self._queue.receivers(key):
                 # It may be one that is configured no more.
@@ -240,7 +240,7 @@ class Node:
         return self._queue.folder("sending", key) / RESULT
 
     def _identity(self) -> Callable[[str], bytes]:
-        """Return what, besides its bytes, makes an instance another entry."""
+        """Return the settings that make an entry a new one, with its bytes."""
         router = self._settings.router
         digest = hashlib.sha256(repr(router).encode())
         for recipe in self._recipes:
@@ -249,7 +249,7 @@ class Node:
         return lambda aet: common + (aet.encode() if router.by_sender else b"")
 
     def _keep_house(self, heartbeat: Heartbeat, stack: ExitStack) -> None:
-        """Write the status now and then, and forget what is long done."""
+        """Write the status at intervals, and delete old entries."""
         stopping = threading.Event()
 
         def serve() -> None:

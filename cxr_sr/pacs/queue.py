@@ -10,7 +10,7 @@
     STORE/left/KEY/           a rule leaves it alone: reason.txt
     STORE/dead/KEY/           source.dcm and reason.txt: for a person to look at
 
-What changes the state is one rename. Files are on the disk before the rename, and an
+One rename changes the state. Files are on the disk before the rename, and an
 instance is answered when the rename to `waiting` is on the disk.
 """
 
@@ -54,7 +54,7 @@ class Queue:
     )
 
     def prepare(self) -> None:
-        """Make the folders, and bring into order what a process left when it died."""
+        """Make the folders, and repair the state that a killed process left."""
         for name in (_INCOMING, *STATES):
             # They hold patients' images: nobody else may look into them.
             (self.root / name).mkdir(0o700, parents=True, exist_ok=True)
@@ -233,7 +233,7 @@ class Queue:
             return ""
 
     def forget(self, hours: float) -> int:
-        """Drop what was sent or left alone longer ago; return how many entries."""
+        """Delete entries that ended earlier; return their number."""
         before = time.time() - 3600 * hours
         count = 0
         for state in ("sent", "left"):
@@ -260,7 +260,7 @@ class Queue:
                 path.unlink(missing_ok=True)
 
     def _move(self, key: str, before: State, after: State) -> State:
-        """Rename; what is in the folder is on the disk before the new name is.
+        """Rename a folder after its files are on the disk.
 
         A power failure may undo the last renames: their steps are then done again.
         """

@@ -48,7 +48,7 @@ NOT_RECOGNISED = (0x01, 0x01, 0x03)
 
 @dataclass(frozen=True)
 class NodeLimits:
-    """What the node takes at most."""
+    """The limits of the node."""
 
     associations: int = 10
     """At a time."""
@@ -74,9 +74,9 @@ class Receiver:
 
     Parameters
     ----------
-    identity : enters the names of entries: what else decides the results
+    identity : part of the names of entries; it changes with the settings of the results
     arrived : is told of each new entry, from an association's thread
-    log : is told of what was not taken; never what is in a header
+    log : for instances that were not taken; it never gets values of a header
     """
 
     def __init__(
@@ -252,6 +252,6 @@ def _is_own(content: bytes) -> bool:
     try:
         header = parse(io.BytesIO(content), Kind.DICOM).dataset
     except InputError:
-        return False  # the work will say what is wrong with it
+        return False  # the work will report the error
     with quiet():
         return is_own(header)

@@ -1,4 +1,4 @@
-"""From an instance to what is done with it: the rules, and what holds without one."""
+"""Choose the treatment of an instance: by the rules, or by the default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cxr_sr.pacs.rules import Rule, Rules
 
 @dataclass(frozen=True)
 class Decision:
-    """What is done with an instance."""
+    """The treatment of an instance."""
 
     recipe: int = 0
     """Which recipe: 0 is that of the command line, then one for each rule."""
@@ -37,7 +37,7 @@ class Router:
     back: bool = False
 
     def decide(self, instance: Instance) -> Decision:
-        """Return what is done with an instance.
+        """Return the treatment of an instance.
 
         Raises
         ------

@@ -47,7 +47,7 @@ _KEYS = ("name", *TEXTS, *BOUNDS, *ACTIONS)
 
 @dataclass(frozen=True)
 class Rule:
-    """Conditions, all of which must hold, and what is done then."""
+    """Conditions, and the treatment if all of them hold."""
 
     name: str
     """For messages: the rule's own, or its place in the file."""
@@ -182,7 +182,7 @@ def _matches(value: str, patterns: tuple[str, ...]) -> bool:
 def _within(instance: Instance, bound: str, limit: float) -> bool:
     side, _, name = bound.partition("_")
     value = getattr(instance, name)
-    if not value:  # what the header does not tell is within no bounds
+    if not value:  # a missing value is within no bounds
         return False
     return bool(value >= limit if side == "min" else value <= limit)
 

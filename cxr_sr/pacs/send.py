@@ -1,4 +1,4 @@
-"""Results of a batch run, sent to one receiver; the report knows what it has."""
+"""Send results of a batch run to one receiver, and note them in the report."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Parcel:
     """One file to send."""
 
     job: Job
-    """Its name in messages and reports; its source is what is sent."""
+    """The job; its source is the file to send."""
     sha256: str
-    """What the report says of it; "" if it comes from no report."""
+    """Hash of the file in the report; "" without a report."""
     problem: str = ""
     """Why it cannot be sent."""
     known: bool = False
@@ -79,7 +79,7 @@ def _parcel(folder: Path, entry: dict[str, Any], had: set[Any]) -> Parcel:
 def parcels_of_files(paths: Sequence[Path]) -> Iterator[Parcel]:
     """Yield the DICOM files among files and folders; others have a problem.
 
-    In folders, what is no DICOM file is passed over.
+    In folders, other files than DICOM are ignored.
     """
     for found in discover(paths):
         job = Job(PurePath(found.relative).as_posix(), found.path)
@@ -95,7 +95,7 @@ def deliver(
     sender: Sender,
     answered: Callable[[Parcel, str | None], None],
 ) -> Generator[Outcome]:
-    """Send each file; yield what became of it.
+    """Send each file; yield the receiver's answer.
 
     A receiver that cannot be reached for two files in turn is not tried any more.
 

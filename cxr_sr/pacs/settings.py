@@ -1,4 +1,4 @@
-"""What a node is told at its start, checked."""
+"""The settings of a node, checked at its start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cxr_sr.pacs.router import Router
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSettings:
-    """What the administrator asked for, checked."""
+    """The settings of a node, checked."""
 
     store: Path
     address: Address
@@ -30,7 +30,7 @@ class NodeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """Where the node tells what it does, and asks whether to go on."""
+    """Callbacks: the node reports its work, and asks whether to continue."""
 
     say: Callable[[str], None]
     record: Callable[[dict[str, Any]], None]

@@ -1,4 +1,4 @@
-"""How the node is doing: from the queue on disk, and from what the process writes."""
+"""The state of the node, from the queue on disk and the file of its process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Writes what only the running process knows."""
+    """Writes the facts that only the running process knows."""
 
     store: Path
     address: Address

@@ -125,7 +125,7 @@ class Watcher:
         self._thread = threading.Thread(target=self._serve, daemon=True, name="watch")
 
     def start(self) -> None:
-        """Begin with what is in the folder, and go on with what comes."""
+        """Yield the files in the folder, and then those that arrive."""
         self._thread.start()
 
     def stop(self) -> None:

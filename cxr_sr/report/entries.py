@@ -119,10 +119,10 @@ class FileEntry(FileFacts):
 
 
 class DeliveryFacts(TypedDict, total=False):
-    """What may be known of a result that was sent."""
+    """Optional facts about a result that was sent."""
 
     output_sha256: str
-    """Of what was sent, if a person had it sent."""
+    """Hash of the sent file, if `cxr-sr send` sent it."""
     reason: str
     """The receiver's answer, if it refused."""
 

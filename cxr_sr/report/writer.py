@@ -78,7 +78,7 @@ class Report:
                 raise
 
     def _check_kind(self) -> None:
-        """Refuse what is no file: a FIFO would wait for a reader for ever."""
+        """Refuse a path that is no file: a FIFO would wait for a reader for ever."""
         path = self._path
         if path.exists() and not (path.is_file() or path.is_char_device()):
             raise OutputError(
@@ -117,7 +117,7 @@ class Report:
         ----------
         to : the receiver's name
         refusal : the receiver's answer if it refused the result; None if it has it
-        sha256 : of what was sent
+        sha256 : hash of the sent file
         """
         line: DeliveryEntry = {
             "type": "delivery",
@@ -196,7 +196,7 @@ class OutputFolder:
             os.close(self._opened)
 
     def check(self) -> None:
-        """Make sure that what was written still stands there.
+        """Make sure that the written files are still there.
 
         Raises
         ------

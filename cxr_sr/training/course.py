@@ -1,4 +1,4 @@
-"""What every training in this package has in common: budget, rates, averages, clock."""
+"""The common part of all trainings: budget, rates, averages, clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLOSING_SECONDS = 5.0
 
 
 class Budget(Protocol):
-    """The settings of a training that do not depend on what is learned."""
+    """The settings of a training that do not depend on its task."""
 
     @property
     def lr(self) -> float:
@@ -67,7 +67,7 @@ class Course(LightningModule):
     monitor: ClassVar[str] = "gain"
     """Name of the metric whose best weights are kept; more is better."""
     curves: ClassVar[tuple[str, str]] = ("gain_", "PSNR over bicubic, dB")
-    """What the metrics in curves.png begin with, and the label of their axis."""
+    """Prefix of the metrics in curves.png, and the label of their axis."""
 
     def __init__(self, network: nn.Module, budget: Budget) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Course(LightningModule):
         return min(1.0, max(by_steps, by_time))
 
     def _usable_s(self, seconds: float) -> float:
-        """Return the budget without what comes after the last step.
+        """Return the budget without the work after the last step.
 
         That is another validation, and writing the weights.
         """

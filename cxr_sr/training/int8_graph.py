@@ -44,7 +44,7 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
     Raises
     ------
     ModelError
-        If the written graph does not compute what torch does.
+        If the written graph does not give the results of torch.
     """
     import onnx
 

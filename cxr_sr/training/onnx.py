@@ -58,7 +58,7 @@ def write_weights(network: Network, spec: ModelSpec, folder: Path) -> Model:
     ------
     ModelError
         If the network has a layer that has no ONNX form here, or the written graph
-        does not compute what torch does.
+        does not give the results of torch.
     """
     spec = _completed(spec, network)
     model = Model(spec, folder / f"{spec.name}.onnx")

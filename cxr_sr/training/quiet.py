@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 NOISE = (
-    # Lightning 2.6 calls what torch 2.13 renamed; nothing here can change that.
+    # Lightning 2.6 uses a name that torch 2.13 deprecates; we cannot change it.
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     # It holds last.ckpt, from which this very run resumes.
     r"Checkpoint directory .* exists and is not empty",

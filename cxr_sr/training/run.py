@@ -1,4 +1,4 @@
-"""The settings of a training: what to train, on which crops, and for how long."""
+"""The settings of a training: the network, the crops, and the budget."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Run:
     """Side of the most detailed part of an image, which is validated; None for all of
     it."""
     device: TrainingDevice = "auto"
-    """What computes the steps. A run may be resumed on another device."""
+    """Device of the steps. A run may be resumed on another device."""
     devices: int = 1
     """Processes that share the work, each with a device of its own if it is cuda."""
     threads: int = 0

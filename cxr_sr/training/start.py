@@ -1,4 +1,4 @@
-"""What a training starts from: weights, a teacher, and a device."""
+"""The start of a training: weights, a teacher, and a device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cxr_sr.training.data.images import TrainingImage
 
 
 class OnDevice(Protocol):
-    """Settings that say what is to compute."""
+    """Settings that choose the device."""
 
     @property
     def device(self) -> TrainingDevice:
@@ -124,7 +124,7 @@ def _grown(given: Tensor, own: Tensor) -> Tensor:
 
 
 def accelerator_of(run: OnDevice) -> str:
-    """Return what computes the steps of a run, cpu or cuda.
+    """Return the device of a run, cpu or cuda.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Talking to other nodes: addresses, what is offered, C-STORE, queries, DICOMweb."""
+"""Connect to other nodes: addresses, services, C-STORE, queries, DICOMweb."""

@@ -32,7 +32,7 @@ class DicomPeer:
 
     @property
     def name(self) -> str:
-        """What logs, reports and the queue call it."""
+        """Name in logs, reports and the queue."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.aet}@{host}:{self.port}"
 
@@ -124,7 +124,7 @@ def port_number(text: str) -> int:
 
 
 def _shown(text: str) -> str:
-    """Return what was given, without a password."""
+    """Return the given text without a password."""
     return repr(re.sub(r"//[^/@]*@", "//...@", text))
 
 
@@ -181,7 +181,7 @@ def _caller(text: str) -> tuple[str, tuple[_Network, ...]]:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens on `host`."""
+    """Return whether only this machine can connect to `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

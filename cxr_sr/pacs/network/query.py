@@ -54,13 +54,13 @@ KEYS = {
     "InstanceNumber": "IMAGE",
     "SOPInstanceUID": "IMAGE",
 }
-"""What may be asked for, and at which level; PS3.4 C.6.2, PS3.18 10.6.1."""
+"""Keys of a query, and their levels; PS3.4 C.6.2, PS3.18 10.6.1."""
 _TOLD: dict[str, tuple[str, ...]] = {
     "STUDY": (),
     "SERIES": (),
     "IMAGE": ("SOPClassUID",),
 }
-"""What the archive is asked to tell, besides the UIDs."""
+"""Attributes to return, besides the UIDs."""
 Uids = tuple[str, ...]
 
 
@@ -87,7 +87,7 @@ def parse_query(given: str) -> dict[str, dict[str, str]]:
 
 
 class Archive(Protocol):
-    """What can be searched, and can give instances."""
+    """An archive that can be searched, and returns instances."""
 
     def find(self, level: str, uids: Uids, keys: Mapping[str, str]) -> list[Dataset]:
         """Return what is found at a level, below the study and series given.

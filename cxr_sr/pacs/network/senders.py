@@ -12,7 +12,7 @@ from cxr_sr.pacs.network.web import StowSender
 def sender_to(
     peer: Peer, aet: str, transcode: Transcode, tls: Certificates | None
 ) -> Sender:
-    """Return what sends to a receiver.
+    """Return the sender for a receiver.
 
     Parameters
     ----------

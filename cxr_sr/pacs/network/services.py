@@ -1,4 +1,4 @@
-"""What the node offers and asks for: SOP classes, transfer syntaxes, status codes.
+"""The services of the node: SOP classes, transfer syntaxes, status codes.
 
 The tables here are what associations are negotiated by, and what the conformance
 statement prints.
@@ -59,7 +59,7 @@ RECEIVED_SYNTAXES: tuple[UID, ...] = (
 proposes is taken: uncompressed before lossless before lossy."""
 
 SENT_SYNTAXES = (JPEGLSLossless, ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-"""In the order of preference; the last is what every DICOM node understands."""
+"""In the order of preference; every DICOM node understands the last."""
 UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 SUCCESS = 0x0000
@@ -73,7 +73,7 @@ RECEIVED_STATUSES = {
     "write, or the instance is larger than the limit. Nothing was kept.",
     CANNOT_UNDERSTAND: "The data set has no SOP Instance UID. Nothing was kept.",
 }
-"""What a C-STORE is answered with, PS3.4 B.2.3."""
+"""Status codes for the answer to a C-STORE, PS3.4 B.2.3."""
 
 BUSY = range(0xA700, 0xA800)
 """The receiver is out of resources: it is tried again until it has some."""
@@ -89,7 +89,7 @@ def proposals(kinds: Iterable[tuple[UID, UID]]) -> list[tuple[UID, UID]]:
 
     Parameters
     ----------
-    kinds : (SOP class, transfer syntax) of what is to be sent
+    kinds : (SOP class, transfer syntax) of the files to send
     """
     contexts = [
         (sop_class, syntax)

@@ -190,8 +190,8 @@ def associate(
 
     Parameters
     ----------
-    roles : what else is asked for
-    store : takes what the receiver sends
+    roles : other requested roles
+    store : called with each instance that the receiver sends
 
     Raises
     ------

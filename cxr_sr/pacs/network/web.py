@@ -90,7 +90,7 @@ class StowSender:
 
 @contextmanager
 def answers() -> Iterator[None]:
-    """Turn what a web request raises into an answer of the receiver's.
+    """Turn the errors of a web request into an answer of the receiver.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def answers() -> Iterator[None]:
 
 
 def failures(answer: Dataset) -> list[int]:
-    """Return the reasons of the server's list of what it did not store.
+    """Return the reasons in the server's list of instances that it did not store.
 
     References
     ----------

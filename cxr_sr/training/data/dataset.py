@@ -129,7 +129,7 @@ def _cut(
 
 
 def detail(image: TrainingImage) -> NDArray[np.float64]:
-    """Return what interpolation misses in each block (rows, columns).
+    """Return the error of interpolation in each block (rows, columns).
 
     It is the block's mean squared Laplacian of stored values, `BLOCK_PX` squared;
     what is left at the right and at the bottom has none of its own.
@@ -206,7 +206,7 @@ def alter(
 ) -> tuple[NDArray[Any], Codes]:
     """Return `unit` as another window and bit depth would show it, and its codes.
 
-    The map is affine, as `Scaling` is; what was not clipped before is not after.
+    The map is affine, as `Scaling` is; it clips no value that was not clipped before.
     """
     low, high = sampling.gain
     gain = low * (high / low) ** random.random()

@@ -136,7 +136,7 @@ def _tilted_law(drawn: Tensor) -> Law:
 def stored(coarse: Tensor, codes: Tensor) -> Tensor:
     """Return `coarse` (N, C, H, W) as a file with the `codes` (N, 4) would hold it.
 
-    It is rounded, and clipped: what rings beyond black or white is lost.
+    It is rounded, and clipped: ringing beyond black or white is lost.
     """
     columns = (column.view(-1, 1, 1, 1) for column in codes.unbind(1))
     step, least, largest, _ = columns
@@ -169,11 +169,11 @@ def detector(
 ) -> tuple[Tensor, Law]:
     """Return the image of a detector with pixels `scale` times larger.
 
-    The unit image is read as a logarithmic one, white where least exposure arrived.
-    In the linear exposure: presampling blur, binning, Poisson noise of the quanta
-    (as a Gaussian of the same variance: there are hundreds) and electronic noise, in
-    the shape of `noise` (N, C, H / scale, W / scale), which has unit variance.
-    What lies outside the unit range, where a panel is saturated or starved, is binned
+    The unit image is read as a logarithmic one, white where least exposure arrived. In
+    the linear exposure: presampling blur, binning, Poisson noise of the quanta (as a
+    Gaussian of the same variance: there are hundreds) and electronic noise, in the
+    shape of `noise` (N, C, H / scale, W / scale), which has unit variance. Values
+    outside the unit range, where a panel is saturated or without signal, are binned
     without noise. `evaluation.degradations` has the same detector, at one setting.
 
     References

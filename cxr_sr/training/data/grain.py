@@ -117,7 +117,7 @@ def tilted(level: Tensor, settings: Grain, random: torch.Generator) -> Tensor:
 
 
 def told_factor(count: int, settings: Grain, random: torch.Generator) -> Tensor:
-    """Return (N, 1, 1, 1): what is told of a standard deviation over the truth."""
+    """Return (N, 1, 1, 1): told standard deviations divided by the true ones."""
     return _log_uniform(settings.told, count, random).view(-1, 1, 1, 1)
 
 

@@ -37,7 +37,7 @@ FONTS = (
 SYMBOLS = re.compile("symbol|dingbat|emoji|icon|D050000L", re.IGNORECASE)
 """Fonts whose letters are pictures."""
 OVERSAMPLING = 3
-"""Glyphs are drawn so much finer and binned, which is what smooths their edges."""
+"""Glyphs are drawn finer by this factor and binned, so that edges are smooth."""
 VIEW_PX = (64, 256)
 """Side of the region that a marker is drawn into."""
 CROP_PX = 256

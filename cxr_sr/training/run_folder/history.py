@@ -94,7 +94,7 @@ def draw(rows: list[Row], picture: Path, curves: tuple[str, str]) -> None:
 
     Parameters
     ----------
-    curves : what the names of the metrics begin with, and the label of their axis
+    curves : prefix of the names of the metrics, and the label of their axis
     """
     # Not pyplot: no window system is asked for, no figure is left behind.
     from matplotlib.figure import Figure

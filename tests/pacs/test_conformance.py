@@ -19,8 +19,9 @@ def test_the_document_is_what_the_code_says():
     )
 
 
-def test_the_command_prints_every_class_and_syntax():
+def test_the_command_prints_the_statement_with_every_class_and_syntax():
     result = command("serve", "--conformance")
     assert result.exit_code == 0
+    assert result.stdout == statement() + "\n"
     for uid in (*RECEIVED_CLASSES, *RECEIVED_SYNTAXES):
         assert f"| {uid} |" in result.stdout

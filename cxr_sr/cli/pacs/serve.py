@@ -200,7 +200,8 @@ def serve(options: ServeOptions) -> int:
     if options.conformance:
         from cxr_sr.pacs.conformance import statement
 
-        output.data(statement())
+        for line in statement().splitlines():
+            output.data(line)
         return DONE
     output.say(output.NOTICE)
     from cxr_sr.pacs.node import Node

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from cxr_sr.errors import OutputError
 
@@ -23,6 +24,8 @@ ANOTHERS_AGE_S = 24 * 3600.0
 LEAST_AGE_S = 2.0
 """Least age in seconds of an abandoned file. Two containers of one name may not see
 each other's processes, but a file that is being written is always younger."""
+LARGEST_NUMBER = 1e300
+"""No number that is written to a file of lines is larger."""
 
 
 @contextmanager
@@ -106,6 +109,22 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(line, dict):
                 yield line
+
+
+def fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any type there is
+    """Tell whether a value from JSON has the type that a type hint names."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in parts
+    if origin in (Union, UnionType):
+        return any(fits(value, part) for part in parts)
+    if origin is tuple:
+        pair = isinstance(value, list) and len(value) == len(parts)
+        return pair and all(map(fits, cast("list[object]", value), parts))
+    if hint in (int, float):  # nan is not within, nor is what no float can hold
+        number = isinstance(value, (int, hint))
+        return number and -LARGEST_NUMBER <= cast("float", value) <= LARGEST_NUMBER
+    return isinstance(value, origin or hint)
 
 
 def ends_torn(path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 from cxr_sr.formats import is_lossy, is_own_result, read
 from cxr_sr.formats.dicom.subject import Subject
 from cxr_sr.formats.header.change import TOOL
+from cxr_sr.index import terms
 from cxr_sr.index.split import Salt
 
 OLDEST_TOLD = 90
@@ -33,12 +34,14 @@ class Facts:
     study: str
     """Salted hash of StudyInstanceUID; groups images that name no patient."""
     view: str
+    """This, modality and body part are terms of `terms`, or OTHER."""
     age: str
     """Whole years, or 90+."""
     sex: str
     modality: str
     body_part: str
     manufacturer: str
+    """As stated: there is no list of makers."""
     bits: int
     """BitsStored."""
     photometric: str
@@ -86,11 +89,11 @@ def examine(path: Path, salt: Salt) -> Facts:
     return Facts(
         patient=salt.name("patient", *subject.patient) if subject.patient else "",
         study=salt.name("study", subject.study) if subject.study else "",
-        view=subject.view,
+        view=terms.view(subject.view),
         age=age("" if subject.age_years is None else str(subject.age_years)),
         sex=subject.sex,
-        modality=subject.modality,
-        body_part=subject.body_part,
+        modality=terms.modality(subject.modality),
+        body_part=terms.body_part(subject.body_part),
         manufacturer=subject.manufacturer,
         bits=radiograph.format.bits_stored,
         photometric=radiograph.format.photometric,

@@ -16,15 +16,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeGuard, TypeVar, get_type_hints
 
-from cxr_sr.files import read_json_lines
+from cxr_sr.errors import OutputError
+from cxr_sr.files import fits, read_json_lines
 from cxr_sr.formats.discover import Candidate
 from cxr_sr.index.facts import Facts, Finding
 from cxr_sr.index.split import Salt
 
-VERSION = 2
+VERSION = 3
 """Raised when a line changes its meaning."""
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,13 @@ class Journal:
         self._states: dict[str, State | None] = {}
 
     def __enter__(self) -> Self:
-        lines = read_json_lines(self._path) if self._path.is_file() else iter(())
+        there = self._path.is_file()
+        if self._path.exists() and not there:  # a FIFO would wait for a reader for ever
+            raise OutputError(
+                f"{self._path.name} is there and is no regular file; choose another "
+                "--output"
+            )
+        lines = read_json_lines(self._path) if there else iter(())
         goes_on = next(lines, None) == self._head
         for line in lines if goes_on else ():
             self._learn(line)
@@ -112,10 +120,25 @@ class Journal:
         self._file.flush()
 
     def _learn(self, line: dict[str, Any]) -> None:
-        try:
-            state = State(line["size"], line["mtime_ns"])
-            facts = line["facts"] and Facts(**line["facts"])
-            found = Finding(line["file"], facts, line["kind"], line["reason"])
-        except (KeyError, TypeError):  # not a line of ours
+        """Take in a line, unless it lacks a value or has one of another type."""
+        stated = line.get("facts")
+        about = line | {"name": line.get("file"), "facts": None}
+        if not (_typed(line, State) and _typed(about, Finding)):
             return
-        self._known[found.name] = state, found
+        facts = _made(Facts, stated) if _typed(stated, Facts) else None
+        if facts is None and stated is not None:
+            return
+        found = Finding(line["file"], facts, line["kind"], line["reason"])
+        self._known[found.name] = _made(State, line), found
+
+
+def _typed(line: object, kind: type[Any]) -> TypeGuard[dict[str, Any]]:
+    """Tell whether a line has every field of a dataclass, with the right types."""
+    hints = get_type_hints(kind)
+    return isinstance(line, dict) and all(
+        name in line and fits(line[name], hint) for name, hint in hints.items()
+    )
+
+
+def _made(kind: type[Made], line: dict[str, Any]) -> Made:
+    return kind(**{name: line[name] for name in get_type_hints(kind)})

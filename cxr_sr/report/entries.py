@@ -16,19 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import (
-    Any,
-    Literal,
-    TypedDict,
-    Union,
-    cast,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, Literal, TypedDict, cast, get_type_hints
 
-from cxr_sr.files import read_json_lines
+from cxr_sr.files import fits, read_json_lines
 from cxr_sr.report.outcome import Outcome, Status
 
 VERSION = 1
@@ -198,18 +188,4 @@ def _is_typed(line: dict[str, Any], schema: type) -> bool:
     hints = get_type_hints(schema)
     known = line.keys() & hints.keys()
     required: frozenset[str] = schema.__required_keys__  # type: ignore[attr-defined]
-    return required <= known and all(_fits(line[key], hints[key]) for key in known)
-
-
-def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any type there is
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return value in parts
-    if origin in (Union, UnionType):
-        return any(_fits(value, part) for part in parts)
-    if origin is tuple:
-        pair = isinstance(value, list) and len(value) == len(parts)
-        return pair and all(map(_fits, cast("list[object]", value), parts))
-    if hint is float:
-        return isinstance(value, (int, float))
-    return isinstance(value, origin or hint)
+    return required <= known and all(fits(line[key], hints[key]) for key in known)

@@ -43,6 +43,21 @@ def test_what_a_radiograph_says(anna):
     assert (anna.row_spacing_mm, anna.column_spacing_mm) == (0.15, 0.1)
 
 
+def test_a_term_that_the_standard_does_not_have_is_not_repeated(tmp_path):
+    typed = {
+        "ViewPosition": "MISS SMITH",
+        "BodyPartExamined": "ROOM 7",
+        "Modality": "X",
+    }
+    found = facts(tmp_path / "a", **typed)
+    assert (found.view, found.body_part, found.modality) == ("OTHER",) * 3
+    vendor = {"ViewPosition": "LATERAL", "BodyPartExamined": "PORT CHEST"}
+    found = facts(tmp_path / "b", **vendor)
+    assert (found.view, found.body_part) == ("LATERAL", "PORT CHEST")
+    found = facts(tmp_path / "c", ViewPosition="", BodyPartExamined=None)
+    assert (found.view, found.body_part) == ("", "")
+
+
 def test_nothing_of_it_tells_whose_it_is(anna):
     told = repr(dataclasses.asdict(anna))
     assert not [secret for secret in SECRETS if secret in told]

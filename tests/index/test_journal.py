@@ -3,13 +3,19 @@
 import dataclasses
 import json
 import os
+from typing import Any
 
+import numpy as np
 import pytest
 
+from cxr_sr.errors import OutputError
 from cxr_sr.formats.discover import Candidate, discover
+from cxr_sr.index.build import Rules, assemble
 from cxr_sr.index.facts import Facts, Finding
+from cxr_sr.index.given import Manifest
 from cxr_sr.index.journal import Journal
-from cxr_sr.index.split import Salt
+from cxr_sr.index.split import Salt, Shares
+from cxr_sr.index.summary import IndexSummary
 from tests.builders import write_png
 from tests.index.builders import some_facts
 
@@ -175,6 +181,47 @@ def test_lines_that_are_not_ours_are_passed_over(path, files):
         line = {"file": "a.png", "size": 1, "mtime_ns": 1, "facts": {"who": 1}}
         file.write(json.dumps(line | {"kind": "", "reason": ""}) + "\n")
     assert run(path, files)[1] == []
+
+
+WRONG: list[Any] = [
+    None,
+    True,
+    1.5,
+    -1,
+    "",
+    "\0",
+    [],
+    {},
+    {"a": 1},
+    9**400,
+    float("nan"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda w: repr(w)[:9])
+def test_a_line_of_another_type_is_read_anew_and_ends_nothing(path, files, wrong):
+    """Whatever value of whatever key was edited: the index is that of a whole run."""
+    run(path, files)
+    *others, last = path.read_text().splitlines(keepends=True)
+    line = json.loads(last)
+    edits = [line | {key: wrong} for key in line]
+    edits += [line | {"facts": line["facts"] | {k: wrong}} for k in line["facts"]]
+    edits += [{k: v for k, v in line.items() if k != key} for key in line]
+    for edited in edits:
+        path.write_text("".join([*others, json.dumps(edited) + "\n"]))
+        known, todo = run(path, files)
+        assert {k.name for k in known} | {c.relative.name for c in todo} >= {
+            "a.png",
+            "b.png",
+        }
+        rules = Rules(SALT, Shares.parse("train=0.8,val=0.1,test=0.1"), Manifest())
+        IndexSummary.of(assemble(known, rules))
+
+
+def test_a_fifo_is_refused_and_not_waited_for(path):
+    os.mkfifo(path)
+    with pytest.raises(OutputError, match="no regular file"), journal(path):
+        pass
 
 
 def test_it_holds_no_salt_and_no_absolute_path(path, files, tmp_path):

@@ -71,7 +71,8 @@ class Options:
         Option(
             metavar="VIEW,...",
             help="Take only images with these values of ViewPosition (or the view's "
-            "code), such as PA,AP. Add none to keep images that state no view.",
+            "code), such as PA,AP. Add none to keep images that state no view, and "
+            "other for those with a term that the standard does not have.",
         ),
     ] = None
     body_part: Annotated[
@@ -79,7 +80,8 @@ class Options:
         Option(
             metavar="PART,...",
             help="Take only images with these values of BodyPartExamined, such as "
-            "CHEST. Add none to keep images that state no body part.",
+            "CHEST. Add none to keep images that state no body part, and other for "
+            "those with a term that the standard does not have.",
         ),
     ] = None
     jobs: Annotated[

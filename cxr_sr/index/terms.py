@@ -1,0 +1,49 @@
+"""The words of a header that an index repeats: terms of the standard, and no others.
+
+Anybody may have typed anything into a header, and indexes are passed on.
+"""
+
+from __future__ import annotations
+
+from cxr_sr.formats.dicom.layout import KNOWN_TERMS
+
+OTHER = "OTHER"
+"""Stands for a term that the standard does not have."""
+_VIEWS = (
+    "AP PA LL RL RLD LLD RLO LLO LAT LATERAL LLAT RLAT OBL OBLIQUE RAO LAO RPO LPO "
+    "AX AXIAL TAN LORDOTIC DECUBITUS SUPINE ERECT "
+    "CC ML LM MLO LMO CCID XCCL XCCM SIO FB RM AT"
+)
+"""Of ViewPosition, PS3.3 C.8.7.1 and C.8.11.7, and what most vendors write."""
+_PARTS = (
+    "ABDOMEN ABDOMENPELVIS ADRENAL ANKLE AORTA ARM AXILLA BACK BLADDER BRAIN BREAST "
+    "BRONCHUS BUTTOCK CALCANEUS CALF CAROTID CEREBELLUM CERVIX CHEEK CHEST "
+    "CHESTABDOMEN CHESTABDPELVIS CLAVICLE COCCYX COLON CORNEA CSPINE CTSPINE "
+    "DUODENUM EAR ELBOW "
+    "ESOPHAGUS EXTREMITY EYE FACE FEMUR FINGER FOOT FOREARM GALLBLADDER HAND HEAD "
+    "HEADNECK HEART HIP HUMERUS ILEUM ILIUM IAC JAW JEJUNUM KIDNEY KNEE LARYNX LEG "
+    "LIVER LSPINE LSSPINE LUNG MANDIBLE MAXILLA MEDIASTINUM MOUTH NECK NECKCHEST "
+    "NECKCHESTABDOMEN NECKCHESTABDPELV NOSE ORBIT PANCREAS PAROTID PATELLA PELVIS "
+    "PHARYNX PORTCHEST PROSTATE RADIUS RADIUSULNA RIB RIBS SACRUM SCALP SCAPULA SELLA "
+    "SHOULDER SINUS SKULL SPINE SPLEEN SSPINE STERNUM STOMACH SUBMANDIBULAR TESTIS "
+    "THIGH THORAX THUMB THYMUS THYROID TIBIA TIBIAFIBULA TLSPINE TMJ TOE TONGUE "
+    "TRACHEA TSPINE ULNA UPPERARM URETER URETHRA UTERUS VAGINA WHOLEBODY WRIST "
+    "ZYGOMA"
+)
+"""Of BodyPartExamined, PS3.16 Annex L, without the blanks that some vendors add."""
+
+
+def view(found: str) -> str:
+    """Return a view as an index has it; "" stays."""
+    return found if found in _VIEWS.split() or not found else OTHER
+
+
+def body_part(found: str) -> str:
+    """Return a body part as an index has it; "" stays."""
+    plain = found.replace(" ", "").replace("_", "")
+    return found if plain in _PARTS.split() or not found else OTHER
+
+
+def modality(found: str) -> str:
+    """Return a modality as an index has it; "" stays."""
+    return found if found in KNOWN_TERMS or not found else OTHER

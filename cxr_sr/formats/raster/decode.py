@@ -17,6 +17,7 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom.coding.jpeg import decoded_whole, parse_jpeg
 from cxr_sr.formats.dicom.pixels import ALWAYS_DECODED_BYTES, MAX_EXPANSION
 from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.checksum import check_streams
 from cxr_sr.formats.raster.probe import RasterFacts
 from cxr_sr.formats.sandbox import own_sandbox
 
@@ -78,6 +79,7 @@ def decode_here(data: bytes, kind: Kind) -> NDArray[Any]:
         case Kind.PNG:
             samples = codecs.png_decode(data)
         case Kind.TIFF:
+            check_streams(data)
             samples = codecs.tiff_decode(data, index=0)
         case _:
             samples = decoded_whole(data, parse_jpeg(data), codecs.jpeg8_decode)

@@ -163,7 +163,7 @@ def _samples(file: IO[bytes], kind: Kind, facts: RasterFacts) -> NDArray[Any]:
     if not facts.palette:
         return found
     with readable("the palette"):
-        table = np.array(first_directory(file).shorts(COLOUR_MAP)).reshape(3, -1)
+        table = np.array(first_directory(file).numbers(COLOUR_MAP)).reshape(3, -1)
         colours: NDArray[Any] = (table >> 8).astype(np.uint8).T[found]
     return colours
 

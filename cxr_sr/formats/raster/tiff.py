@@ -11,6 +11,8 @@ from cxr_sr.formats.raster.orient import UPRIGHT, known
 
 MOST_PAGES = 1000
 """Directories of a file that are looked at; a longer chain is a circle."""
+_LONGEST_FIELD = 2**23
+"""Bytes: the places of a million tiles."""
 REDUCED = 1
 """Bit of NewSubfileType: a smaller version of another page."""
 PALETTE = 3
@@ -71,12 +73,12 @@ class Directory(dict[int, Entry]):
         self._file.seek(here)
         return found
 
-    def shorts(self, tag: int) -> list[int]:
-        """Return all values of a field of 16-bit numbers."""
-        raw = self.bytes_of(tag, 2**20)
-        return [
-            int.from_bytes(raw[i : i + 2], self._order) for i in range(0, len(raw), 2)
-        ]
+    def numbers(self, tag: int) -> list[int]:
+        """Return all values of a field of whole numbers; none where it is absent."""
+        width = _WIDTHS.get(self[tag].type, 0) if tag in self else 0
+        raw = self.bytes_of(tag, _LONGEST_FIELD)
+        starts = range(0, len(raw), width or 1)
+        return [int.from_bytes(raw[i : i + width], self._order) for i in starts]
 
     @property
     def size(self) -> tuple[int, int]:

@@ -5,12 +5,11 @@ import json
 import os
 from typing import Any
 
-import numpy as np
 import pytest
 
 from cxr_sr.errors import OutputError
 from cxr_sr.formats.discover import Candidate, discover
-from cxr_sr.index.build import Rules, assemble
+from cxr_sr.index.build import IndexSettings, assemble
 from cxr_sr.index.facts import Facts, Finding
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.journal import Journal
@@ -214,8 +213,10 @@ def test_a_line_of_another_type_is_read_anew_and_ends_nothing(path, files, wrong
             "a.png",
             "b.png",
         }
-        rules = Rules(SALT, Shares.parse("train=0.8,val=0.1,test=0.1"), Manifest())
-        IndexSummary.of(assemble(known, rules))
+        settings = IndexSettings(
+            SALT, Shares.parse("train=0.8,val=0.1,test=0.1"), Manifest()
+        )
+        IndexSummary.of(assemble(known, settings))
 
 
 def test_a_fifo_is_refused_and_not_waited_for(path):

@@ -53,13 +53,18 @@ def written(path: Path, kind: str) -> tuple[bytes, list[int]]:
 def test_no_changed_bit_becomes_other_pixels(tmp_path: Path, kind: str):
     whole, places = written(tmp_path / "a.tif", kind)
     assert np.array_equal(read(tmp_path / "a.tif").pixels, smooth())
-    random = np.random.default_rng(2)
+    random, refused = np.random.default_rng(2), 0
     for at in [*random.choice(places, 60), *places[-4:]]:
         changed = bytearray(whole)
         changed[at] ^= 1 << int(random.integers(8))
         (tmp_path / "a.tif").write_bytes(changed)
-        with pytest.raises(UnreadableError, match="anew"):
-            read(tmp_path / "a.tif")
+        try:
+            found = read(tmp_path / "a.tif").pixels
+        except UnreadableError:
+            refused += 1
+        else:  # between the last block and the checksum lie bits of no meaning
+            assert np.array_equal(found, smooth())
+    assert refused > 50
 
 
 def test_bits_in_the_opposite_order_are_checked_too(tmp_path: Path):

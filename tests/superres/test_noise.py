@@ -176,3 +176,16 @@ def test_a_strong_noise_is_told_amid_any_detail():
     found = estimate(*stored(detail + 0.03 * shaped((400, 380), 0.4, 1), 12))
     assert found is not None
     assert found.weight == 1
+
+
+def test_a_small_image_has_enough_levels():
+    """Its noise differs sevenfold between dark and bright; two levels would hide it."""
+    random = np.random.default_rng(0)
+    level = np.linspace(0.1, 0.9, 110)[:, None] + np.zeros(126)
+    sigma = 0.01 * 7 ** ((level - 0.1) / 0.8)
+    codes = np.rint((level + sigma * random.normal(size=level.shape)) * 4095)
+    found = estimate(codes.clip(0, 4095)[None].astype(np.uint16), Scaling(0, 4095))
+    assert found is not None
+    for at in (0.2, 0.5, 0.8):
+        truth = 0.01 * 7 ** ((at - 0.1) / 0.8)
+        assert found.at(np.array([at]))[0] == pytest.approx(truth, rel=0.3)

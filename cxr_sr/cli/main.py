@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from cxr_sr.cli.task import app as task
 from cxr_sr.cli.train.command import train
 from cxr_sr.cli.upscale.command import upscale
 from cxr_sr.errors import StreamError
+from cxr_sr.hints import did_you_mean
 from cxr_sr.texts import escaped
 
 
@@ -54,8 +56,17 @@ def _legible() -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
-        error.message = escaped(error.message)
+        error.message = escaped(_helpful(error.message))
         raise
+
+
+def _helpful(message: str) -> str:
+    """Say which of the choices was probably meant, and nothing of Python's errors."""
+    message = message.replace("Value error, ", "")
+    refused = re.search(r"'([^']*)' is not one of (.+)\.$", message, re.DOTALL)
+    if not refused:
+        return message
+    return message + did_you_mean(refused[1], re.findall(r"'([^']*)'", refused[2]))
 
 
 app = typer.Typer(

@@ -247,6 +247,9 @@ class TestNearMisses:
             (["evaluate", "chest.dcm", "--model", "hidra"], "'hydra'"),
             (["evaluate", "chest.dcm", "--degradation", "bicubik"], "'bicubic'"),
             (["models", "show", "bspine"], "'bspline'"),
+            (["upscale", "chest.dcm", "-o", "o", "--engine", "opnvino"], "'openvino'?"),
+            (["upscale", "chest.dcm", "-o", "o", "--format", "dcom"], "'dicom'?"),
+            (["export", "chest.dcm", "-o", "o", "--format", "pgn"], "'png'?"),
         ],
     )
     def test_the_right_name_is_told(self, tmp_path, monkeypatch, arguments, meant):
@@ -255,6 +258,7 @@ class TestNearMisses:
         ran = run(*arguments)
         assert ran.exit_code == 2
         assert meant in ran.stderr
+        assert "Value error" not in ran.stderr
 
 
 UNITS = ("MM", "PX", "MB", "HH:MM:SS", "CENTER,WIDTH", "I/N", "SHARE")

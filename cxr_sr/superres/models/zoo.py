@@ -197,7 +197,8 @@ def refuse_pickle(path: Path) -> None:
     Raises
     ------
     ModelError
-        If the file begins as a pickle does, or as the archive that torch puts it into.
+        If the file begins as a pickle does, or as the archive that torch puts it into;
+        or if its name ends as that of one.
     """
     if not path.is_file():
         return
@@ -205,7 +206,8 @@ def refuse_pickle(path: Path) -> None:
         head = file.read(9)
     # A safetensors file may begin with the same bytes, of a length, but "{" follows.
     bare = head[:2] in {b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"} and head[8:] != b"{"
-    if bare or head.startswith(b"PK\3\4"):
+    named = path.suffix.lower() in {".pth", ".pt", ".ckpt", ".pkl", ".pickle"}
+    if bare or named or head.startswith(b"PK\3\4"):
         raise ModelError(
             f"{path.name} is a pickle, as PyTorch saves it. Pickles are never loaded: "
             "loading one runs any code that is in it. Give the .onnx or .safetensors "

@@ -238,11 +238,18 @@ class TestByFile:
         with pytest.raises(ModelError, match=r"holds no \.onnx file"):
             load_model(tmp_path)
 
-    @pytest.mark.parametrize("suffix", [".safetensors", ".pt", ""])
+    @pytest.mark.parametrize("suffix", [".safetensors", ".bin", ""])
     def test_without_its_onnx_file_there_is_no_model(self, tmp_path, suffix):
         path = tmp_path / f"ours{suffix}"
         path.write_bytes(b"weights")
         with pytest.raises(ModelError, match=r"needs ours\.onnx beside it"):
+            load_model(path)
+
+    @pytest.mark.parametrize("suffix", [".pth", ".PT", ".ckpt"])
+    def test_a_name_of_pytorchs_is_enough_to_refuse_it(self, tmp_path, suffix):
+        path = tmp_path / f"ours{suffix}"
+        path.write_bytes(b"weights")
+        with pytest.raises(ModelError, match="Pickles are never loaded"):
             load_model(path)
 
     @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04pickle", b"\0" * 99])

@@ -241,6 +241,40 @@ def test_entries_of_eight_bits_may_be_packed():
     assert render(image).tolist() == [[0, 100, 200, 255]]
 
 
+def test_entries_of_eight_bits_may_have_sixteen_each():
+    entries = np.array([0, 100, 200, 255], "<u2").tobytes()
+    image = of_dicom(
+        np.array([[0, 1, 2, 3]], np.uint16),
+        VOILUTSequence=[table(4, 0, 8, entries, "OW")],
+    )
+    assert render(image).tolist() == [[0, 100, 200, 255]]
+
+
+def test_padding_behind_a_table_is_no_entry():
+    """Beyond the last of three packed entries, that entry counts, and not the pad."""
+    image = of_dicom(
+        np.array([[0, 1, 2, 3]], np.uint16),
+        VOILUTSequence=[table(3, 0, 8, bytes([0, 100, 255, 7]), "OW")],
+    )
+    assert render(image).tolist() == [[0, 100, 255, 255]]
+
+
+@pytest.mark.parametrize(
+    ("depth", "entries", "white"),
+    [(12, [0, 1000], 4095), (16, [0, 1000, 4000], 4095), (16, [0, 255], 255)],
+)
+def test_white_is_the_largest_entry_that_a_table_can_have(
+    depth: int, entries: list[int], white: int
+):
+    """Of 16 stated bits only those count that the entries need: writers overstate."""
+    image = of_dicom(
+        np.arange(len(entries), dtype=np.uint16)[None],
+        VOILUTSequence=[table(len(entries), 0, depth, entries)],
+    )
+    expected = [round(entry / white * 255) for entry in entries]
+    assert render(image).tolist() == [expected]
+
+
 def test_the_first_value_of_a_table_may_be_negative():
     fmt = pixel_format(12, signed=True)
     image = of_dicom(

@@ -30,12 +30,7 @@ from typing import Any, get_args
 
 import numpy as np
 from pydicom.data import get_testdata_file
-
-import cxr_sr
-from cxr_sr import processors
-from cxr_sr.evaluation import figures
-from cxr_sr.evaluation.protocol import as_stored
-from cxr_sr.evaluation.speed import (
+from speed_contest import (
     BASELINE,
     QUALITY_PX,
     Runner,
@@ -44,6 +39,11 @@ from cxr_sr.evaluation.speed import (
     product_rates,
     take_turns,
 )
+
+import cxr_sr
+from cxr_sr import processors
+from cxr_sr.evaluation import figures
+from cxr_sr.evaluation.protocol import as_stored
 from cxr_sr.names import SCALES, EngineName
 from cxr_sr.superres.engines import open_engine
 from cxr_sr.superres.engines.telemetry import import_openvino

@@ -1,5 +1,6 @@
 """The speed benchmark tells all it measured; no test depends on how fast we are."""
 
+import importlib
 import importlib.util
 import json
 import math
@@ -20,8 +21,7 @@ import SimpleITK as sitk  # noqa: N813
 from onnx import TensorProto, helper
 
 import cxr_sr
-from cxr_sr.evaluation import figures, speed
-from cxr_sr.evaluation.speed import Runner, judge, multiply_adds, product_rates
+from cxr_sr.evaluation import figures
 from cxr_sr.superres import engines
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import MODELS, Model
@@ -29,6 +29,8 @@ from tests.builders import pixel_format, radiograph, structure
 from tests.files import a_dicom
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "benchmark_speed.py"
+sys.path.append(str(SCRIPT.parent))
+speed = importlib.import_module("speed_contest")
 
 
 def load_script(patch):
@@ -79,7 +81,7 @@ def runner(model="net", scale=2, **changes):
         return image.replace(pixels=finer)
 
     fields = {"engine": "onnx", "run": repeat, "seconds": [3.0], **changes}
-    return Runner(scale, model, **fields)
+    return speed.Runner(scale, model, **fields)
 
 
 def bicubic(**changes):
@@ -312,14 +314,14 @@ def test_multiply_adds_count_the_trunk_and_the_one_tail_that_runs(
     tmp_path, scale, tail
 ):
     model = network(tmp_path / "net.onnx", "input")
-    assert multiply_adds(model, scale) == 9 * (8 + 8 * tail) / scale**2
+    assert speed.multiply_adds(model, scale) == 9 * (8 + 8 * tail) / scale**2
 
 
 def test_a_network_at_output_size_does_as_much_for_a_pixel_at_every_scale():
     model = cxr_sr.load_model("hydra")
     widths = [1, 8, 16, 32, 64, 128, 256, 1]
     count = 9 * sum(a * b for a, b in pairwise(widths))
-    assert multiply_adds(model, 2) == multiply_adds(model, 8) == count
+    assert speed.multiply_adds(model, 2) == speed.multiply_adds(model, 8) == count
 
 
 def test_the_first_engine_of_a_model_is_what_the_others_are_held_against():
@@ -331,7 +333,7 @@ def test_the_first_engine_of_a_model_is_what_the_others_are_held_against():
         return finer.replace(pixels=finer.pixels + 3)
 
     second.run = three_more
-    judge([first, second, other], image, image)
+    speed.judge([first, second, other], image, image)
     assert (first.codes, second.codes, other.codes) == (None, 3.0, None)
     assert first.psnr is None
 
@@ -344,7 +346,7 @@ def large_enough():
 
 def test_quality_is_measured_where_the_image_is_large_enough_to_be_degraded():
     one = runner()
-    judge([one], radiograph(), large_enough())
+    speed.judge([one], radiograph(), large_enough())
     assert one.psnr
     assert 20 < one.psnr < 60
 
@@ -365,7 +367,7 @@ def test_quality_is_measured_once_for_each_model_and_precision():
 
     first, second = counted(), counted(engine="torch")
     int8 = counted(engine="int8", precision="int8")
-    judge([first, second, int8], radiograph(), large_enough())
+    speed.judge([first, second, int8], radiograph(), large_enough())
     assert second.psnr == first.psnr is not None
     assert sorted(ran) == ["int8", "int8", "onnx", "onnx", "torch"]
 
@@ -383,7 +385,7 @@ def test_the_rate_of_the_matrix_product_is_counted_over_all_threads(monkeypatch)
     # numpy's four seconds, then two of ONNX Runtime, which count, and one in int8.
     clock = iter([1.0, 5.0, 10.0, 12.0, 20.0, 21.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    found = product_rates(3)
+    found = speed.product_rates(3)
     assert found["fp32"] == pytest.approx(3 * 8 * 2 * 16**3 / 2 / 1e9)
     assert found["int8"] == pytest.approx(2 * found["fp32"])
 

@@ -1,6 +1,6 @@
 """Compare the speed of contenders that take turns, and find its upper bounds.
 
-`examples/benchmark_speed.py` is the benchmark that uses it.
+`benchmark_speed.py` is the benchmark that uses it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from cxr_sr.evaluation.protocol import Condition, Upscale, measure
 from cxr_sr.radiograph import Radiograph
@@ -89,8 +91,6 @@ def multiply_adds(model: Model, scale: int) -> float:
 
     All run on the model's grid: each takes as many for a pixel there as it has weights.
     """
-    import onnx
-
     network = onnx.load(model.onnx)
     if len(network.graph.output) > 1:  # a tail a scale, one of which runs
         network = onnx.utils.Extractor(network).extract_model(["image"], [f"x{scale}"])
@@ -161,7 +161,6 @@ def _product(operator: str) -> Any:  # noqa: ANN401 - onnxruntime has no types
     the constant's are signed.
     """
     onnxruntime = import_onnxruntime()
-    from onnx import TensorProto, helper, numpy_helper
 
     types = {
         "MatMul": (TensorProto.FLOAT, TensorProto.FLOAT, np.float32),

@@ -25,51 +25,30 @@ from cxr_sr.files import replacing
 from cxr_sr.formats import OWN_RESULT
 from cxr_sr.formats.dicom.subject import code, sex
 from cxr_sr.formats.discover import Candidate, discover
-from cxr_sr.index.facts import Facts, Finding, LeftOutKind, age
+from cxr_sr.index.facts import Facts, Finding, ImageFacts, LeftOutKind, age
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
 from cxr_sr.index.wanted import Wanted
 from cxr_sr.texts import write_rows
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One image of an index, column by column."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row(ImageFacts):
+    """One image of an index."""
 
     file: str
     """Path relative to the index."""
     split: str
-    patient: str
-    """Salted hash of the patient; of a study, folder or file if no patient is named."""
-    view: str
-    age: str
-    """Whole years, or 90+."""
-    sex: str
-    modality: str
-    body_part: str
-    manufacturer: str
-    bits: int
-    photometric: str
-    rows: int
-    columns: int
-    row_spacing_mm: float | None
-    column_spacing_mm: float | None
-    pixel_hash: str
-    lossy: str
-    """yes or no: it was compressed with loss, so that its blocks are learned, too."""
     source: str
     """Data set and its terms from a manifest; trained weights repeat them."""
     licence: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """One file that is not in the index."""
-
-    file: str
-    """Path relative to the data's folder."""
-    kind: LeftOutKind
-    reason: str
+ROW_COLUMNS = (
+    *("file", "split"),
+    *(field.name for field in dataclasses.fields(ImageFacts)),
+    *("source", "licence"),
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +56,7 @@ class Index:
     """The index of an export, and the files that are not in it."""
 
     rows: Sequence[Row]
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[Finding]
     unnamed: int = 0
     """Number of images without a named patient."""
 
@@ -131,15 +110,15 @@ def survey(
 
 def assemble(examined: Iterable[Finding], rules: IndexSettings) -> Index:
     """Make an index of the findings; their order does not matter."""
-    ordered = [_judged(e, rules) for e in sorted(examined, key=lambda e: e.name)]
-    images = {e.name: e.facts for e in ordered if e.facts}
+    ordered = [_judged(e, rules) for e in sorted(examined, key=lambda e: e.file)]
+    images = {e.file: e.facts for e in ordered if e.facts}
     firsts = _firsts(images, rules)
     duplicates = [
-        LeftOut(name, "duplicate", _sameness(name, first, images, rules))
+        Finding(name, None, "duplicate", _sameness(name, first, images, rules))
         for name, first in firsts.items()
         if name != first
     ]
-    refused = [LeftOut(e.name, e.kind, e.reason) for e in ordered if e.kind]
+    refused = [e for e in ordered if e.kind]
     unique = [name for name, first in firsts.items() if name == first]
     return Index(
         rows=[_row(name, images[name], rules) for name in unique],
@@ -150,7 +129,7 @@ def assemble(examined: Iterable[Finding], rules: IndexSettings) -> Index:
 
 def _judged(examined: Finding, rules: IndexSettings) -> Finding:
     """Leave out results of this package and images that are not wanted."""
-    name, facts = examined.name, examined.facts
+    name, facts = examined.file, examined.facts
     if facts is None:
         return examined
     if facts.result_of and not rules.again:
@@ -167,7 +146,7 @@ def write_index(index: Index, path: Path) -> None:
     OutputError
         If the system refuses.
     """
-    _write(path, [f.name for f in dataclasses.fields(Row)], index.rows)
+    _write(path, ROW_COLUMNS, map(dataclasses.asdict, index.rows))
 
 
 def write_skipped(index: Index, path: Path) -> None:
@@ -178,15 +157,19 @@ def write_skipped(index: Index, path: Path) -> None:
     OutputError
         If the system refuses.
     """
-    _write(path, [f.name for f in dataclasses.fields(LeftOut)], index.left_out)
+    columns = ("file", "kind", "reason")
+    rows = ({name: getattr(left, name) for name in columns} for left in index.left_out)
+    _write(path, columns, rows)
 
 
-def _write(path: Path, columns: list[str], rows: Sequence[Row | LeftOut]) -> None:
+def _write(
+    path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]
+) -> None:
     with (
         replacing(path, overwrite=True) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
-        write_rows(file, columns, (dataclasses.asdict(row) for row in rows))
+        write_rows(file, columns, rows)
 
 
 def _firsts(images: Mapping[str, Facts], rules: IndexSettings) -> dict[str, str]:

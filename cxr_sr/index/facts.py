@@ -25,14 +25,13 @@ LeftOutKind = Literal[
 """Why a file is left out, in one or two words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The facts about one radiograph; unknown text is "", an unknown number is None."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """What an index says of an image; unknown text is "", an unknown number is None."""
 
     patient: str
-    """Salted hash of PatientID and IssuerOfPatientID."""
-    study: str
-    """Salted hash of StudyInstanceUID; groups images that name no patient."""
+    """Salted hash of PatientID and IssuerOfPatientID. In an index, that of a study,
+    folder or file if no patient is named."""
     view: str
     """This, modality and body part are terms of `terms`, or OTHER."""
     age: str
@@ -53,7 +52,15 @@ class Facts:
     pixel_hash: str
     """Salted hash of the decoded stored values; it does not depend on their coding."""
     lossy: str = "no"
-    """yes or no: the file was compressed with loss once."""
+    """yes or no: it was compressed with loss once, so that blocks are learned, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts(ImageFacts):
+    """The facts about one radiograph; some of them are not for an index."""
+
+    study: str
+    """Salted hash of StudyInstanceUID; groups images that name no patient."""
     result_of: str = ""
     """This package, if it made the image finer already."""
 
@@ -62,7 +69,7 @@ class Facts:
 class Finding:
     """The facts about a file, or the reason why it is left out."""
 
-    name: str
+    file: str
     """Path below the data's folder, with forward slashes."""
     facts: Facts | None = None
     kind: LeftOutKind | Literal[""] = ""

@@ -106,13 +106,10 @@ class Journal:
 
     def add(self, examined: Finding) -> None:
         """Write the finding about a file; the system has it on return."""
-        state = self._states[examined.name]
+        state = self._states[examined.file]
         if state is None or examined.kind == "unreadable":
             return
-        about = {"file": examined.name, **dataclasses.asdict(state)}
-        found = dataclasses.asdict(examined)
-        del found["name"]
-        self._append(about | found)
+        self._append(dataclasses.asdict(state) | dataclasses.asdict(examined))
 
     def _append(self, line: dict[str, Any] | None) -> None:
         # One write for each line: a kill leaves at most one incomplete line.
@@ -122,14 +119,14 @@ class Journal:
     def _learn(self, line: dict[str, Any]) -> None:
         """Take in a line, unless it lacks a value or has one of another type."""
         stated = line.get("facts")
-        about = line | {"name": line.get("file"), "facts": None}
+        about = line | {"facts": None}
         if not (_typed(line, State) and _typed(about, Finding)):
             return
         facts = _made(Facts, stated) if _typed(stated, Facts) else None
         if facts is None and stated is not None:
             return
         found = Finding(line["file"], facts, line["kind"], line["reason"])
-        self._known[found.name] = _made(State, line), found
+        self._known[found.file] = _made(State, line), found
 
 
 def _typed(line: object, kind: type[Any]) -> TypeGuard[dict[str, Any]]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr_sr.formats.discover import cause as cause_of
-from cxr_sr.index.build import Index, LeftOut, Row
+from cxr_sr.index.build import Index, Row
+from cxr_sr.index.facts import Finding
 from cxr_sr.index.split import SPLITS
 
 NOT_STATED = "not stated"
@@ -68,7 +69,7 @@ class IndexSummary:
         }
 
 
-def cause(left: LeftOut) -> str:
+def cause(left: Finding) -> str:
     """Return a reason without the parts that differ by file."""
     if left.kind == "duplicate":
         return "the same pixels as another file"

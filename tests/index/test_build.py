@@ -191,14 +191,14 @@ class TestManifests:
 class TestSurvey:
     def test_every_file_is_met_once(self, tmp_path):
         candidates, others = survey(messy_export(tmp_path), lambda _: False)
-        names = [c.relative.as_posix() for c in candidates] + [e.name for e in others]
+        names = [c.relative.as_posix() for c in candidates] + [e.file for e in others]
         assert sorted(names) == sorted([*KEPT, *LEFT_OUT])
         assert {e.kind for e in others} == {"no image"}
 
     def test_our_own_files_are_passed_over(self, tmp_path):
         messy_export(tmp_path)
         _, others = survey(tmp_path, lambda path: path.name == "notes.txt")
-        assert "notes.txt" not in [e.name for e in others]
+        assert "notes.txt" not in [e.file for e in others]
 
     def test_a_dicomdir_that_names_nothing_is_missed(self, tmp_path):
         (tmp_path / "DICOMDIR").write_bytes(b"x")
@@ -211,7 +211,7 @@ class TestSurvey:
         (tmp_path / os.fsdecode(b"M\xfcller")).write_bytes(b"x")
         candidates, (other,) = survey(tmp_path, lambda _: False)
         assert candidates == []
-        assert other.name == r"M\udcfcller"
+        assert other.file == r"M\udcfcller"
         assert "not UTF-8" in other.reason
 
 

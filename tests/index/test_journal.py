@@ -71,7 +71,7 @@ def test_only_new_files_are_read(path, files):
 
 def test_a_file_that_is_gone_is_forgotten(path, files):
     run(path, files)
-    assert [k.name for k in run(path, files[1:])[0]] == ["b.png", "c.png"]
+    assert [k.file for k in run(path, files[1:])[0]] == ["b.png", "c.png"]
 
 
 @pytest.mark.parametrize("change", ["size", "time"])
@@ -95,7 +95,7 @@ def test_what_was_said_last_holds(path, files):
         running.sift(files)
         running.add(found(files[0], some_facts(view="LL")))
     known, _ = run(path, files)
-    assert {k.name: k.facts.view for k in known}["a.png"] == "LL"
+    assert {k.file: k.facts.view for k in known}["a.png"] == "LL"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_line_of_another_type_is_read_anew_and_ends_nothing(path, files, wrong
     for edited in edits:
         path.write_text("".join([*others, json.dumps(edited) + "\n"]))
         known, todo = run(path, files)
-        assert {k.name for k in known} | {c.relative.name for c in todo} >= {
+        assert {k.file for k in known} | {c.relative.name for c in todo} >= {
             "a.png",
             "b.png",
         }

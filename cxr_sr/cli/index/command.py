@@ -37,7 +37,7 @@ def index(options: Options) -> int:
 
     rules = rules_of(options)
     candidates, others = survey(options.data, _is_ours(options))
-    rules = with_found(rules, options, (other.name for other in others))
+    rules = with_found(rules, options, (other.file for other in others))
     examined = _examine(options, rules.salt, candidates)
     return _conclude(options, rules, assemble([*examined, *others], rules))
 

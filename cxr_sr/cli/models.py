@@ -29,7 +29,7 @@ Folder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the copies.")
 ]
 
-MODEL_COLUMNS = ["model", "scales", "parameters", "receptive field", "what it is"]
+MODEL_COLUMNS = ["model", "scales", "parameters", "receptive field", "description"]
 
 
 def listed(*, as_json: Json = False) -> int:

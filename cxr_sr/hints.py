@@ -9,6 +9,7 @@ from pathlib import Path
 _EXTRAS = {
     "PIL": "train",
     "dicomweb_client": "pacs",
+    "highdicom": "tasks",
     "lightning": "train",
     "matplotlib": "figures",
     "openvino": "openvino",

@@ -77,6 +77,10 @@ class FileFacts(TypedDict, total=False):
     """Only in a dry run: the factor of the network."""
     bits: int
     """Only for a picture: 8 or 16."""
+    probabilities: dict[str, float]
+    """Only of a task: by class. Of masks: the mean probability within the mask."""
+    mask_shares: dict[str, float]
+    """Only of masks: by class, the share of the image that the mask covers."""
     # The fields of `Derivation`:
     factors: tuple[float, float]
     model: str

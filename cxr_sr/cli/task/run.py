@@ -1,0 +1,186 @@
+"""`cxr-sr task run`: masks and probabilities of files, with a report on each."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from typer import Option
+
+from cxr_sr.batch.runner import run as run_jobs
+from cxr_sr.cli import output
+from cxr_sr.cli.batch import (
+    code_of,
+    executor,
+    is_empty,
+    perform,
+    summary,
+    tell_nothing,
+)
+from cxr_sr.cli.errors import NOTHING, exit_code
+from cxr_sr.cli.options import ON_ERROR, Again, Debug, Inputs, Json, Quiet, paths
+from cxr_sr.errors import ReportError
+from cxr_sr.names import OnError
+from cxr_sr.report.entries import WRITTEN, FileEntry
+from cxr_sr.report.outcome import Outcome
+
+if TYPE_CHECKING:
+    from cxr_sr.batch.plan import Batch
+    from cxr_sr.report.earlier import EarlierRuns
+    from cxr_sr.tasks.running import TaskRecipe
+
+HIGHDICOM = "highdicom"
+"""Package that writes DICOM Segmentation."""
+REPORT = "cxr-sr-report.jsonl"
+HeadName = Annotated[
+    str,
+    Option(
+        metavar="NAME|RUN",
+        help="A head that comes with cxr-sr, such as lungs, or a run folder of "
+        "`cxr-sr task train`.",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `cxr-sr task run`."""
+
+    inputs: Inputs
+    output: Annotated[
+        Path,
+        Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Output folder. It gets the same subfolders as the input.",
+        ),
+    ]
+    head: HeadName
+    format: Annotated[
+        Literal["same", "dicom", "png"],
+        Option(
+            help="Format of masks. same: DICOM Segmentation of DICOM, a picture of a "
+            "picture."
+        ),
+    ] = "same"
+    jobs: Annotated[
+        int, Option(min=0, help="Number of processes; 0: one for each processor.")
+    ] = 1
+    resume: Annotated[
+        bool, Option("--resume", help="Keep what an earlier run has made.")
+    ] = False
+    overwrite: Annotated[
+        bool, Option("--overwrite", help="Replace existing files.")
+    ] = False
+    again: Again = False
+    on_error: Annotated[OnError, Option(help=ON_ERROR)] = "continue"
+    quiet: Quiet = False
+    as_json: Json = False
+    debug: Debug = False
+
+
+def run(options: Options) -> int:
+    """Segment or classify radiographs; print the paths that were written.
+
+    Masks have the size of their images. The output folder gets a table of the
+    probabilities, probabilities.csv, and a report with a line for every file.
+    """
+    output.say(output.NOTICE)
+    from importlib.metadata import version
+
+    from cxr_sr.files import sweep
+    from cxr_sr.tasks.heads import load_head
+    from cxr_sr.tasks.running import TaskRecipe
+
+    head = load_head(options.head)
+    _check_highdicom(options, head.spec.kind)
+    recipe = TaskRecipe(head, options.format, version("cxr-sr"), again=options.again)
+    batch = _batch(options, recipe)
+    if is_empty(batch):
+        tell_nothing(batch)
+        return NOTHING
+    folders = {job.target.parent for job in batch.jobs}
+    if options.resume:
+        sweep(folders)
+    try:
+        return _perform(options, recipe, batch)
+    finally:
+        sweep(folders)  # for workers that died
+
+
+def _check_highdicom(options: Options, kind: str) -> None:
+    """Tell before the run that masks cannot become DICOM."""
+    from importlib.util import find_spec
+
+    if kind == "segmentation" and options.format != "png" and not find_spec(HIGHDICOM):
+        raise ModuleNotFoundError(name=HIGHDICOM)
+
+
+def _batch(options: Options, recipe: "TaskRecipe") -> "Batch":
+    from cxr_sr.batch.plan import Shard, check_absent, check_places, gather
+
+    inputs = paths(options.inputs)
+    batch = gather(inputs, options.output, options.format, Shard(1, 1))
+    if recipe.head.spec.kind == "classification":
+        jobs = []
+        for job in batch.jobs:
+            name = f"{PurePosixPath(job.output)}.json"
+            target = options.output / name
+            jobs.append(dataclasses.replace(job, output=name, target=target))
+        batch = dataclasses.replace(batch, jobs=jobs)
+    check_places(batch.jobs, options.output / REPORT, inputs)
+    if not (options.resume or options.overwrite):
+        check_absent(batch.jobs)
+    return batch
+
+
+def _resumed(
+    options: Options, recipe: "TaskRecipe"
+) -> "tuple[EarlierRuns, TaskRecipe]":
+    from cxr_sr.batch.upscaling import clock
+    from cxr_sr.report.earlier import EarlierRuns
+
+    earlier = EarlierRuns()
+    if options.resume:
+        earlier = EarlierRuns.read(options.output / REPORT, recipe.sha256)
+    return earlier, recipe.at(clock(earlier.clock))
+
+
+def _perform(options: Options, recipe: "TaskRecipe", batch: "Batch") -> int:
+    """Do the jobs, report on each file, and write the table of all."""
+    from cxr_sr.report.writer import OutputFolder, Report
+    from cxr_sr.tasks.running import Running, write_table
+
+    earlier, recipe = _resumed(options, recipe)
+    report = Report(options.output / REPORT)
+    made: list[FileEntry] = []
+
+    def add(outcome: Outcome) -> FileEntry:
+        about = report.add(outcome)
+        folder.check()
+        if outcome.status in WRITTEN:
+            made.append(about)
+        return about
+
+    def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
+        jobs = earlier.sift(batch.jobs, kept)
+        return run_jobs(Running(recipe), jobs, executor(options.jobs))
+
+    try:
+        with report, OutputFolder(options.output) as folder:
+            report.begin({"notice": output.NOTICE, **recipe.announce()})
+            try:
+                perform(options, batch, add, work)
+            finally:
+                if made:
+                    write_table(options.output, recipe.head.spec.classes, made)
+    except ReportError as error:
+        output.complain(str(error))
+        return exit_code(len(made), failed=1)
+    counts = Counter(report.counts)
+    if not options.quiet:
+        output.say(f"{summary(counts)}; report: {options.output / REPORT}")
+    return code_of(counts)

@@ -1,0 +1,139 @@
+"""The work of `cxr-sr task run` on one file, and the table of all results."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from cxr_sr.files import replacing, sha256_of
+from cxr_sr.formats import read_original
+from cxr_sr.report.earlier import fingerprint
+from cxr_sr.report.entries import FileEntry, FileFacts, RunEntry
+from cxr_sr.report.outcome import Job
+from cxr_sr.tasks.heads import Head
+from cxr_sr.tasks.infer import find
+from cxr_sr.tasks.segmentation import write_masks
+from cxr_sr.texts import write_rows
+
+TABLE = "probabilities.csv"
+"""Name of the table in the output folder."""
+
+
+@dataclass(frozen=True)
+class TaskRecipe:
+    """All settings that decide an output's bytes, besides its input and the clock."""
+
+    head: Head
+    format: str
+    version: str
+    """Version of cxr-sr."""
+    now: datetime | None = None
+    again: bool = False
+    """Take results of cxr-sr as input, too."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings for the report."""
+        spec = self.head.spec
+        return {
+            "head": spec.name,
+            "head_sha256": spec.sha256,
+            "kind": spec.kind,
+            "classes": list(spec.classes),
+            "format": self.format,
+            "version": self.version,
+        }
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the settings; a resumed run with the same one keeps outputs."""
+        return fingerprint(self.describe())
+
+    def announce(self) -> RunEntry:
+        """Return the first line of a run's report."""
+        return {
+            "cxr_sr": self.version,
+            "clock": self.now.isoformat() if self.now else None,
+            "settings_sha256": self.sha256,
+            "settings": self.describe(),
+        }
+
+    def at(self, now: datetime) -> TaskRecipe:
+        """Return the recipe with the time that goes into the files."""
+        return dataclasses.replace(self, now=now)
+
+
+class Running:
+    """Reads, finds and writes; returns the facts for the report."""
+
+    def __init__(self, recipe: TaskRecipe) -> None:
+        self._recipe = recipe
+
+    def __call__(self, job: Job) -> FileFacts:
+        """Make one output: masks, or a JSON file of probabilities.
+
+        Raises
+        ------
+        CxrSrError
+            If the file cannot be read, is no radiograph, or cannot be written.
+        """
+        recipe, spec = self._recipe, self._recipe.head.spec
+        radiograph = read_original(job.source, again=recipe.again)
+        found = find(radiograph, recipe.head)
+        chances = {name: round(p, 6) for name, p in found.probabilities.items()}
+        facts: dict[str, Any] = {"probabilities": chances}
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        if found.masks is None:
+            _write_json(chances, job.target)
+        else:
+            now = recipe.now or datetime.now().astimezone()
+            write_masks(radiograph, found.masks, spec, job.target, now)
+            shares = found.masks.mean(axis=(1, 2)).round(6).tolist()
+            facts["mask_shares"] = dict(zip(spec.classes, shares, strict=True))
+        return cast(
+            "FileFacts",
+            {
+                "output": job.output,
+                "input_sha256": sha256_of(job.source),
+                "output_sha256": sha256_of(job.target),
+                "input_size": radiograph.shape,
+                "input_spacing_mm": radiograph.geometry.spacing_mm,
+                "settings_sha256": recipe.sha256,
+                **facts,
+                "seconds": {"head": round(found.seconds, 3)},
+            },
+        )
+
+
+def _write_json(chances: dict[str, float], path: Path) -> None:
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(chances, indent=2) + "\n", encoding="utf-8")
+
+
+def write_table(
+    folder: Path, classes: Iterable[str], entries: Iterable[FileEntry]
+) -> Path:
+    """Write the probabilities of all files into the output folder; return the path.
+
+    Of masks, a row has also the share of the image that each mask covers.
+    """
+    names = list(classes)
+    rows = []
+    masked = False
+    for entry in entries:
+        row: dict[str, Any] = {"file": entry["file"], **entry.get("probabilities", {})}
+        shares = entry.get("mask_shares", {})
+        masked = masked or bool(shares)
+        rows.append(row | {f"{name} share": share for name, share in shares.items()})
+    columns = ["file", *names, *(f"{name} share" for name in names if masked)]
+    text = io.StringIO(newline="")
+    write_rows(text, columns, rows)
+    path = folder / TABLE
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+    return path

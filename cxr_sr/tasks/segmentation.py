@@ -1,0 +1,254 @@
+"""Write masks: as DICOM Segmentation that refers to its source, or as pictures."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, generate_uid
+
+from cxr_sr.errors import OutputError
+from cxr_sr.files import replacing
+from cxr_sr.formats import write
+from cxr_sr.formats.dicom.header import DicomHeader, Uids
+from cxr_sr.formats.guard import quiet
+from cxr_sr.formats.header.elements import numbers, put, text
+from cxr_sr.formats.raster.files import RasterHeader
+from cxr_sr.formats.raster.grid import Grid
+from cxr_sr.radiograph import PixelFormat, Radiograph
+from cxr_sr.tasks.spec import HeadSpec
+
+KEPT = (
+    *("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate"),
+    *("PatientSex", "PatientIdentityRemoved", "DeidentificationMethod"),
+    *("DeidentificationMethodCodeSequence", "LongitudinalTemporalInformationModified"),
+    *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "StudyDescription"),
+    *("AccessionNumber", "ReferringPhysicianName", "TimezoneOffsetFromUTC"),
+    "PatientOrientation",
+)
+"""Attributes of patient and study that a mask shares with its source."""
+NEEDED = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
+    *("ReferringPhysicianName", "PatientOrientation"),
+)
+"""Attributes that have to be there, if empty: type 2 in PS3.3."""
+STAMPS = ("SeriesDate", "SeriesTime", "ContentDate", "ContentTime")
+SERIES_OFFSET = 9500
+"""Added to the source's SeriesNumber, so that masks come after the images."""
+WHITE = 255
+"""Value of a class in a picture of one class; with more, their numbers from 1."""
+
+
+def write_masks(
+    radiograph: Radiograph,
+    masks: NDArray[np.bool_],
+    head: HeadSpec,
+    path: Path,
+    now: datetime,
+) -> None:
+    """Write the masks of a radiograph; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    masks : (classes, rows, columns)
+    path : .dcm, or no known suffix: DICOM Segmentation; else a picture
+    now : the time of the run
+
+    Raises
+    ------
+    OutputError
+        If the source is no DICOM image that others may refer to, but a Segmentation is
+        to be written, or the disk refuses.
+    """
+    if is_segmentation(path):
+        made = segmentation(radiograph, masks, head, now)
+        with replacing(path, overwrite=True) as temporary:
+            made.save_as(temporary, enforce_file_format=True)
+        return
+    values = (
+        np.full(len(masks), WHITE) if len(masks) == 1 else 1 + np.arange(len(masks))
+    )
+    labels = np.zeros(radiograph.shape, np.uint8)
+    for value, mask in zip(values, masks, strict=True):
+        labels[mask] = value
+    fmt = PixelFormat(8, 8, signed=False, photometric="MONOCHROME2")
+    geometry = radiograph.geometry
+    picture = Radiograph(labels, fmt, geometry, RasterHeader(Grid.of(geometry)))
+    write(picture, path, overwrite=True)
+
+
+def is_segmentation(path: Path) -> bool:
+    """Tell whether the masks at a path are DICOM: other suffixes are pictures."""
+    from cxr_sr.formats.registry import format_named
+
+    form = format_named(path.suffix)
+    return form is None or (form.kind is not None and form.kind.is_dicom)
+
+
+def segmentation(
+    radiograph: Radiograph, masks: NDArray[np.bool_], head: HeadSpec, now: datetime
+) -> Dataset:
+    """Return a DICOM Segmentation of a DICOM radiograph.
+
+    Its UIDs come from those of the source, the pixels and the head: made anew, it is
+    the same instance.
+
+    Raises
+    ------
+    OutputError
+        If the source is no DICOM image, or has no valid UIDs.
+
+    References
+    ----------
+    DICOM PS3.3 A.51 (Segmentation IOD), C.8.20
+    """
+    header = radiograph.header
+    if not isinstance(header, DicomHeader):
+        raise OutputError(
+            "a DICOM Segmentation refers to a DICOM image, and this is a picture; use "
+            "--format png"
+        )
+    if not Uids.of(header).is_valid or not text(header.dataset, "StudyInstanceUID"):
+        raise OutputError(
+            "the image has no valid UIDs that a DICOM Segmentation could refer to; use "
+            "--format png"
+        )
+    with warnings.catch_warnings(), quiet():
+        warnings.simplefilter("ignore")
+        made = _made(header.dataset, masks, head, radiograph.pixels_sha256)
+        _keep(header.dataset, made)
+        _stamp(header, made, now)
+    return made
+
+
+def _made(
+    source: Dataset, masks: NDArray[np.bool_], head: HeadSpec, pixels_sha256: str
+) -> Dataset:
+    import highdicom as hd
+
+    from cxr_sr import __version__
+
+    instance, series = (
+        _uid(*parts) for parts in _identity(source, head, pixels_sha256)
+    )
+    number = int((numbers(source, "SeriesNumber") or (0,))[0]) + SERIES_OFFSET
+    made: Dataset = hd.seg.Segmentation(
+        source_images=[_outline(source)],
+        pixel_array=masks.transpose(1, 2, 0)[None],
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=list(_segments(head)),
+        series_instance_uid=series,
+        series_number=max(1, number),
+        sop_instance_uid=instance,
+        instance_number=1,
+        manufacturer="cxr-sr",
+        manufacturer_model_name=head.name,
+        software_versions=__version__,
+        device_serial_number=head.sha256[:16],
+        content_label="MASKS",
+        content_description=f"cxr-sr: {head.name}"[:64],
+        omit_empty_frames=False,
+    )
+    made.SeriesDescription = f"cxr-sr: {', '.join(head.classes)}"[:64]
+    return made
+
+
+def _identity(
+    source: Dataset, head: HeadSpec, pixels_sha256: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    treatment = (head.name, head.sha256)
+    instance = text(source, "SOPInstanceUID"), pixels_sha256, *treatment
+    return ("mask", *instance), (
+        "masks",
+        text(source, "SeriesInstanceUID"),
+        text(source, "StudyInstanceUID"),
+        *treatment,
+    )
+
+
+def _uid(*parts: str) -> UID:
+    return generate_uid(entropy_srcs=["\0".join(parts)])
+
+
+def _outline(source: Dataset) -> Dataset:
+    """Return what the Segmentation needs of its source, without any odd value."""
+    outline = Dataset()
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"):
+        put(outline, keyword, text(source, keyword))
+    series = text(source, "SeriesInstanceUID") or _uid(text(source, "SOPInstanceUID"))
+    outline.SeriesInstanceUID = series
+    for keyword in NEEDED:
+        put(outline, keyword, None)
+    outline.Modality = text(source, "Modality") or "OT"
+    outline.Rows, outline.Columns = (
+        int(numbers(source, keyword)[0]) for keyword in ("Rows", "Columns")
+    )
+    if "NumberOfFrames" in source:
+        outline.NumberOfFrames = 1  # of more, `read` takes none
+    return outline
+
+
+def _segments(head: HeadSpec) -> Iterable[Any]:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    from cxr_sr import __version__
+
+    known = {"lung": codes.SCT.Lung, "heart": codes.SCT.Heart}
+    for number, name in enumerate(head.classes, start=1):
+        kind = known.get(name.lower().removesuffix("s"), codes.SCT.AnatomicalStructure)
+        algorithm = hd.AlgorithmIdentificationSequence(
+            name=f"cxr-sr {head.name}"[:64],
+            family=codes.DCM.ArtificialIntelligence,
+            version=f"{__version__} {head.sha256[:12]}",
+        )
+        yield hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=name,
+            segmented_property_category=codes.SCT.AnatomicalStructure,
+            segmented_property_type=kind,
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+        )
+
+
+def _keep(source: Dataset, made: Dataset) -> None:
+    """Give a mask the patient and the study of its source, as they are written there.
+
+    A name keeps its characters: the whole object takes the source's character set,
+    where the source states one, for its own words are ASCII.
+    """
+    charset = "SpecificCharacterSet"
+    if text(source, charset):
+        put(made, charset, source[charset].value)
+    for keyword in KEPT:
+        if keyword in source:
+            with suppress(ValueError, TypeError, KeyError, AttributeError):
+                made[keyword] = copy.deepcopy(source[keyword])
+    for keyword in NEEDED:
+        if keyword not in made:
+            put(made, keyword, None)
+
+
+def _stamp(header: DicomHeader, made: Dataset, now: datetime) -> None:
+    """Date a mask as a result of `upscale` is: now, as its study, or not at all."""
+    which = header.dates.which
+    for keyword in STAMPS:
+        is_date = keyword.endswith("Date")
+        told = now.strftime("%Y%m%d" if is_date else "%H%M%S")
+        if which != "now":
+            said = text(header.dataset, "StudyDate" if is_date else "StudyTime")
+            told = said if which == "source" else ""
+        put(made, keyword, told or None)
+    for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
+        if keyword in made:
+            del made[keyword]

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxr_sr.errors import InputError, NotARadiographError
+from cxr_sr.errors import InputError
 from cxr_sr.formats import read_original
-from cxr_sr.formats.mask import read_mask
-from cxr_sr.radiograph import Radiograph
 from cxr_sr.tasks.augment import augmented
 from cxr_sr.tasks.labels import Labelled
+from cxr_sr.tasks.masks import read_masks
 from cxr_sr.tasks.preview import Preview, preview_of
 
 SPARE = 1.5
@@ -38,6 +37,8 @@ class Example:
     """(classes, S, S) float16 in [0, 1]; (0, S, S) of a classification."""
     preview: Preview
     """As a head sees it in use."""
+    pixels_sha256: str
+    """Of the radiograph as it was read."""
     masks: NDArray[np.bool_]
     """(classes, rows, columns) at the size of the image; (0, ...) without masks."""
 
@@ -75,32 +76,6 @@ def read_examples(
     return examples
 
 
-def read_masks(row: Labelled, radiograph: Radiograph) -> NDArray[np.bool_]:
-    """Return the masks (classes, rows, columns) of a radiograph.
-
-    Raises
-    ------
-    InputError
-        If one cannot be read, or has another size than the image.
-    """
-    masks = np.zeros((len(row.masks), *radiograph.shape), bool)
-    for number, path in enumerate(row.masks):
-        if not path.is_file():
-            raise NotARadiographError(
-                f"its mask {path.name} is not there; expected an image at the path "
-                "that the table gives, relative to the table"
-            )
-        mask = read_mask(path)
-        if mask.shape != radiograph.shape:
-            raise NotARadiographError(
-                f"its mask {path.name} has {mask.shape[1]} x {mask.shape[0]} px, the "
-                f"image {radiograph.shape[1]} x {radiograph.shape[0]}; expected a mask "
-                "of the size of the image"
-            )
-        masks[number] = mask
-    return masks
-
-
 def _example(row: Labelled, size: int, *, again: bool) -> Example:
     radiograph = read_original(row.path, again=again)
     masks = read_masks(row, radiograph)
@@ -111,6 +86,7 @@ def _example(row: Labelled, size: int, *, again: bool) -> Example:
         torch.from_numpy(large.image)[None].to(half),
         _on_canvas(masks, large).to(half),
         preview_of(radiograph, size),
+        radiograph.pixels_sha256,
         masks,
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from cxr_sr.errors import TrainingError
 from cxr_sr.tasks.data import Example
+from cxr_sr.tasks.spec import SEEN, short
 
 
 def provenance(train: Sequence[Example], val: Sequence[Example]) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def provenance(train: Sequence[Example], val: Sequence[Example]) -> dict[str, An
             for (source, licence, masks), n in sorted(sets.items())
         ],
         "data_sha256": data_hash(train),
+        SEEN: sorted(short(e.pixels_sha256) for e in train),
         "splits": {"train": len(train), "val": len(val)},
         "patients": len({e.row.patient for e in train}),
     }

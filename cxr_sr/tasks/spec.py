@@ -15,6 +15,8 @@ METADATA_KEY = "cxr_sr_task"
 """Where a weights file of a head keeps its specification, as JSON."""
 HASHES = ("sha256", "safetensors_sha256")
 """Fields that no weights file can hold of itself."""
+SEEN = "images"
+"""Key of the provenance that lists the images trained on, by `short` hashes."""
 MOST_SIZE_PX = 2048
 MOST_CLASSES = 64
 
@@ -74,6 +76,11 @@ class HeadSpec:
                 "the weights file does not describe a head of this version; use the "
                 "run folder of `cxr-sr task train`, or one of its weights files"
             ) from e
+
+
+def short(pixels_sha256: str) -> str:
+    """Return the beginning of a hash that tells an image from a million others."""
+    return pixels_sha256[:16]
 
 
 def _is_count(value: object, most: int) -> bool:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from cxr_sr.display.picture import View, picture_of
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.display.picture import View, mask_picture, picture_of
 from cxr_sr.display.render import window_warning
 from cxr_sr.files import sha256_of
 from cxr_sr.formats import read, write
+from cxr_sr.radiograph import Radiograph
 from cxr_sr.report.entries import FileFacts
 from cxr_sr.report.outcome import Job
 
+Region = Callable[[Radiograph], NDArray[np.bool_]]
+"""Returns the mask (rows, columns) of what is of interest in a radiograph."""
+
+
+def mask_path(picture: Path) -> Path:
+    """Return where the mask of a picture is written: beside it, as NAME_mask.png."""
+    return picture.with_name(f"{picture.stem}_mask{picture.suffix}")
+
 
 class Exporting:
-    """Reads, renders, resamples and writes; returns the facts for the report."""
+    """Reads, renders, resamples and writes; returns the facts for the report.
 
-    def __init__(self, view: View) -> None:
+    Parameters
+    ----------
+    region : its mask is written beside each picture, before the picture
+    """
+
+    def __init__(self, view: View, region: Region | None = None) -> None:
         self._view = view
+        self._region = region
 
     def __call__(self, job: Job) -> FileFacts:
         """Make one picture.
@@ -28,6 +49,9 @@ class Exporting:
         radiograph = read(job.source)
         picture = picture_of(radiograph, self._view)
         job.target.parent.mkdir(parents=True, exist_ok=True)
+        if self._region is not None:
+            mask = mask_picture(self._region(radiograph), radiograph, self._view)
+            write(mask, mask_path(job.target), overwrite=True)
         write(picture, job.target, overwrite=True)
         doubt = window_warning(radiograph) if self._view.window is None else ""
         warnings: FileFacts = {"warnings": [doubt]} if doubt else {}

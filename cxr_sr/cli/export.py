@@ -1,7 +1,9 @@
 """`cxr-sr export`: convert radiographs to pictures for classifiers and readers."""
 
+import dataclasses
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,11 +21,11 @@ from cxr_sr.cli.batch import (
     tell_nothing,
 )
 from cxr_sr.cli.errors import NOTHING
-from cxr_sr.cli.options import ON_ERROR, Debug, Inputs, Json, Quiet, paths
+from cxr_sr.cli.options import ON_ERROR, Debug, Inputs, Json, Quiet, paths, region_of
 from cxr_sr.errors import SettingsError
 from cxr_sr.names import OnError
 from cxr_sr.report.entries import FileEntry, entry
-from cxr_sr.report.outcome import Outcome
+from cxr_sr.report.outcome import Job, Outcome
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
@@ -74,6 +76,14 @@ class Options:
         Option(
             metavar="PX",
             help="Resample so that the longer side has this many pixels, such as 1024.",
+        ),
+    ] = None
+    mask: Annotated[
+        str | None,
+        Option(
+            metavar="HEAD",
+            help="Write also the mask that a head makes, such as lungs, beside each "
+            "picture: NAME_mask, of the same size, 255 inside.",
         ),
     ] = None
     jobs: Annotated[int, Option(min=1, help="Number of processes.")] = 1
@@ -149,10 +159,21 @@ def _batch(options: Options) -> "Batch":
 
     inputs = paths(options.inputs)
     batch = gather(inputs, options.output, options.format, Shard(1, 1))
-    check_places(batch.jobs, None, inputs)
+    places = [*batch.jobs, *(_mask_jobs(batch.jobs) if options.mask else ())]
+    check_places(places, None, inputs)
     if not options.overwrite:
-        check_absent(batch.jobs, "use --overwrite to replace it")
+        check_absent(places, "use --overwrite to replace it")
     return batch
+
+
+def _mask_jobs(jobs: list[Job]) -> Iterator[Job]:
+    """Yield jobs with the places of the masks, to be checked as those of pictures."""
+    from cxr_sr.batch.exporting import mask_path
+
+    for job in jobs:
+        name = mask_path(Path(job.output)).as_posix()
+        target = mask_path(job.target)
+        yield dataclasses.replace(job, output=name, target=target)
 
 
 def _perform(options: Options, view: "View", batch: "Batch") -> int:
@@ -165,7 +186,8 @@ def _perform(options: Options, view: "View", batch: "Batch") -> int:
         return entry(outcome)
 
     hands = executor(options.jobs)
-    perform(options, batch, add, lambda _: run(Exporting(view), batch.jobs, hands))
+    work = Exporting(view, region_of(options.mask))
+    perform(options, batch, add, lambda _: run(work, batch.jobs, hands))
     if not options.quiet:
         output.say(summary(counts))
     return code_of(counts)

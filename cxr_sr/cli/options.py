@@ -6,15 +6,18 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.hints import similar_file
 from cxr_sr.names import SCALES
+
+if TYPE_CHECKING:
+    from cxr_sr.evaluation.evaluate import Region
 
 Inputs = Annotated[
     list[str],
@@ -169,3 +172,23 @@ def seconds_of(text: str | None) -> float | None:
         )
     hours, minutes, seconds = map(int, parts)
     return float(3600 * hours + 60 * minutes + seconds)
+
+
+def region_of(head: str | None) -> "Region | None":
+    """Return the function that masks an image by a head; None where none is named.
+
+    Raises
+    ------
+    ModelError
+        If there is no such head.
+    SettingsError
+        If it makes no masks.
+    """
+    if head is None:
+        return None
+    from cxr_sr.tasks.heads import load_head
+    from cxr_sr.tasks.infer import check_masks, region
+
+    found = load_head(head)
+    check_masks(found)
+    return partial(region, head=found)

@@ -68,6 +68,35 @@ def picture_of(radiograph: Radiograph, view: View) -> Radiograph:
     return Radiograph(pixels, _format(pixels), geometry, header)
 
 
+def mask_picture(
+    mask: NDArray[np.bool_], radiograph: Radiograph, view: View
+) -> Radiograph:
+    """Return a mask of a radiograph as a picture that lies on `picture_of`'s.
+
+    Parameters
+    ----------
+    mask : (rows, columns), of the size of the radiograph
+
+    Returns
+    -------
+    8 bits, 0 outside and 255 inside
+
+    Raises
+    ------
+    SettingsError
+        As `picture_of` does.
+    """
+    shape = _shape(radiograph, _side(radiograph, view.size))
+    pixels = mask.astype(np.uint8) * np.uint8(255)
+    if shape != radiograph.shape:
+        gray = resampled(pixels, shape, _factors(radiograph, view.size))
+        pixels = (gray > 127).astype(np.uint8) * np.uint8(255)
+    geometry = _geometry(radiograph, shape, view.size)
+    return Radiograph(
+        pixels, _format(pixels), geometry, RasterHeader(Grid.of(geometry))
+    )
+
+
 def resampled(
     gray: Gray, shape: tuple[int, int], factors: tuple[float, float] | None = None
 ) -> Gray:

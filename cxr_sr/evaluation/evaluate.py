@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.evaluation.cases import Case
-from cxr_sr.evaluation.protocol import Condition, Score, Trial, degraded, score
+from cxr_sr.evaluation.protocol import Condition, Score, Trial, centre, degraded, score
 from cxr_sr.formats import is_lossy, read_original
 from cxr_sr.names import Consistency, Precision
 from cxr_sr.radiograph import Radiograph
@@ -21,6 +24,8 @@ from cxr_sr.superres.upscale import upscale
 
 log = logging.getLogger(__name__)
 
+Region = Callable[[Radiograph], NDArray[np.bool_]]
+"""Returns the mask (rows, columns) of what is of interest in a radiograph."""
 BASELINE = "bicubic"
 """Every model is compared with this plain interpolator."""
 
@@ -49,6 +54,8 @@ class Comparison:
     conditions: tuple[Condition, ...]
     again: bool = False
     """Measure on results of this package, too."""
+    region: Region | None = None
+    """Where the PSNR is measured once more, apart."""
 
     def contenders_at(self, condition: Condition) -> tuple[Contender, ...]:
         """Return those that were made for a condition's scale."""
@@ -111,8 +118,10 @@ def evaluate(cases: Iterable[Case], comparison: Comparison) -> Generator[Examine
 def _measurements(
     radiograph: Radiograph, case: Case, comparison: Comparison
 ) -> Iterator[Measurement]:
+    region = centre(comparison.region(radiograph)) if comparison.region else None
     for condition in comparison.conditions:
         trial = degraded(radiograph, condition, case.name)
+        trial = dataclasses.replace(trial, region=region)
         for contender in comparison.contenders_at(condition):
             yield _measurement(case, trial, contender)
 

@@ -131,6 +131,9 @@ class Score:
     false_structure: float
     """Detail of the result where the original has none (`anatomy.false_structure`), in
     thousandths of the stored range."""
+    region_psnr: float = math.nan
+    """dB; as `psnr`, of the pixels of a region alone. NaN without a region, and where
+    none of the compared pixels is in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +145,8 @@ class Trial:
     coarse: Radiograph
     """(H / s, W / s), as `read` would return it from a file of the coarser detector."""
     condition: Condition
+    region: NDArray[np.bool_] | None = None
+    """(H, W), which pixels of the reference are of interest; None: nobody asked."""
 
     @property
     def data_range(self) -> int:
@@ -188,7 +193,7 @@ def measure(
 def degraded(radiograph: Radiograph, condition: Condition, name: str = "") -> Trial:
     """Return the radiograph with its coarse image; arguments as of `measure`."""
     _check(radiograph, condition.scale)
-    reference = _centre(_without_padding(radiograph))
+    reference = centre(_without_padding(radiograph))
     random = np.random.default_rng([zlib.crc32(name.encode()), condition.scale])
     degrade = DEGRADATIONS[condition.degradation]
     codes = degrade(
@@ -243,7 +248,7 @@ def _without_padding(radiograph: Radiograph) -> NDArray[np.integer[Any]]:
     return radiograph.pixels if mask is None else fill(radiograph.pixels, mask)
 
 
-def _centre(pixels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+def centre(pixels: NDArray[Any]) -> NDArray[Any]:
     """Return the central part whose sides are multiples of 24."""
     rows, columns = (side // MULTIPLE * MULTIPLE for side in pixels.shape)
     top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
@@ -265,7 +270,15 @@ def score(trial: Trial, result: Radiograph) -> Score:
         box_consistency=_disagreement(trial, result, "box"),
         anatomy_psnr=_finite_psnr(reference[anatomy], codes[anatomy], data_range),
         false_structure=1000 * false / data_range,
+        region_psnr=_region_psnr(trial, reference, codes),
     )
+
+
+def _region_psnr(trial: Trial, reference: NDArray[Any], codes: NDArray[Any]) -> float:
+    if trial.region is None or not trial.region[trial.inner].any():
+        return math.nan
+    inside = trial.region[trial.inner]
+    return _finite_psnr(reference[inside], codes[inside], trial.data_range)
 
 
 def _finite_psnr(

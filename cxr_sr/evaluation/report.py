@@ -32,6 +32,8 @@ MEASURES = (
     "false",
     "s/MP",
 )
+REGION_COLUMNS = ("region dB", "region gain")
+"""Where a region was asked for."""
 LEGEND = (
     "PSNR, SSIM and MS-SSIM are means over the images. anatomy: PSNR without the 3 % "
     "of pixels around the strongest edges. Gains compare with `bicubic`, image by "
@@ -39,7 +41,8 @@ LEGEND = (
     "detail of a result where its original has none, in thousandths of the stored "
     "range. Confidence intervals are bootstrapped over patients. Noisy rows state the "
     "dose (air kerma where the image is darkest) and the width of the noise's "
-    "correlation."
+    "correlation. region: PSNR of the pixels of the region alone, and its gain over "
+    "bicubic."
 )
 
 
@@ -103,6 +106,7 @@ def _image(measurement: Measurement) -> dict[str, Any]:
         "consistency": score.consistency,
         "anatomy_psnr": score.anatomy_psnr,
         "false_structure": score.false_structure,
+        "region_psnr": None if math.isnan(score.region_psnr) else score.region_psnr,
     }
 
 
@@ -117,11 +121,13 @@ def sources_table(summaries: Sequence[Summary]) -> str:
     """Return a Markdown table of each source's summaries; "" without any."""
     if not summaries:
         return ""
-    head = ("scale", "degradation", "source", "images", *MEASURES)
+    columns = columns_of(summaries)
+    head = ("scale", "degradation", "source", "images", *columns)
     rows = [
-        (f"x{s.scale}", s.condition, s.source, str(s.n), *cells(s)) for s in summaries
+        (f"x{s.scale}", s.condition, s.source, str(s.n), *cells(s, columns))
+        for s in summaries
     ]
-    lines = [_row(head), "|---" * 3 + "|--:|---" + "|--:" * (len(MEASURES) - 1) + "|"]
+    lines = [_row(head), "|---" * 3 + "|--:|---" + "|--:" * (len(columns) - 1) + "|"]
     return "\n### By source\n\n" + "\n".join([*lines, *map(_row, rows)]) + "\n"
 
 
@@ -147,14 +153,21 @@ def _section(summaries: Sequence[Summary], scale: int, condition: str) -> str:
     here = [s for s in summaries if (s.scale, s.condition) == (scale, condition)]
     images, patients = here[0].n, here[0].patients
     head = f"### x{scale}, {condition}: {images} images of {patients} patients"
-    rule = "|---" + "|--:" * (len(MEASURES) - 1) + "|"
-    rows = [_row(MEASURES), rule, *(_row(cells(s)) for s in here)]
+    columns = columns_of(summaries)
+    rule = "|---" + "|--:" * (len(columns) - 1) + "|"
+    rows = [_row(columns), rule, *(_row(cells(s, columns)) for s in here)]
     return head + "\n\n" + "\n".join(rows)
 
 
-def cells(summary: Summary) -> list[str]:
-    """Return a summary's cells under `MEASURES`."""
-    return [
+def columns_of(summaries: Iterable[Summary]) -> tuple[str, ...]:
+    """Return the columns of a table: those of a region only where one was measured."""
+    regional = any(not math.isnan(summary.region_psnr) for summary in summaries)
+    return MEASURES + (REGION_COLUMNS if regional else ())
+
+
+def cells(summary: Summary, columns: Sequence[str] = MEASURES) -> list[str]:
+    """Return a summary's cells under `columns`, see `columns_of`."""
+    found = [
         summary.model,
         f"{summary.psnr:.2f}",
         f"{summary.psnr_median:.2f}",
@@ -167,7 +180,10 @@ def cells(summary: Summary) -> list[str]:
         str(summary.worse_than_bicubic),
         f"{summary.false_structure:.2f}",
         f"{summary.seconds_per_megapixel:.3f}",
+        f"{summary.region_psnr:.2f}",
+        f"{summary.region_gain:+.2f}",
     ]
+    return found[: len(columns)]
 
 
 def _span(interval: tuple[float, float], digits: str) -> str:

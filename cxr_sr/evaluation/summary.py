@@ -72,6 +72,11 @@ class Summary:
     originals have nothing."""
     seconds_per_megapixel: float
     """Median wall time of upscaling, a megapixel of output."""
+    region_psnr: float = math.nan
+    """Mean PSNR within a region, dB; NaN where nobody asked for one."""
+    region_gain: float = math.nan
+    """Mean of the images' differences to bicubic in that."""
+    region_gain_ci: Interval = (math.nan, math.nan)
     source: str = ""
     """The data set that these images are of; "" for all."""
 
@@ -114,7 +119,7 @@ def by_source(measurements: Sequence[Measurement]) -> list[Summary]:
 def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
     """Summarise one group; `baseline` has the same images in the same order."""
     patients = np.array([m.case.patient for m in group])
-    keys = ("psnr", "ssim", "ms_ssim", "anatomy_psnr")
+    keys = ("psnr", "ssim", "ms_ssim", "anatomy_psnr", "region_psnr")
     values = {key: _values(group, key) for key in keys}
     gains = {key: values[key] - _values(baseline, key) for key in values}
     mean = {key: _mean(v) for key, v in values.items()}
@@ -151,6 +156,9 @@ def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
         anatomy_gain_ci=interval(gains["anatomy_psnr"], patients),
         anatomy_gain_median=float(np.median(gains["anatomy_psnr"])),
         false_structure=float(np.median(_values(group, "false_structure"))),
+        region_psnr=mean["region_psnr"],
+        region_gain=_mean(gains["region_psnr"]),
+        region_gain_ci=interval(gains["region_psnr"], patients),
     )
 
 

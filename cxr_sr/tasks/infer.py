@@ -61,6 +61,20 @@ def find(radiograph: Radiograph, head: Head) -> Found:
     return Found(chances, masks, time.perf_counter() - begun)
 
 
+def check_masks(head: Head) -> None:
+    """Refuse a head that makes no masks.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if head.spec.kind != "segmentation":
+        raise SettingsError(
+            f"the head {head.spec.name!r} classifies and makes no masks; give a head "
+            "for segmentation, such as lungs"
+        )
+
+
 def region(radiograph: Radiograph, head: Head) -> NDArray[np.bool_]:
     """Return the mask (rows, columns) of all classes of a segmentation together.
 
@@ -69,12 +83,9 @@ def region(radiograph: Radiograph, head: Head) -> NDArray[np.bool_]:
     SettingsError
         If the head makes no masks.
     """
-    masks = find(radiograph, head).masks
-    if masks is None:
-        raise SettingsError(
-            f"the head {head.spec.name!r} classifies and makes no masks; give a head "
-            "for segmentation, such as lungs"
-        )
+    check_masks(head)
+    preview = preview_of(radiograph, head.spec.size_px)
+    masks = masks_of(preview, logits_of(preview, head), head.spec.parts)
     together: NDArray[np.bool_] = np.logical_or.reduce(masks)
     return together
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_sr.tasks.fit import fit_head
 from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.labels import Labels
-from cxr_sr.tasks.run import TaskRun
+from cxr_sr.tasks.training.fit import fit_head
+from cxr_sr.tasks.training.run import TaskRun
 from tests.builders import write_png
 
 SHAPE = (80, 96)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
-from cxr_sr import from_array
+from cxr_sr import from_array, read
+from cxr_sr.cli.main import app
 from cxr_sr.errors import SettingsError
 from cxr_sr.superres.models.networks import load_network
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.tasks.heads import load_head
 from cxr_sr.tasks.infer import find, kept, logits_of, region
-from cxr_sr.tasks.network import TaskNetwork, features_of
 from cxr_sr.tasks.preview import preview_of
+from cxr_sr.tasks.training.network import TaskNetwork, features_of
+from tests.builders import write_png
 from tests.tasks.builders import chest
 
 
@@ -73,3 +77,38 @@ def test_torch_is_not_needed(masker: Path):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert told.stdout == "(1, 50, 80)\n"
+
+
+def test_a_region_can_be_measured_and_exported(masker: Path, tmp_path: Path):
+    """Its PSNR is that of its pixels; its mask lies on the picture."""
+    (tmp_path / "in").mkdir()
+    write_png(tmp_path / "in" / "a.png", chest(3, (96, 120)))
+    told = CliRunner().invoke(
+        app,
+        [
+            *("evaluate", str(tmp_path / "in"), "--region", str(masker), "--json"),
+            *("--model", "bicubic", "--scale", "2", "--degradation", "bicubic"),
+        ],
+    )
+    assert told.exit_code == 0, told.output
+    summary = json.loads(told.stdout.splitlines()[0])
+    assert summary["region_gain"] == 0
+    assert summary["region_psnr"] != summary["psnr"]
+    words = ["export", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    words += ["--mask", str(masker), "--long-side", "60"]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 0, told.output
+    picture, mask = (read(tmp_path / "out" / n) for n in ("a.png", "a_mask.png"))
+    assert picture.shape == mask.shape == (48, 60)
+    assert set(np.unique(mask.pixels)) == {0, 255}
+    assert CliRunner().invoke(app, words).exit_code == 2
+
+
+def test_a_head_without_masks_is_refused_before_any_work(classifier, tmp_path):
+    (tmp_path / "in").mkdir()
+    write_png(tmp_path / "in" / "a.png", chest(3))
+    words = ["export", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    told = CliRunner().invoke(app, [*words, "--mask", str(classifier)])
+    assert told.exit_code == 2
+    assert "makes no masks" in told.stderr
+    assert not (tmp_path / "out").exists()

@@ -70,15 +70,16 @@ def _measure(
 
 
 def _show(options: Options, summaries: "list[Summary]") -> None:
-    from cxr_sr.evaluation.report import MEASURES, cells
+    from cxr_sr.evaluation.report import cells, columns_of
 
     if options.as_json:
         for summary in summaries:
             output.record(summary.as_json(), stands=options.output is not None)
         return
-    columns = ["scale", "degradation", *MEASURES]
-    rows = [[f"x{s.scale}", s.condition, *cells(s)] for s in summaries]
-    output.table(columns, rows, keys=3, stands=options.output is not None)
+    columns = columns_of(summaries)
+    rows = [[f"x{s.scale}", s.condition, *cells(s, columns)] for s in summaries]
+    names = ["scale", "degradation", *columns]
+    output.table(names, rows, keys=3, stands=options.output is not None)
 
 
 def _write(

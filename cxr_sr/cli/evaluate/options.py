@@ -111,6 +111,13 @@ class Options:
             "edges are also inserted into some of its images.",
         ),
     ] = False
+    region: Annotated[
+        str | None,
+        Option(
+            metavar="HEAD",
+            help="Measure PSNR also within the masks of a head, such as lungs.",
+        ),
+    ] = None
     limit: Annotated[
         int | None, Option(min=1, help="Measure only the first N images.")
     ] = None

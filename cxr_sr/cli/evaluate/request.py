@@ -4,7 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, get_args
 
 from cxr_sr.cli.evaluate.options import Options
-from cxr_sr.cli.options import DEFAULT_MODEL
+from cxr_sr.cli.options import DEFAULT_MODEL, region_of
 from cxr_sr.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def comparison_of(options: Options) -> "Comparison":
         precisions=[_precision(given) for given in options.precision or ["auto"]],
         project_all=options.consistency is not None,
     )
-    return dataclasses.replace(comparison, again=options.again)
+    region = region_of(options.region)
+    return dataclasses.replace(comparison, again=options.again, region=region)
 
 
 def _default_models(options: Options) -> list[str]:

@@ -14,7 +14,7 @@ from cxr_sr.names import TaskKind, TrainingDevice, TrainingPrecision, TrunkWeigh
 
 if TYPE_CHECKING:
     from cxr_sr.tasks.labels import Labels
-    from cxr_sr.tasks.run import TaskRun
+    from cxr_sr.tasks.training.run import TaskRun
 
 data = partial(Option, rich_help_panel="Data")
 network = partial(Option, rich_help_panel="Network")
@@ -129,7 +129,7 @@ def train(options: Options) -> None:
     trained on. Without a budget, 1,500 steps are done.
     """
     started = time.monotonic()  # loading torch is part of the wall time
-    from cxr_sr.tasks.fit import fit_head
+    from cxr_sr.tasks.training.fit import fit_head
 
     run, labels = _run_of(options), _labels_of(options)
     head = fit_head(
@@ -150,7 +150,7 @@ def _labels_of(options: Options) -> "Labels":
 
 
 def _run_of(options: Options) -> "TaskRun":
-    from cxr_sr.tasks.run import USUAL_STEPS, TaskRun
+    from cxr_sr.tasks.training.run import USUAL_STEPS, TaskRun
 
     steps = options.max_steps
     if steps is None and options.max_time is None:

@@ -24,16 +24,16 @@ import torch
 from cxr_sr.errors import TrainingError
 from cxr_sr.superres.models.networks import build, load_network
 from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.tasks.card import head_card
-from cxr_sr.tasks.data import Batches, Example, Samples, Whole, read_examples
 from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.labels import Labels
-from cxr_sr.tasks.learner import HeadLearner
-from cxr_sr.tasks.network import TaskNetwork, features_of
-from cxr_sr.tasks.provenance import check_same, provenance
-from cxr_sr.tasks.run import TaskRun
 from cxr_sr.tasks.spec import HeadSpec
-from cxr_sr.tasks.weights import draw_found, write_head
+from cxr_sr.tasks.training.card import head_card
+from cxr_sr.tasks.training.data import Batches, Example, Samples, Whole, read_examples
+from cxr_sr.tasks.training.learner import HeadLearner
+from cxr_sr.tasks.training.network import TaskNetwork, features_of
+from cxr_sr.tasks.training.provenance import check_same, provenance
+from cxr_sr.tasks.training.run import TaskRun
+from cxr_sr.tasks.training.weights import draw_found, write_head
 from cxr_sr.training.loop import LoopSettings, train, trainer_of
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.run_folder.checkpoints import start_of

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cxr_sr.tasks.data import Batch, Example
 from cxr_sr.tasks.infer import masks_of, pooled
 from cxr_sr.tasks.measures import auc, dice
-from cxr_sr.tasks.network import TaskNetwork
-from cxr_sr.tasks.run import TaskRun
+from cxr_sr.tasks.training.data import Batch, Example
+from cxr_sr.tasks.training.network import TaskNetwork
+from cxr_sr.tasks.training.run import TaskRun
 from cxr_sr.training.course import Course
 
 TRUNK_RATE = 0.1

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from cxr_sr.files import sha256_of
-from cxr_sr.tasks.data import Example
 from cxr_sr.tasks.heads import OUTPUT, Head, load_head
 from cxr_sr.tasks.infer import logits_of, masks_of
-from cxr_sr.tasks.network import TaskNetwork
 from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
+from cxr_sr.tasks.training.data import Example
+from cxr_sr.tasks.training.network import TaskNetwork
 from cxr_sr.training.onnx import check_graph, write_graph
 
 TOLERANCE = 1e-3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cxr_sr.tasks.augment import augmented
+from cxr_sr.tasks.training.augment import augmented
 from tests.tasks.builders import lungs
 
 

@@ -15,12 +15,12 @@ from cxr_sr import from_array
 from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres.models.networks import load_network
 from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.tasks.fit import fit_head
 from cxr_sr.tasks.infer import region
 from cxr_sr.tasks.labels import Labels
-from cxr_sr.tasks.learner import HeadLearner
 from cxr_sr.tasks.measures import dice
-from cxr_sr.tasks.network import features_of
+from cxr_sr.tasks.training.fit import fit_head
+from cxr_sr.tasks.training.learner import HeadLearner
+from cxr_sr.tasks.training.network import features_of
 from tests.tasks.builders import chest, lungs, task_run, trained, write_data
 
 

@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from cxr_sr.errors import InputError
 from cxr_sr.formats import read_original
-from cxr_sr.tasks.augment import augmented
 from cxr_sr.tasks.labels import Labelled
 from cxr_sr.tasks.masks import read_masks
 from cxr_sr.tasks.preview import Preview, preview_of
+from cxr_sr.tasks.training.augment import augmented
 
 SPARE = 1.5
 """Side of the kept image by that of a sample, which may show a part of it larger."""

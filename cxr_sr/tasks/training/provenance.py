@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cxr_sr.errors import TrainingError
-from cxr_sr.tasks.data import Example
 from cxr_sr.tasks.spec import SEEN, short
+from cxr_sr.tasks.training.data import Example
 
 
 def provenance(train: Sequence[Example], val: Sequence[Example]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Train a head: its network, data, loop and run folder."""

@@ -16,7 +16,12 @@ from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
 WEIGHTS = Path(__file__).parent / "weights"
 OUTPUT = "logits"
 """Name of the output of a head's graph."""
-SHIPPED: dict[str, tuple[str, str]] = {}
+SHIPPED: dict[str, tuple[str, str]] = {
+    "lungs": (
+        "9d72dc3d490229a23c8ec066a8b49c7710c20e7a0bed8282782e437a8e3332a5",
+        "e835f18b4f969812e37ad41bfd9ff91600d53ff96de1313e38c09baf594669c2",
+    ),
+}
 """By name: SHA-256 of the ONNX file and of the safetensors file."""
 
 

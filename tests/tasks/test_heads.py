@@ -9,9 +9,13 @@ from pathlib import Path
 import onnx
 import pytest
 
-from cxr_sr.errors import ModelError
+from cxr_sr import read
+from cxr_sr.errors import ModelError, NotARadiographError
 from cxr_sr.superres.models.zoo import MODELS, load_model
+from cxr_sr.tasks.evaluate import examine
 from cxr_sr.tasks.heads import SHIPPED, load_head
+from cxr_sr.tasks.infer import region
+from cxr_sr.tasks.labels import Labels
 from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
 
 
@@ -75,3 +79,33 @@ def test_what_is_shipped_is_whole(name: str):
     assert spec.name == name
     assert spec.licence
     assert spec.training["data"]
+
+
+def test_the_lungs_are_found(shared_cxr: Path):
+    """Also on films of other makers, which it was not trained on, at any size.
+
+    Two lungs lie left and right of the middle, and cover a fifth to a half of a chest.
+    """
+    head = load_head("lungs")
+    for path in sorted(shared_cxr.glob("nih_*_000.png"))[:6]:
+        try:
+            radiograph = read(path)
+        except NotARadiographError:
+            continue
+        mask = region(radiograph, head)
+        half = mask.shape[1] // 2
+        left, right = mask[:, :half].mean(), mask[:, half:].mean()
+        assert 0.12 < mask.mean() < 0.5, path.name
+        assert min(left, right) > 0.3 * max(left, right), path.name
+
+
+def test_the_masks_it_was_trained_with_are_met(shared_cxr: Path):
+    folder = shared_cxr.parent / "lungs"
+    labels = Labels.read(folder / "lungs.csv", "segmentation", "lungs=mask", "none")
+    measured = [
+        m
+        for e in examine(labels.rows[::8], load_head("lungs"), [0])
+        for m in e.measured
+    ]
+    assert all(m.seen for m in measured)
+    assert min(m.values["dice"] for m in measured) > 0.9

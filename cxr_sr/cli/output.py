@@ -87,12 +87,14 @@ def _standard_output(*, stands: bool) -> Iterator[None]:
 
 def paragraph(text: str) -> None:
     """Print one line of data; a terminal shows it on several, broken between words."""
+    lines = [text]
     if sys.stdout.isatty():
         wrapper = textwrap.TextWrapper(
             Console().width, subsequent_indent="  ", break_long_words=False
         )
-        text = wrapper.fill(text)
-    data(text)
+        lines = wrapper.wrap(escaped(text))
+    for line in lines:
+        data(line)
 
 
 def record(fields: dict[str, Any], *, stands: bool = False) -> None:

@@ -291,6 +291,18 @@ def test_the_package_runs_as_a_module():
 class TestNarrowTerminal:
     """At 80 columns nothing is cut: the columns are shown in several tables."""
 
+    def test_a_long_remark_is_broken_between_words(self, monkeypatch):
+        shown = Terminal()
+        monkeypatch.setattr("sys.stdout", shown)
+        monkeypatch.setenv("COLUMNS", "80")
+        remark = "a\x1bb.dcm: " + "something of many words " * 9
+        output.paragraph(remark)
+        lines = shown.getvalue().splitlines()
+        assert len(lines) > 2
+        assert all(len(line) <= 80 for line in lines)
+        told = " ".join(" ".join(lines).split())
+        assert told == remark.strip().replace("\x1b", r"\x1b")
+
     @pytest.mark.parametrize("keys", [0, 1, 3])
     def test_every_cell_is_shown_whole(self, monkeypatch, keys):
         columns = [f"column {k}" for k in range(12)]

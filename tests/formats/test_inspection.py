@@ -90,6 +90,14 @@ def test_the_encoding_changes_nothing_but_its_name(tmp_path: Path, syntax: UID):
 # ---- findings ------------------------------------------------------------------------
 
 FINDINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "pixels that are not square": (
+        {"PixelAspectRatio": [2, 1], "PixelSpacing": None, "ImagerPixelSpacing": None},
+        "PixelAspectRatio (0028,0034) is 2:1 (height to width of a pixel)",
+    ),
+    "a window of no width": (
+        {"WindowCenter": [5, 9], "WindowWidth": [0, 8]},
+        "Window 0 has the width 0; LINEAR allows only 1 or more",
+    ),
     "zero spacing": (
         {"PixelSpacing": [0, 0]},
         "PixelSpacing (0028,0030) is no valid spacing; results do not repeat it.",

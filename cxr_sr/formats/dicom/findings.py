@@ -96,6 +96,12 @@ def _spacing(header: Dataset) -> Iterator[str]:
         yield f"{named(keyword)} is no valid spacing; results do not repeat it."
     if not valid:
         yield "No pixel spacing is stated: sizes in mm are unknown."
+    aspect = numbers(header, "PixelAspectRatio")
+    if not valid and len(aspect) == 2 and aspect[0] != aspect[1]:
+        yield (
+            f"{named('PixelAspectRatio')} is {aspect[0]:g}:{aspect[1]:g} (height to "
+            "width of a pixel); export makes square pixels."
+        )
     pixel, imager = valid.get("PixelSpacing"), valid.get("ImagerPixelSpacing")
     if pixel and imager and pixel != imager:
         yield (

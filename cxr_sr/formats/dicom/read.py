@@ -24,7 +24,7 @@ from cxr_sr.formats.dicom.pixels import decode
 from cxr_sr.formats.dicom.windows import stored_window
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.header.elements import OVERLAY_GROUPS, numbers, put
+from cxr_sr.formats.header.elements import OVERLAY_GROUPS, items, numbers, put
 from cxr_sr.formats.header.overlays import remove_group, unpack_overlay
 from cxr_sr.formats.kind import Kind
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
@@ -105,6 +105,20 @@ def spacing(header: Dataset) -> tuple[str, tuple[float, float] | None]:
         found = numbers(header, keyword)
         if len(found) == 2 and min(found) > 0:
             return keyword, (found[0], found[1])
+    return _spacing_of_groups(header)
+
+
+def _spacing_of_groups(header: Dataset) -> tuple[str, tuple[float, float] | None]:
+    """Return the spacing of a multi-frame image of one frame, PS3.3 C.7.6.16.2.1."""
+    for groups in (
+        "PerFrameFunctionalGroupsSequence",
+        "SharedFunctionalGroupsSequence",
+    ):
+        for group in items(header, groups) or ():
+            for measures in items(group, "PixelMeasuresSequence") or ():
+                found = numbers(measures, "PixelSpacing")
+                if len(found) == 2 and min(found) > 0:
+                    return "PixelSpacing", (found[0], found[1])
     return "", None
 
 

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from cxr_sr.formats.header.change import Change, each
-from cxr_sr.formats.header.elements import INTEGER_STRING, numbers, put, remove
+from cxr_sr.formats.header.elements import INTEGER_STRING, items, numbers, put, remove
 
 ROW, COLUMN = 0, 1
 """Index of each direction in shapes, factors and spacings."""
@@ -37,6 +37,18 @@ def divide(result: Dataset, keyword: str, change: Change) -> None:
         return
     finer = [v / f for v, f in zip(pair, change.derivation.factors, strict=True)]
     put(result, keyword, [_decimal_string(v) for v in finer])
+
+
+@each
+def divide_in_groups(result: Dataset, keyword: str, change: Change) -> None:
+    """Divide the spacing that functional groups of a multi-frame image state."""
+    for group in items(result, keyword) or ():
+        for measures in items(group, "PixelMeasuresSequence") or ():
+            pair = _positive_pair(measures, "PixelSpacing")
+            if pair is not None:
+                finer = zip(pair, change.derivation.factors, strict=True)
+                spacing = [_decimal_string(mm / factor) for mm, factor in finer]
+                put(measures, "PixelSpacing", spacing)
 
 
 @each

@@ -172,6 +172,12 @@ RULES: tuple[Rule, ...] = (
         "10.7.1.1, 10.7.1.3, C.8.6.2, C.8.11.4.1.1",
     ),
     Rule(
+        "SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence",
+        geometry.divide_in_groups,
+        "PixelSpacing in PixelMeasuresSequence is divided by the factors",
+        "C.7.6.16.2.1",
+    ),
+    Rule(
         "PixelSpacingCalibrationType PixelSpacingCalibrationDescription",
         geometry.drop_lost_calibration,
         "kept; removed if PixelSpacing is invalid and thus removed",

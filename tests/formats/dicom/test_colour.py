@@ -261,3 +261,24 @@ def test_what_was_coded_without_loss_is_not_called_lossy(tmp_path: Path):
         tmp_path / "a.dcm", syntax=JPEG2000Lossless, LossyImageCompression="00"
     )
     assert dataset(path).LossyImageCompression == "00"
+
+
+def test_the_spacing_of_functional_groups_counts_and_is_divided(tmp_path: Path):
+    measures = Dataset()
+    measures.PixelSpacing = [0.3, 0.2]
+    group = Dataset()
+    group.PixelMeasuresSequence = [measures]
+    path = capture(
+        tmp_path / "a.dcm",
+        RGB.tobytes(),
+        PixelSpacing=None,
+        ImagerPixelSpacing=None,
+        SharedFunctionalGroupsSequence=[group],
+        **_true_colour(),
+    )
+    source = read(path)
+    assert source.geometry.spacing_mm == (0.3, 0.2)
+    result = to_dataset(cxr_sr.upscale(source, "bicubic", 2))
+    (shared,) = result.SharedFunctionalGroupsSequence
+    assert shared.PixelMeasuresSequence[0].PixelSpacing == [0.15, 0.1]
+    assert source.geometry.spacing_mm == (0.3, 0.2)

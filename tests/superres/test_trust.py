@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cxr_sr import Settings, from_array, load_model, upscale
-from cxr_sr.superres import noise
 from cxr_sr.superres.consistency import conservative_upsample
+from cxr_sr.superres.noise import estimation
 from cxr_sr.superres.resample import box_down
-from tests.superres.test_noise import shaped
+from tests.superres.noise.test_estimation import shaped
 
 BITS = 12
 LARGEST = 2**BITS - 1
@@ -67,7 +67,7 @@ def test_a_wrong_estimate_invents_no_structure(monkeypatch, error, width_px):
     Of wide noise bicubic leaves next to nothing there: then less than a twentieth of
     the noise counts as flat, too.
     """
-    monkeypatch.setattr(noise, "MARGIN", noise.MARGIN * error)
+    monkeypatch.setattr(estimation, "MARGIN", estimation.MARGIN * error)
     image = field(0.02, width_px)
     found, usual = (
         np.quantile(np.abs(undetermined(result)), 0.95)

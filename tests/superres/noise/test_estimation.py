@@ -11,7 +11,7 @@ from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.noise import MARGIN, estimate, level_of
 from tests.builders import structure
 
-DETECTOR = Path(__file__).parents[3] / "shared" / "data" / "detector"
+DETECTOR = Path(__file__).parents[4] / "shared" / "data" / "detector"
 DOSES = [0.004, 0.01, 0.02, 0.05]
 WIDTHS_PX = [0.0, 0.4, 0.7, 1.0]
 

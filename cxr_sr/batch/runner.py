@@ -13,8 +13,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -233,6 +235,8 @@ def _serve(work: Work, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # An exception, so that a half-written file is removed before the process ends.
     signal.signal(signal.SIGTERM, _leave)
+    if not sys.warnoptions:  # a library's warning names a path, or quotes a header
+        warnings.simplefilter("ignore")
     try:
         while True:
             pipe.send(attempt(work, pipe.recv()))

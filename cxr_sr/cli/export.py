@@ -20,12 +20,13 @@ from cxr_sr.cli.batch import (
     summary,
     tell_nothing,
 )
-from cxr_sr.cli.errors import NOTHING
+from cxr_sr.cli.errors import NOTHING, exit_code
 from cxr_sr.cli.options import ON_ERROR, Debug, Inputs, Json, Quiet, paths, region_of
-from cxr_sr.errors import SettingsError
+from cxr_sr.errors import ReportError, SettingsError
 from cxr_sr.names import OnError
 from cxr_sr.report.entries import FileEntry, entry
 from cxr_sr.report.outcome import Job, Outcome
+from cxr_sr.report.writer import OutputFolder
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Batch
@@ -182,12 +183,19 @@ def _perform(options: Options, view: "View", batch: "Batch") -> int:
     counts = Counter[str]()
 
     def add(outcome: Outcome) -> FileEntry:
+        folder.check()
         counts[outcome.status] += 1
         return entry(outcome)
 
     hands = executor(options.jobs)
     work = Exporting(view, region_of(options.mask))
-    perform(options, batch, add, lambda _: run(work, batch.jobs, hands))
+    try:
+        with OutputFolder(options.output) as folder:
+            perform(options, batch, add, lambda _: run(work, batch.jobs, hands))
+    except ReportError as error:
+        output.complain(str(error))
+        stand = sum(job.target.is_file() for job in batch.jobs)
+        return exit_code(min(stand, counts["done"]), failed=1)
     if not options.quiet:
         output.say(summary(counts))
     return code_of(counts)

@@ -212,5 +212,5 @@ class OutputFolder:
             pass
         raise ReportError(
             f"the output folder {self._folder.name} was removed or replaced during the "
-            "run; start the run anew, with --resume if the folder is back"
+            "run; start the run anew (upscale goes on with --resume if it is back)"
         )

@@ -15,6 +15,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage
 from typer.testing import CliRunner
 
+from cxr_sr.cli import output
 from cxr_sr.cli.main import app
 from cxr_sr.display.picture import MOST_PIXELS, View, picture_of
 from cxr_sr.errors import SettingsError
@@ -385,3 +386,24 @@ def test_a_picture_can_be_read_again(folder):
     picture = read("out/chest.png")
     assert picture.geometry.spacing_mm == pytest.approx((0.2, 0.2))
     assert pydicom.dcmread(folder / "a" / "chest.dcm").Rows == picture.shape[0]
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_folder_that_vanishes_fails_the_run(folder, monkeypatch, how):
+    """Else it would say that pictures are done which nobody has."""
+    for n in range(3):
+        a_dicom(folder / "in" / f"{n}.dcm", seed=n)
+    told = output.data
+
+    def meanwhile(line: str, *, stands: bool = False) -> None:
+        told(line, stands=stands)
+        if line.endswith("1.png"):
+            shutil.rmtree("out")
+            if how == "replaced":
+                Path("out").mkdir()
+
+    monkeypatch.setattr(output, "data", meanwhile)
+    done = export("in", "-o", "out")
+    assert done.exit_code in {4, 5}
+    assert "the output folder out was removed or replaced during the run" in done.stderr
+    assert "3 done" not in done.stderr

@@ -266,7 +266,12 @@ def _has_text_name(path: Path) -> bool:
 
 
 def simple_itk() -> Any:  # noqa: ANN401 - it has no types
-    """Load SimpleITK when it is needed: that takes half a second."""
+    """Load SimpleITK when it is needed: that takes half a second.
+
+    Its warnings, which name paths, are switched off.
+    """
     import SimpleITK
 
-    return SimpleITK
+    itk: Any = SimpleITK
+    itk.ProcessObject.GlobalWarningDisplayOff()
+    return itk

@@ -161,7 +161,8 @@ def apart(jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
     taken: dict[str, Job] = {}
     kept, clashing = [], []
     for plain in jobs:
-        job = _by_whole_name(plain) if wanted[plain.output] > 1 else plain
+        shared = wanted[plain.output] > 1 and plain.output != plain.name
+        job = by_whole_name(plain) if shared else plain
         # macOS and Windows ignore case; macOS also the composition of accents.
         key = unicodedata.normalize("NFC", job.output).casefold()
         other = taken.setdefault(key, job)
@@ -173,15 +174,11 @@ def apart(jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
     return kept, clashing
 
 
-def _by_whole_name(job: Job) -> Job:
-    if job.output == job.name:
-        return job
-    suffix = PurePosixPath(job.output).suffix
-    whole = job.name if job.name.endswith(suffix) else job.name + suffix
-    folder = job.target.parent
-    return dataclasses.replace(
-        job, output=whole, target=folder / PurePosixPath(whole).name
-    )
+def by_whole_name(job: Job) -> Job:
+    """Return the job with an output named by all of its source's name."""
+    whole = PurePosixPath(job.name + PurePosixPath(job.output).suffix)
+    target = job.target.parent / whole.name
+    return dataclasses.replace(job, output=str(whole), target=target)
 
 
 def _clash(job: Job, other: Job) -> str:

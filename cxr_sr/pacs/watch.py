@@ -11,12 +11,12 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxr_sr.batch.plan import OutputFormat, job_of
+from cxr_sr.batch.plan import OutputFormat, by_whole_name, job_of
 from cxr_sr.formats.discover import Candidate, found_below
 from cxr_sr.report.outcome import Job, Outcome
 
@@ -40,6 +40,8 @@ class Watched:
     poll_s: float | None = None
     """Look at every file so often, for network shares that tell of no changes; None:
     the system tells."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """Files of earlier runs -> their outputs, which they keep."""
 
 
 @dataclass
@@ -121,7 +123,7 @@ class Watcher:
         self._watched, self._give, self._ended = watched, give, ended
         self._settling = Settling(watched.settle_s)
         self._stopping = threading.Event()
-        self._outputs: dict[str, str] = {}
+        self._outputs = {o.casefold(): name for name, o in watched.written.items()}
         self._thread = threading.Thread(target=self._serve, daemon=True, name="watch")
 
     def start(self) -> None:
@@ -190,12 +192,15 @@ class Watcher:
         if not isinstance(found, Candidate):
             self._give(Outcome(job, "skipped", reason=found.reason))
             return
-        first = self._outputs.setdefault(job.output.casefold(), job.name)
-        if first != job.name:
-            reason = f"its output would replace that of {first}; rename one of them"
-            self._give(Outcome(job, "failed", reason=reason))
-            return
-        self._give(job)
+        owners: list[str] = []
+        for tried in (job, by_whole_name(job)):  # a.jpg beside a.png
+            key = tried.output.casefold()
+            owners.append(self._outputs.setdefault(key, job.name))
+            if owners[-1] == job.name:
+                self._give(tried)
+                return
+        reason = f"its output would replace that of {owners[0]}; rename one of them"
+        self._give(Outcome(job, "failed", reason=reason))
 
 
 def _is_hidden(relative: Path) -> bool:

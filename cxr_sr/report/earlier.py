@@ -17,6 +17,15 @@ from cxr_sr.report.outcome import Job, Outcome
 from cxr_sr.report.results import Results
 
 
+def outputs_of(report: Path) -> dict[str, str]:
+    """Return the outputs that a report names, by file; none if there is no report."""
+    try:
+        written = Results.read(report).written
+    except SettingsError:
+        return {}
+    return {entry["file"]: entry["output"] for entry in written if "output" in entry}
+
+
 def fingerprint(settings: dict[str, Any]) -> str:
     """Return the SHA-256 of all settings that decide an output's bytes."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

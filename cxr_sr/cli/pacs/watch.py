@@ -20,7 +20,7 @@ from cxr_sr.cli.pacs.options import require_pacs
 from cxr_sr.cli.upscale.options import Options, Treatment
 from cxr_sr.errors import SettingsError
 from cxr_sr.files import sweep
-from cxr_sr.report.earlier import EarlierRuns
+from cxr_sr.report.earlier import EarlierRuns, outputs_of
 from cxr_sr.report.entries import FileEntry, RunEntry
 from cxr_sr.report.outcome import Job, Outcome
 from cxr_sr.report.writer import Report
@@ -111,7 +111,12 @@ def watch(options: WatchOptions) -> int:
     recipe = recipe_of(batch)
     check_places([], batch.report_path, [folder])
     watched = Watched(
-        folder, options.output, batch.format, options.settle, options.poll
+        folder,
+        options.output,
+        batch.format,
+        options.settle,
+        options.poll,
+        written=outputs_of(batch.report_path),
     )
     feed: Feed[Job | Outcome] = Feed(interrupt.check)
     watcher = Watcher(watched, feed.put, feed.close)

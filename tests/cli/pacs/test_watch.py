@@ -88,3 +88,19 @@ def test_it_does_not_write_into_what_it_watches(tmp_path):
     result = command("watch", tmp_path / "in", "-o", tmp_path / "in" / "out")
     assert result.exit_code == 2
     assert "into the input" in result.stderr
+
+
+def test_results_of_one_name_are_told_apart_and_stay_so(tmp_path):
+    """a.dicom and a.png as DICOM files; the first to come has the plain name."""
+    a_dicom(tmp_path / "in" / "a.dicom", seed=1)
+    options = ("--format", "png")
+    with Watching(tmp_path, *options):
+        until(lambda: last(tmp_path).get("a.dicom") == "done", "the first is taken")
+        a_dicom(tmp_path / "in" / "a.dcm", seed=2)
+        until(lambda: last(tmp_path).get("a.dcm") == "done", "the second is taken")
+    named = {line["file"]: line["output"] for line in runs_of(tmp_path)}
+    assert named == {"a.dicom": "a.png", "a.dcm": "a.dcm.png"}
+    with Watching(tmp_path, *options):
+        until(
+            lambda: set(last(tmp_path).values()) == {"kept"}, "both are known by name"
+        )

@@ -33,7 +33,7 @@ MEANINGS = {
     SOME_FAILED: "some failed",
     ALL_FAILED: "all failed",
     INTERRUPTED: "interrupted (Ctrl-C, SIGTERM, or the reader of standard output went "
-    "away); what was done is kept",
+    "away); finished outputs are kept",
 }
 """The meaning of each exit code, for docs/batch.md, too."""
 
@@ -94,7 +94,7 @@ def _tell(error: BaseException) -> int:
             output.complain(explain(error))
             return ALL_FAILED
         case KeyboardInterrupt():
-            output.complain("interrupted; what was done is kept")
+            output.complain("interrupted; finished outputs are kept")
             return INTERRUPTED
         case _:
             output.complain(explain(error))

@@ -46,8 +46,8 @@ class Salt:
         if len(text) < SHORTEST_SALT:
             raise SettingsError(
                 f"--salt has {len(text)} characters; expected {SHORTEST_SALT} or more, "
-                "for a salt that can be guessed protects nobody: give a longer one, or "
-                "none, and a random one is made"
+                "because a short salt can be guessed: give a longer one, or leave the "
+                "option out for a random one"
             )
         return cls(text.encode())
 

@@ -104,8 +104,9 @@ def _check_sides(index: Path, entries: Sequence[IndexEntry]) -> None:
         if entries[other].split != entry.split:
             raise SettingsError(
                 f"rows {other + 1} and {number + 1} of {index.name} put one patient "
-                f"into {entries[other].split} and {entry.split}; what a network saw of "
-                "a patient is no evidence: give all images of one patient one split"
+                f"into {entries[other].split} and {entry.split}; a network must not be "
+                "measured on patients of its training: give all images of one patient "
+                "one split"
             )
 
 

@@ -76,8 +76,8 @@ class Router:
         back = self.back or any(rule.back for rule in self.rules.rules)
         if back and not self.rules.peers:
             raise SettingsError(
-                "results are to go back to their senders, but no address is known of "
-                'any; list them in the [peers] of --rules, as ROOM3 = "ROOM3@HOST:PORT"'
+                "results go back to their senders, but no sender has an address; list "
+                'them in [peers] of --rules, such as ROOM3 = "ROOM3@HOST:PORT"'
             )
 
     def _receivers(self, rule: Rule, instance: Instance) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from cxr_sr.report.results import Results, below
 
 REPORT_SUFFIX = ".jsonl"
 CHANGED = (
-    "it is not what the report says was written: it was changed or replaced; send the "
-    "file itself, or make it again"
+    "it is not the file in the report: it was changed or replaced; send the file "
+    "itself, or make it again"
 )
 MISSING = "the report says that it was written, but it is not there any more"
 NOT_TRIED = "not sent: the receiver could not be reached for the files before it"

@@ -151,13 +151,13 @@ class Report:
         except OSError as error:
             raise ReportError(
                 f"the report {self._path.name} cannot be written: {error.strerror}; "
-                "what was done is kept: make room, and go on with --resume"
+                "finished outputs are kept: make room, and continue with --resume"
             ) from error
         if os.fstat(self._file.fileno()).st_nlink == 0:
             raise ReportError(
                 f"the report {self._path.name} was removed while the run wrote it, or "
-                "its folder was; start the run anew, with --resume for what still "
-                "stands"
+                "its folder was; start the run again, with --resume for the outputs "
+                "that are left"
             )
 
 

@@ -100,6 +100,6 @@ def train(
             raise
         raise TrainingError(
             f"one of the {trainer.num_devices} processes of this training has died "
-            "(was it killed, or is memory short?); its last checkpoint is kept: give "
+            "(it was killed, or memory ran out); its last checkpoint is kept: give "
             "--resume"
         ) from error

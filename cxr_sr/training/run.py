@@ -111,8 +111,8 @@ class Run:
         self.sampling.sides(network_class(self.model).grid, self.recipe.scales)
         if self.sampling.crop_px is None and self.batch > 1:
             raise SettingsError(
-                f"whole images differ in size and cannot be seen {self.batch} at a "
-                "time; use --batch 1 (one image a step), or a --crop"
+                f"a step cannot take {self.batch} whole images, because their sizes "
+                "differ; use --batch 1 (one image a step), or a --crop"
             )
         if self.channels == 3 and self.synthetic:
             raise SettingsError(

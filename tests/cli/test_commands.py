@@ -70,7 +70,7 @@ def invoke_raising(error, *arguments):
         (errors.TrainingError("no data"), 5, "no data"),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), 5, "no space left"),
         (ZeroDivisionError("1/0"), 5, "unexpected ZeroDivisionError"),
-        (KeyboardInterrupt(), 130, "interrupted; what was done is kept"),
+        (KeyboardInterrupt(), 130, "interrupted; finished outputs are kept"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )

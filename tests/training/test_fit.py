@@ -156,7 +156,7 @@ class TestResume:
     def test_other_data_is_refused(self, data: Path, tmp_path: Path, monkeypatch):
         killed_fit(3, data, tmp_path / "run", monkeypatch)
         write_png(data / "0.png", noise((48, 56), pixel_format(8)))
-        with pytest.raises(TrainingError, match="the data is not what run began with"):
+        with pytest.raises(TrainingError, match="the data differs from that of run"):
             fit(data, tmp_path / "run", run(), resume=True)
 
     def test_another_network_is_refused(self, data: Path, tmp_path: Path, monkeypatch):

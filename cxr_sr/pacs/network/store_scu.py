@@ -139,7 +139,9 @@ class StoreSender:
             # A file goes as it is, in pieces; Implicit VR has to be made of it.
             status = association.send_c_store(dcmread(path) if converts else path)
         except (ValueError, AttributeError) as error:
-            raise RefusedError("the file cannot be sent; is it DICOM?") from error
+            raise RefusedError(
+                "the file cannot be sent; check that it is DICOM"
+            ) from error
         except (RuntimeError, OSError) as error:
             raise AwayError("the association broke") from error
         code = status.get("Status")

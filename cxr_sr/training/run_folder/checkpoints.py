@@ -42,8 +42,8 @@ class WholeCheckpoints(TorchCheckpointIO):
             partial.unlink(missing_ok=True)
             reason = error.strerror if isinstance(error, OSError) else "writing failed"
             raise TrainingError(
-                f"the checkpoint {target.name} cannot be stored ({reason}; is the disk "
-                "full?); the one before it is kept: make room and give --resume"
+                f"the checkpoint {target.name} cannot be stored ({reason}); the one "
+                "before it is kept: make room and give --resume"
             ) from error
 
 

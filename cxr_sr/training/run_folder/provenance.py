@@ -70,7 +70,7 @@ def check_same(folder: Path, training: dict[str, Any]) -> None:
     began = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     if began["data_sha256"] != training["data_sha256"]:
         raise TrainingError(
-            f"the data is not what {folder.name} began with ({began['splits']} images "
+            f"the data differs from that of {folder.name} ({began['splits']} images "
             f"then, {training['splits']} now, or other pixels); give the same, or "
             "start a new run with --init"
         )

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import claims_tasks
 from claims_arms import Arm, Budget, Trained, measure, train
 from claims_images import prepare
 
@@ -94,7 +95,9 @@ def main() -> None:
         **{f.name: getattr(options, f.name) for f in dataclasses.fields(Budget)}
     )
     try:
-        print(reproduce(options.claim, options.data, options.output, budget))
+        of_tasks = options.claim in claims_tasks.SENTENCES
+        report_on = claims_tasks.reproduce if of_tasks else reproduce
+        print(report_on(options.claim, options.data, options.output, budget))
     except CxrSrError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -103,7 +106,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Reproduce a claim of the paper.")
-    parser.add_argument("claim", choices=CLAIMS)
+    parser.add_argument("claim", choices=[*CLAIMS, *claims_tasks.SENTENCES])
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("claims"))
     parser.add_argument("--max-steps", type=int, help="of each arm")

@@ -13,6 +13,7 @@ import pytest
 import cxr_sr
 from cxr_sr.files import sha256_of
 from cxr_sr.superres.models.zoo import MODELS, WEIGHTS
+from cxr_sr.tasks.heads import WEIGHTS as HEADS
 
 ROOT = Path(__file__).parents[1]
 EXPECT_INSTALLED = os.environ.get("CXR_SR_EXPECT_INSTALLED") == "1"
@@ -55,8 +56,10 @@ def test_the_wheel_has_nothing_but_the_package_and_its_metadata(wheel):
 @pytest.mark.slow
 def test_the_weights_in_the_wheel_are_those_of_the_checkout(wheel):
     shipped = {n for n in wheel.namelist() if "/weights/" in n}
+    folders = (WEIGHTS, HEADS)
+    paths = [path for folder in folders for path in folder.iterdir()]
     assert shipped == {
-        f"cxr_sr/superres/models/weights/{path.name}" for path in WEIGHTS.iterdir()
+        path.relative_to(Path(cxr_sr.__file__).parents[1]).as_posix() for path in paths
     }
     for name in shipped:
         assert wheel.read(name) == (ROOT / name).read_bytes()

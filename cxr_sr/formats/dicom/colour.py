@@ -149,7 +149,8 @@ def _palette(header: Dataset) -> _Palette:
         ]
         count, first, bits = (int(n) for n in described[0])
         count = count or MOST_ENTRIES
-        if len({d[0] for d in described}) != 1 or bits not in {8, 16}:
+        alike = len({d[0] for d in described}) == 1
+        if not alike or count < 1 or bits not in {8, 16}:
             raise _damaged_palette()
         columns = [_entries(header, colour, count, bits) for colour in _COLOURS]
     except (ValueError, IndexError) as error:

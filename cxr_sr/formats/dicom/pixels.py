@@ -102,7 +102,9 @@ def _check_expansion(found: int, expected: int, layout: PixelLayout) -> None:
 def rows_of(
     parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout, most: int
 ) -> Decoded | None:
-    """Return gray rows spread over an image, `most` or some more; None if it is coded.
+    """Return gray rows spread over an image, `most` or some more.
+
+    None if it is coded, or its rows have an odd number of bytes.
 
     Raises
     ------
@@ -110,9 +112,10 @@ def rows_of(
         If the pixel data do not fit the header.
     """
     check_pixels(parsed, pixels, layout)
-    if parsed.transfer_syntax not in _NATIVE:
-        return None
     start, width = pixels.spans[0][0], layout.columns * layout.sample_bytes
+    # Of an odd row, bytes that are swapped by pairs belong to two rows.
+    if parsed.transfer_syntax not in _NATIVE or width % 2:
+        return None
     rows = range(0, layout.rows, max(1, layout.rows // most))
     data = b"".join(_span(parsed, start + row * width, width) for row in rows)
     data = _little_endian(data, parsed, pixels, layout)

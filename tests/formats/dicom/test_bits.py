@@ -90,6 +90,21 @@ def test_an_image_that_needs_more_bits_than_stated_is_refused(
         read(path)
 
 
+def test_odd_rows_of_swapped_words_are_described_as_well(tmp_path: Path):
+    fmt = pixel_format(7, bits_allocated=8)
+    pixels = smooth(fmt)[:, :49]
+    words = pixels.tobytes()
+    swapped = np.frombuffer(words + b"\0" * (len(words) % 2), "u2").byteswap()
+    path = dicom_file(
+        tmp_path / "a.dcm", pixels, fmt, ExplicitVRBigEndian, data=swapped.tobytes()
+    )
+    file = pydicom.dcmread(path)
+    file["PixelData"].VR = "OW"
+    file.save_as(path)
+    np.testing.assert_array_equal(read(path).pixels, pixels)
+    assert inspect(path).refusal is None
+
+
 def test_what_fits_is_not_told_of(tmp_path: Path):
     fmt = pixel_format(12, signed=True)
     path = dicom_file(tmp_path / "a.dcm", smooth(fmt), fmt)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol, Self
 
 from cxr_sr.batch.runner import GRACE_S, attempt
@@ -89,9 +89,12 @@ class Overlapped:
         """Hand the job to the first stage."""
         self._queues[0].put(_Product(job))
 
-    def finished(self) -> Iterator[Outcome]:
+    def finished(self, patience_s: float | None = None) -> Iterator[Outcome]:
         """Take the next job through the last stage."""
-        product = self._queues[-1].get()
+        try:
+            product = self._queues[-1].get(timeout=patience_s)
+        except Empty:
+            return
         if isinstance(product, _Product):
             yield attempt(partial(self._finish, product), product.job)
         elif product is not None:

@@ -198,11 +198,11 @@ class Actors:
         """Give the job to an idle worker, or to a new one."""
         self._send(job, number=1)
 
-    def finished(self) -> Iterator[Outcome]:
+    def finished(self, patience_s: float | None = None) -> Iterator[Outcome]:
         """Wait until a worker answers or dies; send a dead worker's job again."""
         import ray
 
-        ready, _ = ray.wait(list(self._errands))
+        ready, _ = ray.wait(list(self._errands), timeout=patience_s)
         for reply in ready:
             errand = self._errands.pop(reply)
             try:

@@ -28,6 +28,8 @@ from cxr_sr.hints import how_to_install
 from cxr_sr.processes import cause_of
 from cxr_sr.report.outcome import Job, Outcome, Status
 
+PATIENCE_S = 0.2
+"""Seconds between two looks for the next job, where workers are idle."""
 GRACE_S = 10
 """Seconds that a process gets to clean up when the run is interrupted."""
 
@@ -49,8 +51,13 @@ class Crew(Protocol):
         """Begin a job; fewer than `capacity` are in work at a call."""
         ...
 
-    def finished(self) -> Iterator[Outcome]:
-        """Wait until at least one job is finished; yield the outcomes."""
+    def finished(self, patience_s: float | None = None) -> Iterator[Outcome]:
+        """Wait until at least one job is finished; yield the outcomes.
+
+        Parameters
+        ----------
+        patience_s : longest time to wait, in seconds; None: as long as it takes
+        """
         ...
 
 
@@ -74,14 +81,16 @@ def run(
     in_hand = 0
     with executor(work) as crew:
         while True:
+            patience_s = None
             for job in islice(waiting, crew.capacity - in_hand):
                 if job is None:
+                    patience_s = PATIENCE_S
                     break
                 crew.submit(job)
                 in_hand += 1
             if not in_hand:
                 return
-            for outcome in crew.finished():
+            for outcome in crew.finished(patience_s):
                 in_hand -= 1
                 yield outcome
 
@@ -136,8 +145,8 @@ class Serial:
         """Keep the job until `finished` does it."""
         self._jobs.append(job)
 
-    def finished(self) -> Iterator[Outcome]:
-        """Do the job."""
+    def finished(self, patience_s: float | None = None) -> Iterator[Outcome]:  # noqa: ARG002 - it never waits
+        """Do the job, however long it takes."""
         yield attempt(self._work, self._jobs.pop())
 
 
@@ -167,9 +176,9 @@ class Processes:
         worker.begin(job)
         self._busy.append(worker)
 
-    def finished(self) -> Iterator[Outcome]:
-        """Wait until a process answers or dies."""
-        ready = wait([worker.pipe for worker in self._busy])
+    def finished(self, patience_s: float | None = None) -> Iterator[Outcome]:
+        """Wait until a process answers or dies, or the patience ends."""
+        ready = wait([worker.pipe for worker in self._busy], patience_s)
         for worker in [w for w in self._busy if w.pipe in ready]:
             self._busy.remove(worker)
             outcome = worker.outcome()

@@ -162,3 +162,24 @@ def test_a_process_that_is_told_to_leave_does_so_by_an_exception():
     with pytest.raises(SystemExit) as left:
         runner._leave(15, None)
     assert left.value.code == 143
+
+
+def meet(job: Job) -> dict[str, object]:
+    """Waits until two jobs are in work."""
+    job.source.touch()
+    end = time.monotonic() + 20
+    while len(list(job.source.parent.iterdir())) < 2:
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.02)
+    return {}
+
+
+def test_a_job_that_comes_while_another_is_in_work_is_begun_at_once(tmp_path):
+    def coming():
+        yield Job("a", tmp_path / "a")
+        yield None
+        yield Job("b", tmp_path / "b")
+
+    outcomes = list(run(meet, coming(), partial(Processes, count=2)))
+    assert [outcome.status for outcome in outcomes] == ["done"] * 2

@@ -125,7 +125,7 @@ def write_table(
     names = list(classes)
     rows = []
     masked = False
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry["file"]):
         row: dict[str, Any] = {"file": entry["file"], **entry.get("probabilities", {})}
         shares = entry.get("mask_shares", {})
         masked = masked or bool(shares)

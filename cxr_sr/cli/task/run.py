@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,7 +22,7 @@ from cxr_sr.cli.batch import (
 )
 from cxr_sr.cli.errors import NOTHING, exit_code
 from cxr_sr.cli.options import ON_ERROR, Again, Debug, Inputs, Json, Quiet, paths
-from cxr_sr.errors import ReportError
+from cxr_sr.errors import OutputError, ReportError
 from cxr_sr.names import OnError
 from cxr_sr.report.entries import WRITTEN, FileEntry
 from cxr_sr.report.outcome import Outcome
@@ -156,13 +157,16 @@ def _perform(options: Options, recipe: "TaskRecipe", batch: "Batch") -> int:
 
     earlier, recipe = _resumed(options, recipe)
     report = Report(options.output / REPORT)
-    made: list[FileEntry] = []
+    # A resumed run may be given a part of the files: the others keep their rows.
+    made: dict[str, FileEntry] = dict(earlier.written)
+    classes = recipe.head.spec.classes
 
     def add(outcome: Outcome) -> FileEntry:
         about = report.add(outcome)
         folder.check()
+        made.pop(about["file"], None)
         if outcome.status in WRITTEN:
-            made.append(about)
+            made[about["file"]] = about
         return about
 
     def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
@@ -174,9 +178,11 @@ def _perform(options: Options, recipe: "TaskRecipe", batch: "Batch") -> int:
             report.begin({"notice": output.NOTICE, **recipe.announce()})
             try:
                 perform(options, batch, add, work)
-            finally:
-                if made:
-                    write_table(options.output, recipe.head.spec.classes, made)
+            except BaseException:
+                with suppress(OutputError):  # the error that ended the run counts
+                    write_table(options.output, classes, made.values())
+                raise
+            write_table(options.output, classes, made.values())
     except ReportError as error:
         output.complain(str(error))
         return exit_code(len(made), failed=1)

@@ -186,6 +186,17 @@ class TestBatch:
         assert (out / "a.dcm").stat().st_mtime_ns == before
         assert len(table(out)) == 2
 
+    def test_a_resumed_part_keeps_the_rows_of_the_others(
+        self, folder, masker, tmp_path
+    ):
+        out = tmp_path / "out"
+        invoke(folder, "-o", out, "--head", masker)
+        before = table(out)
+        told = invoke(folder / "a.dcm", "-o", out, "--head", masker, "--resume")
+        assert told.exit_code == 0
+        assert "1 kept" in told.stderr
+        assert table(out) == before
+
     def test_nothing_is_written_into_the_input(self, folder, masker):
         told = invoke(folder, "-o", folder / "out", "--head", masker)
         assert told.exit_code == 2

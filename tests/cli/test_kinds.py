@@ -220,3 +220,42 @@ def test_every_shared_case_goes_through_every_command(cases: Path, tmp_path: Pat
     assert {t["kind"] for t in again} <= {"duplicate", "no image"}
     assert listed + sum(t["kind"] == "duplicate" for t in again) == count
     assert len(load(read_entries(cases), 24, 99)) == count
+
+
+@pytest.mark.parametrize(
+    ("form", "warned"), [("png", True), ("npy", True), ("tiff", False), ("same", False)]
+)
+def test_a_format_without_a_word_for_monochrome1_is_warned_of(
+    tmp_path: Path, form: str, *, warned: bool
+):
+    fmt = pixel_format(12, photometric="MONOCHROME1")
+    path = dicom_file(tmp_path / "a.dcm", gray(1), fmt)
+    done = run(
+        *("upscale", path, "-o", tmp_path / "out", "--model", "bicubic"),
+        *("--format", form, "--json"),
+    )
+    assert done.exit_code == 0, done.output
+    (line,) = lines(done)
+    told = [w for w in line.get("warnings", []) if "MONOCHROME1" in w]
+    assert bool(told) == warned
+    assert ("cxr-sr export" in done.stderr) == warned
+
+
+@pytest.mark.parametrize(
+    ("function", "width", "warned"),
+    [("LINEAR", 0.5, True), ("LINEAR_EXACT", 0.5, False), ("SIGMOID", 0, True)],
+)
+def test_a_window_that_is_not_allowed_is_refused_by_name(
+    tmp_path: Path, function: str, width: float, *, warned: bool
+):
+    said: dict[str, Any] = {
+        "VOILUTFunction": function,
+        "WindowCenter": 9,
+        "WindowWidth": width,
+    }
+    path = dicom_file(tmp_path / "a.dcm", gray(1), pixel_format(12), **said)
+    done = run("export", path, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert (f"its window has the width {width:g}, but {function}" in done.stderr) == (
+        warned
+    )

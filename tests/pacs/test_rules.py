@@ -97,7 +97,7 @@ def test_a_peer_is_an_address_a_table_or_a_url(rules):
 
 
 def test_who_is_to_get_it_back_must_be_known(rules):
-    with pytest.raises(SettingsError, match="no address is known"):
+    with pytest.raises(SettingsError, match="no sender has an address"):
         Router(rules(""), back=True).check()
     router = Router(rules("[peers]\nA = 'A@h:1'"), back=True)
     router.check()

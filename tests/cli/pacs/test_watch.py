@@ -45,6 +45,7 @@ def test_each_file_is_taken_when_it_is_complete(tmp_path, options):
         moved.parent.rename(tmp_path / "in" / "sub")
         expected = ["before.dcm", "slow.dcm", "sub/moved.dcm"]
         until(lambda: results(tmp_path) == expected, "what came is taken")
+        until(lambda: len(runs_of(tmp_path)) == 3, "the last is reported")
     assert [line["status"] for line in runs_of(tmp_path)] == ["done"] * 3
 
 

@@ -234,7 +234,7 @@ def test_steps_that_add_something_name_files_that_are_there(kind):
     named = re.findall(r"`([\w/]+(?:\.py|/))`", steps.replace("COMMAND", "upscale"))
     assert len(named) >= 3
     for name in named:
-        places = (ROOT / name, ROOT / "cxr_sr" / name)
+        places = (ROOT / name, Path(cxr_sr.__file__).parent / name)
         assert any(path.exists() for path in places), name
 
 

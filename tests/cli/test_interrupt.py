@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+import cxr_sr
 from cxr_sr.cli import interrupt
 from cxr_sr.cli.batch import Step, loop
 from cxr_sr.report.outcome import Outcome
@@ -71,3 +74,24 @@ def test_what_is_to_be_ignored_stays_so():
     interrupt.listen()
     os.kill(os.getpid(), signal.SIGINT)
     interrupt.check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["typer", "rich", "numpy"])
+def test_while_the_command_still_loads_it_ends_it_without_a_word(
+    tmp_path: Path, number: int, moment: str
+):
+    """A package of this name interrupts those who import it."""
+    (tmp_path / f"{moment}.py").write_text(
+        f"import os, time\nos.kill(os.getpid(), {int(number)})\ntime.sleep(9)\n"
+    )
+    root = Path(cxr_sr.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "cxr_sr", "inspect", str(tmp_path), "-q"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         OwnResultError,
         ReportError,
         SettingsError,
+        StreamError,
         TrainingError,
         UnreadableError,
     )
@@ -70,6 +71,7 @@ _NAMES = {
         "OwnResultError",
         "ReportError",
         "SettingsError",
+        "StreamError",
         "TrainingError",
         "UnreadableError",
     ),
@@ -127,6 +129,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Spacing",
+    "StreamError",
     "TrainingError",
     "UnreadableError",
     "__version__",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from typer.testing import CliRunner
 
+from cxr_sr.cli.main import app
 from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
 from cxr_sr.formats import inspect, read, write
 from cxr_sr.formats.kind import Kind
@@ -249,3 +252,34 @@ def test_samples_as_text_are_refused_by_name(tmp_path: Path):
     path = written(tmp_path / "a.mha", meta_image({"BinaryData": "False"}, b"1 2 3"))
     with pytest.raises(NotARadiographError, match="its samples written as text"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upscale in -o out --model bicubic",
+        "export in -o out",
+        "inspect in/a.mha",
+        "index in -o index.csv",
+        "evaluate in --model bicubic --scale 2 --degradation bicubic",
+    ],
+)
+def test_a_damaged_one_is_refused_by_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+):
+    """What does not pass its checksum is no pixel of anything."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    packed = bytearray(zlib.compress(bytes(2 * 64 * 64)))
+    packed[-1] ^= 1
+    fields = {"DimSize": "64 64", "CompressedData": "True"}
+    written(tmp_path / "in" / "a.mha", meta_image(fields, bytes(packed)))
+    done = CliRunner().invoke(app, line.split())
+    if line.startswith("inspect"):  # it decodes no pixels
+        assert done.exit_code == 0
+        return
+    assert done.exit_code in {2, 5}
+    skipped = "".join(p.read_text() for p in tmp_path.glob("index.skipped.csv"))
+    assert "a.mha" in done.stderr + skipped
+    assert not [p for p in tmp_path.rglob("*") if p.name in {"index.csv", "a.png"}]
+    assert not (tmp_path / "out" / "a.mha").exists()

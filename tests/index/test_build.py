@@ -105,8 +105,8 @@ class TestPatients:
     @given(IMAGES, IMAGES)
     def test_nobody_changes_sides_when_files_are_added(self, images, more):
         before = {r.patient: r.split for r in assemble(images, rules()).rows}
-        names = {e.name for e in images}
-        added = [e for e in more if e.name not in names]
+        names = {e.file for e in images}
+        added = [e for e in more if e.file not in names]
         after = {r.patient: r.split for r in assemble([*images, *added], rules()).rows}
         assert all(after[p] == before[p] for p in set(after) & set(before))
 

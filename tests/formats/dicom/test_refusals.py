@@ -146,11 +146,8 @@ def test_padding_at_the_end_of_the_pixels_is_none_of_them(tmp_path: Path):
 
 
 SYNTAX_LIES: dict[str, tuple[UID, dict[str, Any], str]] = {
-    "unknown": (
-        UID("1.2.840.10008.1.2.4.110"),
-        {},
-        "a UID of no known meaning, which no decoder",
-    ),
+    # JPEG XL: pydicom learns its name where highdicom was imported before.
+    "unknown": (UID("1.2.840.10008.1.2.4.110"), {}, "which no decoder here reads"),
     "private": (UID("1.2.3.4.5"), {}, "a UID of no known meaning, which no decoder"),
     "video": (UID("1.2.840.10008.1.2.4.100"), {}, "MPEG2.*no decoder here"),
     "native in a coded file": (

@@ -104,7 +104,8 @@ def _weights(path: Path) -> str:
     """Load weights, open an engine, and enlarge an image."""
     model = load_model(path)
     engine = open_engine(model, 2, "onnx", "fp32")
-    found = engine(np.full((1, 1, 24, 20), 0.5, np.float32))
+    planes = 1 + model.spec.noise_planes
+    found = engine(np.full((1, planes, 24, 20), 0.5, np.float32))
     assert found.shape == (1, 1, 48, 40), found.shape
     assert np.isfinite(found).all(), "not finite"
     return "used"

@@ -182,7 +182,8 @@ class TestArithmetic:
         near = np.s_[2 * 2 : 2 * 22, 2 * 4 : 2 * 24]
         exact, base = in_precision(model, marked, "fp32"), np.repeat(marked, 2, 1)
         error = np.abs(found - exact)[near].max()
-        assert error < 0.1 * np.abs(exact - base.repeat(2, 0))[near].max()
+        # Saturated, it would be 0.9.
+        assert error < 0.15 * np.abs(exact - base.repeat(2, 0))[near].max()
 
     def test_a_constant_image_stays_constant(self, model: Model):
         flat = in_precision(model, np.full((40, 40), 0.25, np.float32), "int8")

@@ -41,6 +41,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = samples(options.data, folder / "in", options.copies)
+        if len(files) < 2:
+            raise SystemExit("a pace needs at least 2 files; give --copies 2 or more")
         print(f"{len(files)} files, {options.rounds} rounds, {os.getloadavg()[0]} load")
         for number in range(options.rounds):
             place = folder / str(number)

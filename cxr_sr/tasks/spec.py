@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self, get_args
 
 from cxr_sr.errors import ModelError
 from cxr_sr.names import TaskKind, TrunkWeights
+from cxr_sr.superres.models.spec import fields_of, is_count, is_text, json_of
 
 METADATA_KEY = "cxr_sr_task"
 """Where a weights file of a head keeps its specification, as JSON."""
@@ -50,10 +49,7 @@ class HeadSpec:
 
     def to_json(self) -> str:
         """Return the specification for a weights file: all but the files' hashes."""
-        fields = dataclasses.asdict(self)
-        for name in HASHES:
-            del fields[name]
-        return json.dumps(fields, sort_keys=True)
+        return json_of(self, HASHES)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -65,11 +61,7 @@ class HeadSpec:
             If it is not a specification that this version understands.
         """
         try:
-            given = json.loads(text)
-            fields = {k: v for k, v in given.items() if k not in HASHES}
-            wrong = [name for name, value in fields.items() if not FIELDS[name](value)]
-            if wrong:
-                raise ValueError(wrong)  # noqa: TRY301 - told below as the others
+            fields = fields_of(text, HASHES, FIELDS)
             return cls(**{**fields, "classes": tuple(fields["classes"])})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
             raise ModelError(
@@ -83,29 +75,21 @@ def short(pixels_sha256: str) -> str:
     return pixels_sha256[:16]
 
 
-def _is_count(value: object, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
-
-
-def _is_text(value: object, most: int) -> bool:
-    return isinstance(value, str) and len(value) <= most and value.isprintable()
-
-
 FIELDS: dict[str, Callable[[Any], bool]] = {
-    "name": lambda value: _is_text(value, 64),
+    "name": lambda value: is_text(value, 64),
     "kind": lambda value: value in get_args(TaskKind),
     "classes": lambda value: (
         isinstance(value, list)
         and 0 < len(value) <= MOST_CLASSES
-        and all(_is_text(name, 64) and name for name in value)
+        and all(is_text(name, 64) and name for name in value)
     ),
-    "size_px": lambda value: _is_count(value, MOST_SIZE_PX) and value > 0,
-    "trunk": lambda value: _is_text(value, 64),
-    "trunk_sha256": lambda value: _is_text(value, 64),
+    "size_px": lambda value: is_count(value, MOST_SIZE_PX) and value > 0,
+    "trunk": lambda value: is_text(value, 64),
+    "trunk_sha256": lambda value: is_text(value, 64),
     "trunk_weights": lambda value: value in get_args(TrunkWeights),
-    "parts": lambda value: _is_count(value, 1024),
-    "parameters": lambda value: _is_count(value, 2**32),
+    "parts": lambda value: is_count(value, 1024),
+    "parameters": lambda value: is_count(value, 2**32),
     "training": lambda value: isinstance(value, dict),
-    "licence": lambda value: _is_text(value, 500),
+    "licence": lambda value: is_text(value, 500),
 }
 """Whether a value may stand in a weights file, which anybody may have written."""

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -42,7 +41,12 @@ from cxr_sr.training.run import REGION_PX, Run
 from cxr_sr.training.run_folder.card import model_card
 from cxr_sr.training.run_folder.checkpoints import leading, start_of
 from cxr_sr.training.run_folder.history import History
-from cxr_sr.training.run_folder.provenance import check_same, provenance, versions
+from cxr_sr.training.run_folder.provenance import (
+    check_same,
+    provenance,
+    versions,
+    write_settings,
+)
 from cxr_sr.training.run_folder.samples import draw_samples
 from cxr_sr.training.start import (
     accelerator_of,
@@ -94,7 +98,8 @@ def fit(
     training = provenance(images) | _settings(run)
     if resume:
         check_same(folder, training)
-    _write_settings(folder, training)
+    if leading():
+        write_settings(folder, training)
     _say(
         f"training with {len(images['train'])} images, validating with "
         f"{len(images['val'])}; the images took {learner.elapsed_s:.0f} s"
@@ -224,14 +229,6 @@ def _settings(run: Run) -> dict[str, Any]:
     settings["init"] = run.init.name if run.init else None
     settings["teacher"] = Path(run.teacher).name if run.teacher else None
     return {"settings": settings, "versions": versions()}
-
-
-def _write_settings(folder: Path, training: dict[str, Any]) -> None:
-    if not leading():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(training, indent=2, sort_keys=True)
-    (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _export_best(

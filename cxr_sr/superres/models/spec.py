@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from cxr_sr.errors import ModelError, SettingsError
 from cxr_sr.names import SCALES, Precision
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 METADATA_KEY = "cxr_sr"
 """Where a weights file (.safetensors, .onnx) keeps its specification, as JSON."""
@@ -129,10 +132,7 @@ class ModelSpec:
 
     def to_json(self) -> str:
         """Return the specification for a weights file: all but the files' hashes."""
-        fields = dataclasses.asdict(self)
-        for name in HASHES:
-            del fields[name]
-        return json.dumps(fields, sort_keys=True)
+        return json_of(self, HASHES)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -144,9 +144,7 @@ class ModelSpec:
             If it is not a specification of this version.
         """
         try:
-            given = json.loads(text)
-            fields = {k: v for k, v in given.items() if k not in HASHES}
-            _check(fields)
+            fields = fields_of(text, HASHES, FIELDS)
             return cls(**{**fields, "scales": tuple(fields["scales"])})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
             raise ModelError(
@@ -155,39 +153,66 @@ class ModelSpec:
             ) from e
 
 
-def _check(fields: dict[str, Any]) -> None:
-    """Raise ValueError where a field has another type, or a value out of its range."""
+def json_of(spec: DataclassInstance, left_out: Collection[str]) -> str:
+    """Return the fields of a specification for a weights file, but some, as JSON."""
+    fields = dataclasses.asdict(spec)
+    return json.dumps(
+        {k: v for k, v in fields.items() if k not in left_out}, sort_keys=True
+    )
+
+
+def fields_of(
+    text: str, left_out: Collection[str], checks: Mapping[str, Callable[[Any], bool]]
+) -> dict[str, Any]:
+    """Return the fields of `json_of`; anybody may have written the file.
+
+    Parameters
+    ----------
+    left_out : fields that are ignored
+    checks : for each field, whether a value may stand there
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, AttributeError, RecursionError
+        If the text is no JSON object, or a field is unknown, of another type, or out
+        of its range.
+    """
+    given = json.loads(text)
+    fields = {k: v for k, v in given.items() if k not in left_out}
     for name, value in fields.items():
-        if not FIELDS[name](value):
+        if not checks[name](value):
             raise ValueError(name)
+    return fields
 
 
-def _is_count(value: object, most: int) -> bool:
+def is_count(value: object, most: int) -> bool:
+    """Return whether a value from JSON is a whole number from 0 to `most`."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
-def _is_text(value: object, most: int) -> bool:
+def is_text(value: object, most: int) -> bool:
+    """Return whether a value is printable text of at most `most` characters."""
     return isinstance(value, str) and len(value) <= most and value.isprintable()
 
 
 FIELDS: dict[str, Callable[[Any], bool]] = {
-    "name": lambda value: _is_text(value, 64),
-    "summary": lambda value: _is_text(value, 500),
-    "network": lambda value: _is_text(value, 64),
+    "name": lambda value: is_text(value, 64),
+    "summary": lambda value: is_text(value, 500),
+    "network": lambda value: is_text(value, 64),
     "settings": lambda value: (
-        isinstance(value, dict) and all(_is_count(v, 1024) for v in value.values())
+        isinstance(value, dict) and all(is_count(v, 1024) for v in value.values())
     ),
     "scales": lambda value: (
         isinstance(value, list)
         and len(set(value)) == len(value) <= 16
-        and all(_is_count(scale, 16) for scale in value)
+        and all(is_count(scale, 16) for scale in value)
     ),
     "channels": lambda value: value in (1, 3),
     "grid": lambda value: value in get_args(NetworkGrid),
-    "radius_px": lambda value: _is_count(value, 1024),
-    "parameters": lambda value: _is_count(value, 2**32),
+    "radius_px": lambda value: is_count(value, 1024),
+    "parameters": lambda value: is_count(value, 2**32),
     "int8_limit": lambda value: isinstance(value, float) and 0 < value < math.inf,
     "training": lambda value: isinstance(value, dict),
-    "licence": lambda value: _is_text(value, 500),
+    "licence": lambda value: is_text(value, 500),
 }
 """Whether a value may stand in a weights file, which anybody may have written."""

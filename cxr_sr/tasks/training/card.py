@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cxr_sr.tasks.spec import HeadSpec
+from cxr_sr.training.run_folder.card import files_section
 
 Row = dict[str, str]
 
@@ -41,16 +42,9 @@ def head_card(spec: HeadSpec, rows: Sequence[Row]) -> str:
         "## Limits",
         "\n".join(f"- {limit}" for limit in LIMITS),
         "## Files",
-        _files(spec),
+        files_section(spec.name, spec.sha256, spec.safetensors_sha256),
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def _files(spec: HeadSpec) -> str:
-    return (
-        f"- `{spec.name}.onnx`, SHA-256 `{spec.sha256}`, checked against torch\n"
-        f"- `{spec.name}.safetensors`, SHA-256 `{spec.safetensors_sha256}`"
-    )
 
 
 def _what(spec: HeadSpec) -> str:

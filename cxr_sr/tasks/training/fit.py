@@ -13,11 +13,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 
@@ -38,7 +37,7 @@ from cxr_sr.training.loop import LoopSettings, train, trainer_of
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.run_folder.checkpoints import start_of
 from cxr_sr.training.run_folder.history import History
-from cxr_sr.training.run_folder.provenance import versions
+from cxr_sr.training.run_folder.provenance import versions, write_settings
 from cxr_sr.training.start import accelerator_of
 
 log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ def fit_head(
     }
     if resume:
         check_same(folder, about)
-    _write_settings(folder, about)
+    write_settings(folder, about)
     learner = HeadLearner(network, run)
     learner.started = started or time.monotonic()
     log.info(
@@ -147,12 +146,6 @@ def _read(labels: Labels, run: TaskRun) -> tuple[list[Example], list[Example]]:
             "image(s); give more patients, or --hold-out none"
         )
     return splits["train"], splits["val"]
-
-
-def _write_settings(folder: Path, about: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(about, indent=2, sort_keys=True)
-    (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _export(

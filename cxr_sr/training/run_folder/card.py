@@ -51,7 +51,7 @@ def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
         "## Limits",
         _limits(training),
         "## Files",
-        _files(spec),
+        files_section(spec.name, spec.sha256, spec.safetensors_sha256),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -145,8 +145,9 @@ def _limits(training: dict[str, Any]) -> str:
     return "\n".join(f"- {limit}" for limit in limits)
 
 
-def _files(spec: ModelSpec) -> str:
+def files_section(name: str, onnx_sha256: str, safetensors_sha256: str) -> str:
+    """Return the list of the weights files in a run's folder, in Markdown."""
     return (
-        f"- `{spec.name}.onnx`, SHA-256 `{spec.sha256}`, checked against torch\n"
-        f"- `{spec.name}.safetensors`, SHA-256 `{spec.safetensors_sha256}`"
+        f"- `{name}.onnx`, SHA-256 `{onnx_sha256}`, checked against torch\n"
+        f"- `{name}.safetensors`, SHA-256 `{safetensors_sha256}`"
     )

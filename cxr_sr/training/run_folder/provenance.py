@@ -54,6 +54,13 @@ def versions() -> dict[str, str]:
     return {"cxr-sr": __version__} | {name: version(name) for name in PACKAGES}
 
 
+def write_settings(folder: Path, training: dict[str, Any]) -> None:
+    """Write the settings.json of a run's folder, which `check_same` compares with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(training, indent=2, sort_keys=True)
+    (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+
+
 def check_same(folder: Path, training: dict[str, Any]) -> None:
     """Refuse to resume with other data or another network; other settings may change.
 

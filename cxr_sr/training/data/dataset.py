@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -259,11 +258,11 @@ class Batches:
         start = self.learner.trainer.global_step
         # One is cut while a GPU computes the one before.
         with ThreadPoolExecutor(1) as ahead:
-            pending = deque([ahead.submit(self._cut, start)])
-            for step in range(start + 1, start + self.steps + 1):
-                if step < start + self.steps:
-                    pending.append(ahead.submit(self._cut, step))
-                yield pending.popleft().result()
+            pending = ahead.submit(self._cut, start)
+            for step in range(start + 1, start + self.steps):
+                ready, pending = pending, ahead.submit(self._cut, step)
+                yield ready.result()
+            yield pending.result()
 
     def _cut(self, step: int) -> CropBatch:
         trainer = self.learner.trainer

@@ -21,7 +21,16 @@ from cxr_sr.cli.batch import (
     tell_nothing,
 )
 from cxr_sr.cli.errors import NOTHING, exit_code
-from cxr_sr.cli.options import ON_ERROR, Debug, Inputs, Json, Quiet, paths, region_of
+from cxr_sr.cli.options import (
+    ON_ERROR,
+    Debug,
+    Inputs,
+    Json,
+    Quiet,
+    ResultFolder,
+    paths,
+    region_of,
+)
 from cxr_sr.errors import ReportError, SettingsError
 from cxr_sr.names import OnError
 from cxr_sr.report.entries import FileEntry, entry
@@ -39,15 +48,7 @@ class Options:
     """The options of `cxr-sr export`."""
 
     inputs: Inputs
-    output: Annotated[
-        Path,
-        Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Output folder. It gets the same subfolders as the input.",
-        ),
-    ]
+    output: ResultFolder
     format: Annotated[
         Literal["png", "tiff", "npy"],
         Option(

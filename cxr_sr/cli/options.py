@@ -42,6 +42,18 @@ Again = Annotated[
         help="Process results of cxr-sr, too. They are left out otherwise.",
     ),
 ]
+ResultFolder = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Output folder. It gets the same subfolders as the input.",
+    ),
+]
+RunFolder = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder for all files of the run.")
+]
 ModelName = Annotated[
     str,
     typer.Option(

@@ -15,7 +15,7 @@ from cxr_sr.batch.runner import run
 from cxr_sr.cli import interrupt, output
 from cxr_sr.cli.batch import executor, perform
 from cxr_sr.cli.errors import DONE
-from cxr_sr.cli.options import Again, Debug, Json, Quiet
+from cxr_sr.cli.options import Again, Debug, Json, Quiet, ResultFolder
 from cxr_sr.cli.pacs.options import require_pacs
 from cxr_sr.cli.upscale.options import Options, Treatment
 from cxr_sr.errors import SettingsError
@@ -45,15 +45,7 @@ class WatchOptions(Treatment):
             show_default=False,
         ),
     ]
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Output folder. It gets the same subfolders as the input.",
-        ),
-    ]
+    output: ResultFolder
     settle: Annotated[
         float,
         typer.Option(

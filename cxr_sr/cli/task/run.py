@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
@@ -21,7 +21,16 @@ from cxr_sr.cli.batch import (
     tell_nothing,
 )
 from cxr_sr.cli.errors import NOTHING, exit_code
-from cxr_sr.cli.options import ON_ERROR, Again, Debug, Inputs, Json, Quiet, paths
+from cxr_sr.cli.options import (
+    ON_ERROR,
+    Again,
+    Debug,
+    Inputs,
+    Json,
+    Quiet,
+    ResultFolder,
+    paths,
+)
 from cxr_sr.errors import OutputError, ReportError
 from cxr_sr.names import OnError
 from cxr_sr.report.entries import WRITTEN, FileEntry
@@ -50,15 +59,7 @@ class Options:
     """The options of `cxr-sr task run`."""
 
     inputs: Inputs
-    output: Annotated[
-        Path,
-        Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Output folder. It gets the same subfolders as the input.",
-        ),
-    ]
+    output: ResultFolder
     head: HeadName
     format: Annotated[
         Literal["same", "dicom", "png"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from cxr_sr.cli import output
-from cxr_sr.cli.options import DEFAULT_MODEL, Again, Quiet, seconds_of
+from cxr_sr.cli.options import DEFAULT_MODEL, Again, Quiet, RunFolder, seconds_of
 from cxr_sr.names import TaskKind, TrainingDevice, TrainingPrecision, TrunkWeights
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Options:
             "or findings. Paths in it are relative to its folder.",
         ),
     ]
-    run: Annotated[Path, Option(metavar="DIR", help="Folder for all files of the run.")]
+    run: RunFolder
     kind: Annotated[TaskKind, Option(help="The task: masks, or yes and no.")]
 
     columns: Annotated[
@@ -63,8 +63,8 @@ class Options:
     trunk_weights: Annotated[
         TrunkWeights,
         network(
-            help="shipped: those of the model, fixed. tuned: those, trained further. "
-            "random: a random start."
+            help="shipped: the model's weights, fixed. tuned: train them further. "
+            "random: start from random weights."
         ),
     ] = "shipped"
     size: Annotated[
@@ -79,8 +79,8 @@ class Options:
         int,
         network(
             min=0,
-            help="Keep only so many connected parts of a mask, the largest, and fill "
-            "their holes; 0: keep all. Two for both lungs.",
+            help="Number of connected parts of a mask to keep: the largest ones. "
+            "Their holes are filled. 0: keep all. 2: for both lungs.",
         ),
     ] = 0
     name: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from cxr_sr.cli.options import Again, Quiet
+from cxr_sr.cli.options import Again, Quiet, RunFolder
 from cxr_sr.names import (
     LossName,
     NetworkName,
@@ -31,7 +31,7 @@ class Options:
             metavar="DATA", help="An index (a CSV file), or a folder of radiographs."
         ),
     ]
-    run: Annotated[Path, Option(metavar="DIR", help="Folder for all files of the run.")]
+    run: RunFolder
 
     model: Annotated[NetworkName, network(help="The network to train.")] = "trunk"
     name: Annotated[

@@ -18,6 +18,7 @@ from cxr_sr.cli.options import (
     Json,
     ModelName,
     Quiet,
+    ResultFolder,
 )
 from cxr_sr.names import (
     Compression,
@@ -182,15 +183,7 @@ class Options(Treatment):
     """The options of `cxr-sr upscale`."""
 
     inputs: Inputs
-    output: Annotated[
-        Path,
-        Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Output folder. It gets the same subfolders as the input.",
-        ),
-    ]
+    output: ResultFolder
     tags: Annotated[
         Path | None,
         written(

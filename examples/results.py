@@ -59,7 +59,7 @@ class Table:
         return f"x{scale}" if self.name == "results" else f"{self.name} x{scale}"
 
     def parts(self, results: dict[str, Row]) -> list[Row]:
-        """Return what was measured, by scale."""
+        """Return the measured rows, one part a scale."""
         return [results[key] for key in map(self.key, self.scales) if key in results]
 
 
@@ -111,7 +111,7 @@ def arguments() -> argparse.Namespace:
 
 
 def stored() -> dict[str, Row]:
-    """Return what was measured, by scale."""
+    """Return the contents of results.json."""
     if not RESULTS.is_file():
         return {}
     found: dict[str, Row] = json.loads(RESULTS.read_text(encoding="utf-8"))

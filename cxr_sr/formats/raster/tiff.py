@@ -63,7 +63,7 @@ class Directory(dict[int, Entry]):
         return above / below if below else 0.0
 
     def bytes_of(self, tag: int, most: int) -> bytes:
-        """Return up to so many bytes of a field's values; none where it is absent."""
+        """Return at most `most` bytes of a field's values; b"" without the field."""
         if tag not in self:
             return b""
         here = self._file.tell()

@@ -33,9 +33,8 @@ class Engine(Protocol):
 
         Parameters
         ----------
-        image : (N, C, h, w) float32 units, positive contrast, on the model's grid. If
-        the
-            network is told the noise, the last planes are those of the noise
+        image : (N, C, h, w) float32 units, positive contrast, on the model's grid; the
+            planes of the noise come last, if the network is told the noise
 
         Returns
         -------

@@ -23,7 +23,7 @@ import cxr_sr
 from cxr_sr.display.picture import resampled
 from cxr_sr.errors import SettingsError
 from cxr_sr.names import TrunkWeights
-from cxr_sr.tasks.evaluate import examine
+from cxr_sr.tasks.evaluate import measure_images
 from cxr_sr.tasks.heads import load_head
 from cxr_sr.tasks.infer import region
 from cxr_sr.tasks.labels import Labelled, Labels
@@ -112,7 +112,7 @@ def _mean_of_seeds(
         )
         place = folder / f"{weights}-{count}-{seed}"
         head = fit_head(labels, place, run, quiet=True)
-        for examined in examine(labels.of("val"), head, [0]):
+        for examined in measure_images(labels.of("val"), head, [0]):
             for measured in examined.measured:
                 values = found.setdefault(measured.row.name, [])
                 values.append(measured.values["dice"])

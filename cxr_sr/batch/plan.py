@@ -106,7 +106,7 @@ def _is_dicom(form: Format) -> bool:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Plan:
     """The jobs of a run, and the files of the input that are no jobs."""
 
     jobs: list[Job]
@@ -116,7 +116,7 @@ class Batch:
 
 def gather(
     inputs: Iterable[Path], output: Path, form: OutputFormat, part: Shard
-) -> Batch:
+) -> Plan:
     """Find the files of the inputs and name an output for each; take each file once.
 
     `output` gets the subfolders of an input folder. Files that were named one by one
@@ -125,7 +125,7 @@ def gather(
     """
     jobs, left_out = [], []
     seen: set[str] = set()
-    for found in find(list(inputs)):
+    for found in find_files(list(inputs)):
         name = found.relative.as_posix()
         identity = f"{os.path.realpath(found.path)}\0{name}"
         if identity in seen:
@@ -138,7 +138,7 @@ def gather(
             status: Status = "failed" if found.asked else "skipped"
             left_out.append(Outcome(job, status, reason=found.reason))
     jobs, clashing = apart(jobs)
-    return Batch(
+    return Plan(
         [job for job in jobs if part.holds(job.name)],
         [o for o in (*left_out, *clashing) if part.holds(o.job.name)],
     )
@@ -205,7 +205,7 @@ def job_of(found: Found, output: Path, form: OutputFormat) -> Job:
     return Job(name, found.path, output_path, output / output_path, found.asked)
 
 
-def find(inputs: list[Path]) -> Iterator[Found]:
+def find_files(inputs: list[Path]) -> Iterator[Found]:
     """Yield every file of the inputs, with its path below the input folder.
 
     Files that were named one by one get their paths below their common folder.

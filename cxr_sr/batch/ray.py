@@ -239,11 +239,11 @@ class Actors:
     def _hire(self) -> Any:  # noqa: ANN401 - Ray makes the handle's type as it goes
         import ray
 
-        actor: Any = ray.remote(num_cpus=self._processors)(_Worker)
+        actor: Any = ray.remote(num_cpus=self._processors)(_Actor)
         return actor.remote(self._work)
 
 
-class _Worker:
+class _Actor:
     """An actor: it keeps the work and the model that the work has loaded."""
 
     def __init__(self, work: Work) -> None:

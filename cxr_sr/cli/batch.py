@@ -23,7 +23,7 @@ from cxr_sr.report.entries import WRITTEN, FileEntry
 from cxr_sr.report.outcome import Outcome
 
 if TYPE_CHECKING:
-    from cxr_sr.batch.plan import Batch
+    from cxr_sr.batch.plan import Plan
 
 Item = TypeVar("Item")
 
@@ -55,16 +55,16 @@ class Wishes(Protocol):
         ...
 
 
-def is_empty(batch: "Batch") -> bool:
+def is_empty(plan: "Plan") -> bool:
     """Tell whether there is no job, and no file that the user named was left out."""
-    return not batch.jobs and all(o.status == "skipped" for o in batch.left_out)
+    return not plan.jobs and all(o.status == "skipped" for o in plan.left_out)
 
 
-def tell_nothing(batch: "Batch") -> None:
+def tell_nothing(plan: "Plan") -> None:
     """Print why there is nothing to do."""
-    for outcome in batch.left_out[:SHOWN]:
+    for outcome in plan.left_out[:SHOWN]:
         output.complain(f"{outcome.job.name}: {outcome.reason}")
-    output.complain(f"nothing to do; {len(batch.left_out)} files were left out")
+    output.complain(f"nothing to do; {len(plan.left_out)} files were left out")
 
 
 def tell_lossy(count: int) -> None:
@@ -168,11 +168,11 @@ def loop(
 
 def perform(
     wishes: Wishes,
-    batch: "Batch",
+    plan: "Plan",
     add: Callable[[Outcome], FileEntry],
     work: Callable[[Callable[[Outcome], None]], Generator[Outcome]],
 ) -> None:
-    """Do the jobs of a batch, and print a line about each file.
+    """Do the jobs of a plan, and print a line about each file.
 
     Parameters
     ----------
@@ -191,10 +191,10 @@ def perform(
             skipped.append(outcome.reason)
         return Step.of(outcome)
 
-    sources = [job.source for job in batch.jobs]
-    others = len(batch.left_out)
+    sources = [job.source for job in plan.jobs]
+    others = len(plan.left_out)
     with loop(note, sources, quiet=wishes.quiet, others=others) as each:
-        for outcome in batch.left_out:
+        for outcome in plan.left_out:
             each.take(outcome)
         each.follow(work(each.take), stop=wishes.on_error == "stop")
     if not wishes.quiet:

@@ -38,7 +38,7 @@ from cxr_sr.report.outcome import Job, Outcome
 from cxr_sr.report.writer import OutputFolder
 
 if TYPE_CHECKING:
-    from cxr_sr.batch.plan import Batch
+    from cxr_sr.batch.plan import Plan
     from cxr_sr.display.picture import PictureSize, View
     from cxr_sr.display.render import Choice
 
@@ -107,11 +107,11 @@ def export(options: Options) -> int:
     """
     output.say(output.NOTICE)
     view = _view(options)
-    batch = _batch(options)
-    if is_empty(batch):
-        tell_nothing(batch)
+    plan = _plan(options)
+    if is_empty(plan):
+        tell_nothing(plan)
         return NOTHING
-    return _perform(options, view, batch)
+    return _perform(options, view, plan)
 
 
 def _view(options: Options) -> "View":
@@ -156,16 +156,16 @@ def _size(options: Options) -> "PictureSize":
     return None if options.long_side is None else LongSide(options.long_side)
 
 
-def _batch(options: Options) -> "Batch":
+def _plan(options: Options) -> "Plan":
     from cxr_sr.batch.plan import Shard, check_absent, check_places, gather
 
     inputs = paths(options.inputs)
-    batch = gather(inputs, options.output, options.format, Shard(1, 1))
-    places = [*batch.jobs, *(_mask_jobs(batch.jobs) if options.mask else ())]
+    plan = gather(inputs, options.output, options.format, Shard(1, 1))
+    places = [*plan.jobs, *(_mask_jobs(plan.jobs) if options.mask else ())]
     check_places(places, None, inputs)
     if not options.overwrite:
         check_absent(places, "use --overwrite to replace it")
-    return batch
+    return plan
 
 
 def _mask_jobs(jobs: list[Job]) -> Iterator[Job]:
@@ -178,7 +178,7 @@ def _mask_jobs(jobs: list[Job]) -> Iterator[Job]:
         yield dataclasses.replace(job, output=name, target=target)
 
 
-def _perform(options: Options, view: "View", batch: "Batch") -> int:
+def _perform(options: Options, view: "View", plan: "Plan") -> int:
     from cxr_sr.batch.exporting import Exporting
 
     counts = Counter[str]()
@@ -192,10 +192,10 @@ def _perform(options: Options, view: "View", batch: "Batch") -> int:
     work = Exporting(view, region_of(options.mask))
     try:
         with OutputFolder(options.output) as folder:
-            perform(options, batch, add, lambda _: run(work, batch.jobs, hands))
+            perform(options, plan, add, lambda _: run(work, plan.jobs, hands))
     except ReportError as error:
         output.complain(str(error))
-        stand = sum(job.target.is_file() for job in batch.jobs)
+        stand = sum(job.target.is_file() for job in plan.jobs)
         return exit_code(min(stand, counts["done"]), failed=1)
     if not options.quiet:
         output.say(summary(counts))

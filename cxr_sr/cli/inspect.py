@@ -78,9 +78,9 @@ def inspect(options: Options) -> int:
 
 
 def _describe(inputs: list[str], *, noise: bool) -> Iterator[Description]:
-    from cxr_sr.batch.plan import find
+    from cxr_sr.batch.plan import find_files
 
-    for found in find(paths(inputs)):
+    for found in find_files(paths(inputs)):
         description = _description(found)
         yield _with_noise(description, found) if noise else description
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cxr_sr.errors import SettingsError
 from cxr_sr.pacs.instance import Instance
 from cxr_sr.pacs.network.peers import Peer
-from cxr_sr.pacs.rules import Rule, Rules
+from cxr_sr.pacs.rules import RoutingRule, RoutingRules
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Router:
     peers, back : where results go that no rule speaks of
     """
 
-    rules: Rules
+    rules: RoutingRules
     peers: Sequence[Peer] = ()
     back: bool = False
 
@@ -46,7 +46,7 @@ class Router:
         """
         rule = self.rules.first(instance)
         if rule is None:
-            return Decision(0, self._receivers(Rule("none"), instance))
+            return Decision(0, self._receivers(RoutingRule("none"), instance))
         if rule.leave:
             return Decision(left=f"rule {rule.name} leaves it alone")
         number = 1 + self.rules.rules.index(rule)
@@ -80,7 +80,7 @@ class Router:
                 'them in [peers] of --rules, such as ROOM3 = "ROOM3@HOST:PORT"'
             )
 
-    def _receivers(self, rule: Rule, instance: Instance) -> tuple[str, ...]:
+    def _receivers(self, rule: RoutingRule, instance: Instance) -> tuple[str, ...]:
         if rule.send is None:
             receivers = [peer.name for peer in self.peers]
         else:

@@ -46,7 +46,7 @@ _KEYS = ("name", *TEXTS, *BOUNDS, *ACTIONS)
 
 
 @dataclass(frozen=True)
-class Rule:
+class RoutingRule:
     """Conditions, and the treatment if all of them hold."""
 
     name: str
@@ -74,13 +74,13 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Rules:
+class RoutingRules:
     """The rules of a file, in its order, and the receivers that it names."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RoutingRule, ...] = ()
     peers: Mapping[str, Peer] = field(default_factory=dict)
 
-    def first(self, instance: Instance) -> Rule | None:
+    def first(self, instance: Instance) -> RoutingRule | None:
         """Return the first rule that fits; None if none does."""
         return next((rule for rule in self.rules if rule.fits(instance)), None)
 
@@ -90,7 +90,7 @@ class Rules:
         return self.peers.get(aet) or by_title.get(aet)
 
 
-def read_rules(path: Path, *, tls: bool = False) -> Rules:
+def read_rules(path: Path, *, tls: bool = False) -> RoutingRules:
     """Read and check a rules file.
 
     Parameters
@@ -120,7 +120,7 @@ def read_rules(path: Path, *, tls: bool = False) -> Rules:
     if not isinstance(listed, list) or not all(isinstance(r, dict) for r in listed):
         raise SettingsError("rules: expected [[rule]] tables, with two brackets")
     rules = tuple(_rule(n, given, peers) for n, given in enumerate(listed, 1))
-    return Rules(rules, peers)
+    return RoutingRules(rules, peers)
 
 
 def _peer(name: str, given: object, *, tls: bool) -> Peer:
@@ -142,11 +142,11 @@ def _peer(name: str, given: object, *, tls: bool) -> Peer:
 _NAMES = ("aet", "host")
 
 
-def _rule(number: int, given: dict[str, Any], peers: Mapping[str, Peer]) -> Rule:
+def _rule(number: int, given: dict[str, Any], peers: Mapping[str, Peer]) -> RoutingRule:
     name = str(given.get("name", number))
     where = f"rule {name}"
     _refuse_unknown(given, _KEYS, where)
-    rule = Rule(
+    rule = RoutingRule(
         name=name,
         texts={k: _texts(given[k], f"{where}, {k}") for k in TEXTS if k in given},
         bounds={k: _number(given[k], f"{where}, {k}") for k in BOUNDS if k in given},
@@ -160,7 +160,7 @@ def _rule(number: int, given: dict[str, Any], peers: Mapping[str, Peer]) -> Rule
     return rule
 
 
-def _check(rule: Rule, where: str, peers: Mapping[str, Peer]) -> None:
+def _check(rule: RoutingRule, where: str, peers: Mapping[str, Peer]) -> None:
     acts = (rule.model, rule.scale, rule.send, rule.back)
     if rule.leave and any(action is not None for action in acts):
         raise SettingsError(

@@ -18,7 +18,7 @@ from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.files import replacing
 from cxr_sr.formats import read_original
 from cxr_sr.tasks.heads import Head
-from cxr_sr.tasks.infer import find, logits_of, masks_of, sigmoid
+from cxr_sr.tasks.infer import logits_of, masks_of, predict, sigmoid
 from cxr_sr.tasks.labels import Labelled, Labels
 from cxr_sr.tasks.masks import read_masks
 from cxr_sr.tasks.measures import (
@@ -53,7 +53,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Examined:
+class MeasuredImage:
     """One image, or why it could not be measured."""
 
     row: Labelled
@@ -111,9 +111,9 @@ def matched(labels: Labels, spec: HeadSpec) -> list[int]:
     return [labels.classes.index(name) for name in spec.classes]
 
 
-def examine(
+def measure_images(
     rows: Iterable[Labelled], head: Head, places: Sequence[int]
-) -> Generator[Examined]:
+) -> Generator[MeasuredImage]:
     """Yield what is measured of each image, or its problem.
 
     Parameters
@@ -123,9 +123,9 @@ def examine(
     measure = _of_masks if head.spec.kind == "segmentation" else _of_findings
     for row in rows:
         try:
-            yield Examined(row, measure(row, head, places))
+            yield MeasuredImage(row, measure(row, head, places))
         except InputError as error:
-            yield Examined(row, problem=error)
+            yield MeasuredImage(row, problem=error)
 
 
 def _of_masks(row: Labelled, head: Head, places: Sequence[int]) -> list[Measured]:
@@ -164,7 +164,7 @@ def _mask_values(
 
 def _of_findings(row: Labelled, head: Head, places: Sequence[int]) -> list[Measured]:
     radiograph = read_original(row.path, again=True)
-    found = find(radiograph, head).probabilities
+    found = predict(radiograph, head).probabilities
     seen = _seen(radiograph.pixels_sha256, head.spec)
     return [
         Measured(

@@ -22,7 +22,7 @@ THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
-class Found:
+class Prediction:
     """What a head found in one radiograph."""
 
     probabilities: dict[str, float]
@@ -33,7 +33,7 @@ class Found:
     """Wall time of the head."""
 
 
-def find(radiograph: Radiograph, head: Head) -> Found:
+def predict(radiograph: Radiograph, head: Head) -> Prediction:
     """Return what a head finds in a radiograph.
 
     Raises
@@ -50,7 +50,7 @@ def find(radiograph: Radiograph, head: Head) -> Found:
     if spec.kind == "classification":
         values = sigmoid(pooled(preview, logits))
         chances = dict(zip(spec.classes, map(float, values), strict=True))
-        return Found(chances, None, time.perf_counter() - begun)
+        return Prediction(chances, None, time.perf_counter() - begun)
     masks = masks_of(preview, logits, spec.parts)
     chances = {
         name: mean_chance(plane)
@@ -58,7 +58,7 @@ def find(radiograph: Radiograph, head: Head) -> Found:
             spec.classes, logits[:, preview.rows, preview.columns], strict=True
         )
     }
-    return Found(chances, masks, time.perf_counter() - begun)
+    return Prediction(chances, masks, time.perf_counter() - begun)
 
 
 def check_masks(head: Head) -> None:

@@ -17,7 +17,7 @@ from cxr_sr.report.earlier import fingerprint
 from cxr_sr.report.entries import FileEntry, FileFacts, RunEntry
 from cxr_sr.report.outcome import Job
 from cxr_sr.tasks.heads import Head
-from cxr_sr.tasks.infer import find
+from cxr_sr.tasks.infer import predict
 from cxr_sr.tasks.segmentation import write_masks
 from cxr_sr.texts import write_rows
 
@@ -84,7 +84,7 @@ class Running:
         """
         recipe, spec = self._recipe, self._recipe.head.spec
         radiograph = read_original(job.source, again=recipe.again)
-        found = find(radiograph, recipe.head)
+        found = predict(radiograph, recipe.head)
         chances = {name: round(p, 6) for name, p in found.probabilities.items()}
         facts: dict[str, Any] = {"probabilities": chances}
         job.target.parent.mkdir(parents=True, exist_ok=True)

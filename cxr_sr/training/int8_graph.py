@@ -49,7 +49,7 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
     import onnx
 
     model = onnx.load(source)
-    writer = _Writer(model.graph)
+    writer = _QdqWriter(model.graph)
     for node in list(model.graph.node):
         if node.op_type == "Conv" and node.input[1] in trunk.roundings:
             weights = trunk.get_parameter(node.input[1].removeprefix("network."))
@@ -99,7 +99,7 @@ def _worst(trunk: QuantisedTrunk, image: Tensor, found: list[NDArray[Any]]) -> f
     return max(shares)
 
 
-class _Writer:
+class _QdqWriter:
     """Inserts pairs of QuantizeLinear and DequantizeLinear into a graph, in order."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:

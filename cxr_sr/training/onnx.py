@@ -109,7 +109,7 @@ def _write_safetensors(network: Network, spec: ModelSpec, path: Path) -> None:
 
 
 def _write_onnx(network: Network, spec: ModelSpec, path: Path) -> None:
-    whole = _Heads(network)
+    whole = _Residuals(network)
     planes = network.inputs, network.channels
     write_graph(whole, planes, {METADATA_KEY: spec.to_json()}, path)
 
@@ -160,7 +160,7 @@ def write_graph(
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-class _Heads(nn.Module):
+class _Residuals(nn.Module):
     """A network as one function of the image, with the outputs of all scales."""
 
     def __init__(self, network: Network) -> None:
@@ -296,7 +296,7 @@ def _check(network: Network, path: Path) -> None:
     """Compare every output of the written graph with torch on noise."""
     random = torch.Generator().manual_seed(0)
     image = torch.rand(2, network.inputs, 24, 31, generator=random)
-    check_graph(_Heads(network), image, path)
+    check_graph(_Residuals(network), image, path)
 
 
 def check_graph(

@@ -82,7 +82,7 @@ def a_worker_at_work(driver: int) -> int | None:
     """The process id of an actor below a driver that is doing a job."""
     for process in psutil.Process(driver).children(recursive=True):
         try:
-            if "_Worker.attempt" in " ".join(process.cmdline()):
+            if "_Actor.attempt" in " ".join(process.cmdline()):
                 return int(process.pid)
         except psutil.Error:  # gone since
             continue

@@ -12,8 +12,8 @@ import pytest
 from cxr_sr.errors import SettingsError
 from cxr_sr.tasks.evaluate import (
     GROUPS,
-    examine,
     matched,
+    measure_images,
     summarise,
     write_evaluation,
 )
@@ -30,7 +30,9 @@ def test_images_of_the_training_are_told_apart(masker: Path, tmp_path: Path):
     """Four of the six drawn chests were trained on."""
     found = labels(tmp_path)
     measured = [
-        m for e in examine(found.rows, load_head(masker), [0]) for m in e.measured
+        m
+        for e in measure_images(found.rows, load_head(masker), [0])
+        for m in e.measured
     ]
     assert sum(m.seen for m in measured) == 4
     summaries = summarise(measured)
@@ -49,7 +51,7 @@ def test_findings_have_auc_and_calibration(classifier: Path, tmp_path: Path):
     found = labels(tmp_path, "classification", "Mass=finding,Edema=finding")
     places = matched(found, head.spec)
     assert places == [1, 0]
-    measured = [m for e in examine(found.rows, head, places) for m in e.measured]
+    measured = [m for e in measure_images(found.rows, head, places) for m in e.measured]
     assert [m.values["truth"] for m in measured[:4]] == [0, 0, 0, 1]
     assert {s.measure for s in summarise(measured)} == {
         *("AUC", "Brier score", "calibration error")
@@ -65,13 +67,13 @@ def test_a_class_that_the_table_lacks_is_told(classifier: Path, tmp_path: Path):
 def test_a_bad_image_has_its_problem(masker: Path, tmp_path: Path):
     found = labels(tmp_path)
     (tmp_path / "2.png").write_bytes(b"damaged")
-    examined = list(examine(found.rows, load_head(masker), [0]))
+    examined = list(measure_images(found.rows, load_head(masker), [0]))
     assert [e.problem is not None for e in examined] == [n == 2 for n in range(6)]
 
 
 def test_what_is_written_can_be_read(masker: Path, tmp_path: Path):
     head, found = load_head(masker), labels(tmp_path)
-    measured = [m for e in examine(found.rows, head, [0]) for m in e.measured]
+    measured = [m for e in measure_images(found.rows, head, [0]) for m in e.measured]
     summaries = summarise(measured)
     write_evaluation(tmp_path / "out", head, measured, summaries)
     results = json.loads((tmp_path / "out" / "results.json").read_text())

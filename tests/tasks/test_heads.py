@@ -12,7 +12,7 @@ import pytest
 from cxr_sr import read
 from cxr_sr.errors import ModelError, NotARadiographError
 from cxr_sr.superres.models.zoo import MODELS, load_model
-from cxr_sr.tasks.evaluate import examine
+from cxr_sr.tasks.evaluate import measure_images
 from cxr_sr.tasks.heads import SHIPPED, load_head
 from cxr_sr.tasks.infer import region
 from cxr_sr.tasks.labels import Labels
@@ -104,7 +104,7 @@ def test_the_masks_it_was_trained_with_are_met(shared_cxr: Path):
     labels = Labels.read(folder / "lungs.csv", "segmentation", "lungs=mask", "none")
     measured = [
         m
-        for e in examine(labels.rows[::8], load_head("lungs"), [0])
+        for e in measure_images(labels.rows[::8], load_head("lungs"), [0])
         for m in e.measured
     ]
     assert all(m.seen for m in measured)

@@ -19,7 +19,7 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.superres.models.networks import load_network
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.tasks.heads import load_head
-from cxr_sr.tasks.infer import find, kept, logits_of, region
+from cxr_sr.tasks.infer import kept, logits_of, predict, region
 from cxr_sr.tasks.preview import preview_of
 from cxr_sr.tasks.training.network import TaskNetwork, features_of
 from tests.builders import write_png
@@ -37,7 +37,7 @@ def test_the_graph_computes_what_the_safetensors_hold(masker: Path):
 
 
 def test_a_mask_has_the_size_of_the_image(masker: Path):
-    found = find(from_array(chest(3, (150, 90))), load_head(masker))
+    found = predict(from_array(chest(3, (150, 90))), load_head(masker))
     assert found.masks is not None
     assert found.masks.shape == (1, 150, 90)
     assert 0 <= found.probabilities["lungs"] <= 1
@@ -45,7 +45,7 @@ def test_a_mask_has_the_size_of_the_image(masker: Path):
 
 def test_a_classification_has_probabilities_alone(classifier: Path):
     head = load_head(classifier)
-    found = find(from_array(chest(3)), head)
+    found = predict(from_array(chest(3)), head)
     assert found.masks is None
     assert list(found.probabilities) == ["Edema", "Mass"]
     assert all(0 < chance < 1 for chance in found.probabilities.values())
@@ -69,9 +69,9 @@ def test_torch_is_not_needed(masker: Path):
         "import sys; sys.modules['torch'] = None\n"
         "import numpy as np, cxr_sr\n"
         "from cxr_sr.tasks.heads import load_head\n"
-        "from cxr_sr.tasks.infer import find\n"
+        "from cxr_sr.tasks.infer import predict\n"
         "image = cxr_sr.from_array(np.arange(4000, dtype=np.uint16).reshape(50, 80))\n"
-        f"print(find(image, load_head({str(masker)!r})).masks.shape)\n"
+        f"print(predict(image, load_head({str(masker)!r})).masks.shape)\n"
     )
     told = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

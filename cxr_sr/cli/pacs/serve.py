@@ -16,7 +16,7 @@ from cxr_sr.errors import SettingsError
 
 if TYPE_CHECKING:
     from cxr_sr.batch.upscaling import UpscalingRecipe
-    from cxr_sr.pacs.rules import Rules
+    from cxr_sr.pacs.rules import RoutingRules
     from cxr_sr.pacs.settings import NodeSettings
 
 SWITCH_S = 0.0005
@@ -80,11 +80,11 @@ def _settings(
     from cxr_sr.pacs.network.peers import Callers, ae_title, is_loopback
     from cxr_sr.pacs.receive import Address, NodeLimits
     from cxr_sr.pacs.router import Router
-    from cxr_sr.pacs.rules import Rules, read_rules
+    from cxr_sr.pacs.rules import RoutingRules, read_rules
     from cxr_sr.pacs.settings import NodeSettings
 
     tls = certificates(options.tls)
-    rules = Rules()
+    rules = RoutingRules()
     if options.rules is not None:
         rules = read_rules(options.rules, tls=tls is not None)
     receivers = peers(options.send, options.send_web, tls=tls is not None)
@@ -114,7 +114,7 @@ def _settings(
     return settings, _recipes(options, rules)
 
 
-def _recipes(options: ServeOptions, rules: "Rules") -> "list[UpscalingRecipe]":
+def _recipes(options: ServeOptions, rules: "RoutingRules") -> "list[UpscalingRecipe]":
     """Return the recipe of the command line, and one for each rule."""
     from cxr_sr.cli.upscale.request import recipe_of
 

@@ -131,7 +131,7 @@ def _follow(
 ) -> int:
     """Process the files of the feed by the loop of `upscale`, until the feed ends."""
     from cxr_sr.batch.identities import Identities
-    from cxr_sr.batch.plan import Batch
+    from cxr_sr.batch.plan import Plan
     from cxr_sr.pacs.work import SeriesClock, Treatments
 
     earlier = EarlierRuns.read(batch.report_path, recipe.sha256)
@@ -154,7 +154,7 @@ def _follow(
         if not options.quiet:
             output.say(f"watching {options.folder}; report: {batch.report_path}")
         no_bar = dataclasses.replace(options, quiet=True)  # there is no end to show
-        perform(no_bar, Batch([], []), add, work)
+        perform(no_bar, Plan([], []), add, work)
     return DONE
 
 

@@ -14,7 +14,7 @@ from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.options import Json, Quiet
 
 if TYPE_CHECKING:
-    from cxr_sr.tasks.evaluate import Examined, Measured, TaskSummary
+    from cxr_sr.tasks.evaluate import Measured, MeasuredImage, TaskSummary
     from cxr_sr.tasks.heads import Head
     from cxr_sr.tasks.labels import Labels
 
@@ -103,12 +103,12 @@ def _columns(options: Options, head: "Head") -> str | None:
 def _measure(
     options: Options, labels: "Labels", head: "Head"
 ) -> "tuple[list[Measured], int]":
-    from cxr_sr.tasks.evaluate import examine, matched
+    from cxr_sr.tasks.evaluate import matched, measure_images
 
     rows = labels.rows if options.split == "all" else labels.of(options.split)
     measured: list[Measured] = []
 
-    def note(examined: "Examined") -> Step:
+    def note(examined: "MeasuredImage") -> Step:
         measured.extend(examined.measured)
         if examined.problem is None:
             return Step(examined.row.path)
@@ -118,7 +118,7 @@ def _measure(
 
     places = matched(labels, head.spec)
     with loop(note, [row.path for row in rows], quiet=options.quiet) as each:
-        each.follow(examine(rows, head, places))
+        each.follow(measure_images(rows, head, places))
     return measured, each.failed
 
 

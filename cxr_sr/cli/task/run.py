@@ -37,7 +37,7 @@ from cxr_sr.report.entries import WRITTEN, FileEntry
 from cxr_sr.report.outcome import Outcome
 
 if TYPE_CHECKING:
-    from cxr_sr.batch.plan import Batch
+    from cxr_sr.batch.plan import Plan
     from cxr_sr.report.earlier import EarlierRuns
     from cxr_sr.tasks.running import TaskRecipe
 
@@ -100,15 +100,15 @@ def run(options: Options) -> int:
     head = load_head(options.head)
     _check_highdicom(options, head.spec.kind)
     recipe = TaskRecipe(head, options.format, version("cxr-sr"), again=options.again)
-    batch = _batch(options, recipe)
-    if is_empty(batch):
-        tell_nothing(batch)
+    plan = _plan(options, recipe)
+    if is_empty(plan):
+        tell_nothing(plan)
         return NOTHING
-    folders = {job.target.parent for job in batch.jobs}
+    folders = {job.target.parent for job in plan.jobs}
     if options.resume:
         sweep(folders)
     try:
-        return _perform(options, recipe, batch)
+        return _perform(options, recipe, plan)
     finally:
         sweep(folders)  # for workers that died
 
@@ -121,22 +121,22 @@ def _check_highdicom(options: Options, kind: str) -> None:
         raise ModuleNotFoundError(name=HIGHDICOM)
 
 
-def _batch(options: Options, recipe: "TaskRecipe") -> "Batch":
+def _plan(options: Options, recipe: "TaskRecipe") -> "Plan":
     from cxr_sr.batch.plan import Shard, check_absent, check_places, gather
 
     inputs = paths(options.inputs)
-    batch = gather(inputs, options.output, options.format, Shard(1, 1))
+    plan = gather(inputs, options.output, options.format, Shard(1, 1))
     if recipe.head.spec.kind == "classification":
         jobs = []
-        for job in batch.jobs:
+        for job in plan.jobs:
             name = f"{PurePosixPath(job.output)}.json"
             target = options.output / name
             jobs.append(dataclasses.replace(job, output=name, target=target))
-        batch = dataclasses.replace(batch, jobs=jobs)
-    check_places(batch.jobs, options.output / REPORT, inputs)
+        plan = dataclasses.replace(plan, jobs=jobs)
+    check_places(plan.jobs, options.output / REPORT, inputs)
     if not (options.resume or options.overwrite):
-        check_absent(batch.jobs)
-    return batch
+        check_absent(plan.jobs)
+    return plan
 
 
 def _resumed(
@@ -151,7 +151,7 @@ def _resumed(
     return earlier, recipe.at(clock(earlier.clock))
 
 
-def _perform(options: Options, recipe: "TaskRecipe", batch: "Batch") -> int:
+def _perform(options: Options, recipe: "TaskRecipe", plan: "Plan") -> int:
     """Do the jobs, report on each file, and write the table of all."""
     from cxr_sr.report.writer import OutputFolder, Report
     from cxr_sr.tasks.running import Running, write_table
@@ -171,14 +171,14 @@ def _perform(options: Options, recipe: "TaskRecipe", batch: "Batch") -> int:
         return about
 
     def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
-        jobs = earlier.sift(batch.jobs, kept)
+        jobs = earlier.sift(plan.jobs, kept)
         return run_jobs(Running(recipe), jobs, executor(options.jobs))
 
     try:
         with report, OutputFolder(options.output) as folder:
             report.begin({"notice": output.NOTICE, **recipe.announce()})
             try:
-                perform(options, batch, add, work)
+                perform(options, plan, add, work)
             except BaseException:
                 with suppress(OutputError):  # the error that ended the run counts
                     write_table(options.output, classes, made.values())

@@ -28,7 +28,7 @@ from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import OutputFolder, Report
 
 if TYPE_CHECKING:
-    from cxr_sr.batch.plan import Batch
+    from cxr_sr.batch.plan import Plan
     from cxr_sr.batch.upscaling import Upscaling, UpscalingRecipe
 
 
@@ -39,40 +39,40 @@ def upscale(options: Options) -> int:
     A report beside the results has one line for every file.
     """
     output.say(output.NOTICE)
-    from cxr_sr.cli.upscale.request import batch_of, recipe_of
+    from cxr_sr.cli.upscale.request import plan_of, recipe_of
     from cxr_sr.files import sweep
 
     recipe = recipe_of(options)
-    batch = batch_of(options)
-    if is_empty(batch):
-        tell_nothing(batch)
+    plan = plan_of(options)
+    if is_empty(plan):
+        tell_nothing(plan)
         # A part of a divided input may be empty.
         return NOTHING if options.shard is None else DONE
     if options.dry_run:
-        return _rehearse(options, recipe, batch)
-    folders = {job.target.parent for job in batch.jobs}
+        return _rehearse(options, recipe, plan)
+    folders = {job.target.parent for job in plan.jobs}
     if options.resume:
         sweep(folders)
     try:
         with _hands(options, recipe) as hands:
-            return _perform(options, recipe, batch, hands)
+            return _perform(options, recipe, plan, hands)
     finally:
         sweep(folders)  # for workers that died
 
 
-def _rehearse(options: Options, recipe: "UpscalingRecipe", batch: "Batch") -> int:
+def _rehearse(options: Options, recipe: "UpscalingRecipe", plan: "Plan") -> int:
     """Print the outputs and their sizes, from the headers alone."""
     from cxr_sr.batch.upscaling import rehearse
 
     counts = Counter[str]()
-    rehearsed = run(partial(rehearse, recipe), batch.jobs, Serial)
-    for outcome in chain(batch.left_out, rehearsed):
+    rehearsed = run(partial(rehearse, recipe), plan.jobs, Serial)
+    for outcome in chain(plan.left_out, rehearsed):
         counts[outcome.status] += 1
-        plan = entry(outcome)
+        line = entry(outcome)
         if options.as_json or outcome.status == "failed":
-            tell(options, outcome, plan)
+            tell(options, outcome, line)
         elif outcome.status == "done":
-            sizes = f"{_px(plan['input_size'])} -> {_px(plan['output_size'])}"
+            sizes = f"{_px(line['input_size'])} -> {_px(line['output_size'])}"
             output.data(f"{outcome.job.name} -> {outcome.job.target}: {sizes}")
     return code_of(counts)
 
@@ -101,7 +101,7 @@ def _hands(
 def _perform(
     options: Options,
     recipe: "UpscalingRecipe",
-    batch: "Batch",
+    plan: "Plan",
     hands: Callable[["Upscaling"], Crew],
 ) -> int:
     """Do the jobs, and report on each file."""
@@ -113,7 +113,7 @@ def _perform(
         earlier = EarlierRuns.read(options.report_path, recipe.sha256)
     recipe = recipe.at(clock(earlier.clock))
     if options.shard is None:  # else the other parts may have them
-        _tell_unmatched(recipe, batch)
+        _tell_unmatched(recipe, plan)
     report = Report(options.report_path)
     identities = Identities(reported=options.report_uids)
 
@@ -123,23 +123,23 @@ def _perform(
         return about
 
     def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
-        return run(Upscaling(recipe), earlier.sift(batch.jobs, kept), hands)
+        return run(Upscaling(recipe), earlier.sift(plan.jobs, kept), hands)
 
     try:
         with report, OutputFolder(options.output) as folder:
             report.begin({"notice": output.NOTICE, **recipe.announce()})
-            perform(options, batch, add, work)
+            perform(options, plan, add, work)
     except ReportError as error:
         output.complain(str(error))
-        stand = sum(job.target.is_file() for job in batch.jobs)
+        stand = sum(job.target.is_file() for job in plan.jobs)
         return exit_code(min(stand, report.written), failed=1)
     return _conclude(options, report.counts, identities.dates_kept)
 
 
-def _tell_unmatched(recipe: "UpscalingRecipe", batch: "Batch") -> None:
+def _tell_unmatched(recipe: "UpscalingRecipe", plan: "Plan") -> None:
     """Say which rows of --tags name no file; perhaps the column is wrong."""
     table = recipe.tags
-    unmatched = table.unmatched(batch.jobs) if table else []
+    unmatched = table.unmatched(plan.jobs) if table else []
     if table and unmatched:
         output.complain(
             f"{len(unmatched)} rows of {table.name} name no file of the input, the "

@@ -4,7 +4,7 @@ import dataclasses
 from importlib.metadata import version
 
 from cxr_sr import processors
-from cxr_sr.batch.plan import Batch, Shard, check_absent, check_places, gather
+from cxr_sr.batch.plan import Plan, Shard, check_absent, check_places, gather
 from cxr_sr.batch.tags import TagTable
 from cxr_sr.batch.upscaling import UpscalingRecipe
 from cxr_sr.cli.options import paths
@@ -58,7 +58,7 @@ def recipe_of(options: Options) -> UpscalingRecipe:
     return recipe
 
 
-def batch_of(options: Options) -> Batch:
+def plan_of(options: Options) -> Plan:
     """Return the jobs, after checking the path of every output.
 
     Raises
@@ -70,11 +70,11 @@ def batch_of(options: Options) -> Batch:
     """
     part = Shard(1, 1) if options.shard is None else Shard.parse(options.shard)
     inputs = paths(options.inputs)
-    batch = gather(inputs, options.output, options.format, part)
-    check_places(batch.jobs, options.report_path, inputs)
+    plan = gather(inputs, options.output, options.format, part)
+    check_places(plan.jobs, options.report_path, inputs)
     if not (options.resume or options.overwrite or options.dry_run):
-        check_absent(batch.jobs)
-    return batch
+        check_absent(plan.jobs)
+    return plan
 
 
 def _header(options: Options) -> HeaderOptions:

@@ -41,7 +41,7 @@ def read_bounded(
     NotARadiographError
         If it has too many elements.
     """
-    heads = _Heads(file, MAX_HEADS)
+    heads = _CountedHeads(file, MAX_HEADS)
     try:
         return read_dataset(
             cast("BinaryIO", heads), implicit, little, stop_when=stop_when
@@ -79,7 +79,7 @@ def _too_much() -> NotARadiographError:
     )
 
 
-class _Heads:
+class _CountedHeads:
     """A stream that ends after a given number of heads."""
 
     def __init__(self, stream: BinaryIO, left: int) -> None:
@@ -100,7 +100,7 @@ class _Heads:
 def _items(raw: RawDataElement, left: int) -> tuple[Iterable[Dataset], int]:
     """Return a sequence's items, their own unparsed, and how many heads are left."""
     value = raw.value or b""
-    heads = _Heads(io.BytesIO(value), left)
+    heads = _CountedHeads(io.BytesIO(value), left)
     try:
         items: Iterable[Dataset] = read_sequence(
             cast("BinaryIO", heads),

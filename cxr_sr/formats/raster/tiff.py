@@ -29,7 +29,7 @@ SOFTWARE = 305
 
 
 @dataclass(frozen=True)
-class Entry:
+class IfdEntry:
     """One field of a directory."""
 
     value: int
@@ -42,7 +42,7 @@ class Entry:
     type: int
 
 
-class Directory(dict[int, Entry]):
+class Directory(dict[int, IfdEntry]):
     """The fields of one page by their tags."""
 
     def __init__(self, file: IO[bytes], order: Literal["little", "big"]) -> None:
@@ -169,5 +169,5 @@ def _fill(
         file.seek(at)
         value = number(file.read(min(width, 8)))
         file.seek(here)
-        directory[tag] = Entry(value, at, entry_at, count, kind)
+        directory[tag] = IfdEntry(value, at, entry_at, count, kind)
     return number(file.read(offset_bytes))

@@ -1,1 +1,1 @@
-"""Many files: plan the outputs, then make them, in one process or in many."""
+"""Process many files: plan the outputs, then make them in one or several processes."""

@@ -17,11 +17,11 @@ from cxr_sr.report.entries import FileFacts
 from cxr_sr.report.outcome import Job
 
 Region = Callable[[Radiograph], NDArray[np.bool_]]
-"""Returns the mask (rows, columns) of what is of interest in a radiograph."""
+"""Returns the mask (rows, columns) of the region of interest in a radiograph."""
 
 
 def mask_path(picture: Path) -> Path:
-    """Return where the mask of a picture is written: beside it, as NAME_mask.png."""
+    """Return the path of a picture's mask: NAME_mask.png, in the same folder."""
     return picture.with_name(f"{picture.stem}_mask{picture.suffix}")
 
 
@@ -30,7 +30,8 @@ class Exporting:
 
     Parameters
     ----------
-    region : its mask is written beside each picture, before the picture
+    region : finds the region of interest; its mask is written beside each picture,
+        before the picture
     """
 
     def __init__(self, view: View, region: Region | None = None) -> None:
@@ -43,8 +44,8 @@ class Exporting:
         Raises
         ------
         CxrSrError
-            If the file cannot be read, is no radiograph, cannot be shown as asked, or
-            cannot be written.
+            If the file cannot be read, is no radiograph, cannot be shown with these
+            settings, or the picture cannot be written.
         """
         radiograph = read(job.source)
         picture = picture_of(radiograph, self._view)

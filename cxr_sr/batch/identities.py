@@ -1,7 +1,7 @@
-"""Which DICOM instances a run reads and writes, so that no two pass for one.
+"""Find two different images with one SOP Instance UID among the files of a run.
 
-An archive that is given two images under one SOP Instance UID keeps one of them and
-answers that all went well.
+An archive that receives two images with one SOP Instance UID keeps only one of them,
+and reports success for both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SIDES = ("input", "output")
 
 
 def uid_facts(source: Uids, result: Uids) -> dict[str, str | None]:
-    """Return the UIDs of both sides under the keys of a report."""
+    """Return the UIDs of a source and of its result, by the keys of a report."""
     return {
         f"{side}_{level}_instance_uid": uid
         for side, uids in zip(SIDES, (source, result), strict=True)
@@ -28,11 +28,12 @@ def uid_facts(source: Uids, result: Uids) -> dict[str, str | None]:
 
 
 class Identities:
-    """Looks at every outcome of a run, and adds a warning where two images clash.
+    """Checks each outcome of a run; adds a warning if two images have one UID.
 
     Parameters
     ----------
-    reported : the report is to hold the UIDs, which identify; else they go no further
+    reported : write the UIDs into the report; they can identify a patient, so the
+        default is not to
     """
 
     def __init__(self, *, reported: bool) -> None:
@@ -41,10 +42,10 @@ class Identities:
         """By SOP Instance UID: the first file's name, and its SHA-256."""
         self._outputs: dict[str, str] = {}
         self.dates_kept = Counter[str]()
-        """How many results have the dates of their source, by the reason."""
+        """Number of results that have the dates of their source, by the reason."""
 
     def noted(self, outcome: Outcome) -> Outcome:
-        """Return the outcome as the report shall have it."""
+        """Return the outcome for the report, with the warnings added."""
         if outcome.status not in WRITTEN:
             return outcome
         facts = dict(outcome.facts)
@@ -84,6 +85,6 @@ def _take_uids(facts: dict[str, Any]) -> dict[str, str | None]:
 
 
 def _read_uids(outcome: Outcome) -> dict[str, str | None]:
-    """Ask the files themselves, of which an earlier run has not reported it."""
+    """Read the UIDs from the files, if an earlier run did not report them."""
     job = outcome.job
     return uid_facts(uids_of(job.source), uids_of(job.target))

@@ -1,4 +1,4 @@
-"""Read, compute and write at the same time, for work that has stages.
+"""Read, compute and write at the same time, for work in stages.
 
 ::
 
@@ -29,15 +29,15 @@ THREAD_NAME = "stage ahead"
 
 
 class StagedWork(Protocol):
-    """Work that can be done stage by stage; calling it does all stages."""
+    """Work in several stages; a call does all stages."""
 
     @property
     def stages(self) -> Sequence[Stage]:
-        """At least two; only the last one writes."""
+        """Two stages or more; only the last one writes."""
         ...
 
     def __call__(self, job: Job) -> Mapping[str, Any]:
-        """Do a job in one go."""
+        """Do all stages of a job."""
         ...
 
 
@@ -50,7 +50,7 @@ class _Product:
 
 
 _Queue = SimpleQueue[_Product | Outcome | None]
-"""None is the end."""
+"""None ends the queue."""
 
 
 class Overlapped:
@@ -63,7 +63,7 @@ class Overlapped:
     def __init__(self, work: StagedWork) -> None:
         *ahead, self._last = work.stages
         self.capacity = len(ahead) + 1
-        """One job for each stage; no more images than that are in memory."""
+        """One job for each stage: the most images in memory at a time."""
         self._queues = [_Queue() for _ in range(len(ahead) + 1)]
         self._stopping = threading.Event()
         self._threads = [

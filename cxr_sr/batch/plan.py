@@ -67,8 +67,8 @@ class Shard:
     def holds(self, name: str) -> bool:
         """Tell whether a file belongs to this part.
 
-        Only its name counts, so that every machine finds the same parts, even while
-        other files appear in the folder.
+        The name alone decides, so every machine finds the same parts, even while other
+        files appear in the folder.
         """
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
@@ -77,13 +77,13 @@ class Shard:
 def output_name(name: str, form: OutputFormat, kind: Kind | None = None) -> str:
     """Return the output's path below the output folder, for an input's path.
 
-    `same` keeps the name if a result can be written in that format: JPEG becomes PNG,
-    NIfTI becomes MetaImage, and `.gz` is left out. `dicom` keeps a name without a known
-    suffix, too: DICOM files often have none.
+    `same` keeps the name if cxr-sr can write that format; else JPEG becomes PNG, NIfTI
+    becomes MetaImage, and `.gz` is removed. `dicom` also keeps a name without a known
+    suffix: DICOM files often have none.
 
     Parameters
     ----------
-    kind : format by content; None: the format of the suffix, or DICOM
+    kind : format of the file's content; None: the format of the suffix, or DICOM
     """
     path = PurePosixPath(name)
     if path.suffix.lower() == GZIP_SUFFIX:
@@ -119,9 +119,9 @@ def gather(
 ) -> Plan:
     """Find the files of the inputs and name an output for each; take each file once.
 
-    `output` gets the subfolders of an input folder. Files that were named one by one
-    keep their paths below their common folder. No two jobs have one output (see
-    `apart`), in whatever part they are.
+    The output folder gets the same subfolders as an input folder. Files that the user
+    named one by one keep their paths below their common folder. All jobs have different
+    outputs (see `apart`), also across the parts of `part`.
     """
     jobs, left_out = [], []
     seen: set[str] = set()
@@ -147,15 +147,15 @@ def gather(
 def apart(jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
     """Give each job an output of its own.
 
-    Where the results of several files would have one name, each is named by all of its
-    source's name: a.jpg and a.png become a.jpg.png and a.png. Nothing but the names
-    decides, so that a run that goes on finds the same outputs.
+    If the results of several files would have the same name, each gets the full name of
+    its source with its suffix: a.jpg and a.png become a.jpg.png and a.png. The names
+    alone decide, so a resumed run finds the same outputs.
 
     Returns
     -------
-    The jobs, and an outcome for each that has no output of its own even so: its name is
-    that of a file of another input, or differs in its case only where the file system
-    ignores case.
+    The jobs, and a failed outcome for each file that still shares its output with
+    another: a file of another input has the same name, or the names differ only in case
+    and the file system ignores case.
     """
     wanted = Counter(job.output for job in jobs)
     taken: dict[str, Job] = {}
@@ -175,7 +175,7 @@ def apart(jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
 
 
 def by_whole_name(job: Job) -> Job:
-    """Return the job with an output named by all of its source's name."""
+    """Return the job with an output that has the full name of its source."""
     whole = PurePosixPath(job.name + PurePosixPath(job.output).suffix)
     target = job.target.parent / whole.name
     return dataclasses.replace(job, output=str(whole), target=target)
@@ -185,20 +185,20 @@ def _clash(job: Job, other: Job) -> str:
     if other.output == job.output:
         return (
             f"{other.name} of another input would be written to {job.output}, too; "
-            "give the common parent folder of the inputs as the input, or convert them "
+            "use the common parent folder of the inputs as the input, or convert them "
             "to different output folders"
         )
     if _ignores_spelling(job.target.parent):
         return (
-            f"it and {other.name} would be one file where the output goes, for its "
-            "file system ignores case; rename one of them, or choose an output folder "
-            "on another file system"
+            f"its output and the output of {other.name} would be the same file, "
+            "because the file system of the output folder ignores case; rename one of "
+            "the two, or choose an output folder on another file system"
         )
     return ""
 
 
 def job_of(found: Found, output: Path, form: OutputFormat) -> Job:
-    """Return the job of a file that was found, its output's place below `output`."""
+    """Return the job of a file; its output lies in the folder `output`."""
     name = found.relative.as_posix()
     kind = found.kind if isinstance(found, Candidate) else None
     output_path = output_name(name, form, kind)
@@ -208,7 +208,7 @@ def job_of(found: Found, output: Path, form: OutputFormat) -> Job:
 def find_files(inputs: list[Path]) -> Iterator[Found]:
     """Yield every file of the inputs, with its path below the input folder.
 
-    Files that were named one by one get their paths below their common folder.
+    Files that the user named one by one get their paths below their common folder.
     """
     files = [path for path in inputs if not _holds_others(path)]
     yield from discover(path for path in inputs if _holds_others(path))
@@ -254,7 +254,7 @@ def check_place(
     ----------
     name : name of the file in messages
     sources : files that must not be replaced
-    inputs : folders that nothing must be written into; files are passed over
+    inputs : folders into which nothing may be written; files among them are ignored
 
     Raises
     ------
@@ -265,9 +265,9 @@ def check_place(
 
 
 def _ignores_spelling(folder: Path) -> bool:
-    """Tell whether a folder's file system ignores case, or how accents are composed.
+    """Tell whether a folder's file system ignores case, or the composition of accents.
 
-    The folder need not exist. True if the test file cannot be written.
+    The folder need not exist. Returns True if the test file cannot be written.
     """
     there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     name = f"{PREFIX}{secrets.token_hex(8)}-\N{LATIN SMALL LETTER E WITH ACUTE}"
@@ -292,8 +292,8 @@ def _refuse_inputs(
         target = os.path.realpath(place)
         if target in sources or target.startswith(inside):
             raise OutputError(
-                f"{name} would be written into the input; choose an --output folder "
-                "outside of it"
+                f"{name} would be written into the input folder; choose an --output "
+                "folder outside of it"
             )
 
 
@@ -302,7 +302,7 @@ def check_absent(jobs: Iterable[Job], remedy: str = RESUMABLE) -> None:
 
     Parameters
     ----------
-    remedy : the advice in the message
+    remedy : advice for the user, at the end of the message
 
     Raises
     ------

@@ -5,8 +5,8 @@
     with connected("ray://head:10001", processors=1) as executor:
         for outcome in run(work, jobs, executor):
 
-Files are not sent: workers open the driver's paths, made absolute. Machines may leave a
-cluster at any time, so another worker gets the file of a worker that died.
+Files are not sent: each worker opens the same absolute paths as the driver. Machines
+may leave a cluster at any time; if a worker dies, another worker gets its file.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from cxr_sr.processors import allowed
 from cxr_sr.report.outcome import Job, Outcome
 
 ATTEMPTS = 3
-"""Workers that may die of one file before it fails: after three deaths, the file is to
-blame and not a machine."""
+"""Attempts for one file. If three workers die while they work on it, the file is the
+cause, not a machine."""
 ANSWER_S = 10
-"""Seconds that a cluster has to answer; Ray itself tries for half a minute."""
+"""Longest wait for an answer of a cluster, in seconds; Ray's own limit is 30 s."""
 LOOPBACK = "127.0.0.1"
 CLIENT_PORT = 10001
 """Default port of the head of a cluster."""
@@ -45,9 +45,9 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
 
     Parameters
     ----------
-    cluster : "ray://HOST[:PORT]"; or "ray": the cluster that RAY_ADDRESS names, else
-        the one that this machine is part of, else a temporary one on this machine. With
-        "ray", an open connection of this process is used and stays open.
+    cluster : "ray://HOST[:PORT]"; or "ray": the cluster in RAY_ADDRESS, else the
+        cluster of this machine, else a temporary cluster on this machine. With "ray",
+        an open connection of this process is used and stays open.
     processors : number of processors for each worker
 
     Raises
@@ -55,7 +55,7 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
     EngineError
         If Ray is not installed.
     SettingsError
-        If `cluster` is no address, does not answer, or has no machine with so many
+        If `cluster` is no address, does not answer, or has no machine with `processors`
         processors.
     """
     _check_address(cluster)
@@ -64,7 +64,7 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
     # Ray prints about dead workers on standard output, which is for data only.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     if _has_token():
-        # A cluster of this machine asks for it, but Ray's client would not show it.
+        # A local cluster asks for the token, but Ray's client would not send it.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
@@ -113,11 +113,11 @@ def _connect(cluster: str) -> None:
         if address:
             socket.create_connection(_host_and_port(cluster), ANSWER_S).close()
         _init(address)
-    except Exception as error:  # of Ray, which raises bare ones
+    except Exception as error:  # Ray raises bare exceptions
         raise SettingsError(
             f"--cluster {cluster}: no cluster answers there ({error}); start one with "
-            "`ray start --head` and give its address as ray://HOST:10001, and its "
-            "token (RAY_AUTH_TOKEN) if it is another user's"
+            "`ray start --head` and give its address as ray://HOST:10001; for a "
+            "cluster of another user, set its token in RAY_AUTH_TOKEN, too"
         ) from error
     # Ray makes SIGTERM end the process at once; the command has its own handler.
     if signal.getsignal(signal.SIGTERM) is not before:
@@ -125,10 +125,10 @@ def _connect(cluster: str) -> None:
 
 
 def _init(address: str | None) -> None:
-    """Connect, or start a cluster of this machine with the processors we may use.
+    """Connect to a cluster, or start one here with the processors we may use.
 
-    Ray counts the processors of the machine where it starts a cluster, and takes no
-    number where it finds one.
+    A new cluster would use all processors of the machine, so it gets their number. Ray
+    refuses a number for a cluster that exists already.
     """
     import ray
 
@@ -143,12 +143,12 @@ def _init(address: str | None) -> None:
     try:
         ray.init("auto", **quietly)
     except ConnectionError:
-        # It listens to this machine alone.
+        # The cluster accepts connections from this machine only.
         ray.init("local", num_cpus=allowed(), _node_ip_address=LOOPBACK, **quietly)
 
 
 def _room(processors: int) -> int:
-    """Return how many workers fit on the cluster's machines at a time."""
+    """Return the number of workers that the cluster's machines can run at a time."""
     import ray
 
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -163,7 +163,7 @@ def _room(processors: int) -> int:
 
 @dataclass(frozen=True)
 class _Errand:
-    """A job that a worker does."""
+    """A job in the hands of a worker."""
 
     job: Job
     worker: Any
@@ -188,7 +188,7 @@ class Actors:
     def __exit__(self, *exception: object) -> None:
         import ray
 
-        if self._errands:  # killed in the middle, a worker leaves a half-written file
+        if self._errands:  # a worker that is killed can leave a half-written file
             waited = list(self._errands)
             ray.wait(waited, num_returns=len(waited), timeout=GRACE_S)
         for worker in [*self._idle, *(e.worker for e in self._errands.values())]:
@@ -214,23 +214,25 @@ class Actors:
                 yield dataclasses.replace(outcome, job=errand.job)
 
     def _bury(self, errand: _Errand) -> Iterator[Outcome]:
-        """Send a dead worker's job to another, unless too many have died of it."""
+        """Send a dead worker's job to another worker, at most `ATTEMPTS` times."""
         import ray
 
-        ray.kill(errand.worker)  # it may only be out of reach, and still write
+        ray.kill(
+            errand.worker
+        )  # the worker may be alive but out of reach, and still write
         if errand.number < ATTEMPTS:
             self._send(errand.job, errand.number + 1)
             return
         reason = (
             f"{ATTEMPTS} workers died of it, one after the other: memory ran out "
             "(lower --max-memory), a decoder crashed on damaged data, or the cluster's "
-            "machines lack this version of cxr-sr"
+            "machines lack this version of cxr-sr (install it there)"
         )
         yield Outcome(errand.job, "failed", reason=reason)
 
     def _send(self, job: Job, number: int) -> None:
         worker = self._idle.pop() if self._idle else self._hire()
-        # A worker on another machine has another working folder.
+        # Workers have other working folders, so paths must be absolute.
         there = dataclasses.replace(
             job, source=job.source.absolute(), target=job.target.absolute()
         )
@@ -244,7 +246,7 @@ class Actors:
 
 
 class _Actor:
-    """An actor: it keeps the work and the model that the work has loaded."""
+    """A Ray actor that keeps the work, with the loaded model, between jobs."""
 
     def __init__(self, work: Work) -> None:
         self._work = work

@@ -29,26 +29,26 @@ from cxr_sr.processes import cause_of
 from cxr_sr.report.outcome import Job, Outcome, Status
 
 PATIENCE_S = 0.2
-"""Seconds between two looks for the next job, where workers are idle."""
+"""Seconds between two checks for the next job, while workers are idle."""
 GRACE_S = 10
-"""Seconds that a process gets to clean up when the run is interrupted."""
+"""Time that a process has to clean up after an interruption, in seconds."""
 
 Work = Callable[[Job], Mapping[str, Any]]
-"""Does one job and returns its facts, or raises. It is pickled once for each process,
-and may keep data that take long to load."""
+"""Does one job and returns its facts, or raises. The function is pickled once for each
+process, and may keep data that take long to load."""
 
 
 class Crew(Protocol):
     """The workers of a run; a context manager that stops them at the end."""
 
     capacity: int
-    """Most jobs that are in work at a time; limits the memory."""
+    """Largest number of jobs in work at a time; limits the memory."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
 
     def submit(self, job: Job) -> None:
-        """Begin a job; fewer than `capacity` are in work at a call."""
+        """Begin a job; the caller makes sure that fewer than `capacity` are in work."""
         ...
 
     def finished(self, patience_s: float | None = None) -> Iterator[Outcome]:
@@ -56,7 +56,7 @@ class Crew(Protocol):
 
         Parameters
         ----------
-        patience_s : longest time to wait, in seconds; None: as long as it takes
+        patience_s : longest time to wait, in seconds; None: no limit
         """
         ...
 
@@ -75,7 +75,7 @@ def run(
 
     Parameters
     ----------
-    jobs : None among them means: no other job is there yet, but some are in work
+    jobs : the jobs; a None among them means that no job is ready now, but others follow
     """
     waiting = iter(jobs)
     in_hand = 0
@@ -112,7 +112,7 @@ def attempt(work: Work, job: Job) -> Outcome:
 
 
 def explain(error: BaseException) -> str:
-    """Return one line about an error, without the paths in Python's own messages."""
+    """Return one line about an error; it has no paths, as Python's own messages do."""
     match error:
         case CxrSrError():
             return str(error)
@@ -123,7 +123,10 @@ def explain(error: BaseException) -> str:
         case MemoryError():
             return "out of memory; lower --max-memory or --jobs"
         case _:
-            return f"unexpected {type(error).__name__}; please report what --debug says"
+            return (
+                f"unexpected {type(error).__name__}; run again with --debug, and "
+                "report the traceback"
+            )
 
 
 class Serial:
@@ -146,12 +149,12 @@ class Serial:
         self._jobs.append(job)
 
     def finished(self, patience_s: float | None = None) -> Iterator[Outcome]:  # noqa: ARG002 - it never waits
-        """Do the job, however long it takes."""
+        """Do the job, without a time limit."""
         yield attempt(self._work, self._jobs.pop())
 
 
 class Processes:
-    """Works in `count` other processes; each of them loads the work once."""
+    """Works in `count` other processes; each process loads the work once."""
 
     def __init__(self, work: Work, count: int) -> None:
         self.capacity = count
@@ -177,7 +180,7 @@ class Processes:
         self._busy.append(worker)
 
     def finished(self, patience_s: float | None = None) -> Iterator[Outcome]:
-        """Wait until a process answers or dies, or the patience ends."""
+        """Wait until a process answers or dies, at most `patience_s` seconds."""
         ready = wait([worker.pipe for worker in self._busy], patience_s)
         for worker in [w for w in self._busy if w.pipe in ready]:
             self._busy.remove(worker)
@@ -191,16 +194,16 @@ class _Worker:
     """One process and the pipe to it."""
 
     def __init__(self, work: Work) -> None:
-        # spawn, not fork: a forked child lacks the threads that engines keep
+        # spawn, not fork: a forked child lacks the threads of the engines
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(work, theirs), daemon=True)
         with _interrupts_waiting():
             self.process.start()
-        theirs.close()  # so that the pipe ends when the process does
+        theirs.close()  # so the pipe closes when the process ends
 
     def begin(self, job: Job) -> None:
-        """Send a job; a process that died idle shows in `outcome`."""
+        """Send a job; if the process is dead already, `outcome` tells."""
         self._job = job
         with contextlib.suppress(BrokenPipeError):
             self.pipe.send(job)
@@ -217,9 +220,9 @@ class _Worker:
 
 @contextlib.contextmanager
 def _interrupts_waiting() -> Iterator[None]:
-    """Let Ctrl-C wait while a process is started: the child inherits that it waits.
+    """Block Ctrl-C while a process starts; the child inherits the block.
 
-    It would otherwise end the child in the middle of its imports, with a traceback.
+    Otherwise Ctrl-C would end the child during its imports, with a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -244,12 +247,12 @@ def _serve(work: Work, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # An exception, so that a half-written file is removed before the process ends.
     signal.signal(signal.SIGTERM, _leave)
-    if not sys.warnoptions:  # a library's warning names a path, or quotes a header
+    if not sys.warnoptions:  # a library's warning can name a path or quote a header
         warnings.simplefilter("ignore")
     try:
         while True:
             pipe.send(attempt(work, pipe.recv()))
-    except (EOFError, OSError):  # the parent was killed, perhaps in mid-sentence
+    except (EOFError, OSError):  # the parent was killed, perhaps while it sent a job
         return
 
 

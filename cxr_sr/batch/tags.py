@@ -1,4 +1,4 @@
-"""A table that says whose images pictures are: one row a file, one column a DICOM tag.
+"""A table with the patient of each picture: one row a file, one column a DICOM tag.
 
 ::
 
@@ -22,7 +22,7 @@ from cxr_sr.index.table import read_table
 from cxr_sr.report.outcome import Job
 
 FILE = "file"
-"""The column of the files: relative to the table, or to the input folder."""
+"""The column with the files' paths, relative to the table or to the input folder."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class TagTable:
     """The tags in a table, by the file of the image."""
 
     name: str
-    """Of the table's file."""
+    """Name of the table's file, for messages."""
     rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Keyword -> value, by the file as the table has it, in normal form."""
+    """For each file, the values by DICOM keyword; the keys are normalised paths."""
     folder: str = ""
     """Real path of the table's folder."""
 
@@ -43,9 +43,8 @@ class TagTable:
         Raises
         ------
         SettingsError
-            If it cannot be read, has no column `file`, names an attribute that there is
-            not or that may not be stated, has a value that is none, or has two rows for
-            one file.
+            If the file cannot be read, has no column `file`, names an unknown or
+            forbidden attribute, has an invalid value, or has two rows for one file.
         """
         table = _table(path)
         columns = [c for c in (table[0] if table else {}) if c != FILE]
@@ -58,15 +57,15 @@ class TagTable:
             file = os.path.normpath(row[FILE].strip())
             if file in rows:
                 raise SettingsError(
-                    f"{path.name}, line {number}: a second row for {file}; leave one "
-                    "of them out"
+                    f"{path.name}, line {number}: a second row for {file}; remove one "
+                    "of them"
                 )
             rows[file] = _values(row, keywords, f"{path.name}, line {number}")
         return cls(path.name, rows, os.path.realpath(path.parent))
 
     @property
     def sha256(self) -> str:
-        """Hash of all that is stated; the report has it in place of the values."""
+        """SHA-256 of all files and values; the report has it instead of the values."""
         stated = json.dumps({k: dict(v) for k, v in self.rows.items()}, sort_keys=True)
         return hashlib.sha256(stated.encode()).hexdigest()
 
@@ -75,12 +74,12 @@ class TagTable:
         return next((self.rows[k] for k in self._names(job) if k in self.rows), None)
 
     def unmatched(self, jobs: Iterable[Job]) -> list[str]:
-        """Return the files of the rows that belong to none of the jobs."""
+        """Return the files of the rows without a job."""
         met = {name for job in jobs for name in self._names(job)}
         return [file for file in self.rows if file not in met]
 
     def _names(self, job: Job) -> tuple[str, ...]:
-        """Return the names under which a row may have a job's input."""
+        """Return the paths by which a row may name a job's input."""
         source = os.path.realpath(job.source)
         return os.path.relpath(source, self.folder), os.path.normpath(job.name), source
 

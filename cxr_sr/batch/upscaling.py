@@ -1,4 +1,4 @@
-"""The work of `cxr-sr upscale` on one file, and the facts that it reports."""
+"""The work of `cxr-sr upscale` on one file, and the facts for the report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from cxr_sr.superres.upscale import upscale
 
 @dataclass(frozen=True)
 class UpscalingRecipe:
-    """All settings that decide an output's bytes, besides its input and the clock."""
+    """All settings that decide an output's bytes, except its input and the time."""
 
     model: Model
     target: Target
@@ -56,7 +56,7 @@ class UpscalingRecipe:
     """Lossless compression of the pixels in DICOM files."""
     format: str
     version: str
-    """Version of cxr-sr; another one may compute other pixels."""
+    """Version of cxr-sr; another version may compute other pixels."""
     again: bool = False
     """Take results of cxr-sr as input, too."""
     tags: TagTable | None = None
@@ -65,10 +65,10 @@ class UpscalingRecipe:
     def describe(self) -> dict[str, Any]:
         """Return the settings for the report."""
         settings = dataclasses.asdict(self.settings)
-        # Neither the time nor the number of threads is a reason to do a file again.
+        # Another time or another number of threads is no reason to do a file again.
         del settings["now"], settings["threads"]
         header = dataclasses.asdict(self.header)
-        del header["tags"]  # they identify
+        del header["tags"]  # the values identify the patient
         return {
             "model": self.model.spec.name,
             "weights_sha256": self.model.spec.weights_sha256(
@@ -100,20 +100,20 @@ class UpscalingRecipe:
 
     @property
     def sha256(self) -> str:
-        """The hash of the settings; a resumed run with the same one keeps outputs."""
+        """SHA-256 of the settings; a resumed run with the same hash keeps outputs."""
         return fingerprint(self.describe())
 
     def at(self, now: datetime) -> UpscalingRecipe:
-        """Return the recipe with the time that goes into the files."""
+        """Return the recipe with the time for the headers of the results."""
         settings = dataclasses.replace(self.settings, now=now)
         return dataclasses.replace(self, settings=settings)
 
 
 def clock(resumed: datetime | None) -> datetime:
-    """Return the one time that a run writes into its files.
+    """Return the time that a run writes into all of its files.
 
-    This is SOURCE_DATE_EPOCH if that is set (seconds since 1970, UTC), else the time of
-    the run that is resumed, so that all its files agree, else now.
+    The time is SOURCE_DATE_EPOCH (seconds since 1970, UTC) if the variable is set, else
+    the time of the resumed run, so that all files agree, else now.
 
     Raises
     ------
@@ -140,7 +140,7 @@ class _Read:
 
 @dataclass(frozen=True)
 class _Upscaled:
-    """A file that was read, and its result."""
+    """The radiograph of a file, and its result."""
 
     before: _Read
     finer: Radiograph
@@ -213,12 +213,12 @@ class Upscaling:
 
 
 def rehearse(recipe: UpscalingRecipe, job: Job) -> FileFacts:
-    """Return the size of the result of a file, from its header alone.
+    """Return the facts about a future result, such as its size, from the header alone.
 
     Raises
     ------
     CxrSrError
-        If the header is a reason to refuse the file.
+        If the header shows that the file must be refused.
     """
     found = inspect(job.source)
     if found.refusal is not None:
@@ -238,11 +238,13 @@ def rehearse(recipe: UpscalingRecipe, job: Job) -> FileFacts:
 
 
 def _outline(found: Inspection) -> Radiograph:
-    """Return a radiograph of zeros with the size in a header."""
+    """Return a radiograph of zeros with the size that a header states."""
     shape = found.rows or 0, found.columns or 0
     bits = found.bits_allocated or 16
     fmt = PixelFormat(bits, bits, signed=False, photometric="MONOCHROME2")
-    zeros = np.broadcast_to(fmt.dtype.type(0), shape)  # all pixels share one sample
+    zeros = np.broadcast_to(
+        fmt.dtype.type(0), shape
+    )  # all pixels share the memory of one sample
     return Radiograph(zeros, fmt, Geometry(found.spacing_mm), RasterHeader())
 
 
@@ -269,21 +271,29 @@ def _said(job: Job, radiograph: Radiograph, table: TagTable | None) -> FileFacts
 
 
 def _unnamed(source: Header) -> str:
-    """Say of a DICOM file that it has no UID; "" if it has one."""
+    """Return a warning if a DICOM file has no valid UID; "" if it has one."""
     if not isinstance(source, DicomHeader) or Uids.of(source).is_valid:
         return ""
     return (
-        "it has no valid SOP Instance UID; that of its result comes from its header "
-        "and its pixels"
+        "it has no valid SOP Instance UID; the result gets a UID that is made from the "
+        "header and the pixels"
     )
 
 
 def _untold(job: Job, source: Header, table: TagTable) -> str:
-    """Say where an image and its row do not go together; "" if they do."""
+    """Return a warning if an image and its row do not fit together; "" if they do."""
     stated = table.of(job)
     if isinstance(source, DicomHeader):
-        return f"its row in {table.name} is not used: it has a header" if stated else ""
-    return "" if stated else f"{table.name} does not say whose image it is"
+        return (
+            f"its row in {table.name} is not used, because the file has a header"
+            if stated
+            else ""
+        )
+    return (
+        ""
+        if stated
+        else f"{table.name} has no row for it, so its result names no patient"
+    )
 
 
 @contextmanager

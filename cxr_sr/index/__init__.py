@@ -1,1 +1,1 @@
-"""Tables of images with their patients and splits; needs no torch."""
+"""Make and read tables of images with their patients and splits; needs no torch."""

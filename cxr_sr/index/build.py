@@ -7,9 +7,9 @@
     assemble(...)       drop duplicates, split the patients    here
     write_index(...)    INDEX.csv; write_skipped(...) the others here
 
-An index holds the fields of `Row` and nothing else. Patients are salted hashes; names,
-numbers, dates and UIDs stay in the export. Only `file` comes from the export: it is the
-image's path, relative to the index, because training must find the image.
+An index has the fields of `Row` and no others. It names patients by salted hashes; it
+has no names, numbers, dates or UIDs of the export. Only `file` is copied from the
+export: the image's path relative to the index, because training must find the image.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Row(ImageFacts):
     """Path relative to the index."""
     split: str
     source: str
-    """Data set and its terms from a manifest; trained weights repeat them."""
+    """Data set and its licence, from a manifest; trained weights repeat both."""
     licence: str
 
 
@@ -53,7 +53,7 @@ ROW_COLUMNS = (
 
 @dataclass(frozen=True)
 class Index:
-    """The index of an export, and the files that are not in it."""
+    """The index of an export, and the files that were left out."""
 
     rows: Sequence[Row]
     left_out: Sequence[Finding]
@@ -71,9 +71,9 @@ class IndexSettings:
     folder: str = ""
     """Path from the index's folder to the data's folder, with forward slashes."""
     again: bool = False
-    """Take results of this package, too."""
+    """Also take results of this package."""
     wanted: Wanted = field(default_factory=Wanted)
-    """Leave out images of other views and body parts."""
+    """The index has only images of these views and body parts."""
 
     def place(self, name: str) -> str:
         """Return a file's path relative to the index."""
@@ -83,12 +83,12 @@ class IndexSettings:
 def survey(
     data: Path, is_ours: Callable[[Path], bool]
 ) -> tuple[list[Candidate], list[Finding]]:
-    """Return the files that may be images, and findings about all others.
+    """Return the files that may be images, and a finding about each other file.
 
     Parameters
     ----------
     data : a folder, a DICOMDIR, or one file
-    is_ours : recognises the files that `cxr-sr index` writes
+    is_ours : returns True for files that `cxr-sr index` itself wrote
     """
     candidates: list[Candidate] = []
     others: list[Finding] = []
@@ -109,7 +109,7 @@ def survey(
 
 
 def assemble(examined: Iterable[Finding], rules: IndexSettings) -> Index:
-    """Make an index of the findings; their order does not matter."""
+    """Make an index from the findings; the order of the findings does not matter."""
     ordered = [_judged(e, rules) for e in sorted(examined, key=lambda e: e.file)]
     images = {e.file: e.facts for e in ordered if e.facts}
     firsts = _firsts(images, rules)
@@ -128,7 +128,7 @@ def assemble(examined: Iterable[Finding], rules: IndexSettings) -> Index:
 
 
 def _judged(examined: Finding, rules: IndexSettings) -> Finding:
-    """Leave out results of this package and images that are not wanted."""
+    """Mark results of this package and unwanted images as left out."""
     name, facts = examined.file, examined.facts
     if facts is None:
         return examined
@@ -139,23 +139,23 @@ def _judged(examined: Finding, rules: IndexSettings) -> Finding:
 
 
 def write_index(index: Index, path: Path) -> None:
-    """Write the images' table, whole or not at all.
+    """Write the table of images, completely or not at all.
 
     Raises
     ------
     OutputError
-        If the system refuses.
+        If the table cannot be written.
     """
     _write(path, ROW_COLUMNS, map(dataclasses.asdict, index.rows))
 
 
 def write_skipped(index: Index, path: Path) -> None:
-    """Write the table of the files that are left out, whole or not at all.
+    """Write the table of the files that were left out, completely or not at all.
 
     Raises
     ------
     OutputError
-        If the system refuses.
+        If the table cannot be written.
     """
     columns = ("file", "kind", "reason")
     rows = ({name: getattr(left, name) for name in columns} for left in index.left_out)
@@ -193,16 +193,16 @@ def _sameness(
 
 
 def _named(name: str, facts: Facts, rules: IndexSettings) -> str:
-    """Return the hash of the patient in manifest or header; "" if none is named."""
+    """Return the hash of the patient in manifest or header; "" without a patient."""
     return rules.manifest.patients.get(name, facts.patient)
 
 
 def _group(name: str, facts: Facts, salt: Salt) -> str:
-    """Return a hash that stands for the patient of an image that names none.
+    """Return a hash in place of the patient, for an image without one.
 
-    All images of a study count as one patient, and so do all images of a subfolder,
-    which is usually true of an export. In the top folder, each image counts as a
-    patient.
+    All images of a study count as one patient. Without a study, all images of a
+    subfolder count as one patient, as exports usually have a folder for each patient.
+    In the top folder, each image counts as its own patient.
     """
     folder = posixpath.dirname(name)
     kind, group = ("folder", folder) if folder else ("file", name)
@@ -224,7 +224,7 @@ def _row(name: str, facts: Facts, rules: IndexSettings) -> Row:
 
 
 def _completed(name: str, facts: Facts, manifest: Manifest) -> Facts:
-    """Return the facts; the manifest fills in facts that the file does not state."""
+    """Return the facts; the manifest adds the facts that the file does not state."""
     spacing = facts.row_spacing_mm, facts.column_spacing_mm
     if spacing == (None, None):
         spacing = (_positive(manifest.tells(name, "pixel_spacing_mm")),) * 2
@@ -248,7 +248,7 @@ def _positive(text: str) -> float | None:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a file's name is Unicode; on Linux it may be any bytes."""
+    """Tell whether a file's name is Unicode; on Linux a name may be any bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The facts about one image in an index; they do not identify its patient."""
+"""Collect the facts about one image for an index; they do not identify its patient."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from cxr_sr.index import terms
 from cxr_sr.index.split import Salt
 
 OLDEST_TOLD = 90
-"""Ages above are written as 90+: so high an age may identify a patient."""
+"""Higher ages, in years, become "90+", because a very high age may identify a
+patient."""
 
 SPACING_DIGITS = 6
-"""Decimals of a spacing in mm: as many as a DS of 16 characters holds."""
+"""Decimals of a spacing in mm: a DICOM decimal string (16 characters) holds as many."""
 
 LeftOutKind = Literal[
     "duplicate", "no image", "no radiograph", "not wanted", "own result", "unreadable"
@@ -27,42 +28,43 @@ LeftOutKind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """What an index says of an image; unknown text is "", an unknown number is None."""
+    """The facts in an index about one image; unknown: "" for text, else None."""
 
     patient: str
-    """Salted hash of PatientID and IssuerOfPatientID. In an index, that of a study,
-    folder or file if no patient is named."""
+    """Salted hash of PatientID and IssuerOfPatientID. In an index, an image without a
+    patient has the hash of its study, folder or file."""
     view: str
-    """This, modality and body part are terms of `terms`, or OTHER."""
+    """View, modality and body part are terms in `terms`, or OTHER."""
     age: str
     """Whole years, or 90+."""
     sex: str
     modality: str
     body_part: str
     manufacturer: str
-    """As stated: there is no list of makers."""
+    """The text of the header: the standard has no list of manufacturers."""
     bits: int
     """BitsStored."""
     photometric: str
     rows: int
     columns: int
     row_spacing_mm: float | None
-    """Distance between the centres of neighbouring rows."""
+    """Distance between the centres of neighbouring rows, in mm."""
     column_spacing_mm: float | None
     pixel_hash: str
-    """Salted hash of the decoded stored values; it does not depend on their coding."""
+    """Salted hash of the decoded stored values; the same for every coding."""
     lossy: str = "no"
-    """yes or no: it was compressed with loss once, so that blocks are learned, too."""
+    """yes or no: compressed with loss at some time, so a network would learn the
+    artefacts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(ImageFacts):
-    """The facts about one radiograph; some of them are not for an index."""
+    """The facts about one radiograph; an index has only the part `image`."""
 
     study: str
     """Salted hash of StudyInstanceUID; groups images that name no patient."""
     result_of: str = ""
-    """This package, if it made the image finer already."""
+    """"cxr-sr" if the image is a result of this package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,9 @@ class Finding:
     """Path below the data's folder, with forward slashes."""
     facts: Facts | None = None
     kind: LeftOutKind | Literal[""] = ""
-    """Why the file is left out; "" for a radiograph."""
+    """The kind of the reason to leave the file out; "" for a radiograph."""
     reason: str = ""
-    """The same in a sentence without paths."""
+    """The reason in a sentence without paths."""
 
 
 def examine(path: Path, salt: Salt) -> Facts:

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 _COLUMNS = 4
 SHOWN = 10
-"""Most values of an attribute that have their own bar."""
+"""Largest number of bars for one attribute; the last bar adds up the rest."""
 LABEL_CHARACTERS = 24
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
 
 
 def write_figure(summary: IndexSummary, path: Path) -> None:
-    """Write a PNG with the counts as bars: a panel an attribute, a colour a split.
+    """Write a PNG with the counts as bars: one panel an attribute, one colour a split.
 
     Raises
     ------
     OutputError
-        If the system refuses.
+        If the picture cannot be written.
     """
     with replacing(path, overwrite=True) as temporary:
         figure(summary).savefig(temporary, dpi=120)
 
 
 def figure(summary: IndexSummary) -> Figure:
-    """Draw the counts."""
+    """Return a figure with the counts as bars."""
     from matplotlib.figure import Figure
 
     lines = -(-len(summary.counts) // _COLUMNS)
@@ -70,6 +70,6 @@ def _bars(axes: Axes, counts: Counts, sides: list[str]) -> None:
 
 
 def _label(name: str) -> str:
-    """Return a name that the font can draw and matplotlib takes for no formula."""
+    """Return a name without characters that the font lacks or matplotlib interprets."""
     plain = name[:LABEL_CHARACTERS].encode("ascii", "replace").decode()
     return plain.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Manifests: tables that state patients and other facts missing in the image files."""
+"""Read manifests: tables with patients and other facts that the image files lack."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cxr_sr.index.table import read_table
 NAME = "manifest.csv"
 """Name of manifests in the data's folder and its subfolders."""
 MANIFEST_COLUMNS = ("file", "patient")
-"""Required columns. Optional columns are split, which is kept, and view, body_part,
-age, sex, pixel_spacing_mm, source and licence, which fill in facts that a file does
-not state."""
+"""Required columns. The optional column split decides the split. The optional columns
+view, body_part, age, sex, pixel_spacing_mm, source and licence add facts that a file
+does not state."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Manifest:
 
     @classmethod
     def read(cls, paths: Iterable[Path], data: Path, salt: Salt) -> Manifest:
-        """Read manifests as one table; paths in them are relative to their folders.
+        """Read manifests as one table; paths are relative to a manifest's folder.
 
         The same patient number in two manifests is one patient. If two manifests list
         the same file, the later one counts.
@@ -58,7 +58,7 @@ class Manifest:
 
     @staticmethod
     def is_one(path: Path) -> bool:
-        """Tell whether a file is a manifest; others may have its name."""
+        """Tell whether a file is a manifest; other files may have the same name."""
         try:
             read_table(path, MANIFEST_COLUMNS)
         except SettingsError:
@@ -71,7 +71,7 @@ class Manifest:
 
 
 def _identity(name: str, row: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the identity of a row's patient; without one, the file is a patient."""
+    """Return the identity of a row's patient, or of the file without a patient."""
     patient = row["patient"].strip()
     return ("patient", patient, "") if patient else ("file", name)
 
@@ -93,8 +93,8 @@ def _sides(
         if sides.setdefault(patient, side) != side:
             raise SettingsError(
                 f"a manifest puts {first[patient]} in {sides[patient]} and {name} in "
-                f"{side}, but both are of one patient; correct it, or leave its column "
-                "split out"
+                f"{side}, but both show the same patient; give both the same split, or "
+                "remove the column split"
             )
         first.setdefault(patient, name)
     return sides

@@ -1,11 +1,11 @@
-"""The journal beside an index: findings about each file, so that no file is read twice.
+"""Keep a journal beside an index: a later run need not read the same file again.
 
 ::
 
     {"journal": 1, "tool": "1.0", "salt": "5c..."}
     {"file": "a/IM0001", "size": 7340032, "mtime_ns": ..., "facts": {...}, ...}
 
-Lines are only appended. A kill may leave an incomplete line, which is skipped.
+Lines are only appended. A killed run may leave an incomplete line; readers skip it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Size and time of a file when it was read; they tell whether it has changed."""
+    """Size and time of a file when it was read; they change when the file changes."""
 
     size: int
     """Bytes."""
@@ -48,11 +48,11 @@ class State:
 
 
 class Journal:
-    """The findings of this run and of those before it, by file."""
+    """The findings of this run and of earlier runs, by file."""
 
     def __init__(self, path: Path, salt: Salt, tool: str) -> None:
         self._path = path
-        # Another salt gives other hashes; another version may read files differently.
+        # Another salt makes other hashes; another version may read files differently.
         self._head = {
             "journal": VERSION,
             "tool": tool,
@@ -63,9 +63,11 @@ class Journal:
 
     def __enter__(self) -> Self:
         there = self._path.is_file()
-        if self._path.exists() and not there:  # a FIFO would wait for a reader for ever
+        if (
+            self._path.exists() and not there
+        ):  # opening a FIFO would block until a reader comes
             raise OutputError(
-                f"{self._path.name} is there and is no regular file; choose another "
+                f"{self._path.name} exists and is no regular file; choose another "
                 "--output"
             )
         lines = read_json_lines(self._path) if there else iter(())
@@ -73,7 +75,7 @@ class Journal:
         for line in lines if goes_on else ():
             self._learn(line)
         self._file = self._path.open("a" if goes_on else "w", encoding="ascii")
-        # A torn line ends here; an empty line says nothing.
+        # End an incomplete line of a killed run; readers skip empty lines.
         self._append(None if goes_on else self._head)
         return self
 
@@ -88,9 +90,10 @@ class Journal:
     def sift(
         self, candidates: Iterable[Candidate]
     ) -> tuple[list[Finding], list[Candidate]]:
-        """Return the known findings, and the files that are to be read.
+        """Return the known findings, and the files that must be read.
 
-        Files that could not be read are read again: the disk may have been at fault.
+        Files that an earlier run could not read are read again: the disk may have
+        failed then.
         """
         known: list[Finding] = []
         todo: list[Candidate] = []
@@ -105,19 +108,19 @@ class Journal:
         return known, todo
 
     def add(self, examined: Finding) -> None:
-        """Write the finding about a file; the system has it on return."""
+        """Write the finding about a file; flush it to the system before the return."""
         state = self._states[examined.file]
         if state is None or examined.kind == "unreadable":
             return
         self._append(dataclasses.asdict(state) | dataclasses.asdict(examined))
 
     def _append(self, line: dict[str, Any] | None) -> None:
-        # One write for each line: a kill leaves at most one incomplete line.
+        # One write for each line: a killed run leaves at most one incomplete line.
         self._file.write((json.dumps(line) if line else "") + "\n")
         self._file.flush()
 
     def _learn(self, line: dict[str, Any]) -> None:
-        """Take in a line, unless it lacks a value or has one of another type."""
+        """Take in a line; skip it if a value is missing or has a wrong type."""
         stated = line.get("facts")
         about = line | {"facts": None}
         if not (_typed(line, State) and _typed(about, Finding)):

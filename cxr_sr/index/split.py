@@ -1,4 +1,4 @@
-"""Salted hashes for patients, and the split of each patient."""
+"""Make salted hashes of patients, and choose the split of each patient."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from cxr_sr.files import PREFIX
 
 SPLITS = ("train", "val", "test")
 SHORTEST_SALT = 16
-"""Least length of a salt in characters. A salt that can be guessed does not protect:
-there are so few patient identifiers that all of them can be tried."""
+"""Least length of a salt in characters. A salt must be hard to guess: with the salt,
+an attacker could try all patient identifiers, as there are few."""
 KEY_BYTES = 32
 HASH_DIGITS = 20
 """Length of a hash in hexadecimal digits: 80 bits. Among a million patients, two share
@@ -30,7 +30,7 @@ a hash with a probability below 1e-12."""
 
 @dataclass(frozen=True)
 class Salt:
-    """A secret; without it, nobody can find a hash by trying identifiers."""
+    """A secret key for hashes; without the key, nobody can try identifiers."""
 
     secret: bytes
 
@@ -46,14 +46,14 @@ class Salt:
         if len(text) < SHORTEST_SALT:
             raise SettingsError(
                 f"--salt has {len(text)} characters; expected {SHORTEST_SALT} or more, "
-                "because a short salt can be guessed: give a longer one, or leave the "
-                "option out for a random one"
+                "because a short salt can be guessed: give a longer salt, or leave the "
+                "option out for a random salt"
             )
         return cls(text.encode())
 
     @classmethod
     def kept_in(cls, path: Path) -> Self:
-        """Read the salt in `path`; write a random one if there is no file.
+        """Read the salt in `path`; write a random salt if there is no such file.
 
         Raises
         ------
@@ -74,8 +74,8 @@ class Salt:
             secret = b""
         if len(secret) != KEY_BYTES:
             raise SettingsError(
-                f"{path.name} holds no salt ({2 * KEY_BYTES} hexadecimal digits were "
-                "expected); restore it, or delete it to give all patients new hashes"
+                f"{path.name} holds no salt; expected {2 * KEY_BYTES} hexadecimal "
+                "digits: restore the file, or delete it to give all patients new hashes"
             )
         return cls(secret)
 
@@ -87,7 +87,7 @@ class Salt:
         kind : the kind of identity, such as "patient"; a folder and a patient of the
             same name get different hashes
         """
-        # JSON, so that ("a", "bc") is not ("ab", "c").
+        # JSON, so that ("a", "bc") and ("ab", "c") have different hashes.
         message = json.dumps([kind, *identity]).encode()
         return self._digest(message)
 
@@ -99,7 +99,7 @@ class Salt:
         stored : (H, W) or (H, W, 3), as decoded
         """
         digest = hmac.new(self.secret, repr(stored.shape).encode(), hashlib.sha256)
-        for row in stored:  # row by row, to save a copy of the image
+        for row in stored:  # row by row, so that no copy of the whole image is needed
             digest.update(row.astype("<i4").tobytes())
         return digest.hexdigest()[:HASH_DIGITS]
 
@@ -108,7 +108,7 @@ class Salt:
 
 
 def _make_key(path: Path) -> None:
-    """Write a random key that only its owner may read; leave no partial file."""
+    """Write a random key that only the user may read; leave no partial file."""
     temporary = path.with_name(f"{PREFIX}{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -125,7 +125,7 @@ class Shares:
     parts: Mapping[str, float]
     """Share of each split; they add up to 1."""
     seed: int = 0
-    """Another seed gives another split."""
+    """Another seed makes another split."""
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> Self:
@@ -141,21 +141,21 @@ class Shares:
             given = {name.strip(): float(share) for name, _, share in pairs}
         except ValueError:
             given = {}
-        # In a fixed order, since the order decides the split of each patient.
+        # In a fixed order, because the order decides the split of each patient.
         parts = {name: given[name] for name in SPLITS if name in given}
         named = len(parts) == len(given) == len(pairs)
         shared = abs(sum(parts.values()) - 1) < 1e-6  # so a NaN is refused
         if not (named and shared) or min(parts.values()) < 0:
             raise SettingsError(
                 f"--split {text!r}; expected shares of {', '.join(SPLITS)} that add up "
-                "to 1, as train=0.8,val=0.1,test=0.1"
+                "to 1, such as train=0.8,val=0.1,test=0.1"
             )
         return cls(parts, seed)
 
     def side(self, patient: str) -> str:
-        """Return the split of a patient: a function of the hash and the seed alone.
+        """Return the split of a patient; only the hash and the seed decide.
 
-        Other patients do not matter, so that no patient changes its split when files
+        Other patients have no influence. So no patient changes its split when files
         are added, and all images of a patient are in one split.
         """
         digest = hashlib.sha256(f"{self.seed}:{patient}".encode()).digest()

@@ -1,4 +1,4 @@
-"""Counts of an index, for people who want to train on it."""
+"""Count the images of an index, for a user who wants to train with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cxr_sr.index.split import SPLITS
 
 NOT_STATED = "not stated"
 SIDES_PX = (512, 1024, 2048, 3072, 4096)
-"""Upper ends of the classes of image size."""
+"""Upper limits of the classes of image size: the longer side, in px."""
 SPACING_STEP_MM = 0.05
 """Width of a class of pixel spacing in mm; detectors have 0.1 to 0.2 mm."""
 
@@ -26,7 +26,7 @@ Counts = dict[str, Counter[str]]
 
 @dataclass(frozen=True)
 class IndexSummary:
-    """Counts of an index; attributes are counted by images, not by patients."""
+    """Counts of an index; attributes are counted in images, not in patients."""
 
     images: int
     patients: int
@@ -35,7 +35,8 @@ class IndexSummary:
     splits: dict[str, dict[str, int]]
     """Number of images and patients in each split."""
     counts: dict[str, Counts]
-    """By attribute and value, frequent values first; sizes and spacings in order."""
+    """Images by attribute and value: frequent values first; sizes and spacings
+    ascending."""
     left_out: dict[str, int]
     """Number of files of each kind."""
     reasons: dict[str, int]
@@ -58,7 +59,7 @@ class IndexSummary:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts as plain objects."""
+        """Return the counts as objects that JSON can hold."""
         plain = {
             attribute: {value: dict(count) for value, count in counts.items()}
             for attribute, counts in self.counts.items()
@@ -70,14 +71,14 @@ class IndexSummary:
 
 
 def cause(left: Finding) -> str:
-    """Return a reason without the parts that differ by file."""
+    """Return a reason without numbers and file names."""
     if left.kind == "duplicate":
         return "the same pixels as another file"
     return cause_of(left.reason)
 
 
 def shortened(counts: Counts, most: int) -> Counts:
-    """Return at most `most` values; the last one adds up all the others."""
+    """Return at most `most` values; the last value adds up the rest."""
     names = list(counts)
     if len(names) <= most:
         return counts
@@ -120,7 +121,7 @@ def _size(row: Row) -> tuple[float, str]:
 def _spacing(row: Row) -> tuple[float, str]:
     if row.row_spacing_mm is None:
         return 0, ""
-    # Add a billionth, so that 0.15 begins a class in floating point, too.
+    # Add 1e-9, so that 0.15 begins a class in spite of rounding.
     step = int(row.row_spacing_mm / SPACING_STEP_MM + 1e-9)
     low, high = step * SPACING_STEP_MM, (step + 1) * SPACING_STEP_MM
     return high, f"{low:.2f}-{high:.2f} mm"
@@ -137,4 +138,4 @@ ATTRIBUTES: dict[str, Callable[[Row], tuple[float, str]]] = {
     "longer side": _size,
     "spacing": _spacing,
 }
-"""The attributes that are counted, each as a number to sort by and a text."""
+"""The counted attributes; each function returns a number to sort by, and a text."""

@@ -19,11 +19,12 @@ log = logging.getLogger(__name__)
 
 INDEX_COLUMNS = ("file", "split", "patient")
 NAMES = ("index.csv", "manifest.csv")
-"""Names of an index in a folder. Its splits are kept: a network must not be measured on
-images of its training, nor trained on images for testing."""
+"""File names of an index. Training and evaluation keep to its splits: a network must
+not be measured on images of its training, nor trained on images for testing."""
 
 VALIDATION_SHARE = 10
-"""In a folder without an index, one file in so many is for validation; at least one."""
+"""In a folder without an index, one file in ten is for validation; at least one
+file."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,18 @@ class IndexEntry:
 
     path: Path
     name: str
-    """The relative path in the index; it may be printed."""
+    """The relative path in the index; messages may show it."""
     split: str
     """train, val or test."""
     patient: str
     source: str = ""
     """Name of the data set; "" if the index states none."""
     licence: str = ""
-    """Licence of the data set; weights that are trained on it state it."""
+    """Licence of the data set; weights that were trained with the data repeat it."""
 
 
 def find_index(data: Path) -> Path | None:
-    """Return the index in a folder, None if there is none; return a file unchanged."""
+    """Return the index in a folder, None without an index; return a file unchanged."""
     if not data.is_dir():
         return data
     return next((data / name for name in NAMES if (data / name).is_file()), None)
@@ -63,10 +64,10 @@ def read_index(index: Path) -> list[IndexEntry]:
 
 
 def split_folder(folder: Path) -> list[IndexEntry]:
-    """Return the images in a folder without an index, some of them for validation.
+    """Return the images in a folder without an index, a tenth of them for validation.
 
-    A tenth, chosen by the hashes of their names, is kept. Only an index can keep one
-    patient's images on one side. A warning lists the files that are left out.
+    The hashes of the file names choose the tenth. Only an index can keep all images of
+    a patient in one split. A warning counts the files that are left out.
     """
     images = images_in(folder)
     names = sorted(images)
@@ -80,9 +81,9 @@ def split_folder(folder: Path) -> list[IndexEntry]:
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """Return the files of a folder that may be radiographs, by their names below it.
+    """Return the files of a folder that may be radiographs, by their relative paths.
 
-    A warning gives the number of files that are left out, and the reasons.
+    A warning states the number of files that are left out, and the reasons.
     """
     images: dict[str, Path] = {}
     left_out = Counter[str]()
@@ -97,23 +98,23 @@ def images_in(folder: Path) -> dict[str, Path]:
 
 
 def _check_sides(index: Path, entries: Sequence[IndexEntry]) -> None:
-    """Refuse a patient in two splits; the message names lines, not the patient."""
+    """Refuse a patient in two splits; the message names rows, not the patient."""
     first: dict[str, int] = {}
     for number, entry in enumerate(entries):
         other = first.setdefault(entry.patient, number) if entry.patient else number
         if entries[other].split != entry.split:
             raise SettingsError(
-                f"rows {other + 1} and {number + 1} of {index.name} put one patient "
-                f"into {entries[other].split} and {entry.split}; a network must not be "
-                "measured on patients of its training: give all images of one patient "
-                "one split"
+                f"rows {other + 1} and {number + 1} of {index.name} put the same "
+                f"patient into {entries[other].split} and {entry.split}; a network "
+                "must not be measured on patients of its training: give all images of "
+                "a patient the same split"
             )
 
 
 def read_table(
     table: Path, columns: Sequence[str] = INDEX_COLUMNS
 ) -> list[dict[str, str]]:
-    """Return the rows of a CSV file with at least `columns`; a missing cell is "".
+    """Return the rows of a CSV file that has `columns`; an empty or missing cell is "".
 
     Raises
     ------

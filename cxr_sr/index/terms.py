@@ -1,6 +1,6 @@
-"""The words of a header that an index repeats: terms of the standard, and no others.
+"""List the words of a header that an index may repeat: only terms of the standard.
 
-Anybody may have typed anything into a header, and indexes are passed on.
+A header may hold any text that somebody typed, and people share indexes.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from cxr_sr.formats.dicom.layout import KNOWN_TERMS
 
 OTHER = "OTHER"
-"""Stands for a term that the standard does not have."""
+"""Replaces every text that is no term of the standard."""
 _VIEWS = (
     "AP PA LL RL RLD LLD RLO LLO LAT LATERAL LLAT RLAT OBL OBLIQUE RAO LAO RPO LPO "
     "AX AXIAL TAN LORDOTIC DECUBITUS SUPINE ERECT "
     "CC ML LM MLO LMO CCID XCCL XCCM SIO FB RM AT"
 )
-"""Of ViewPosition, PS3.3 C.8.7.1 and C.8.11.7, and what most vendors write."""
+"""Terms of ViewPosition in PS3.3 C.8.7.1 and C.8.11.7, and common terms of vendors."""
 _PARTS = (
     "ABDOMEN ABDOMENPELVIS ADRENAL ANKLE AORTA ARM AXILLA BACK BLADDER BRAIN BREAST "
     "BRONCHUS BUTTOCK CALCANEUS CALF CAROTID CEREBELLUM CERVIX CHEEK CHEST "
@@ -30,20 +30,20 @@ _PARTS = (
     "TRACHEA TSPINE ULNA UPPERARM URETER URETHRA UTERUS VAGINA WHOLEBODY WRIST "
     "ZYGOMA"
 )
-"""Of BodyPartExamined, PS3.16 Annex L, without the blanks that some vendors add."""
+"""Terms of BodyPartExamined in PS3.16 Annex L, without blanks."""
 
 
 def view(found: str) -> str:
-    """Return a view as an index has it; "" stays."""
+    """Return the term for a view; "" for ""."""
     return found if found in _VIEWS.split() or not found else OTHER
 
 
 def body_part(found: str) -> str:
-    """Return a body part as an index has it; "" stays."""
+    """Return the term for a body part; "" for ""."""
     plain = found.replace(" ", "").replace("_", "")
     return found if plain in _PARTS.split() or not found else OTHER
 
 
 def modality(found: str) -> str:
-    """Return a modality as an index has it; "" stays."""
+    """Return the term for a modality; "" for ""."""
     return found if found in KNOWN_TERMS or not found else OTHER

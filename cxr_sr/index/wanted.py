@@ -1,4 +1,4 @@
-"""Which images an index should have, by view and by body part."""
+"""Choose the images of an index by view and body part."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from cxr_sr.formats.dicom.subject import code
 from cxr_sr.index.facts import Facts
 
 NONE = "NONE"
-"""Stands for images whose header and manifest say nothing."""
+"""The option's value for images whose header and manifest state nothing."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The views and body parts that are wanted; empty sets want all."""
+    """The wanted views and body parts; an empty set accepts all."""
 
     views: frozenset[str] = frozenset()
     body_parts: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, views: str | None, body_parts: str | None) -> Self:
-        """Read "PA,AP" and "CHEST"; `none` among them stands for nothing stated.
+        """Read "PA,AP" and "CHEST"; `none` accepts images that state nothing.
 
         Raises
         ------
@@ -32,11 +32,11 @@ class Wanted:
         return cls(_codes("--view", views), _codes("--body-part", body_parts))
 
     def refusal(self, facts: Facts) -> str:
-        """Return why an image is not wanted; "" if it is.
+        """Return the reason to leave an image out; "" if the image is wanted.
 
         Parameters
         ----------
-        facts : completed by a manifest
+        facts : the facts of the image, completed by a manifest
         """
         return _refusal("view", facts.view, self.views) or _refusal(
             "body part", facts.body_part, self.body_parts
@@ -44,7 +44,7 @@ class Wanted:
 
 
 def unstated(attribute: str) -> str:
-    """Return the reason of an image about which nothing states the attribute."""
+    """Return the reason to leave out an image that does not state the attribute."""
     return f"its header states no {attribute}"
 
 

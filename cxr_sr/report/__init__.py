@@ -1,1 +1,1 @@
-"""The report of a run: write it, read it, and continue the run from it."""
+"""Write the report of a run, read it, and continue a run."""

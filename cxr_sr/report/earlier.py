@@ -1,4 +1,4 @@
-"""Earlier runs of the same report: find the outputs that need not be made again."""
+"""Read the earlier runs in a report: find the outputs that need not be made again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cxr_sr.report.results import Results
 
 
 def outputs_of(report: Path) -> dict[str, str]:
-    """Return the outputs that a report names, by file; none if there is no report."""
+    """Return the outputs in a report, by input file; empty without a report."""
     try:
         written = Results.read(report).written
     except SettingsError:
@@ -27,7 +27,7 @@ def outputs_of(report: Path) -> dict[str, str]:
 
 
 def fingerprint(settings: dict[str, Any]) -> str:
-    """Return the SHA-256 of all settings that decide an output's bytes."""
+    """Return the SHA-256, in hexadecimal, of settings that decide an output's bytes."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
@@ -36,13 +36,13 @@ class EarlierRuns:
     """The reported outputs of earlier runs with the same settings."""
 
     clock: datetime | None = None
-    """The time that the last run wrote into its files."""
+    """The time that the last run wrote into its results."""
     written: dict[str, FileEntry] = field(default_factory=dict)
-    """By file name: the last line about the file, if it says that it was written."""
+    """The last line about each written file, by file name."""
 
     @classmethod
     def read(cls, report: Path, settings_sha256: str) -> Self:
-        """Read a report; return no runs if there is none, or it is no report."""
+        """Read a report; return no runs if the file is missing or is no report."""
         try:
             results = Results.read(report)
         except SettingsError:
@@ -62,7 +62,7 @@ class EarlierRuns:
     def sift(
         self, jobs: Iterable[Job], note: Callable[[Outcome], None]
     ) -> Iterator[Job]:
-        """Yield the jobs that are to be done; call `note` with each other one."""
+        """Yield the jobs to do; call `note` with the outcome of each other job."""
         for job in jobs:
             if self._holds(job):
                 note(Outcome(job, "kept", self.written[job.name]))
@@ -72,7 +72,7 @@ class EarlierRuns:
     def _holds(self, job: Job) -> bool:
         """Tell whether input and output still have the hashes in the report.
 
-        It is not enough that the output exists. `read` compares the hash of settings
+        An existing output is not enough. `read` has compared the hash of the settings
         and weights.
         """
         known = self.written.get(job.name)
@@ -81,7 +81,7 @@ class EarlierRuns:
         hashes = known.get("input_sha256"), known.get("output_sha256")
         try:
             return hashes == (sha256_of(job.source), sha256_of(job.target))
-        except OSError:  # one is gone or cannot be read: the work reports it
+        except OSError:  # a file is gone or unreadable: the work itself reports that
             return False
 
 

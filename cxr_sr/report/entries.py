@@ -1,4 +1,4 @@
-"""The lines of a report, and the one reader of them.
+"""Define the lines of a report, and read them.
 
 ::
 
@@ -8,8 +8,8 @@
     {"type": "delivery", "file": "a/1.dcm", "to": "PACS@10.0.0.5:104", ...}
     {"type": "summary", "finished": true, "done": 41, "kept": 0, "skipped": 2, ...}
 
-Files are named relative to the input and the output folder. Nothing in a report comes
-from the patient, study or place in a header, but for UIDs where they were asked for.
+File names are relative to the input folder and to the output folder. A report has no
+facts about the patient, study or place in a header, except UIDs with --report-uids.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from cxr_sr.files import fits, read_json_lines
 from cxr_sr.report.outcome import Outcome, Status
 
 VERSION = 1
-"""Raised when a key changes its meaning or goes away."""
+"""Version of the format; incremented when a key changes its meaning or goes away."""
 WRITTEN: tuple[Status, ...] = ("done", "kept")
-"""The output stands in the output folder."""
+"""The statuses of files with an output in the output folder."""
 
 
 class RunEntry(TypedDict, total=False):
@@ -32,15 +32,15 @@ class RunEntry(TypedDict, total=False):
 
     type: Literal["run"]
     version: int
-    """Of this format."""
+    """Version of this format."""
     cxr_sr: str
-    """The version of cxr-sr."""
+    """Version of cxr-sr."""
     notice: str
     clock: str | None
-    """ISO 8601; the one time that the run writes into its files."""
+    """ISO 8601; the time that the run writes into all of its results."""
     settings_sha256: str
     settings: dict[str, Any]
-    """All that decides an output's bytes, besides its input and the clock."""
+    """All settings that decide an output's bytes, except its input and the time."""
 
 
 class FileFacts(TypedDict, total=False):
@@ -55,33 +55,35 @@ class FileFacts(TypedDict, total=False):
     output_size: tuple[int, int]
     input_spacing_mm: tuple[float, float] | None
     input_lossy: bool
-    """The source was compressed with loss: its artefacts are enlarged, too."""
+    """The source was compressed with loss, so its artefacts are enlarged, too."""
     output_spacing_mm: tuple[float, float] | None
     reason: str
-    """Why the file was not written."""
+    """The reason why no output was written."""
     seconds: dict[str, float]
-    """Wall time of each stage."""
+    """Wall time of each stage, in seconds."""
     warnings: list[str]
     """Sentences that a user should read before using the result."""
     dates: str
-    """Where the DICOM dates of series, content and instance come from: now, source or
+    """Origin of the DICOM dates of series, content and instance: now, source or
     none."""
     dates_because: str
-    """The statement in the header that decided it, if any."""
+    """The element of the header that decided the origin of the dates, if any."""
     input_sop_instance_uid: str | None
-    """This and the next three only with --report-uids; None if the file has none."""
+    """This UID and the next three: only with --report-uids; None if the file has
+    none."""
     input_series_instance_uid: str | None
     output_sop_instance_uid: str | None
     output_series_instance_uid: str | None
     scale: int
-    """Only in a dry run: the factor of the network."""
+    """Factor of the network; only in a dry run."""
     bits: int
-    """Only for a picture: 8 or 16."""
+    """8 or 16; only for a picture."""
     probabilities: dict[str, float]
-    """Only of a task: by class. Of masks: the mean probability within the mask."""
+    """Probability of each class; only of a task. For masks: the mean within the
+    mask."""
     mask_shares: dict[str, float]
-    """Only of masks: by class, the share of the image that the mask covers."""
-    # The fields of `Derivation`:
+    """Share of the image in the mask of each class; only for masks."""
+    # These are the fields of `Derivation`:
     factors: tuple[float, float]
     model: str
     weights_sha256: str
@@ -116,17 +118,17 @@ class DeliveryFacts(TypedDict, total=False):
     """Optional facts about a result that was sent."""
 
     output_sha256: str
-    """Hash of the sent file, if `cxr-sr send` sent it."""
+    """SHA-256 of the sent file; only with `cxr-sr send`."""
     reason: str
-    """The receiver's answer, if it refused."""
+    """The receiver's answer, if the receiver refused the file."""
 
 
 class DeliveryEntry(DeliveryFacts):
-    """The line about one result that was sent to one receiver."""
+    """The line about one result for one receiver."""
 
     type: Literal["delivery"]
     file: str
-    """As the line about the file has it."""
+    """The same path as in the line about the file."""
     to: str
     """AET@HOST:PORT, or a URL without user and password."""
     status: Literal["sent", "refused"]
@@ -156,7 +158,7 @@ def entry(outcome: Outcome) -> FileEntry:
 
 
 def read_deliveries(path: Path) -> Iterator[DeliveryEntry]:
-    """Yield the lines about results that were sent, in their order.
+    """Yield the lines about sent results, in the order of the report.
 
     Raises
     ------
@@ -169,9 +171,9 @@ def read_deliveries(path: Path) -> Iterator[DeliveryEntry]:
 
 
 def read_entries(path: Path) -> Iterator[RunEntry | FileEntry]:
-    """Yield the lines about runs and files, in their order.
+    """Yield the lines about runs and files, in the order of the report.
 
-    Other lines are skipped: incomplete ones, other kinds of lines, and lines with a
+    Other lines are skipped: incomplete lines, lines of other kinds, and lines with a
     value of a wrong type.
 
     Raises

@@ -1,4 +1,4 @@
-"""A job and its outcome."""
+"""Define a job and its outcome."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 Status = Literal["done", "kept", "skipped", "failed"]
-"""done: written now. kept: written by an earlier run and unchanged. skipped: no
-radiograph, and the user did not name it. failed: not written, for the stated reason."""
+"""done: this run wrote the output. kept: an earlier run wrote the output, and it is
+unchanged. skipped: the file is no radiograph, and the user did not name it. failed:
+no output, for the stated reason."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +18,15 @@ class Job:
     """One input file and the output to make of it."""
 
     name: str
-    """Path below the input folder, with forward slashes; its name in reports."""
+    """Path below the input folder, with forward slashes; the job's name in reports."""
     source: Path
     output: str = ""
-    """Path below the output folder, likewise; "" if the file is only read."""
+    """Path below the output folder, with forward slashes; "" if the file is only
+    read."""
     target: Path = Path()
-    """The output itself."""
+    """Path of the output."""
     asked: bool = True
-    """The user named this very file; False if it was found in a folder."""
+    """True if the user named the file itself; False if it was found in a folder."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Outcome:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Facts for the report, ready for JSON."""
     reason: str = ""
-    """Why the job was not done: one line, without paths or values of the header."""
+    """The reason of a failure: one line, without paths or values of the header."""
     trace: str = ""
-    """The traceback, for --debug; reports never hold it."""
+    """The traceback, for --debug; never in a report."""
     disk_refused: bool = False
-    """The system refused to write the output: with more room, the job may succeed."""
+    """True if the system refused to write the output: with more room, the job may
+    succeed."""

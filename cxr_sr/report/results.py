@@ -14,12 +14,12 @@ from cxr_sr.report.entries import VERSION, WRITTEN, FileEntry, RunEntry, read_en
 class Results:
     """A report of one run of `cxr-sr upscale`, or of several runs with --resume.
 
-    The last line about a file holds.
+    Of several lines about a file, the last line counts.
     """
 
     runs: list[RunEntry] = field(default_factory=list)
     files: list[FileEntry] = field(default_factory=list)
-    """The last entry of each file, in the order in which files were first met."""
+    """The last entry of each file, in the order of the first entries."""
 
     @classmethod
     def read(cls, report: Path) -> Self:
@@ -28,8 +28,7 @@ class Results:
         Raises
         ------
         SettingsError
-            If it cannot be read, holds no line of such a report, or is of a later
-            version.
+            If the file cannot be read, is no report, or has a later version.
         """
         runs: list[RunEntry] = []
         files: dict[str, FileEntry] = {}
@@ -55,21 +54,21 @@ class Results:
 
     @property
     def written(self) -> list[FileEntry]:
-        """The entries of files that were written."""
+        """The entries of all files with an output."""
         return [entry for entry in self.files if entry["status"] in WRITTEN]
 
     @property
     def missing(self) -> list[FileEntry]:
-        """The entries of all other files: first the failed, then the skipped ones."""
+        """The entries of files without an output: first failed, then skipped files."""
         others = [entry for entry in self.files if entry["status"] not in WRITTEN]
         return sorted(others, key=lambda entry: entry["status"] != "failed")
 
 
 def below(folder: Path, name: object) -> Path | None:
-    """Return the path of a report's file below `folder`; None if it leads outside.
+    """Return the path of a report's file below `folder`; None for a path outside.
 
-    A report may come from anyone: it must not make us open files outside the folder
-    that the user named.
+    A report may come from anyone. It must not make us open files outside the user's
+    folder.
     """
     if not isinstance(name, str) or "\0" in name:
         return None
@@ -79,7 +78,7 @@ def below(folder: Path, name: object) -> Path | None:
 
 
 def _check(name: str, runs: list[RunEntry], files: dict[str, FileEntry]) -> None:
-    """Refuse a file that is no report, and a report of a later version."""
+    """Refuse a file that is no report, or a report of a later version."""
     if not runs and not files:
         raise SettingsError(
             f"{name} is no report of cxr-sr: expected JSON lines as `cxr-sr upscale` "

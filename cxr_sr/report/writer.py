@@ -1,4 +1,4 @@
-"""Write the report of a run line by line, so that it survives a kill.
+"""Write the report of a run line by line, so that a killed run leaves a usable report.
 
 Lines are only appended; a later run adds its own lines.
 """
@@ -30,7 +30,7 @@ from cxr_sr.report.outcome import Outcome, Status
 
 
 class Report:
-    """Writes a report; each line is handed to the system before a method returns.
+    """Writes a report; each method hands its line to the system before it returns.
 
     Raises
     ------
@@ -45,7 +45,7 @@ class Report:
         self._counts: Counter[str] = Counter()
         self._begun = False
         self._lock = threading.Lock()
-        """A node's threads write into one report."""
+        """Lock, because the threads of a node share one report."""
 
     def __enter__(self) -> Self:
         self._check_kind()
@@ -71,18 +71,18 @@ class Report:
     ) -> None:
         try:
             with self._file:
-                if self._begun or self._counts:  # else nothing was run
+                if self._begun or self._counts:  # else no run began
                     self._append(self._summary(finished=kind is None))
         except (OSError, ReportError):
-            if kind is None:  # else the error that ended the run matters more
+            if kind is None:  # else keep the error that ended the run
                 raise
 
     def _check_kind(self) -> None:
-        """Refuse a path that is no file: a FIFO would wait for a reader for ever."""
+        """Refuse a path that is no regular file; opening a FIFO would block."""
         path = self._path
         if path.exists() and not (path.is_file() or path.is_char_device()):
             raise OutputError(
-                f"the report {path.name} is there and is no regular file; choose "
+                f"the report {path.name} exists and is no regular file; choose "
                 "another --report"
             )
 
@@ -93,16 +93,16 @@ class Report:
 
     @property
     def written(self) -> int:
-        """How many files stood in the output folder when they were reported."""
+        """The number of reported files with an output in the output folder."""
         return sum(self._counts[status] for status in WRITTEN)
 
     def begin(self, run: RunEntry) -> None:
-        """Write the first line of the run; its last will be a summary."""
+        """Write the first line of the run; the last line will be a summary."""
         self._begun = True
         self._append({"type": "run", "version": VERSION, **run})
 
     def add(self, outcome: Outcome) -> FileEntry:
-        """Write the line about one file, and return it."""
+        """Write the line about one file, and return the line."""
         self._counts[outcome.status] += 1
         about = entry(outcome)
         self._append(about)
@@ -111,13 +111,13 @@ class Report:
     def add_delivery(
         self, file: str, to: str, refusal: str | None, sha256: str = ""
     ) -> DeliveryEntry:
-        """Write the line about a result that was sent, and return it.
+        """Write the line about a sent result, and return the line.
 
         Parameters
         ----------
         to : the receiver's name
-        refusal : the receiver's answer if it refused the result; None if it has it
-        sha256 : hash of the sent file
+        refusal : the receiver's answer if the receiver refused the result, else None
+        sha256 : SHA-256 of the sent file, in hexadecimal
         """
         line: DeliveryEntry = {
             "type": "delivery",
@@ -143,7 +143,7 @@ class Report:
         }
 
     def _append(self, line: Entry) -> None:
-        # One write for each line: a kill leaves at most one incomplete line.
+        # One write for each line: a killed run leaves at most one incomplete line.
         try:
             with self._lock:
                 self._file.write(json.dumps(line) + "\n")
@@ -155,14 +155,13 @@ class Report:
             ) from error
         if os.fstat(self._file.fileno()).st_nlink == 0:
             raise ReportError(
-                f"the report {self._path.name} was removed while the run wrote it, or "
-                "its folder was; start the run again, with --resume for the outputs "
-                "that are left"
+                f"the report {self._path.name} or its folder was removed during the "
+                "run; start the run again, with --resume to keep finished outputs"
             )
 
 
 def _claim(file: TextIO, name: str) -> None:
-    """Keep the report from every other run; the lock goes when the process does."""
+    """Lock the report against other runs; the lock ends with the process."""
     try:
         import fcntl
 
@@ -170,23 +169,23 @@ def _claim(file: TextIO, name: str) -> None:
     except BlockingIOError as error:
         file.close()
         raise OutputError(
-            f"another run is writing the report {name}; wait for its end, or choose "
-            "another --output folder or --report"
+            f"another run is writing the report {name}; wait until that run ends, or "
+            "choose another --output folder or --report"
         ) from error
     except (ImportError, OSError):  # Windows, or a file system without locks
         return
 
 
 class OutputFolder:
-    """The folder that a run writes into; a check tells that it is still that folder."""
+    """The output folder of a run; notices when another folder takes its place."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._opened: int | None = None
 
     def __enter__(self) -> Self:
-        # Open, so that no folder made later can have its number.
-        with suppress(OSError):  # Windows opens no folder
+        # Keep the folder open, so that no later folder can get its inode number.
+        with suppress(OSError):  # Windows cannot open a folder
             self._folder.mkdir(parents=True, exist_ok=True)
             self._opened = os.open(self._folder, os.O_RDONLY)
         return self
@@ -196,7 +195,7 @@ class OutputFolder:
             os.close(self._opened)
 
     def check(self) -> None:
-        """Make sure that the written files are still there.
+        """Make sure that the folder with the written files still exists.
 
         Raises
         ------

@@ -203,7 +203,9 @@ def test_the_second_fails_where_the_file_system_takes_them_for_the_same(
     monkeypatch.setattr(Path, "exists", lambda _: True)
     kept, (clash,) = apart([folders("first", one), folders("second", other)])
     assert [job.name for job in kept] == ["first"]
-    assert clash.reason.startswith("it and first would be one file where the output")
+    assert clash.reason.startswith(
+        "its output and the output of first would be the same file"
+    )
 
 
 @ALIKE
@@ -214,7 +216,9 @@ def test_the_second_fails_where_nobody_can_tell(folders, monkeypatch, one, other
     monkeypatch.setattr(Path, "touch", refuse)
     kept, (clash,) = apart([folders("first", one), folders("second", other)])
     assert [job.name for job in kept] == ["first"]
-    assert clash.reason.startswith("it and first would be one file where the output")
+    assert clash.reason.startswith(
+        "its output and the output of first would be the same file"
+    )
 
 
 def test_an_output_within_an_input_folder_is_refused(folders, check):

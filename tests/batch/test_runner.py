@@ -79,7 +79,10 @@ def test_one_bad_file_is_one_failed_outcome_and_the_rest_goes_on(executor):
         ("damaged", "found nothing, expected pixels; export it again"),
         ("no rights", "permission denied"),
         ("full", "out of memory; lower --max-memory or --jobs"),
-        ("bug", "unexpected KeyError; please report what --debug says"),
+        (
+            "bug",
+            "unexpected KeyError; run again with --debug, and report the traceback",
+        ),
     ],
 )
 def test_a_reason_is_one_line_that_carries_no_path_and_no_value(name, reason):

@@ -109,7 +109,9 @@ def test_a_picture_without_a_row_and_a_row_without_a_picture_are_told():
     table("a/1.png,17", "a/9.png,18", head="file,PatientID")
     told = run()
     assert told.exit_code == 0
-    assert warnings() == {"a/2.png": ["tags.csv does not say whose image it is"]}
+    assert warnings() == {
+        "a/2.png": ["tags.csv has no row for it, so its result names no patient"]
+    }
     assert "1 rows of tags.csv name no file of the input, the first a/9.png" in (
         told.stderr
     )
@@ -123,7 +125,9 @@ def test_a_dicom_file_keeps_its_own_header():
     table("b.dcm,17", "a/1.png,17", "a/2.png,17", head="file,PatientID")
     run()
     assert result("b.dcm").PatientID == "SECRET-17"
-    assert warnings() == {"b.dcm": ["its row in tags.csv is not used: it has a header"]}
+    assert warnings() == {
+        "b.dcm": ["its row in tags.csv is not used, because the file has a header"]
+    }
     plain = pydicom.dcmread("plain/b.dcm")
     assert result("b.dcm").SOPInstanceUID == plain.SOPInstanceUID
 

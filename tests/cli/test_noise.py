@@ -83,7 +83,7 @@ def test_a_second_run_in_the_folder_is_told_of_the_first(folder):
     ("harm", "codes", "word"),
     [
         ("mv out gone", {4, 5}, "removed or replaced"),
-        ("rm out/cxr-sr-report.jsonl", {4}, "was removed while the run wrote it"),
+        ("rm out/cxr-sr-report.jsonl", {4}, "was removed during the run"),
     ],
 )
 def test_what_is_taken_away_during_a_run_ends_it(folder, harm, codes, word):

@@ -62,7 +62,7 @@ def both_sides(folder):
 
 def test_a_patient_on_two_sides_is_refused_without_being_named(tmp_path):
     with pytest.raises(
-        SettingsError, match=r"rows 1 and 3 of list\.csv put one patient"
+        SettingsError, match=r"rows 1 and 3 of list\.csv put the same patient"
     ):
         read_index(both_sides(tmp_path))
     with pytest.raises(SettingsError) as refused:

@@ -71,7 +71,7 @@ def _identity(header: Dataset) -> Iterator[str]:
     if not uid(header, "SOPInstanceUID"):
         yield (
             f"{named('SOPInstanceUID')} is {'no valid UID' if instance else 'missing'};"
-            " that of a result is made of the header and the pixels."
+            " cxr-sr makes the UID of a result from the header and the pixels."
         )
     sop_class = text(header, "SOPClassUID")
     if sop_class in CAPTURES and CAPTURED.issuperset({text(header, "Modality")}):

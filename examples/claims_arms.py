@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cxr_sr import read
 from cxr_sr.evaluation.cases import Case, find_cases
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import (
     BASELINE,
     Comparison,
@@ -24,7 +25,7 @@ from cxr_sr.evaluation.evaluate import (
     Measurement,
     evaluate,
 )
-from cxr_sr.evaluation.protocol import Condition, Score, as_stored, degraded, score
+from cxr_sr.evaluation.protocol import Score, as_stored, degraded, score
 from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.networks import Network, load_network

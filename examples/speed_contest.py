@@ -18,7 +18,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from cxr_sr.evaluation.protocol import Condition, Upscale, measure
+from cxr_sr.evaluation.condition import Condition
+from cxr_sr.evaluation.protocol import Upscale, measure
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.engines.telemetry import import_onnxruntime
 from cxr_sr.superres.models.zoo import Model

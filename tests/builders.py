@@ -115,7 +115,7 @@ def tiny_spec(name: str = "trunk", channels: int = 1) -> ModelSpec:
 
 def tiny_model(folder: Path, name: str = "trunk", channels: int = 1) -> Model:
     """The files of a `tiny_network` in `folder`, as a training leaves them."""
-    from cxr_sr.training.onnx import write_weights  # noqa: PLC0415 - loads torch
+    from cxr_sr.training.weights import write_weights  # noqa: PLC0415 - loads torch
 
     network = tiny_network(name, channels)
     return write_weights(network, tiny_spec(name, channels), folder)

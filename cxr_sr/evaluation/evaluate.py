@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.evaluation.cases import Case
-from cxr_sr.evaluation.protocol import Condition, Score, Trial, centre, degraded, score
+from cxr_sr.evaluation.condition import Condition
+from cxr_sr.evaluation.protocol import Score, Trial, centre, degraded, score
 from cxr_sr.formats import is_lossy, read_original
 from cxr_sr.names import Consistency, Precision
 from cxr_sr.radiograph import Radiograph

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import (
     BASELINE,
     Comparison,
     Contender,
     Measurement,
 )
-from cxr_sr.evaluation.protocol import Condition, Trial, degraded
+from cxr_sr.evaluation.protocol import Trial, degraded
 from cxr_sr.evaluation.summary import Summary
 from cxr_sr.formats import read
 from cxr_sr.names import MULTIPLE

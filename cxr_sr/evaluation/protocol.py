@@ -33,11 +33,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_sr.errors import NotARadiographError, SettingsError
+from cxr_sr.errors import NotARadiographError
 from cxr_sr.evaluation.anatomy import anatomy_of, false_structure, quiet_of
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.degradations import (
     DEGRADATIONS,
-    NOISY,
     Coding,
     Draw,
     Exposure,
@@ -50,8 +50,7 @@ from cxr_sr.evaluation.metrics import (
     ssim_and_ms_ssim,
 )
 from cxr_sr.formats.raster.files import RasterHeader
-from cxr_sr.hints import did_you_mean
-from cxr_sr.names import MULTIPLE, SCALES, Consistency
+from cxr_sr.names import MULTIPLE, Consistency
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.consistency import reduce
 from cxr_sr.superres.padding import fill, padding_mask
@@ -59,55 +58,6 @@ from cxr_sr.superres.resample import FloatImage
 
 Upscale = Callable[[Radiograph], Radiograph]
 """(h, w) stored values to (s*h, s*w) stored values of the same format."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The task for a model: a factor and a degradation."""
-
-    scale: int
-    degradation: str = "bicubic"
-    """A key of `degradations.DEGRADATIONS`."""
-    exposure: Exposure | None = None
-    """Exposure of a noisy degradation; None: the nominal one. A clean one has None."""
-
-    def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise SettingsError(
-                f"x{self.scale} is not measured; expected a scale of "
-                f"{', '.join(map(str, SCALES))}"
-            )
-        if self.degradation not in DEGRADATIONS:
-            raise SettingsError(
-                f"no degradation is called {self.degradation!r};"
-                f"{did_you_mean(self.degradation, DEGRADATIONS)} expected one of "
-                f"{', '.join(DEGRADATIONS)}"
-            )
-        noisy = self.degradation in NOISY
-        exposure = (self.exposure or Exposure()) if noisy else None
-        object.__setattr__(self, "exposure", exposure)
-
-    @property
-    def name(self) -> str:
-        """Name of the degradation in tables; of a noisy one, with dose and width."""
-        return (
-            f"{self.degradation} {self.exposure}"
-            if self.exposure
-            else (self.degradation)
-        )
-
-    @property
-    def noise(self) -> dict[str, float | None]:
-        """Dose and width of a noisy degradation, for results."""
-        return {
-            "dose_ugy": self.exposure.dose_ugy if self.exposure else None,
-            "noise_width_px": self.exposure.width_px if self.exposure else None,
-        }
-
-    @property
-    def reduction(self) -> Consistency:
-        """The reduction for the comparison of a result with its coarse image."""
-        return "bicubic" if self.degradation == "bicubic" else "box"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import BASELINE, Measurement
-from cxr_sr.evaluation.protocol import Condition
 from cxr_sr.names import Consistency
 
 RESAMPLES = 2000

@@ -10,12 +10,8 @@ from pydicom.dataset import Dataset
 from cxr_sr.errors import InputError
 from cxr_sr.formats.dicom.coding.meaning import loses
 from cxr_sr.formats.dicom.findings import findings
-from cxr_sr.formats.dicom.layout import (
-    check_radiograph,
-    known,
-    pixel_layout,
-    uid_name,
-)
+from cxr_sr.formats.dicom.layout import check_radiograph, pixel_layout
+from cxr_sr.formats.dicom.naming import known, uid_name
 from cxr_sr.formats.dicom.parse import ParsedDicom, parse
 from cxr_sr.formats.dicom.pixels import check_pixels, code_head
 from cxr_sr.formats.dicom.read import spacing
@@ -24,8 +20,9 @@ from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.elements import numbers, text
 from cxr_sr.formats.header.own import OWN_RESULT, is_own
 from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.facts import check_raster
 from cxr_sr.formats.raster.mark import is_marked
-from cxr_sr.formats.raster.probe import check_raster, probe
+from cxr_sr.formats.raster.probe import probe
 from cxr_sr.formats.raster.scale import SCANNED
 
 

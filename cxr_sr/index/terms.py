@@ -5,7 +5,7 @@ A header may hold any text that somebody typed, and people share indexes.
 
 from __future__ import annotations
 
-from cxr_sr.formats.dicom.layout import KNOWN_TERMS
+from cxr_sr.formats.dicom.naming import KNOWN_TERMS
 
 OTHER = "OTHER"
 """Replaces every text that is no term of the standard."""

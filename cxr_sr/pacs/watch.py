@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxr_sr.batch.plan import OutputFormat, by_whole_name, job_of
+from cxr_sr.batch.outputs import OutputFormat, by_whole_name, job_of
 from cxr_sr.formats.discover import Candidate, found_below
 from cxr_sr.report.outcome import Job, Outcome
 

@@ -34,7 +34,6 @@ from cxr_sr.training.data.synthetic import synthetic_images
 from cxr_sr.training.learner import Learner
 from cxr_sr.training.loop import LoopSettings, train, trainer_of
 from cxr_sr.training.losses import ms_ssim_levels
-from cxr_sr.training.onnx import write_int8_weights, write_weights
 from cxr_sr.training.quantise import QuantisedTrunk, quantised, without_rounding
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.run import REGION_PX, Run
@@ -54,6 +53,7 @@ from cxr_sr.training.start import (
     start_from,
     teacher_for,
 )
+from cxr_sr.training.weights import write_int8_weights, write_weights
 
 BF16_ARITHMETIC = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16")
 """Torch's names of processor features: the first three on x86, the last on ARM."""

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_sr.batch.plan import (
-    Shard,
-    apart,
-    check_absent,
-    check_places,
-    gather,
-    output_name,
-)
+from cxr_sr.batch.outputs import apart, output_name
+from cxr_sr.batch.plan import Shard, check_absent, check_places, gather
 from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.files import PREFIX
 from cxr_sr.report.outcome import Job

@@ -9,7 +9,8 @@ from cxr_sr.evaluation.anatomy import (
     quiet_of,
     unmeasured,
 )
-from cxr_sr.evaluation.protocol import Condition, as_stored, degraded, measure
+from cxr_sr.evaluation.condition import Condition
+from cxr_sr.evaluation.protocol import as_stored, degraded, measure
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.resample import box_down, upsample
 from tests.builders import pixel_format, radiograph, structure

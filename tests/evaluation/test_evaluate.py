@@ -24,16 +24,10 @@ from cxr_sr.cli.options import spread
 from cxr_sr.cli.upscale.options import Options as UpscaleOptions
 from cxr_sr.errors import ModelError, NotARadiographError, SettingsError
 from cxr_sr.evaluation.cases import Case, find_cases
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.degradations import Exposure
 from cxr_sr.evaluation.evaluate import Measurement, compare, evaluate
-from cxr_sr.evaluation.protocol import (
-    Condition,
-    Score,
-    as_stored,
-    degraded,
-    measure,
-    score,
-)
+from cxr_sr.evaluation.protocol import Score, as_stored, degraded, measure, score
 from cxr_sr.evaluation.report import markdown, write_results
 from cxr_sr.evaluation.summary import by_source, interval, summarise
 from cxr_sr.formats import read, write

@@ -6,9 +6,9 @@ import SimpleITK
 
 from cxr_sr.evaluation import figures
 from cxr_sr.evaluation.cases import Case
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import compare, evaluate
 from cxr_sr.evaluation.figures import Findings, radial_power, worst_of
-from cxr_sr.evaluation.protocol import Condition
 from cxr_sr.evaluation.summary import summarise
 from tests.builders import structure
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from cxr_sr.evaluation.cases import Case
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import Measurement
 from cxr_sr.evaluation.paired import Difference, differences, table
-from cxr_sr.evaluation.protocol import Condition, Score
+from cxr_sr.evaluation.protocol import Score
 
 
 def measured(model, case, psnr, scale=2, ms_ssim=0.9):

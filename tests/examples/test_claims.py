@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from cxr_sr.evaluation.cases import Case
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import Measurement
 from cxr_sr.evaluation.paired import Difference
-from cxr_sr.evaluation.protocol import Condition, Score
+from cxr_sr.evaluation.protocol import Score
 from cxr_sr.training import run as training_run
 from tests.builders import structure, write_png
 

@@ -19,7 +19,7 @@ from cxr_sr.superres.models.networks import NETWORKS, Hydra, build, load_network
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.training import onnx as exporting
-from cxr_sr.training.onnx import write_weights
+from cxr_sr.training.weights import write_weights
 from tests.builders import tiny_model, tiny_network, tiny_spec
 
 SCALES = (2, 3, 4, 8)

@@ -12,12 +12,12 @@ torch = pytest.importorskip("torch")
 
 from cxr_sr.superres.models.networks import Trunk, build, load_network  # noqa: E402
 from cxr_sr.training.int8_graph import write_int8  # noqa: E402
-from cxr_sr.training.onnx import write_int8_weights  # noqa: E402
 from cxr_sr.training.quantise import (  # noqa: E402
     HEADROOM,
     QuantisedTrunk,
     Rounding,
 )
+from cxr_sr.training.weights import write_int8_weights  # noqa: E402
 
 TOLERANCE = 0.04
 """As a share of the largest residual. A sum on the edge of two codes, in another order,

@@ -16,8 +16,8 @@ from cxr_sr.training.data.dataset import CropBatch
 from cxr_sr.training.data.degrade import degrade
 from cxr_sr.training.fit import fit
 from cxr_sr.training.learner import Learner, reconstruct
-from cxr_sr.training.onnx import write_weights
 from cxr_sr.training.start import start_from, teacher_for
+from cxr_sr.training.weights import write_weights
 from tests.builders import (
     tiny_model,
     tiny_network,

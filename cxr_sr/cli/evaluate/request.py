@@ -8,8 +8,8 @@ from cxr_sr.cli.options import DEFAULT_MODEL, region_of
 from cxr_sr.errors import SettingsError
 
 if TYPE_CHECKING:
+    from cxr_sr.evaluation.condition import Condition
     from cxr_sr.evaluation.evaluate import Comparison
-    from cxr_sr.evaluation.protocol import Condition
     from cxr_sr.names import Precision
 
 DEGRADATIONS = ("bicubic", "detector")
@@ -54,8 +54,8 @@ def _default_models(options: Options) -> list[str]:
 
 def _conditions(options: Options) -> "list[Condition]":
     """Return every degradation at every scale, a noisy one at each dose and width."""
+    from cxr_sr.evaluation.condition import Condition
     from cxr_sr.evaluation.degradations import NOISY, Exposure
-    from cxr_sr.evaluation.protocol import Condition
     from cxr_sr.names import SCALES
 
     exposures = [

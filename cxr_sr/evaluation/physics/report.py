@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import Comparison
 from cxr_sr.evaluation.physics.edge import CONTRASTS, EdgeResponse, edge_responses
 from cxr_sr.evaluation.physics.flat import (
@@ -18,7 +19,6 @@ from cxr_sr.evaluation.physics.flat import (
     Amplification,
     amplifications,
 )
-from cxr_sr.evaluation.protocol import Condition
 from cxr_sr.radiograph import Radiograph
 
 VERSION = 1

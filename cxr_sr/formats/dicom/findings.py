@@ -12,12 +12,8 @@ from cxr_sr.errors import InputError
 from cxr_sr.formats.dicom.bits import has_strange_bits
 from cxr_sr.formats.dicom.coding.meaning import loses
 from cxr_sr.formats.dicom.colour import was_lossy
-from cxr_sr.formats.dicom.layout import (
-    CAPTURED,
-    COLOURS,
-    embedded_overlays,
-    named,
-)
+from cxr_sr.formats.dicom.layout import CAPTURED, COLOURS, embedded_overlays
+from cxr_sr.formats.dicom.naming import named
 from cxr_sr.formats.dicom.parse import ParsedDicom
 from cxr_sr.formats.dicom.pixels import code_head, has_end
 from cxr_sr.formats.dicom.read import SPACINGS

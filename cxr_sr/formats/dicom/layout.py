@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom._uid_dict import UID_dictionary
-from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
 from pydicom.uid import (
     UID,
     ComputedRadiographyImageStorage,
@@ -26,6 +22,7 @@ from pydicom.uid import (
 )
 
 from cxr_sr.errors import NotARadiographError, UnreadableError
+from cxr_sr.formats.dicom.naming import known, named, number_stated, uid_name
 from cxr_sr.formats.dicom.parse import MAX_PIXELS, ParsedDicom, PixelElement
 from cxr_sr.formats.header.elements import OVERLAY_GROUPS, numbers, text
 from cxr_sr.formats.header.identity import CAPTURES
@@ -45,35 +42,11 @@ PROJECTIONS = {
 }
 """SOP classes whose single frames are projection radiographs, PS3.4 B.5."""
 
+
 CAPTURED = {"", "CR", "DR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "SC", "XA", "XR"}
 """A secondary capture with one of these modalities is a radiograph (PS3.3 C.7.3.1.1.1).
 DR, XR and SC are in old files. Film scanners and research exports write OT or
 nothing."""
-
-KNOWN_TERMS = CAPTURED - {""} | {
-    *("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "HSV", "ARGB"),
-    *("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"),
-    *(
-        "CMYK",
-        "XYB",
-        "AR",
-        "ASMT",
-        "AU",
-        "BDUS",
-        "BI",
-        "BMD",
-        "CFM",
-        "CT",
-        "CTPROTOCOL",
-    ),
-    *("DMS", "DG", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "ES", "FID", "GM", "HC"),
-    *("HD", "IOL", "IVOCT", "IVUS", "KER", "KO", "LEN", "LS", "M3D", "MR", "NM", "OAM"),
-    *("OCT", "OP", "OPM", "OPT", "OPTBSV", "OPTENF", "OPV", "OSS", "PLAN", "POS", "PR"),
-    *("PT", "REG", "RESP", "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSEGANN"),
-    *("RTSTRUCT", "RWV", "SEG", "SM", "SMR", "SR", "SRF", "STAIN", "TEXTUREMAP", "TG"),
-    *("US", "VA", "XC", "XR"),
-}
-"""Terms of Modality (PS3.3 C.7.3.1.1.1) and PhotometricInterpretation (C.7.6.3.1.2)."""
 
 _WANTED = "a single-frame grayscale projection radiograph (CR, DX, MG, IO, XA, RF, SC)"
 _MINIMUM_BITS = 6  # the least that DX allows, PS3.3 C.8.11.3.1.5
@@ -219,38 +192,6 @@ def pixel_layout(header: Dataset) -> PixelLayout:
     )
 
 
-def named(keyword: str | int) -> str:
-    """Return an attribute's name and tag for a message, as "Rows (0028,0010)"."""
-    tag = Tag(keyword)
-    return f"{keyword_for_tag(tag)} ({tag.group:04X},{tag.element:04X})"
-
-
-def uid_name(uid: str) -> str:
-    """Return the standard's name of a UID; "" if there is none.
-
-    A UID attribute may hold anything. So no message repeats a value that the standard
-    does not know.
-    """
-    if not uid:
-        return ""
-    return UID(uid).name if uid in UID_dictionary else "a UID of no known meaning"
-
-
-def known(term: str) -> str:
-    """Return a term of Modality or PhotometricInterpretation that may be repeated.
-
-    Such an attribute may hold anything, a name too. So no message repeats other words.
-    """
-    return term if term in KNOWN_TERMS else "a term of no known meaning"
-
-
-def _number_stated(header: Dataset, keyword: str) -> str:
-    value = text(header, keyword)
-    if not value:
-        return "missing or empty"
-    return value if re.fullmatch(r"[-+.0-9\\]{1,16}", value) else "no number"
-
-
 def _refusal(keyword: str | int, found: str) -> NotARadiographError:
     return NotARadiographError(
         f"{named(keyword)} is {found}; expected {_WANTED}: leave this file out"
@@ -260,7 +201,7 @@ def _refusal(keyword: str | int, found: str) -> NotARadiographError:
 def _count(header: Dataset, keyword: str) -> int:
     found = numbers(header, keyword)
     if len(found) != 1 or found[0] < 1:
-        state = _number_stated(header, keyword)
+        state = number_stated(header, keyword)
         raise UnreadableError(
             f"{named(keyword)} is {state}; a positive number was expected: the header "
             "is damaged, export the file anew"
@@ -273,7 +214,7 @@ def _is_signed(header: Dataset) -> bool:
     if found not in {(0.0,), (1.0,)}:
         raise UnreadableError(
             f"{named('PixelRepresentation')} is "
-            f"{_number_stated(header, 'PixelRepresentation')}; 0 (unsigned) or 1 "
+            f"{number_stated(header, 'PixelRepresentation')}; 0 (unsigned) or 1 "
             "(signed) was expected, and guessing would risk the image: set it"
         )
     return found == (1.0,)

@@ -21,11 +21,8 @@ from cxr_sr.formats.dicom.coding.apart import decode_apart
 from cxr_sr.formats.dicom.coding.codecs import DECODERS, Decoded, as_image, wrong_length
 from cxr_sr.formats.dicom.coding.jpeg import END
 from cxr_sr.formats.dicom.coding.meaning import colour_spaces, loses
-from cxr_sr.formats.dicom.layout import (
-    HALF_CHROMA,
-    PixelLayout,
-    uid_name,
-)
+from cxr_sr.formats.dicom.layout import HALF_CHROMA, PixelLayout
+from cxr_sr.formats.dicom.naming import uid_name
 from cxr_sr.formats.dicom.parse import ParsedDicom, PixelElement
 from cxr_sr.formats.guard import readable
 

@@ -18,7 +18,7 @@ from cxr_sr.formats.dicom.coding.jpeg import decoded_whole, parse_jpeg
 from cxr_sr.formats.dicom.pixels import ALWAYS_DECODED_BYTES, MAX_EXPANSION
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.checksum import check_streams
-from cxr_sr.formats.raster.probe import RasterFacts
+from cxr_sr.formats.raster.facts import RasterFacts
 from cxr_sr.formats.sandbox import own_sandbox
 
 

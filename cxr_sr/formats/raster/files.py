@@ -23,18 +23,13 @@ from cxr_sr.formats.header.elements import put
 from cxr_sr.formats.header.tags import keyword_of
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.decode import decode
+from cxr_sr.formats.raster.facts import RasterFacts, check_raster
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.formats.raster.mark import is_marked, mark, words_of
 from cxr_sr.formats.raster.meta_image import write_meta_image
 from cxr_sr.formats.raster.nrrd import write_nrrd
 from cxr_sr.formats.raster.orient import upright
-from cxr_sr.formats.raster.probe import (
-    JPEG_METHOD,
-    VOLUMES,
-    RasterFacts,
-    check_raster,
-    probe,
-)
+from cxr_sr.formats.raster.probe import JPEG_METHOD, VOLUMES, probe
 from cxr_sr.formats.raster.scale import SCANNED
 from cxr_sr.formats.raster.tiff import first_directory
 from cxr_sr.formats.raster.volume import samples

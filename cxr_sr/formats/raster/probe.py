@@ -9,20 +9,17 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO, Any
 
-from cxr_sr.errors import NotARadiographError, UnreadableError
 from cxr_sr.formats.dicom.coding.jpeg import JpegStream, exif_of, parse_jpeg
-from cxr_sr.formats.dicom.parse import MAX_PIXELS
 from cxr_sr.formats.gray import CHANNELS, ENLARGED
 from cxr_sr.formats.guard import PARSER_ERRORS, readable
 from cxr_sr.formats.kind import Kind
-from cxr_sr.formats.raster.grid import Grid
+from cxr_sr.formats.raster.facts import MOST_CHANNELS, RasterFacts
 from cxr_sr.formats.raster.meta_image import read_meta_image
 from cxr_sr.formats.raster.nifti import read_nifti
 from cxr_sr.formats.raster.nrrd import read_nrrd
-from cxr_sr.formats.raster.orient import UPRIGHT, is_transposed
+from cxr_sr.formats.raster.orient import UPRIGHT
 from cxr_sr.formats.raster.scale import grid_of_png, grid_of_tiff
 from cxr_sr.formats.raster.tiff import (
     PALETTE,
@@ -32,7 +29,6 @@ from cxr_sr.formats.raster.tiff import (
     first_directory,
 )
 from cxr_sr.formats.raster.volume import Volume
-from cxr_sr.radiograph import Photometric, PixelFormat
 
 JPEG_METHOD = "ISO_10918_1"
 """The defined term of LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5.1."""
@@ -40,73 +36,6 @@ LOSSY = f"It is JPEG, compressed with loss. {ENLARGED}"
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 """Samples of a pixel by the colour type, palettes looked up: W3C PNG 11.2.2."""
 _INDEXED = 3
-MOST_CHANNELS = 4
-"""Red, green, blue and alpha."""
-
-
-@dataclass(frozen=True)
-class RasterFacts:
-    """One image file's own description of its samples."""
-
-    rows: int
-    """As stored: the orientation may make columns of them."""
-    columns: int
-    bits: int
-    """Of one sample, palettes looked up."""
-    channels: int = 1
-    """Samples of a pixel, alpha included."""
-    frames: int = 1
-    signed: bool = False
-    white_is_zero: bool = False
-    oddity: str = ""
-    """What else keeps it from being read as it is, in a few words."""
-    grid: Grid | None = None
-    """Where the upright pixels lie; None where the file does not say."""
-    scanned: bool = False
-    """The spacing is that of a film scanner."""
-    orientation: int = UPRIGHT
-    lossy: bool = False
-    palette: bool = False
-    """The decoder gives indices into a table."""
-    planar: bool = False
-    """Channels may be the slowest axis."""
-    findings: tuple[str, ...] = ()
-    """A sentence for each thing that a user should know."""
-
-    @property
-    def photometric(self) -> str:
-        """How the file codes its pixels; WhiteIsZero is DICOM's MONOCHROME1."""
-        if self.channels >= 3:
-            return "RGB"
-        return self.format.photometric
-
-    @property
-    def format(self) -> PixelFormat:
-        """The format once it is gray; samples are stored in all their bits."""
-        gray: Photometric = "MONOCHROME1" if self.white_is_zero else "MONOCHROME2"
-        return PixelFormat(self.bits, self.bits, self.signed, gray)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, columns) of the upright image."""
-        if is_transposed(self.orientation):
-            return self.columns, self.rows
-        return self.rows, self.columns
-
-    @property
-    def upright_grid(self) -> Grid | None:
-        """The grid of the upright image."""
-        if self.grid is None or not is_transposed(self.orientation):
-            return self.grid
-        return Grid(
-            self.grid.spacing_mm[::-1], self.grid.origin_mm, self.grid.direction
-        )
-
-    @property
-    def sample_bytes(self) -> int:
-        """Bytes of all samples as the decoder gives them."""
-        channels = 1 if self.palette else self.channels
-        return self.rows * self.columns * channels * self.bits // 8
 
 
 def probe(file: IO[bytes], kind: Kind) -> RasterFacts:
@@ -121,35 +50,6 @@ def probe(file: IO[bytes], kind: Kind) -> RasterFacts:
         if kind in VOLUMES:
             return _facts(VOLUMES[kind](file))
         return _PROBES[kind](file)
-
-
-def check_raster(facts: RasterFacts) -> None:
-    """Refuse all but one image of 8 or 16 bits; whether it is gray, its pixels tell.
-
-    Raises
-    ------
-    NotARadiographError
-        Naming what the file is instead.
-    UnreadableError
-        If it is absurdly large.
-    """
-    reason = facts.oddity
-    if not reason and facts.frames != 1:
-        reason = f"{facts.frames} pages or slices"
-    if not reason and not 1 <= facts.channels <= MOST_CHANNELS:
-        reason = f"{facts.channels} channels"
-    if not reason and facts.bits not in {8, 16}:
-        reason = f"{facts.bits}-bit samples"
-    if reason:
-        raise NotARadiographError(
-            f"the image has {reason}; expected one gray image with 8 or 16 bits a "
-            "sample, of whole numbers: save it in that form"
-        )
-    if not 0 < facts.rows * facts.columns <= MAX_PIXELS:
-        raise UnreadableError(
-            f"the image has {facts.rows} x {facts.columns} pixels; 1 to {MAX_PIXELS} "
-            "are read: the header is damaged, or this is no radiograph"
-        )
 
 
 def _probe_png(file: IO[bytes]) -> RasterFacts:

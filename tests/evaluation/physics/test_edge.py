@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.degradations import Exposure, gaussian_blur
 from cxr_sr.evaluation.evaluate import compare
 from cxr_sr.evaluation.physics.edge import (
@@ -18,7 +19,6 @@ from cxr_sr.evaluation.physics.edge import (
     response,
     scene,
 )
-from cxr_sr.evaluation.protocol import Condition
 from cxr_sr.superres.resample import upsample
 from tests.builders import pixel_format, radiograph, structure
 

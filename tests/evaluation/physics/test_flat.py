@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.degradations import Exposure, correlated
 from cxr_sr.evaluation.evaluate import compare
 from cxr_sr.evaluation.physics.flat import (
@@ -17,7 +18,6 @@ from cxr_sr.evaluation.physics.flat import (
     local_noise,
     spread_of,
 )
-from cxr_sr.evaluation.protocol import Condition
 
 
 def white(shape=(320, 320), seed=0):

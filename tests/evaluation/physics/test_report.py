@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from cxr_sr.cli.errors import guarded
 from cxr_sr.cli.evaluate.command import evaluate
 from cxr_sr.cli.options import spread
+from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import compare
 from cxr_sr.evaluation.physics import flat, report
-from cxr_sr.evaluation.protocol import Condition
 from tests.builders import structure, write_png
 
 MODEL = ("--model", "lanczos", "--scale", "2")

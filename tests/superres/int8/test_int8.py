@@ -26,12 +26,12 @@ from tests.superres.builders import super_resolve
 torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
-from cxr_sr.training.onnx import write_int8_weights  # noqa: E402
 from cxr_sr.training.quantise import (  # noqa: E402
     gains,
     quantised,
     without_rounding,
 )
+from cxr_sr.training.weights import write_int8_weights  # noqa: E402
 from tests.builders import tiny_network  # noqa: E402
 
 

@@ -21,8 +21,8 @@ from tests.builders import tiny_model, tiny_network, tiny_spec
 
 torch = pytest.importorskip("torch")
 
-from cxr_sr.training.onnx import write_int8_weights, write_weights  # noqa: E402
 from cxr_sr.training.quantise import quantised, without_rounding  # noqa: E402
+from cxr_sr.training.weights import write_int8_weights, write_weights  # noqa: E402
 
 
 def int8_model(folder: Path, seed: int = 0):

@@ -1,0 +1,114 @@
+"""Write a trained network as safetensors and ONNX files, for any engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cxr_sr.files import sha256_of
+from cxr_sr.superres.models.networks import Network, Trunk
+from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
+from cxr_sr.superres.models.zoo import Model
+from cxr_sr.training.int8_graph import write_int8
+from cxr_sr.training.onnx import check_graph, write_graph
+from cxr_sr.training.quantise import QuantisedTrunk
+
+
+def write_weights(network: Network, spec: ModelSpec, folder: Path) -> Model:
+    """Write `spec.name`.safetensors and .onnx into `folder`, and check the latter.
+
+    Parameters
+    ----------
+    network : has its final weights
+    spec : its specification; this function fills in grid, radius and parameters
+    folder : an existing folder
+
+    Returns
+    -------
+    The model; its specification has the SHA-256 of both files.
+
+    Raises
+    ------
+    ModelError
+        If the network has a layer that has no ONNX form here, or the written graph
+        does not give the results of torch.
+    """
+    spec = _completed(spec, network)
+    model = Model(spec, folder / f"{spec.name}.onnx")
+    _write_safetensors(network, spec, model.safetensors)
+    _write_onnx(network.eval(), spec, model.onnx)
+    _check(network, model.onnx)
+    hashes = sha256_of(model.onnx), sha256_of(model.safetensors)
+    spec = dataclasses.replace(spec, sha256=hashes[0], safetensors_sha256=hashes[1])
+    return Model(spec, model.onnx)
+
+
+def write_int8_weights(
+    trunk: QuantisedTrunk, plain: Network, spec: ModelSpec, folder: Path
+) -> Model:
+    """Write a trunk as `write_weights` does, and `spec.name`.int8.onnx beside it.
+
+    Parameters
+    ----------
+    trunk : has its final weights and ranges
+    plain : the same trunk without rounding
+    spec, folder : as for `write_weights`
+
+    Raises
+    ------
+    ModelError
+        As `write_weights` does.
+    """
+    model = write_weights(plain, spec, folder)
+    write_int8(trunk, model.onnx, model.int8)
+    spec = dataclasses.replace(model.spec, int8_sha256=sha256_of(model.int8))
+    return Model(spec, model.onnx)
+
+
+def _completed(spec: ModelSpec, network: Network) -> ModelSpec:
+    return dataclasses.replace(
+        spec,
+        grid=network.grid,
+        radius_px=network.radius_px,
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
+
+
+def _write_safetensors(network: Network, spec: ModelSpec, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    state = {k: v.contiguous() for k, v in network.state_dict().items()}
+    save_file(state, path, metadata={METADATA_KEY: spec.to_json()})
+
+
+def _write_onnx(network: Network, spec: ModelSpec, path: Path) -> None:
+    whole = _Residuals(network)
+    planes = network.inputs, network.channels
+    write_graph(whole, planes, {METADATA_KEY: spec.to_json()}, path)
+
+
+class _Residuals(nn.Module):
+    """A network as one function of the image, with the outputs of all scales."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        trunk = isinstance(network, Trunk)
+        self.names = [f"x{s}" for s in network.scales] if trunk else ["residual"]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the residual of each output in `names`."""
+        if not isinstance(self.network, Trunk):
+            return (self.network(image, 1),)
+        features = self.network.features(image)
+        return tuple(self.network.tails[name](features) for name in self.names)
+
+
+def _check(network: Network, path: Path) -> None:
+    """Compare every output of the written graph with torch on noise."""
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(2, network.inputs, 24, 31, generator=random)
+    check_graph(_Residuals(network), image, path)

@@ -25,7 +25,6 @@ from cxr_sr.formats.registry import (
 )
 from cxr_sr.report.outcome import Job, Outcome
 
-
 OutputFormat = Literal["same", "dicom", "png", "tiff", "npy"]
 
 

@@ -5,30 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import secrets
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
-from typing import Literal, Self
+from pathlib import Path, PurePath
+from typing import Self
 
 from cxr_sr.batch.outputs import OutputFormat, apart, job_of
 from cxr_sr.errors import OutputError, SettingsError
-from cxr_sr.files import PREFIX
 from cxr_sr.formats.discover import Candidate, Found, discover
-from cxr_sr.formats.kind import Kind
-from cxr_sr.formats.registry import (
-    FORMATS,
-    GZIP_SUFFIX,
-    Format,
-    format_named,
-    format_of,
-)
 from cxr_sr.report.outcome import Job, Outcome, Status
-
-
 
 SHOWN = 3
 """Number of names in a message."""
@@ -69,10 +54,6 @@ class Shard:
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
 
 
-
-
-
-
 @dataclass(frozen=True)
 class Plan:
     """The jobs of a run, and the files of the input that are no jobs."""
@@ -110,14 +91,6 @@ def gather(
         [job for job in jobs if part.holds(job.name)],
         [o for o in (*left_out, *clashing) if part.holds(o.job.name)],
     )
-
-
-
-
-
-
-
-
 
 
 def find_files(inputs: list[Path]) -> Iterator[Found]:
@@ -177,8 +150,6 @@ def check_place(
         If the file is a source or lies in an input folder.
     """
     _refuse_inputs({name: place}, {os.path.realpath(path) for path in sources}, inputs)
-
-
 
 
 def _refuse_inputs(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import cxr_sr
 from cxr_sr.errors import InputError, NotARadiographError, OutputError, UnreadableError
 from cxr_sr.formats import inspect, read, write
-from cxr_sr.formats.raster import probe as raster_probe
+from cxr_sr.formats.raster import facts as raster_facts
 from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
@@ -326,7 +326,7 @@ def test_an_absurd_size_is_refused_before_anything_is_allocated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     iio.imwrite(tmp_path / "a.png", noise((70, 110), GRAY8))
-    monkeypatch.setattr(raster_probe, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(raster_facts, "MAX_PIXELS", 1000)
     with pytest.raises(UnreadableError, match="70 x 110 pixels; 1 to 1000"):
         read(tmp_path / "a.png")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_sr.batch.beside import mask_path
 from cxr_sr.display.picture import View, mask_picture, picture_of
 from cxr_sr.display.render import window_warning
 from cxr_sr.files import sha256_of
@@ -18,11 +18,6 @@ from cxr_sr.report.outcome import Job
 
 Region = Callable[[Radiograph], NDArray[np.bool_]]
 """Returns the mask (rows, columns) of the region of interest in a radiograph."""
-
-
-def mask_path(picture: Path) -> Path:
-    """Return the path of a picture's mask: NAME_mask.png, in the same folder."""
-    return picture.with_name(f"{picture.stem}_mask{picture.suffix}")
 
 
 class Exporting:

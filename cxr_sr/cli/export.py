@@ -1,11 +1,8 @@
 """`cxr-sr export`: convert radiographs to pictures for classifiers and readers."""
 
-import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
@@ -34,7 +31,7 @@ from cxr_sr.cli.options import (
 from cxr_sr.errors import ReportError, SettingsError
 from cxr_sr.names import OnError
 from cxr_sr.report.entries import FileEntry, entry
-from cxr_sr.report.outcome import Job, Outcome
+from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import OutputFolder
 
 if TYPE_CHECKING:
@@ -157,25 +154,16 @@ def _size(options: Options) -> "PictureSize":
 
 
 def _plan(options: Options) -> "Plan":
+    from cxr_sr.batch.beside import with_masks
     from cxr_sr.batch.plan import Shard, check_absent, check_places, gather
 
     inputs = paths(options.inputs)
     plan = gather(inputs, options.output, options.format, Shard(1, 1))
-    places = [*plan.jobs, *(_mask_jobs(plan.jobs) if options.mask else ())]
+    places = with_masks(plan.jobs) if options.mask else plan.jobs
     check_places(places, None, inputs)
     if not options.overwrite:
         check_absent(places, "use --overwrite to replace it")
     return plan
-
-
-def _mask_jobs(jobs: list[Job]) -> Iterator[Job]:
-    """Yield jobs with the places of the masks, to be checked as those of pictures."""
-    from cxr_sr.batch.exporting import mask_path
-
-    for job in jobs:
-        name = mask_path(Path(job.output)).as_posix()
-        target = mask_path(job.target)
-        yield dataclasses.replace(job, output=name, target=target)
 
 
 def _perform(options: Options, view: "View", plan: "Plan") -> int:

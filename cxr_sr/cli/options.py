@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial, wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,10 @@ from cxr_sr.names import SCALES
 
 if TYPE_CHECKING:
     from cxr_sr.evaluation.evaluate import Region
+    from cxr_sr.tasks.heads import Head
+
+HIGHDICOM = "highdicom"
+"""Package that writes DICOM Segmentation."""
 
 Inputs = Annotated[
     list[str],
@@ -204,3 +209,20 @@ def region_of(head: str | None) -> "Region | None":
     found = load_head(head)
     check_masks(found)
     return partial(region, head=found)
+
+
+def check_highdicom(head: "Head", form: str) -> None:
+    """Tell before a run that masks cannot become DICOM.
+
+    Parameters
+    ----------
+    form : --format of the command: same or dicom may ask for DICOM
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package that writes DICOM Segmentation is not installed.
+    """
+    asked = head.spec.kind == "segmentation" and form in ("same", "dicom")
+    if asked and not find_spec(HIGHDICOM):
+        raise ModuleNotFoundError(name=HIGHDICOM)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from cxr_sr.errors import SettingsError
@@ -70,7 +70,7 @@ class EarlierRuns:
                 yield job
 
     def _holds(self, job: Job) -> bool:
-        """Tell whether input and output still have the hashes in the report.
+        """Tell whether input, output and mask still have the hashes in the report.
 
         An existing output is not enough. `read` has compared the hash of the settings
         and weights.
@@ -78,10 +78,14 @@ class EarlierRuns:
         known = self.written.get(job.name)
         if known is None:
             return False
-        hashes = known.get("input_sha256"), known.get("output_sha256")
+        files = [(job.source, known.get("input_sha256"))]
+        files.append((job.target, known.get("output_sha256")))
+        if "mask" in known:  # its name alone: a report may come from anyone
+            mask = job.target.with_name(PurePosixPath(known["mask"]).name)
+            files.append((mask, known.get("mask_sha256")))
         try:
-            return hashes == (sha256_of(job.source), sha256_of(job.target))
-        except OSError:  # a file is gone or unreadable: the work itself reports that
+            return all(sha256_of(path) == sha256 for path, sha256 in files)
+        except (OSError, ValueError):  # a file is gone: the work itself reports that
             return False
 
 

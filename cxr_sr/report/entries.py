@@ -83,6 +83,15 @@ class FileFacts(TypedDict, total=False):
     mask."""
     mask_shares: dict[str, float]
     """Share of the image in the mask of each class; only for masks."""
+    head: str
+    """Name of the head and the beginning of its hash; only with `upscale --head`, as
+    the next three."""
+    mask: str
+    """Path of the mask below the output folder."""
+    mask_sha256: str
+    saved_seconds: dict[str, float]
+    """Time that a separate run of the head would have needed in addition. `read`: to
+    read and hash the file. `trunk`: to run the trunk; 0 if the head has its own."""
     # These are the fields of `Derivation`:
     factors: tuple[float, float]
     model: str

@@ -32,6 +32,17 @@ class Prediction:
     seconds: float
     """Wall time of the head."""
 
+    def facts(self) -> dict[str, Any]:
+        """Return the probabilities and the masks' shares of the image for a report."""
+        chances = {name: round(p, 6) for name, p in self.probabilities.items()}
+        if self.masks is None:
+            return {"probabilities": chances}
+        shares = self.masks.mean(axis=(1, 2)).round(6).tolist()
+        return {
+            "probabilities": chances,
+            "mask_shares": dict(zip(chances, shares, strict=True)),
+        }
+
 
 def predict(radiograph: Radiograph, head: Head) -> Prediction:
     """Return what a head finds in a radiograph.

@@ -85,16 +85,13 @@ class Running:
         recipe, spec = self._recipe, self._recipe.head.spec
         radiograph = read_original(job.source, again=recipe.again)
         found = predict(radiograph, recipe.head)
-        chances = {name: round(p, 6) for name, p in found.probabilities.items()}
-        facts: dict[str, Any] = {"probabilities": chances}
+        facts = found.facts()
         job.target.parent.mkdir(parents=True, exist_ok=True)
         if found.masks is None:
-            _write_json(chances, job.target)
+            _write_json(facts["probabilities"], job.target)
         else:
             now = recipe.now or datetime.now().astimezone()
             write_masks(radiograph, found.masks, spec, job.target, now)
-            shares = found.masks.mean(axis=(1, 2)).round(6).tolist()
-            facts["mask_shares"] = dict(zip(spec.classes, shares, strict=True))
         return cast(
             "FileFacts",
             {

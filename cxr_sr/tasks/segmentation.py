@@ -94,6 +94,16 @@ def is_segmentation(path: Path) -> bool:
     return form is None or (form.kind is not None and form.kind.is_dicom)
 
 
+def why_not(radiograph: Radiograph) -> str:
+    """Return why no DICOM Segmentation can refer to an image; "" if one can."""
+    header = radiograph.header
+    if not isinstance(header, DicomHeader):
+        return "a DICOM Segmentation refers to a DICOM image, and this is a picture"
+    if not Uids.of(header).is_valid or not text(header.dataset, "StudyInstanceUID"):
+        return "the image has no valid UIDs that a DICOM Segmentation could refer to"
+    return ""
+
+
 def segmentation(
     radiograph: Radiograph, masks: NDArray[np.bool_], head: HeadSpec, now: datetime
 ) -> Dataset:
@@ -112,21 +122,15 @@ def segmentation(
     DICOM PS3.3 A.51 (Segmentation IOD), C.8.20
     """
     header = radiograph.header
-    if not isinstance(header, DicomHeader):
-        raise OutputError(
-            "a DICOM Segmentation refers to a DICOM image, and this is a picture; use "
-            "--format png"
-        )
-    if not Uids.of(header).is_valid or not text(header.dataset, "StudyInstanceUID"):
-        raise OutputError(
-            "the image has no valid UIDs that a DICOM Segmentation could refer to; use "
-            "--format png"
-        )
+    reason = why_not(radiograph)
+    if reason or not isinstance(header, DicomHeader):
+        raise OutputError(f"{reason}; use --format png")
     with warnings.catch_warnings(), quiet():
         warnings.simplefilter("ignore")
         made = _made(header.dataset, masks, head, radiograph.pixels_sha256)
         _keep(header.dataset, made)
         _stamp(header, made, now)
+        _name_dimensions(made)
     return made
 
 
@@ -252,3 +256,17 @@ def _stamp(header: DicomHeader, made: Dataset, now: datetime) -> None:
     for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
         if keyword in made:
             del made[keyword]
+    for equipment in made.get("ContributingEquipmentSequence", ()):
+        # highdicom states the true time, which the source's dates may have to hide.
+        if which == "now":
+            equipment.ContributionDateTime = now.strftime("%Y%m%d%H%M%S")
+        elif "ContributionDateTime" in equipment:
+            del equipment.ContributionDateTime
+
+
+def _name_dimensions(made: Dataset) -> None:
+    """Give the dimensions a UID that a run made anew gives them, too."""
+    own = _uid("dimensions", made.SOPInstanceUID)
+    for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        for item in made.get(keyword, ()):
+            item.DimensionOrganizationUID = own

@@ -29,6 +29,7 @@ from cxr_sr.cli.options import (
     Json,
     Quiet,
     ResultFolder,
+    check_highdicom,
     paths,
 )
 from cxr_sr.errors import OutputError, ReportError
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from cxr_sr.report.earlier import EarlierRuns
     from cxr_sr.tasks.running import TaskRecipe
 
-HIGHDICOM = "highdicom"
-"""Package that writes DICOM Segmentation."""
 REPORT = "cxr-sr-report.jsonl"
 HeadName = Annotated[
     str,
@@ -98,7 +97,7 @@ def run(options: Options) -> int:
     from cxr_sr.tasks.running import TaskRecipe
 
     head = load_head(options.head)
-    _check_highdicom(options, head.spec.kind)
+    check_highdicom(head, options.format)
     recipe = TaskRecipe(head, options.format, version("cxr-sr"), again=options.again)
     plan = _plan(options, recipe)
     if is_empty(plan):
@@ -111,14 +110,6 @@ def run(options: Options) -> int:
         return _perform(options, recipe, plan)
     finally:
         sweep(folders)  # for workers that died
-
-
-def _check_highdicom(options: Options, kind: str) -> None:
-    """Tell before the run that masks cannot become DICOM."""
-    from importlib.util import find_spec
-
-    if kind == "segmentation" and options.format != "png" and not find_spec(HIGHDICOM):
-        raise ModuleNotFoundError(name=HIGHDICOM)
 
 
 def _plan(options: Options, recipe: "TaskRecipe") -> "Plan":

@@ -20,6 +20,7 @@ from cxr_sr.cli.batch import (
     tell_nothing,
 )
 from cxr_sr.cli.errors import DONE, NOTHING, exit_code
+from cxr_sr.cli.upscale.head import HeadTally, makes_masks, work_of
 from cxr_sr.cli.upscale.options import Options
 from cxr_sr.errors import ReportError
 from cxr_sr.report.earlier import EarlierRuns
@@ -29,7 +30,8 @@ from cxr_sr.report.writer import OutputFolder, Report
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Plan
-    from cxr_sr.batch.upscaling import Upscaling, UpscalingRecipe
+    from cxr_sr.batch.upscaling import UpscalingRecipe
+    from cxr_sr.cli.upscale.head import AnyUpscaling
 
 
 def upscale(options: Options) -> int:
@@ -43,7 +45,7 @@ def upscale(options: Options) -> int:
     from cxr_sr.files import sweep
 
     recipe = recipe_of(options)
-    plan = plan_of(options)
+    plan = plan_of(options, masks=makes_masks(recipe))
     if is_empty(plan):
         tell_nothing(plan)
         # A part of a divided input may be empty.
@@ -83,7 +85,7 @@ def _px(size: tuple[int, int]) -> str:
 
 def _hands(
     options: Options, recipe: "UpscalingRecipe"
-) -> AbstractContextManager[Callable[["Upscaling"], Crew]]:
+) -> AbstractContextManager[Callable[["AnyUpscaling"], Crew]]:
     """Return the executor, on this machine or on a cluster.
 
     It connects to the cluster before anything is written; if that fails, nothing is
@@ -102,11 +104,11 @@ def _perform(
     options: Options,
     recipe: "UpscalingRecipe",
     plan: "Plan",
-    hands: Callable[["Upscaling"], Crew],
+    hands: Callable[["AnyUpscaling"], Crew],
 ) -> int:
     """Do the jobs, and report on each file."""
     from cxr_sr.batch.identities import Identities
-    from cxr_sr.batch.upscaling import Upscaling, clock
+    from cxr_sr.batch.upscaling import clock
 
     earlier = EarlierRuns()
     if options.resume:
@@ -116,14 +118,16 @@ def _perform(
         _tell_unmatched(recipe, plan)
     report = Report(options.report_path)
     identities = Identities(reported=options.report_uids)
+    head = HeadTally()
 
     def add(outcome: Outcome) -> FileEntry:
         about = report.add(identities.noted(outcome))
         folder.check()
+        head.add(about)
         return about
 
     def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
-        return run(Upscaling(recipe), earlier.sift(plan.jobs, kept), hands)
+        return run(work_of(recipe), earlier.sift(plan.jobs, kept), hands)
 
     try:
         with report, OutputFolder(options.output) as folder:
@@ -133,6 +137,8 @@ def _perform(
         output.complain(str(error))
         stand = sum(job.target.is_file() for job in plan.jobs)
         return exit_code(min(stand, report.written), failed=1)
+    if not options.quiet:
+        head.tell()
     return _conclude(options, report.counts, identities.dates_kept)
 
 

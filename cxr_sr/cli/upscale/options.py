@@ -184,6 +184,14 @@ class Options(Treatment):
 
     inputs: Inputs
     output: ResultFolder
+    head: Annotated[
+        str | None,
+        written(
+            metavar="NAME|RUN",
+            help="Also segment or classify each input by a head, such as lungs. The "
+            "mask is written beside the result: NAME_mask, of the size of the input.",
+        ),
+    ] = None
     tags: Annotated[
         Path | None,
         written(

@@ -4,10 +4,11 @@ import dataclasses
 from importlib.metadata import version
 
 from cxr_sr import processors
+from cxr_sr.batch.beside import with_masks
 from cxr_sr.batch.plan import Plan, Shard, check_absent, check_places, gather
 from cxr_sr.batch.tags import TagTable
 from cxr_sr.batch.upscaling import UpscalingRecipe
-from cxr_sr.cli.options import paths
+from cxr_sr.cli.options import check_highdicom, paths
 from cxr_sr.cli.upscale.options import Options
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header.derive import HeaderOptions
@@ -55,11 +56,25 @@ def recipe_of(options: Options) -> UpscalingRecipe:
         _tags(options),
     )
     _try_engine(recipe)
-    return recipe
+    return recipe if options.head is None else _headed(recipe, options.head)
 
 
-def plan_of(options: Options) -> Plan:
+def _headed(recipe: UpscalingRecipe, name: str) -> UpscalingRecipe:
+    """Return the recipe with a head, after checking that its masks can be written."""
+    from cxr_sr.tasks.heads import load_head
+    from cxr_sr.tasks.upscaling import HeadedRecipe
+
+    head = load_head(name)
+    check_highdicom(head, recipe.format)
+    return HeadedRecipe.of(recipe, head)
+
+
+def plan_of(options: Options, *, masks: bool = False) -> Plan:
     """Return the jobs, after checking the path of every output.
+
+    Parameters
+    ----------
+    masks : a mask is written beside each output
 
     Raises
     ------
@@ -71,9 +86,12 @@ def plan_of(options: Options) -> Plan:
     part = Shard(1, 1) if options.shard is None else Shard.parse(options.shard)
     inputs = paths(options.inputs)
     plan = gather(inputs, options.output, options.format, part)
-    check_places(plan.jobs, options.report_path, inputs)
+    places = plan.jobs
+    if masks:
+        places = with_masks(places, pictures=options.format in ("same", "dicom"))
+    check_places(places, options.report_path, inputs)
     if not (options.resume or options.overwrite or options.dry_run):
-        check_absent(plan.jobs)
+        check_absent(places)
     return plan
 
 

@@ -1,0 +1,58 @@
+"""`cxr-sr upscale --head`: the work on each file, and what one run for both saved."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cxr_sr.cli import output
+from cxr_sr.report.entries import FileEntry
+
+if TYPE_CHECKING:
+    from cxr_sr.batch.upscaling import Upscaling, UpscalingRecipe
+    from cxr_sr.tasks.upscaling import UpscalingAndFinding
+
+    AnyUpscaling = Upscaling | UpscalingAndFinding
+
+
+def work_of(recipe: "UpscalingRecipe") -> "AnyUpscaling":
+    """Return the work on each file: with a head, if the recipe has one."""
+    from cxr_sr.batch.upscaling import Upscaling
+    from cxr_sr.tasks.upscaling import HeadedRecipe, UpscalingAndFinding
+
+    if isinstance(recipe, HeadedRecipe):
+        return UpscalingAndFinding(recipe)
+    return Upscaling(recipe)
+
+
+def makes_masks(recipe: "UpscalingRecipe") -> bool:
+    """Tell whether a mask is written beside each result."""
+    from cxr_sr.tasks.upscaling import HeadedRecipe
+
+    return isinstance(recipe, HeadedRecipe) and recipe.head.spec.kind == "segmentation"
+
+
+@dataclass
+class HeadTally:
+    """The time that a head took in a run, and the time that was saved."""
+
+    files: int = 0
+    seconds: float = 0.0
+    saved: Counter[str] = field(default_factory=Counter)
+
+    def add(self, entry: FileEntry) -> None:
+        """Count a file that the head has looked at in this run."""
+        if entry["status"] == "done" and "saved_seconds" in entry:
+            self.files += 1
+            self.seconds += entry["seconds"]["head"]
+            self.saved.update(entry["saved_seconds"])
+
+    def tell(self) -> None:
+        """Print both times, if there was a head."""
+        if not self.files:
+            return
+        output.say(
+            f"the head took {self.seconds:.1f} s for {self.files} files; a run of its "
+            f"own would have read them again: {self.saved['read']:.1f} s saved. No "
+            "pass through a trunk was saved: the head has its own trunk, and sees each "
+            "image reduced"
+        )

@@ -1,0 +1,134 @@
+"""The work of `upscale --head` on one file: a finer image, and what a head finds.
+
+The file is read once for both. The mask is that of `cxr-sr task run`: it has the size
+of the source and refers to it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_sr.batch.beside import mask_path, picture_path
+from cxr_sr.batch.pipeline import Stage
+from cxr_sr.batch.upscaling import Upscaling, UpscalingRecipe
+from cxr_sr.errors import CxrSrError
+from cxr_sr.files import sha256_of
+from cxr_sr.radiograph import Radiograph
+from cxr_sr.report.entries import FileFacts
+from cxr_sr.report.outcome import Job
+from cxr_sr.tasks.heads import Head
+from cxr_sr.tasks.infer import Prediction, predict
+from cxr_sr.tasks.segmentation import is_segmentation, why_not, write_masks
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadedRecipe(UpscalingRecipe):
+    """The settings of `upscale`, and a head."""
+
+    head: Head
+
+    @classmethod
+    def of(cls, recipe: UpscalingRecipe, head: Head) -> HeadedRecipe:
+        """Return the settings with a head."""
+        own = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe)}
+        return cls(**own, head=head)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings for the report."""
+        spec = self.head.spec
+        return super().describe() | {"head": spec.name, "head_sha256": spec.sha256}
+
+
+@dataclass(frozen=True)
+class _Both:
+    """A finer image and what the head found in its source."""
+
+    radiograph: Radiograph
+    upscaled: Any
+    """What `Upscaling` hands to its last stage."""
+    found: Prediction | None
+    reason: str = ""
+    """Why the head found nothing."""
+    saved: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class UpscalingAndFinding:
+    """Reads, upscales, finds and writes; returns the facts for the report."""
+
+    def __init__(self, recipe: HeadedRecipe) -> None:
+        self._recipe = recipe
+        self._upscaling = Upscaling(recipe)
+
+    def __call__(self, job: Job) -> FileFacts:
+        """Make one output, and a mask beside it.
+
+        Raises
+        ------
+        CxrSrError
+            If the file cannot be read, is no radiograph, or cannot be written.
+        """
+        value = None
+        for stage in self.stages:
+            value = stage(job, value)
+        return cast("FileFacts", value)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The work in three stages, for three jobs at a time."""
+        read, compute, write = self._upscaling.stages
+        return read, partial(self._compute, compute), partial(self._write, write)
+
+    def _compute(self, upscale: Stage, job: Job, before: Any) -> _Both:  # noqa: ANN401
+        """Upscale, and let the head look; an image that it refuses is upscaled even so.
+
+        Parameters
+        ----------
+        before : what `Upscaling` read: a radiograph, and the seconds of each stage
+        """
+        saved = {"read": round(before.seconds["read"] + before.seconds["hash"], 3)}
+        saved["trunk"] = 0.0  # a head has its own copy of a trunk, on a small image
+        upscaled = upscale(job, before)
+        begun, found, reason = time.perf_counter(), None, ""
+        try:
+            found = predict(before.radiograph, self._recipe.head)
+        except CxrSrError as error:
+            reason = f"no result of the head: {error}"
+        before.seconds["head"] = round(time.perf_counter() - begun, 3)
+        return _Both(before.radiograph, upscaled, found, reason, saved)
+
+    def _write(self, write: Stage, job: Job, both: _Both) -> FileFacts:
+        """Write the mask, then the result: where that stands, nothing is missing."""
+        facts: dict[str, Any] = {"head": self._recipe.head.label}
+        doubts, found = [both.reason], both.found
+        if found is not None:
+            facts |= found.facts()
+            if found.masks is not None:
+                mask, doubt = self._put_mask(job, both.radiograph, found.masks)
+                facts |= mask
+                doubts.append(doubt)
+        facts |= {"saved_seconds": both.saved} | dict(write(job, both.upscaled))
+        told = [*facts.get("warnings", ()), *filter(None, doubts)]
+        return cast("FileFacts", facts | ({"warnings": told} if told else {}))
+
+    def _put_mask(
+        self, job: Job, radiograph: Radiograph, masks: NDArray[np.bool_]
+    ) -> tuple[dict[str, Any], str]:
+        """Write a mask; return the facts about it, and why it is no DICOM file."""
+        target, doubt = mask_path(job.target), ""
+        reason = why_not(radiograph)
+        if is_segmentation(target) and reason:
+            target, doubt = picture_path(target), f"its mask is a PNG file: {reason}"
+        now = self._recipe.settings.now or datetime.now().astimezone()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_masks(radiograph, masks, self._recipe.head.spec, target, now)
+        name = PurePosixPath(job.output).with_name(target.name)
+        return {"mask": str(name), "mask_sha256": sha256_of(target)}, doubt

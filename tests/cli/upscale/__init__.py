@@ -1,0 +1,1 @@
+"""`cxr-sr upscale` by its modules."""

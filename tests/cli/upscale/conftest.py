@@ -1,0 +1,5 @@
+"""The heads that the tests of `cxr_sr.tasks` have."""
+
+from tests.tasks.conftest import classifier, masker
+
+__all__ = ["classifier", "masker"]

@@ -1,0 +1,136 @@
+"""`cxr-sr upscale --head`: one run makes result and mask, and tells the gain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from typer.testing import CliRunner
+
+from cxr_sr.cli.main import app
+from tests.builders import write_png
+from tests.cli.task.test_run import dicom_chest
+from tests.files import damage, report_of, tree, upscale
+from tests.tasks.builders import chest
+
+PLAIN = ("--scale", 2, "--model", "bicubic")
+EPOCH = "1600000000"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DICOM file and a picture below it, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    dicom_chest(folder / "a.dcm")
+    write_png(folder / "deep" / "b.png", chest(2))
+    return folder
+
+
+def entry(out: str, name: str) -> dict[str, Any]:
+    return next(e for e in report_of(out) if e.get("file") == name)
+
+
+def test_a_mask_is_that_of_task_run_and_the_result_that_of_upscale(folder):
+    """Both together give the bytes that each gives alone."""
+    assert upscale(folder, "-o", "both", "--head", "lungs", *PLAIN).exit_code == 0
+    assert upscale(folder, "-o", "finer", *PLAIN).exit_code == 0
+    alone = ["task", "run", str(folder), "-o", "masks", "--head", "lungs"]
+    assert CliRunner().invoke(app, alone).exit_code == 0
+    for name in ("a.dcm", "deep/b.png"):
+        path = Path("both", name)
+        beside = path.with_name(f"{path.stem}_mask{path.suffix}")
+        assert beside.read_bytes() == Path("masks", name).read_bytes()
+        assert path.read_bytes() == Path("finer", name).read_bytes()
+
+
+def test_the_report_states_both_times_and_what_one_run_saved(folder):
+    told = upscale(folder, "-o", "out", "--head", "lungs", *PLAIN)
+    about = entry("out", "a.dcm")
+    assert about["mask"] == "a_mask.dcm"
+    assert 0 < about["mask_shares"]["lungs"] < 1
+    assert about["seconds"]["head"] > 0
+    assert about["seconds"]["upscale"] > 0
+    read, hashed = about["seconds"]["read"], about["seconds"]["hash"]
+    assert read <= about["saved_seconds"]["read"] <= read + hashed
+    assert about["saved_seconds"]["trunk"] == 0
+    assert "No pass through a trunk was saved" in told.stderr
+    quiet = upscale(folder, "-o", "other", "--head", "lungs", "-q", *PLAIN)
+    assert "saved" not in quiet.stderr
+
+
+@pytest.mark.parametrize("changed", ["gone", "altered"])
+def test_a_resumed_run_makes_a_lost_mask_again(folder, changed):
+    upscale(folder, "-o", "out", "--head", "lungs", *PLAIN)
+    before, mask = tree("out"), Path("out/a_mask.dcm")
+    mask.unlink() if changed == "gone" else damage(mask)
+    told = upscale(folder, "-o", "out", "--head", "lungs", "--resume", *PLAIN)
+    assert "1 done, 1 kept" in told.stderr
+    after = tree("out")
+    del before["cxr-sr-report.jsonl"], after["cxr-sr-report.jsonl"]
+    assert after == before
+
+
+def test_another_head_is_another_run(folder, masker):
+    upscale(folder, "-o", "out", "--head", "lungs", *PLAIN)
+    told = upscale(folder, "-o", "out", "--head", masker, "--resume", *PLAIN)
+    assert "2 done" in told.stderr
+
+
+def test_a_mask_is_not_written_over_another_output(folder):
+    write_png(folder / "deep" / "b_mask.png", chest(1))
+    told = upscale(folder, "-o", "out", "--head", "lungs", *PLAIN)
+    assert told.exit_code == 2
+    assert "deep/b_mask.png" in told.stderr
+    assert not Path("out").exists()
+
+
+def test_an_existing_mask_is_kept_unless_the_user_says_otherwise(folder):
+    mask = Path("out/a_mask.dcm")
+    mask.parent.mkdir()
+    mask.write_text("mine")
+    told = upscale(folder, "-o", "out", "--head", "lungs", *PLAIN)
+    assert told.exit_code == 2
+    assert mask.read_text() == "mine"
+
+
+def test_what_no_segmentation_can_refer_to_gets_a_picture(folder):
+    """Of a picture that becomes DICOM, and of a file without UIDs."""
+    dicom_chest(folder / "c.dcm", StudyInstanceUID="")
+    told = upscale(folder, "-o", "out", "--head", "lungs", "--format", "dicom", *PLAIN)
+    assert told.exit_code == 0, told.stderr
+    for name, shape in (("deep/b", chest(2).shape), ("c", chest(1).shape)):
+        picture = sitk.ReadImage(f"out/{name}_mask.png")
+        assert sitk.GetArrayFromImage(picture).shape == shape
+    assert "its mask is a PNG file" in told.stderr
+    made = pydicom.dcmread("out/a_mask.dcm")
+    assert made.Modality == "SEG"
+
+
+def test_an_image_that_the_head_refuses_is_upscaled(folder):
+    write_png(folder / "tiny.png", np.full((12, 12), 7, np.uint8))
+    told = upscale(folder, "-o", "out", "--head", "lungs", *PLAIN)
+    assert told.exit_code == 0, told.stderr
+    assert Path("out/tiny.png").is_file()
+    assert not Path("out/tiny_mask.png").exists()
+    assert "no result of the head" in entry("out", "tiny.png")["warnings"][0]
+
+
+def test_several_processes_and_a_classifier(folder, classifier):
+    told = upscale(folder, "-o", "out", "--head", classifier, "--jobs", 2, *PLAIN)
+    assert told.exit_code == 0, told.stderr
+    assert set(entry("out", "a.dcm")["probabilities"]) == {"Mass", "Edema"}
+    assert sorted(tree("out")) == ["a.dcm", "cxr-sr-report.jsonl", "deep/b.png"]
+
+
+def test_a_head_that_is_not_there_is_told_before_any_work(folder):
+    told = upscale(folder, "-o", "out", "--head", "lung", *PLAIN)
+    assert told.exit_code == 2
+    assert "lungs" in told.stderr
+    assert not Path("out").exists()

@@ -104,6 +104,8 @@ class Derivation:
     its levels; 0 where it has none, or where it was not asked for."""
     noise_correlation: float = 0.0
     """Of that noise with the noise of the next pixel."""
+    coding_error: float = 0.0
+    """`Radiograph.coding_error` of the input, where the network was told."""
     noise_explained: float = 1.0
     """Share of the squared disagreement between the network and the input that this
     noise explains."""
@@ -156,6 +158,9 @@ class Radiograph:
     padding: tuple[int, int] | None = None
     """(low, high) stored values, inclusive, that mean "no image here"
     (PixelPaddingValue, PS3.3 C.7.5.1.1.2); None where the source declares none."""
+    coding_error: float = 0.0
+    """Standard deviation, in stored codes, of the error that lossy JPEG left, as its
+    tables tell; 0 for other codings."""
     derivation: Derivation | None = None
     """How this image was made, for an image that `upscale` made."""
 

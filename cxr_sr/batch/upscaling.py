@@ -71,9 +71,8 @@ class UpscalingRecipe:
         del header["tags"]  # the values identify the patient
         return {
             "model": self.model.spec.name,
-            "weights_sha256": self.model.spec.weights_sha256(
-                self.settings.engine, self.settings.precision
-            ),
+            "weights_sha256": self._hash_of(self.model),
+            "clean_weights_sha256": self._hash_of(self.model.clean),
             "target": {type(self.target).__name__: dataclasses.astuple(self.target)[0]},
             "header": header,
             "tags_sha256": self.tags and self.tags.sha256,
@@ -82,6 +81,10 @@ class UpscalingRecipe:
             "version": self.version,
             **settings,
         }
+
+    def _hash_of(self, model: Model) -> str:
+        settings = self.settings
+        return model.spec.weights_sha256(settings.engine, settings.precision)
 
     def header_of(self, job: Job) -> HeaderOptions:
         """Return the header options for one result."""

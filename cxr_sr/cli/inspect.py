@@ -193,4 +193,7 @@ def _noise(described: Description) -> list[str]:
     found = described.noise
     if not found:
         return ["none" if found is not None else UNKNOWN]
-    return [f"{found['sigma']:.3g} ({found['correlation']:.2f})"]
+    said = [f"{found['sigma']:.3g} ({found['correlation']:.2f})"]
+    if "coding" in found:
+        said = [*said * (found["sigma"] > 0), f"JPEG {found['coding']:.3g}"]
+    return [", ".join(said)]

@@ -3,8 +3,9 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +30,7 @@ Folder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the copies.")
 ]
 
+NESTED = ("training", "clean")
 MODEL_COLUMNS = ["model", "scales", "parameters", "receptive field", "description"]
 
 
@@ -48,7 +50,10 @@ def row(spec: ModelSpec) -> list[str]:
     scales = ", ".join(str(s) for s in spec.scales)
     side = 2 * spec.radius_px + 1
     seen = f"{side} x {side} px of the {spec.grid}" if spec.learned else "-"
-    return [spec.name, scales, f"{spec.parameters:,}", seen, spec.summary]
+    parameters = f"{spec.parameters:,}"
+    if spec.clean:
+        parameters += f" and {spec.clean.parameters:,}"
+    return [spec.name, scales, parameters, seen, spec.summary]
 
 
 def show(name: Name, *, as_json: Json = False) -> int:
@@ -57,10 +62,17 @@ def show(name: Name, *, as_json: Json = False) -> int:
     if as_json:
         output.record(fields)
         return DONE
-    facts = {**fields, **{f"training.{k}": v for k, v in fields["training"].items()}}
-    del facts["training"]
-    output.table(["field", "value"], [[k, _text(v)] for k, v in facts.items()])
+    output.table(["field", "value"], [[k, _text(v)] for k, v in _facts(fields)])
     return DONE
+
+
+def _facts(fields: dict[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the fields, and those of nested fields under names with a dot."""
+    for name, value in fields.items():
+        if name in NESTED and value:
+            yield from _facts(value, f"{before}{name}.")
+        else:
+            yield before + name, value
 
 
 def _text(value: object) -> str:
@@ -90,8 +102,7 @@ def export(name: Name, folder: Folder) -> int:
     if not model.spec.learned:
         raise ModelError(f"{name!r} is an interpolator and has no weights to export")
     folder.mkdir(parents=True, exist_ok=True)
-    rounded = [model.int8] if model.spec.int8_sha256 else []
-    for source in (model.onnx, model.safetensors, *rounded):
+    for source in (path for part in model.parts for path in part.hashes):
         output.data(str(_copied(source, folder / source.name)), stands=True)
     return DONE
 

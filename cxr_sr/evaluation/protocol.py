@@ -159,6 +159,7 @@ def in_memory(radiograph: Radiograph, codes: FloatImage, scale: int) -> Radiogra
     """Return `codes` (h, w) as a coarser image of a radiograph, without its header."""
     return radiograph.replace(
         pixels=codes.astype(radiograph.format.dtype),
+        coding_error=0.0,
         geometry=radiograph.geometry.upscaled((1 / scale, 1 / scale)),
         header=RasterHeader(),
         padding=None,

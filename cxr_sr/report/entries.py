@@ -103,6 +103,7 @@ class FileFacts(TypedDict, total=False):
     consistency_rms: float
     noise_sigma: float
     noise_correlation: float
+    coding_error: float
     noise_explained: float
     grain: float
     grain_asked: float | None

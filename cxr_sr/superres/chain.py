@@ -22,7 +22,7 @@ from cxr_sr.superres.int8.saturation import SPREAD_PX, first_gain, without_satur
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, estimate, level_of, with_noise
+from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, level_of, with_noise
 from cxr_sr.superres.resample import FloatImage, Interpolation, radius_of, upsample
 
 BASE: Interpolation = "bicubic"
@@ -114,10 +114,7 @@ class Chain:
         return self.engine.precision if self.engine else "fp32"
 
     def look(
-        self,
-        planes: NDArray[Any],
-        scaling: Scaling,
-        mask: NDArray[np.bool_] | None = None,
+        self, planes: NDArray[Any], scaling: Scaling, noise: Noise | None
     ) -> Whole:
         """Return the facts about a whole image that its tiles need.
 
@@ -125,11 +122,8 @@ class Chain:
         ----------
         planes : (C, H, W) stored values of the whole image
         scaling : of the image
-        mask : (H, W), True at padding
+        noise : of the image, in units
         """
-        noise = None
-        if self.spec.noise_planes or self.consistency == "noise":
-            noise = estimate(planes, scaling, mask)
         return Whole(self._gain(planes, scaling.slope), noise)
 
     def _gain(self, planes: NDArray[Any], codes: float) -> float:

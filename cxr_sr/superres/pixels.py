@@ -19,6 +19,7 @@ from cxr_sr.superres.canvas import canvas
 from cxr_sr.superres.chain import Chain, Whole
 from cxr_sr.superres.consistency import Agreement, reduce, within
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.noise import Noise
 from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
 from cxr_sr.superres.settings import Settings
 
@@ -68,12 +69,17 @@ class Work:
     ----------
     radiograph : as it was read
     chain : of its model at one scale
+    noise : of the radiograph
     value_range : "source" keeps the result between the least and the largest value of
         the radiograph, padding left out; "stored" between those of its pixel format
     """
 
     def __init__(
-        self, radiograph: Radiograph, chain: Chain, value_range: ValueRange
+        self,
+        radiograph: Radiograph,
+        chain: Chain,
+        noise: Noise | None,
+        value_range: ValueRange,
     ) -> None:
         self.radiograph = radiograph
         self.chain = chain
@@ -83,7 +89,7 @@ class Work:
         self.view = self.planes
         if self.mask is not None:
             self.view = fill(self.planes[0], self.mask)[None]
-        self.whole: Whole = chain.look(self.view, self.scaling, self.mask)
+        self.whole: Whole = chain.look(self.view, self.scaling, noise)
         fmt = radiograph.format
         self.bounds = fmt.minimum, fmt.maximum
         if value_range == "source":
@@ -147,17 +153,18 @@ def _energy(values: NDArray[Any] | None, tile: tiling.Tile) -> float:
 
 
 def compute(
-    radiograph: Radiograph, chain: Chain, settings: Settings
-) -> tuple[NDArray[Any], Tally, Whole]:
-    """Return the stored values (s*H, s*W[, 3]), the agreement, and the image's facts.
+    radiograph: Radiograph, chain: Chain, noise: Noise | None, settings: Settings
+) -> tuple[NDArray[Any], Tally]:
+    """Return the stored values (s*H, s*W[, 3]), and their agreement with the input.
 
     Parameters
     ----------
     radiograph : as it was read
     chain : of its model at one scale
+    noise : of the radiograph
     settings : threads, tiles and the range of values
     """
-    work = Work(radiograph, chain, settings.value_range)
+    work = Work(radiograph, chain, noise, settings.value_range)
     scale = chain.scale
     planes, rows, columns = work.planes.shape
     shape = (rows * scale, columns * scale, planes)
@@ -168,4 +175,4 @@ def compute(
         result[tile.target(scale)] = part.transpose(1, 2, 0)
         tally += part_tally
     pixels = result.reshape(*shape[:2], *radiograph.pixels.shape[2:])
-    return pixels, tally, work.whole
+    return pixels, tally

@@ -22,7 +22,7 @@ from cxr_sr.superres.canvas import STRIP_ROWS
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.superres.noise import Noise
+from cxr_sr.superres.noise import Noise, estimate_of
 from cxr_sr.superres.padding import padding_mask
 from cxr_sr.superres.pixels import Tally, compute
 from cxr_sr.superres.resize import resize
@@ -65,8 +65,12 @@ def upscale(
     radiograph, model = check_radiograph(radiograph), model_of(model)
     size = plan_size(radiograph, target_of(target), model.spec)
     check_storable((*size.shape, *radiograph.pixels.shape[2:]), radiograph.format)
-    chain = open_chain(model, size.scale, settings, radiograph.pixels.shape[2:])
-    fine, tally, whole = compute(radiograph, chain, settings)
+    noise = None
+    if model.spec.noise_planes or settings.consistency == "noise":
+        noise = estimate_of(radiograph)
+    suited = model if noise and noise.is_told else model.clean
+    chain = open_chain(suited, size.scale, settings, radiograph.pixels.shape[2:])
+    fine, tally = compute(radiograph, chain, noise, settings)
     padding = radiograph.padding if tally.padding_kept else None
     pixels = resize(fine, size.shape, radiograph.format, padding, size.fine_factors)
     derivation = dataclasses.replace(
@@ -75,9 +79,9 @@ def upscale(
         overhang_px=size.overhang_px,
         value_range=settings.value_range,
     )
-    if whole.noise is not None:
+    if noise is not None:
         codes = abs(Scaling.of(radiograph).slope)
-        derivation = _of_noise(derivation, chain, whole.noise, codes)
+        derivation = _of_noise(derivation, chain, noise, codes)
     result = _finish(radiograph, pixels, derivation, settings.now)
     return _with_spacing(result, size.spacing_mm)
 
@@ -155,6 +159,7 @@ def _of_noise(
         derivation,
         noise_sigma=noise.usual * codes,
         noise_correlation=noise.correlation,
+        coding_error=noise.coding * codes,
         grain=chain.grain_of(noise),
     )
 
@@ -184,5 +189,6 @@ def _finish(
         geometry=radiograph.geometry.upscaled(derivation.factors),
         header=radiograph.header.derived(derivation, pixels.shape, now),
         padding=radiograph.padding if derivation.padding_kept else None,
+        coding_error=0.0,
         derivation=derivation,
     )

@@ -17,6 +17,7 @@ from cxr_sr.superres.budget import threads_of, tiles_of
 from cxr_sr.superres.consistency import reduce
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import Model, load_model
+from cxr_sr.superres.noise import estimate
 from cxr_sr.superres.resample import box_down
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target
@@ -74,10 +75,11 @@ def super_resolve(
     unit: NDArray[np.floating[Any]], model: Model, scale: int, settings: Settings
 ) -> NDArray[np.floating[Any]]:
     """An array (H, W) of units as (s*H, s*W): the chain alone, in tiles."""
+    scaling = Scaling(0.0, 1.0)
     chain = open_chain(model, scale, settings)
     result = np.empty([side * scale for side in unit.shape], unit.dtype)
     tiles = tiles_of(unit.shape, chain, settings)
-    whole = chain.look(unit[None], Scaling(0.0, 1.0))
+    whole = chain.look(unit[None], scaling, estimate(unit[None], scaling))
     work = tiling.run(
         lambda t: chain(unit[None, *t.padded], whole), tiles, threads_of(settings)
     )

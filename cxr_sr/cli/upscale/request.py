@@ -191,4 +191,5 @@ def _try_engine(recipe: UpscalingRecipe) -> None:
     """Open model and engine once, so that an error shows before any work."""
     target, spec = recipe.target, recipe.model.spec
     scale = target.factor if isinstance(target, Scale) else max(spec.scales)
-    open_chain(recipe.model, scale, recipe.settings, (spec.channels,))
+    for part in recipe.model.parts:
+        open_chain(part, scale, recipe.settings, (spec.channels,))

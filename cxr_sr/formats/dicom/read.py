@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from cxr_sr.formats.dicom.bits import overlay_plane, to_stored
 from cxr_sr.formats.dicom.coding.codecs import Decoded
+from cxr_sr.formats.dicom.coding.jpeg import coding_error
 from cxr_sr.formats.dicom.colour import as_gray, as_lossy, gray_pixels, was_lossy
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.layout import (
@@ -20,7 +21,7 @@ from cxr_sr.formats.dicom.layout import (
     pixel_layout,
 )
 from cxr_sr.formats.dicom.parse import parse
-from cxr_sr.formats.dicom.pixels import decode
+from cxr_sr.formats.dicom.pixels import code_head, decode
 from cxr_sr.formats.dicom.windows import stored_window
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
@@ -82,6 +83,7 @@ def read_dicom(
             header=header,
             window=stored_window(dataset),
             padding=padding(dataset, fmt),
+            coding_error=coding_error(code_head(parsed)) if decoded.lossy else 0.0,
         )
 
 

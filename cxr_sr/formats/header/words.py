@@ -70,11 +70,18 @@ def derivation_text(derivation: Derivation) -> str:
 
 def _noise(derivation: Derivation) -> str:
     """Return a clause on the noise of the source, if any was found."""
-    if not derivation.noise_sigma:
+    said = []
+    if derivation.noise_sigma:
+        said.append(
+            f"noise of the source: SD {derivation.noise_sigma:.3g} codes, correlation "
+            f"{derivation.noise_correlation:.2f}"
+        )
+    if derivation.coding_error:
+        said.append(f"error of its JPEG: SD {derivation.coding_error:.3g} codes")
+    if not said:
         return ""
     return (
-        f" (noise of the source: SD {derivation.noise_sigma:.3g} codes, correlation "
-        f"{derivation.noise_correlation:.2f}, explains "
+        f" ({', '.join(said)}, explains "
         f"{derivation.noise_explained:.0%} of the disagreement; grain kept "
         f"{derivation.grain:.2g})"
     )

@@ -36,6 +36,8 @@ class RasterFacts:
     """The spacing is that of a film scanner."""
     orientation: int = UPRIGHT
     lossy: bool = False
+    coding_error: float = 0.0
+    """As of `Radiograph`."""
     palette: bool = False
     """The decoder gives indices into a table."""
     planar: bool = False

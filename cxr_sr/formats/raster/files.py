@@ -133,7 +133,7 @@ def read_raster(
         said=_said(facts, file.seek(0, 2), in_colour=in_colour),
     )
     geometry = grid.geometry if grid else Geometry()
-    return Radiograph(pixels, fmt, geometry, header)
+    return Radiograph(pixels, fmt, geometry, header, coding_error=facts.coding_error)
 
 
 def _said(facts: RasterFacts, size: int, *, in_colour: bool) -> Said:

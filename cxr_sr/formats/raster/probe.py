@@ -11,7 +11,12 @@ import math
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from cxr_sr.formats.dicom.coding.jpeg import JpegStream, exif_of, parse_jpeg
+from cxr_sr.formats.dicom.coding.jpeg import (
+    JpegStream,
+    coding_error,
+    exif_of,
+    parse_jpeg,
+)
 from cxr_sr.formats.gray import CHANNELS, ENLARGED
 from cxr_sr.formats.guard import PARSER_ERRORS, readable
 from cxr_sr.formats.kind import Kind
@@ -22,6 +27,7 @@ from cxr_sr.formats.raster.nrrd import read_nrrd
 from cxr_sr.formats.raster.orient import UPRIGHT
 from cxr_sr.formats.raster.scale import grid_of_png, grid_of_tiff
 from cxr_sr.formats.raster.tiff import (
+    JPEG_TABLES,
     PALETTE,
     REDUCED,
     Directory,
@@ -115,6 +121,7 @@ def _probe_tiff(file: IO[bytes]) -> RasterFacts:
         scanned=scanned,
         orientation=page.orientation,
         lossy=page.is_lossy,
+        coding_error=coding_error(page.bytes_of(JPEG_TABLES, 2**16)),
         palette=palette,
         planar=page.number(284, 1) == 2,
         findings=found,
@@ -152,6 +159,7 @@ def _probe_jpeg(file: IO[bytes]) -> RasterFacts:
         oddity=_jpeg_oddity(jpeg),
         orientation=orientation,
         lossy=True,
+        coding_error=coding_error(stream),
         findings=found,
     )
 

@@ -26,6 +26,8 @@ _COMPRESSIONS = {1, *_FAX, 5, *_JPEG, 8, 32773, 32946, 34887, 34925, 50000, 5000
 """None, LZW, JPEG, deflate (two numbers), PackBits, LERC, LZMA, Zstandard and WebP.
 Those of facsimiles are of single bits, which is said of them."""
 SOFTWARE = 305
+JPEG_TABLES = 347
+"""A JPEG stream that has only tables, for all strips or tiles."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,31 @@ TOLD_DEGRADATION = (
     "units and correlation widths of 0 to 1.2 px; 6 % through JPEG"
 )
 BEFORE = "9,227 steps with Adam and {} with Muon of a 32 x 16 trunk"
+CLEAN = ModelSpec(
+    "fine",
+    "The same trunk for images without noise.",
+    licence=LICENCE,
+    network="trunk",
+    settings={"width": 48, "depth": 24},
+    grid="input",
+    radius_px=27,
+    parameters=559_008,
+    sha256="9a1b5bce49c598f2bda4e54f639e27885d0a06ab4cd073b5ea9f7a6a4319a338",
+    safetensors_sha256="138dbba9877f12447e047f1f4e35eccb58dcfd7c64d7cb2d84583d4f93d309fd",
+    int8_sha256="4fa1771d28e1e4d7713e192f4a79c094d7c0a96f8fcf2ed742494e54271c719e",
+    int8_limit=0.5,
+    training=MIXTURE
+    | {
+        "degradation": "bicubic",
+        "started_from": BEFORE.format("2,000 (bicubic)") + ", 232,619 of 48 x 16",
+        "steps": 61355,
+        "seconds": 5881,
+        "seed": 31,
+        "scales": "2,4,2,3,2,2,4,2,2,8 in turns",
+    },
+)
+"""`fine` for images without noise."""
+
 TRAINED = (
     ModelSpec(
         "fast",
@@ -88,29 +113,7 @@ TRAINED = (
             "seed": 0,
             "scales": "2,4,2,3,2,2,4,2,2,8 in turns",
         },
-    ),
-    ModelSpec(
-        "fine-bicubic",
-        "A deeper trunk, trained on clean bicubic pairs alone, as the literature is.",
-        licence=LICENCE,
-        network="trunk",
-        settings={"width": 48, "depth": 24},
-        grid="input",
-        radius_px=27,
-        parameters=559_008,
-        sha256="9a1b5bce49c598f2bda4e54f639e27885d0a06ab4cd073b5ea9f7a6a4319a338",
-        safetensors_sha256="138dbba9877f12447e047f1f4e35eccb58dcfd7c64d7cb2d84583d4f93d309fd",
-        int8_sha256="4fa1771d28e1e4d7713e192f4a79c094d7c0a96f8fcf2ed742494e54271c719e",
-        int8_limit=0.5,
-        training=MIXTURE
-        | {
-            "degradation": "bicubic",
-            "started_from": BEFORE.format("2,000 (bicubic)") + ", 232,619 of 48 x 16",
-            "steps": 61355,
-            "seconds": 5881,
-            "seed": 31,
-            "scales": "2,4,2,3,2,2,4,2,2,8 in turns",
-        },
+        clean=CLEAN,
     ),
     ModelSpec(
         "hydra",

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "cxr_sr"
 """Where a weights file (.safetensors, .onnx) keeps its specification, as JSON."""
-HASHES = ("sha256", "safetensors_sha256", "int8_sha256")
-"""Fields of a specification that no weights file can hold of itself."""
+HASHES = ("sha256", "safetensors_sha256", "int8_sha256", "clean")
+"""Fields of a specification that no weights file can hold: its hashes, and the facts
+about the other weights."""
 
 NetworkGrid = Literal["input", "output", "none"]
 
@@ -59,6 +60,9 @@ class ModelSpec:
     """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
     licence: str = ""
     """Terms of the weights; "" where nobody stated any."""
+    clean: Self | None = None
+    """The weights for images without noise, if the model has such weights beside those
+    that are told the noise. All fields but the name are those of these weights."""
 
     def weights_sha256(self, engine: str, precision: str) -> str:
         """Return the hash of the file that an engine opens in a precision.

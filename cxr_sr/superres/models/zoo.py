@@ -22,8 +22,15 @@ from cxr_sr.superres.models.shipped import (
 )
 from cxr_sr.superres.models.spec import ModelSpec
 
+RETIRED = {
+    "fine-bicubic": "fine now has such weights, and runs them where an image has no "
+    "noise; use fine, with --consistency off for the network's result alone"
+}
+"""Models of earlier versions, and what to do."""
 WEIGHTS = Path(__file__).parent / "weights"
 INT8_SUFFIX = ".int8.onnx"
+CLEAN_SUFFIX = "-clean"
+"""Ends the names of the files for images without noise, before the dot."""
 
 MODELS: dict[str, ModelSpec] = {
     name: ModelSpec(name, summary, scales=tuple(range(1, 9)), licence=LICENCE)
@@ -47,6 +54,26 @@ class Model:
         if engine == "torch":
             return self.safetensors
         return self.int8 if precision == "int8" else self.onnx
+
+    @property
+    def clean(self) -> Model:
+        """The model that runs where the image has no noise to tell; often itself."""
+        if self.spec.clean is None:
+            return self
+        stem = f"{self.onnx.stem}{CLEAN_SUFFIX}"
+        return Model(self.spec.clean, self.onnx.with_stem(stem))
+
+    @property
+    def parts(self) -> tuple[Model, ...]:
+        """The one or two sets of weights."""
+        return (self,) if self.spec.clean is None else (self, self.clean)
+
+    @property
+    def hashes(self) -> dict[Path, str]:
+        """The files of this set of weights, and the hashes that they must have."""
+        spec = self.spec
+        found = {self.onnx: spec.sha256, self.safetensors: spec.safetensors_sha256}
+        return found | ({self.int8: spec.int8_sha256} if spec.int8_sha256 else {})
 
     @property
     def safetensors(self) -> Path:
@@ -90,22 +117,18 @@ def verify(model: Model) -> None:
     ModelError
         If a file is missing or is not the one that was shipped.
     """
-    expected = {
-        model.onnx: model.spec.sha256,
-        model.safetensors: model.spec.safetensors_sha256,
-    }
-    if model.spec.int8_sha256:
-        expected[model.int8] = model.spec.int8_sha256
-    for path, sha256 in expected.items():
-        read_weights(path, sha256)
+    for part in model.parts:
+        for path, sha256 in part.hashes.items():
+            read_weights(path, sha256)
 
 
 def _load_file(path: Path) -> Model:
     onnx = path
     refuse_pickle(path)
     if path.is_dir():
-        found = (p for p in sorted(path.glob("*.onnx")) if not _is_int8(p))
-        onnx = next(found, path / "weights.onnx")
+        found = sorted(p for p in path.glob("*.onnx") if not _is_int8(p))
+        found.sort(key=lambda p: p.stem.endswith(CLEAN_SUFFIX))
+        onnx = next(iter(found), path / "weights.onnx")
     elif _is_int8(path):
         onnx = path.with_name(path.name.removesuffix(INT8_SUFFIX))
     onnx = onnx.with_suffix(".onnx")
@@ -115,7 +138,8 @@ def _load_file(path: Path) -> Model:
     weights = read_weights(onnx)
     # Of a copy of shipped weights, the facts in this package may be newer than the
     # file's.
-    spec = next((s for s in MODELS.values() if s.sha256 == weights.sha256), None)
+    shipped = (s for spec in TRAINED for s in (spec, spec.clean) if s)
+    spec = next((s for s in shipped if s.sha256 == weights.sha256), None)
     if spec is not None:
         return _copy_of(Model(spec, onnx))
     text = specification_of(weights.content, onnx.name)
@@ -136,7 +160,13 @@ def _copy_of(shipped: Model) -> Model:
                 f"latter is that of {spec.name}, which cxr-sr comes with; take all "
                 "files of a model from one place"
             )
-    return _with_hashes(shipped)
+    clean = shipped.clean
+    if clean is not shipped and clean.onnx.is_file():
+        read_weights(clean.onnx, clean.spec.sha256)
+        spec = dataclasses.replace(spec, clean=_copy_of(clean).spec)
+    else:
+        spec = dataclasses.replace(spec, clean=None)
+    return _with_hashes(Model(spec, shipped.onnx))
 
 
 def _with_hashes(model: Model) -> Model:
@@ -184,6 +214,8 @@ def _missing(path: Path, onnx: Path) -> ModelError:
             f"{path.name} is there, but inference needs {onnx.name} beside it; give "
             "the .onnx file that `cxr-sr train` wrote, or its run folder"
         )
+    if path.name in RETIRED:
+        return ModelError(f"there is no model {path.name} any more: {RETIRED[path.name]}")
     return ModelError(
         f"no model is called {path.name!r}, and there is no such file;"
         f"{did_you_mean(path.name, MODELS)} expected one of {', '.join(MODELS)}, or a "

@@ -1,6 +1,7 @@
 """The noise of an image: how much there is at each level, and how it is correlated."""
 
 from cxr_sr.superres.noise.estimation import (
+    CODING_CORRELATION,
     LEVEL_RADIUS_PX,
     MARGIN,
     Noise,
@@ -12,6 +13,7 @@ from cxr_sr.superres.noise.estimation import (
 )
 
 __all__ = [
+    "CODING_CORRELATION",
     "LEVEL_RADIUS_PX",
     "MARGIN",
     "Noise",

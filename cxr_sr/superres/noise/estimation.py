@@ -32,6 +32,7 @@ Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -65,6 +66,9 @@ UPPER_WEIGHT = (0.1, 0.5)
 """Weight of points above that curve; points below have 1 minus this weight. The first
 is for an image full of detail, whose points may all be too high; the second for an
 image of noise alone."""
+CODING_CORRELATION = -1.0
+"""Correlation that networks are told for the error of JPEG. No detector's noise has it:
+it only marks JPEG."""
 NEGLIGIBLE_CODES, NEGLIGIBLE_UNITS = 0.4, 2.5e-4
 """Below these standard deviations, an image counts as free of noise. Rounding alone has
 0.29 codes, and no screen shows a four-thousandth of the window."""
@@ -94,11 +98,19 @@ class Noise:
 
     share: float = 1.0
     """Of the blocks that show nothing but noise at high frequencies."""
+    coding: float = 0.0
+    """Standard deviation of the error of lossy JPEG, in units; see
+    `Radiograph.coding_error`."""
 
     @property
     def weight(self) -> float:
         """Share of the noise that is told: 0 for a faint one amid detail, or 1."""
         return max(_ramp(self.share, NOISY_SHARE), _ramp(self.usual, FAINT_UNITS))
+
+    @property
+    def is_told(self) -> bool:
+        """Whether a network is told any noise."""
+        return self.weight > 0 or self.coding > 0
 
     @property
     def usual(self) -> float:
@@ -112,12 +124,16 @@ class Noise:
 
     def told(self, level: Array) -> NDArray[np.float32]:
         """Return the standard deviation that all later steps use."""
-        return self.at(level) * np.float32(MARGIN * self.weight)
+        found = self.at(level) * np.float32(MARGIN * self.weight)
+        return np.asarray(np.hypot(found, np.float32(MARGIN * self.coding)))
 
     def planes(self, level: Array) -> NDArray[np.float32]:
         """Return (2, ...) units, as `networks.NOISE_PLANES` names them."""
         sigma = self.told(level)
-        return np.stack([sigma, sigma * np.float32(self.correlation)])
+        coded = np.float32((MARGIN * self.coding) ** 2)
+        correlated = (np.square(sigma) - coded) * np.float32(self.correlation)
+        covariance = correlated + coded * np.float32(CODING_CORRELATION)
+        return np.stack([sigma, covariance / np.maximum(sigma, np.float32(1e-9))])
 
 
 def estimate(
@@ -139,11 +155,11 @@ def estimate(
     2.5e-4 units, or if too few blocks are not constant.
     """
     blocks = scaling.normalise(blocks_of(planes))
+    if mask is not None:
+        blocks = blocks[~blocks_of(mask[None]).any((1, 2))]
     low, high = blocks.min((1, 2)), blocks.max((1, 2))
     inside = (low > low.min(initial=0)) & (high < high.max(initial=0))
     inside &= high > low
-    if mask is not None:
-        inside &= ~blocks_of(mask[None]).any((1, 2))
     if np.count_nonzero(inside) < LEAST_BLOCKS:
         return None
     basis = BASIS.astype(np.float32)
@@ -162,10 +178,19 @@ def estimate(
 
 
 def estimate_of(radiograph: Radiograph) -> Noise | None:
-    """Return the noise of a radiograph, its padding left out, as `estimate` does."""
+    """Return the noise of a radiograph, its padding left out, as `estimate` does.
+
+    The error of lossy JPEG is added: it cannot be seen in the image, but the file tells
+    it.
+    """
     planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
     mask = padding_mask(planes[0], radiograph.padding)
-    return estimate(planes, Scaling.of(radiograph), mask)
+    scaling = Scaling.of(radiograph)
+    found = estimate(planes, scaling, mask)
+    if not radiograph.coding_error:
+        return found
+    coding = radiograph.coding_error / abs(scaling.slope)
+    return dataclasses.replace(found or Noise((0.5,), (0.0,), 0.0, 0.0), coding=coding)
 
 
 def noise_of(radiograph: Radiograph) -> dict[str, float]:
@@ -176,12 +201,14 @@ def noise_of(radiograph: Radiograph) -> dict[str, float]:
     ``sigma``, the median standard deviation in stored codes; ``correlation`` of
     neighbouring pixels; ``share`` of the image that shows nothing but noise at high
     frequencies; ``weight``, the share of the noise that `upscale` takes into account.
-    Empty if there is no noise.
+    ``coding``, the standard deviation of the error of lossy JPEG in stored codes, only
+    where there is one. Empty if there is neither.
     """
     noise = estimate_of(radiograph)
     if noise is None:
         return {}
-    return {
+    coding = {"coding": radiograph.coding_error} if noise.coding else {}
+    return coding | {
         "sigma": noise.usual * abs(Scaling.of(radiograph).slope),
         "correlation": noise.correlation,
         "share": noise.share,

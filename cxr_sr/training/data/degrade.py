@@ -114,7 +114,8 @@ def degrade(
     level = _level_of(seen.mean(1, keepdim=True))
     planes = grain.planes(law(level) * factor, noise.correlation)
     if settings.grain.jpeg_share:
-        seen = grain.through_jpeg(seen, settings.grain, random)
+        seen, error = grain.through_jpeg(seen, settings.grain, random)
+        planes = grain.with_jpeg(planes, error.to(planes) * factor)
     return Coarse(hold(seen), planes)
 
 

@@ -15,6 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cxr_sr.formats.dicom.coding.jpeg import coding_error
+from cxr_sr.superres.noise import CODING_CORRELATION
+
 REACH_PX = 4
 """Noise farther apart than twice this is independent: three times the largest width."""
 
@@ -126,23 +129,39 @@ def planes(sigma: Tensor, correlation: Tensor) -> Tensor:
     return torch.cat([sigma, sigma * correlation], 1)
 
 
-def through_jpeg(coarse: Tensor, settings: Grain, random: torch.Generator) -> Tensor:
+def with_jpeg(planes: Tensor, error: Tensor) -> Tensor:
+    """Return noise `planes` and the `error` (N, 1, 1, 1) of JPEG, added up."""
+    sigma, correlated = planes[:, :1], planes[:, 1:]
+    total = (sigma.square() + error.square()).sqrt()
+    covariance = sigma * correlated + CODING_CORRELATION * error.square()
+    return torch.cat([total, covariance / total.clamp_min(1e-9)], 1)
+
+
+def through_jpeg(
+    coarse: Tensor, settings: Grain, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Return `coarse` (N, 1, h, w), some of its crops as JPEG leaves them.
 
     A crop is brought to the 8 bits of its own range; the blocks of 8 x 8 pixels begin
     anywhere.
+
+    Returns
+    -------
+    The crops, and (N, 1, 1, 1) the standard deviation of the error that the tables of
+    JPEG tell, in units; 0 without JPEG.
     """
     low, high = settings.jpeg_quality
-    for crop in coarse:
+    error = coarse.new_zeros(len(coarse), 1, 1, 1)
+    for k, crop in enumerate(coarse):
         if _uniform(random) >= settings.jpeg_share:
             continue
         quality = int(torch.randint(low, high + 1, (), generator=random))
         corner = torch.randint(8, (2,), generator=random).tolist()
-        crop[0] = _jpeg(crop[0], quality, corner)
-    return coarse
+        crop[0], error[k] = _jpeg(crop[0], quality, corner)
+    return coarse, error
 
 
-def _jpeg(plane: Tensor, quality: int, corner: list[int]) -> Tensor:
+def _jpeg(plane: Tensor, quality: int, corner: list[int]) -> tuple[Tensor, float]:
     import io
 
     import numpy as np
@@ -155,8 +174,10 @@ def _jpeg(plane: Tensor, quality: int, corner: list[int]) -> Tensor:
     padded = np.pad(codes.cpu().numpy().astype(np.uint8), margins, mode="edge")
     stream = io.BytesIO()
     Image.fromarray(padded).save(stream, "JPEG", quality=quality)
-    decoded = np.array(Image.open(stream), np.float32)[corner[0] :, corner[1] :]
-    return torch.from_numpy(decoded) * (span / 255) + least
+    with Image.open(stream) as image:
+        decoded = np.array(image, np.float32)[corner[0] :, corner[1] :]
+    error = coding_error(stream.getvalue()) * span / 255
+    return torch.from_numpy(decoded) * (span / 255) + least, error
 
 
 def _uniform(random: torch.Generator) -> float:

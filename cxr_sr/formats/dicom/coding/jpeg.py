@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ _EXIF = b"Exif\0\0"
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers: ITU-T T.81 table B.1, and T.87 C.1.1 for JPEG-LS."""
 _SCAN = 0xDA
+_TABLES = 0xDB
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
-_START = b"\xff\xd8"
+START = b"\xff\xd8"
 END = b"\xff\xd9"
 """Ends every JPEG, JPEG-LS and JPEG 2000 code stream."""
 _DAMAGE = re.compile(
@@ -31,6 +33,16 @@ _DAMAGE = re.compile(
 bytes at the end are no damage: some writers pad."""
 _ENDINGS = (b"", b"\0" * 64, b"\x6b" * 64)
 """Endings that give different images if a part of the image is missing."""
+
+
+_LOWEST = 9
+"""Quantisation steps that count: those of the lowest frequencies. At higher ones a
+radiograph has less than a step, and the step says nothing."""
+_ERROR, _POWER = 1.33, 0.36
+"""Standard deviation of the error of 8 bits, from that of rounding by the lowest steps.
+Fitted to 12 radiographs at three sizes and qualities 40 to 98; it is right to 5 % in
+the mean of each quality, and to 20 % for most images. It grows slowly: of coefficients
+that become 0, the error is the coefficient itself, however large the step."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ def parse_jpeg(stream: bytes) -> JpegStream:
     UnreadableError
         If this is no JPEG, or it ends before a frame and a scan have begun.
     """
-    if not stream.startswith(_START):
+    if not stream.startswith(START):
         raise UnreadableError(
             f"a JPEG code stream must begin with ffd8, this one does with "
             f"{stream[:4].hex() or 'nothing'}; the file is damaged, or its transfer "
@@ -116,6 +128,55 @@ def is_marked_ycbcr(stream: bytes) -> bool:
         if marker == _SCAN:
             break
     return False
+
+
+def coding_error(stream: bytes) -> float:
+    """Return the standard deviation of the error that a lossy JPEG left, in codes.
+
+    JPEG divides the DCT coefficients of blocks by the steps of a table, and rounds
+    them. The detail that is lost cannot be seen in the image; the table tells it.
+
+    Returns
+    -------
+    0 for another coding, and where the lowest frequencies are only rounded to integers.
+
+    References
+    ----------
+    ITU-T T.81 A.3.4, B.2.2 and B.2.4.1
+    """
+    if not stream.startswith(START):
+        return 0.0
+    tables: dict[int, list[int]] = {}
+    chosen, bits = 0, 8
+    for marker, start, end in _segments(stream):
+        if marker == _SCAN:
+            break
+        if marker == _TABLES:
+            tables.update(_tables(stream[start:end]))
+        elif marker in _DCT and end - start >= 9:
+            bits, chosen = stream[start], stream[start + 8]
+        elif marker in _FRAMES:
+            return 0.0
+    lowest = tables.get(chosen, [])[:_LOWEST]
+    if max(lowest, default=1) <= 1:
+        return 0.0
+    depth = 2.0 ** (bits - 8)
+    rounding = math.sqrt(sum(step * step for step in lowest) / len(lowest) / 12) / depth
+    return float(_ERROR * rounding**_POWER * depth)
+
+
+def _tables(segment: bytes) -> Iterator[tuple[int, list[int]]]:
+    """Yield the quantisation tables of a segment: number, and steps in zigzag order."""
+    while segment:
+        width = 2 if segment[0] >> 4 else 1
+        end = 1 + 64 * width
+        steps = segment[1:end]
+        whole = range(0, len(steps) - width + 1, width)
+        yield (
+            segment[0] & 15,
+            [int.from_bytes(steps[k : k + width], "big") for k in whole],
+        )
+        segment = segment[end:]
 
 
 def loss_of_jpeg_ls(stream: bytes) -> int:

@@ -22,7 +22,7 @@ OPENVINO_BYTES = {"input": 700, "output": 1600}
 """The same for OpenVINO, by grid. OpenVINO keeps three layers of a trunk (48 channels),
 or the two widest layers of hydra."""
 USUAL_FLOATS = 2600
-"""Values of all layers for a pixel of `fine-bicubic`. The two numbers above are for a
+"""Values of all layers for a pixel of `fine`. The two numbers above are for a
 network of this size; memory grows in proportion to it."""
 SMALLEST_TILE_PX = 32
 LARGEST_TILE_PX = 512

@@ -53,7 +53,7 @@ def test_the_list_names_every_model_with_what_it_is(shipped, arguments):
 
 def test_the_list_tells_how_far_a_network_sees():
     lines = {line.split()[0]: line for line in models("list").stdout.splitlines()}
-    assert "55 x 55 px of the input" in lines["fine-bicubic"]
+    assert "55 x 55 px of the input" in lines["fine"]
     assert "21 x 21 px of the output" in lines["hydra"]
     assert "px of" not in lines["bicubic"]
 

@@ -37,7 +37,7 @@ def test_a_restored_radiograph_stands_beside_coarse_bicubic_and_original(tmp_pat
 
 def test_three_ways_to_enlarge_noise_are_drawn_and_their_grain_is_told(tmp_path):
     told = run("noisy_radiograph.py", tmp_path)
-    grain = dict(re.findall(r"^([\w-]+) +grain +([\d.]+) ", told, re.MULTILINE))
-    assert list(grain) == ["bicubic", "fine-bicubic", "fine"]
-    assert float(grain["fine-bicubic"]) > float(grain["bicubic"]) > 0
-    assert float(grain["fine-bicubic"]) > float(grain["fine"]) > 0
+    grain = dict(re.findall(r"^([\w ]+?) +grain +([\d.]+) ", told, re.MULTILINE))
+    assert list(grain) == ["bicubic", "not told", "fine"]
+    assert float(grain["not told"]) > float(grain["bicubic"]) > 0
+    assert float(grain["not told"]) > float(grain["fine"]) > 0

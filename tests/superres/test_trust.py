@@ -3,14 +3,22 @@
 Bicubic interpolation of the same measurement is the yardstick throughout.
 """
 
+import io
+
 import numpy as np
 import pytest
+from pydicom.uid import JPEGBaseline8Bit
 
-from cxr_sr import Settings, from_array, load_model, upscale
+from cxr_sr import Settings, from_array, load_model, read, upscale
+from cxr_sr.formats.dicom.coding.jpeg import coding_error
 from cxr_sr.superres.consistency import conservative_upsample
 from cxr_sr.superres.noise import estimation
 from cxr_sr.superres.resample import box_down
+from tests.builders import pixel_format
+from tests.dicom_files import dicom_file
 from tests.superres.noise.test_estimation import shaped
+
+PIL = pytest.importorskip("PIL.Image")
 
 BITS = 12
 LARGEST = 2**BITS - 1
@@ -96,6 +104,55 @@ def test_without_noise_the_default_is_the_exact_box_bit_for_bit(model):
         for settings in (Settings(), Settings(consistency="box"))
     )
     assert np.array_equal(default, box)
+
+
+def test_the_noise_decides_which_weights_of_fine_run():
+    fine = load_model("fine")
+    noisy, smooth = (
+        upscale(image, fine, 2, FP32).derivation
+        for image in (field(0.02, 0.3), field(0.0, 0.3))
+    )
+    assert noisy is not None
+    assert smooth is not None
+    assert noisy.weights_sha256 == fine.spec.sha256
+    assert smooth.weights_sha256 == fine.clean.spec.sha256 != fine.spec.sha256
+    assert (noisy.model, smooth.model) == ("fine", "fine")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.dcm"])
+def test_a_jpeg_tells_its_error(tmp_path, name):
+    path = tmp_path / name
+    written = lossy(path)
+    image = read(path)
+    # Pillow writes other tables into TIFF files.
+    tolerance = 0.5 if path.suffix == ".tif" else 1e-6
+    assert image.coding_error == pytest.approx(coding_error(written), rel=tolerance)
+    fine = load_model("fine")
+    result = upscale(image, fine, 2, FP32)
+    assert result.derivation is not None
+    assert result.derivation.coding_error == pytest.approx(image.coding_error)
+    assert result.derivation.weights_sha256 == fine.spec.sha256
+    assert result.coding_error == 0
+
+
+def lossy(path):
+    """A file with a JPEG of a shaded field with shapes; return the JPEG."""
+    rows, columns = np.mgrid[:192, :192]
+    shade = 120 + 60 * np.sin(rows / 31) * np.cos(columns / 23)
+    shade += 40 * (np.hypot(rows - 90, columns - 100) < 40)
+    image = PIL.fromarray(np.rint(shade).astype(np.uint8))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=60)
+    if path.suffix == ".tif":
+        image.save(path, compression="jpeg", quality=60)
+    elif path.suffix == ".jpg":
+        path.write_bytes(stream.getvalue())
+    else:
+        dicom_file(
+            *(path, np.asarray(image), pixel_format(8), JPEGBaseline8Bit),
+            frame=stream.getvalue(),
+        )
+    return stream.getvalue()
 
 
 @pytest.mark.parametrize("consistency", ["noise", "box"])

@@ -16,7 +16,7 @@ _LONGEST_FIELD = 2**23
 REDUCED = 1
 """Bit of NewSubfileType: a smaller version of another page."""
 PALETTE = 3
-_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 16: 8}
+_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 16: 8}
 _RATIONAL = 5
 _GRAY_OR_COLOUR = {0, 1, 2, PALETTE}
 _YCBCR = 6

@@ -35,7 +35,7 @@ NOT_COUNTED = frozenset({"Clip", "DequantizeLinear", "QuantizeLinear"})
 """They change a value in its place, or become part of a convolution."""
 MOST_FLOATS = 50_000
 """Values of all layers together for one pixel of the input; `fine` has 1,800 and
-`fine-bicubic` 2,600."""
+`fine` 2,600."""
 PROBE_PX = 64
 """Side of the image by which the values are counted."""
 

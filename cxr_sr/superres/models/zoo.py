@@ -215,7 +215,9 @@ def _missing(path: Path, onnx: Path) -> ModelError:
             "the .onnx file that `cxr-sr train` wrote, or its run folder"
         )
     if path.name in RETIRED:
-        return ModelError(f"there is no model {path.name} any more: {RETIRED[path.name]}")
+        return ModelError(
+            f"there is no model {path.name} any more: {RETIRED[path.name]}"
+        )
     return ModelError(
         f"no model is called {path.name!r}, and there is no such file;"
         f"{did_you_mean(path.name, MODELS)} expected one of {', '.join(MODELS)}, or a "

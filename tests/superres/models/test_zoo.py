@@ -219,9 +219,33 @@ class TestByFile:
             shutil.copy(path, tmp_path)
         sha256 = shipped.spec.int8_sha256 if int8 else ""
         expected = dataclasses.replace(
-            shipped.spec, int8_sha256=sha256, safetensors_sha256=""
+            shipped.spec, int8_sha256=sha256, safetensors_sha256="", clean=None
         )
         assert load_model(tmp_path).spec == expected
+
+    def test_a_copy_has_the_weights_for_images_without_noise_that_lie_beside(
+        self, tmp_path
+    ):
+        shipped = load_model("fine")
+        for path in (path for part in shipped.parts for path in part.hashes):
+            shutil.copy(path, tmp_path)
+        assert load_model(tmp_path).spec == shipped.spec
+        assert load_model(tmp_path).clean.onnx == tmp_path / "fine-clean.onnx"
+        alone = load_model(tmp_path / "fine-clean.onnx")
+        assert alone.spec == shipped.spec.clean
+        assert alone.clean == alone
+
+    def test_other_weights_beside_a_copy_are_refused(self, tmp_path):
+        shipped = load_model("fine")
+        shutil.copy(shipped.onnx, tmp_path)
+        shutil.copy(load_model("fast").onnx, tmp_path / "fine-clean.onnx")
+        with pytest.raises(ModelError, match=r"fine-clean\.onnx has SHA-256"):
+            load_model(tmp_path)
+
+    def test_a_retired_model_is_named_with_its_heir(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ModelError, match=r"no model fine-bicubic any more: fine "):
+            load_model("fine-bicubic")
 
     @pytest.mark.parametrize("name", ["hydrra", "no/such/file.onnx", "HYDRA"])
     def test_what_is_not_there_is_named_with_what_is(self, tmp_path, monkeypatch, name):

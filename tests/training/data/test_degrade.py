@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 
 import numpy as np
@@ -16,8 +17,10 @@ from torch import Tensor
 from cxr_sr.errors import SettingsError
 from cxr_sr.evaluation.degradations import NOMINAL, Coding, expose
 from cxr_sr.evaluation.degradations import bicubic as evaluated
+from cxr_sr.formats.dicom.coding.jpeg import coding_error
 from cxr_sr.superres import resample
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.noise import MARGIN, Noise
 from cxr_sr.training.data.degrade import (
     DEGRADATIONS,
     Degradation,
@@ -28,6 +31,7 @@ from cxr_sr.training.data.degrade import (
     gaussian_blur,
     stored,
 )
+from cxr_sr.training.data.grain import Grain, with_jpeg
 from tests.builders import pixel_format, structure
 
 SCALES = [2, 3, 4, 8]
@@ -251,3 +255,39 @@ def test_what_rings_beyond_black_or_white_is_lost():
     coarse = torch.tensor([-0.1, 0.25, 1.1]).view(1, 1, 1, 3)
     found = stored(coarse, torch.tensor([[0.25, 0.0, 1.0, 0.1]]))
     assert found.flatten().tolist() == [0.0, 0.25, 1.0]
+
+
+class TestJpeg:
+    SETTINGS = Degradation(
+        ("box",), grain=Grain(jpeg_share=1.0, jpeg_quality=(60, 60), told=(1.0, 1.0))
+    )
+
+    def test_its_error_is_told_as_a_file_tells_it(self):
+        """A crop's range is its 8 bits; `Noise` tells the same of such a file."""
+        fine = image(128, 128).clamp(0, 1)
+        coarse = degrade(fine, codes(8), 2, self.SETTINGS, generator())
+        without = degrade(fine, codes(8), 2, Degradation(("box",)), generator())
+        span = float(without.image.max() - without.image.min())
+        table = coding_error(jpeg_of(60)) * span / 255
+        sigma, correlated = coarse.noise.unbind(1)
+        assert torch.allclose(sigma, torch.tensor(table), rtol=0.01)
+        assert torch.allclose(correlated, -sigma)
+        error = float((coarse.image - without.image).std())
+        assert 0.5 * table < error < 2 * table
+
+    def test_training_and_inference_add_it_to_noise_alike(self):
+        noise = Noise((0.5,), (0.02 / MARGIN,), 0.3, coding=0.01 / MARGIN)
+        expected = noise.planes(np.full((1, 1), 0.5, np.float32))
+        sigma = torch.full((1, 1, 1, 1), 0.02)
+        found = with_jpeg(torch.cat([sigma, 0.3 * sigma], 1), sigma / 2)
+        np.testing.assert_allclose(found[0].numpy(), expected, rtol=1e-5)
+
+    def test_crops_without_it_are_told_none(self):
+        coarse = degrade(image(), codes(8), 2, Degradation(("box",)), generator())
+        assert not coarse.noise.any()
+
+
+def jpeg_of(quality: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (8, 8)).save(stream, "JPEG", quality=quality)
+    return stream.getvalue()

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydicom.uid import JPEGLossless
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats import read
-from cxr_sr.formats.dicom.coding.jpeg import JpegStream, parse_jpeg, with_standard_scan
+from cxr_sr.formats.dicom.coding.jpeg import (
+    JpegStream,
+    coding_error,
+    parse_jpeg,
+    with_standard_scan,
+)
 from tests.dicom_files import JPEG_EXTENDED_FRAME, JPEG_LOSSLESS_FRAME, dicom_file
 
 
@@ -131,3 +138,60 @@ def test_a_wrap_that_a_halving_predictor_cannot_undo_is_refused(tmp_path: Path):
     dicom_file(path, EDGES, syntax=JPEGLossless, frame=lossless(EDGES, 12, 7))
     with pytest.raises(UnreadableError, match="wrap at 12 bits under predictor 7"):
         read(path)
+
+
+PIL = pytest.importorskip("PIL.Image")
+
+
+def compressed(quality: int, **options: object) -> tuple[bytes, float]:
+    """A JPEG file of a radiograph-like image, and the error that it has, in codes."""
+    rows, columns = np.mgrid[:256, :256]
+    shading = 120 + 60 * np.sin(rows / 31) * np.cos(columns / 23)
+    noise = np.random.default_rng(3).normal(size=(258, 258))
+    grain = sliding_window_view(noise, (3, 3)).mean((2, 3))
+    image = np.rint(shading + 10 * grain).clip(0, 255).astype(np.uint8)
+    stream = io.BytesIO()
+    PIL.fromarray(image).save(stream, "JPEG", quality=quality, **options)
+    error = np.asarray(PIL.open(stream), float) - image
+    return stream.getvalue(), float(error.std())
+
+
+@pytest.mark.parametrize("quality", [50, 60, 75, 85, 90, 95])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}])
+def test_the_tables_of_a_jpeg_tell_its_error(quality: int, options: dict[str, object]):
+    stream, error = compressed(quality, **options)
+    assert 0.7 * error < coding_error(stream) < 1.7 * error
+
+
+def test_a_jpeg_that_rounds_to_integers_has_no_error_to_tell():
+    assert coding_error(compressed(100)[0]) == 0
+
+
+@pytest.mark.parametrize("stream", [JPEG_LOSSLESS_FRAME, b"", b"\xff\xd8", bytes(999)])
+def test_other_streams_have_none(stream: bytes):
+    assert coding_error(stream) == 0
+
+
+def test_steps_of_16_bits_count_in_the_codes_of_the_image():
+    """A table of 12-bit JPEG, T.81 B.2.4.1, sixteen times that of 8 bits."""
+    stream, _ = compressed(75)
+    table = stream.index(b"\xff\xdb")
+    length = int.from_bytes(stream[table + 2 : table + 4], "big")
+    steps = stream[table + 5 : table + 69]
+    wide = b"".join((16 * step).to_bytes(2, "big") for step in steps)
+    frame = stream.index(b"\xff\xc0", table)
+    twelve = (
+        stream[:table]
+        + segment(0xDB, b"\x10" + wide)
+        + stream[table + 2 + length : frame]
+        + b"\xff\xc1"
+        + stream[frame + 2 : frame + 4]
+        + b"\x0c"
+        + stream[frame + 5 :]
+    )
+    assert coding_error(twelve) == pytest.approx(16 * coding_error(stream))
+
+
+@pytest.mark.parametrize("data", [b"\xff\xdb\0\3\0", b"\xff\xdb\0\x10\0" + bytes(9)])
+def test_a_short_table_is_no_table(data: bytes):
+    assert coding_error(b"\xff\xd8" + data) == 0

@@ -8,6 +8,7 @@ seen, and tables give the original back.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
@@ -61,6 +62,14 @@ def _character(number: int, otherwise: str) -> str:
     return chr(number) if known else otherwise
 
 
+def part_of(text: str) -> tuple[int, int] | None:
+    """Return I and N of a text "I/N" with 1 <= I <= N; None for another text."""
+    index, _, count = text.partition("/")
+    if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+        return int(index), int(count)
+    return None
+
+
 def write_rows(
     file: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
@@ -68,6 +77,13 @@ def write_rows(
     writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: cell(v) for k, v in row.items()} for row in rows)
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return what `write_rows` writes."""
+    file = io.StringIO()
+    write_rows(file, columns, rows)
+    return file.getvalue()
 
 
 def read_rows(file: IO[str]) -> tuple[Sequence[str], list[dict[str, str]]]:

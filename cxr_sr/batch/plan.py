@@ -14,6 +14,7 @@ from cxr_sr.batch.outputs import OutputFormat, apart, job_of
 from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.formats.discover import Candidate, Found, discover
 from cxr_sr.report.outcome import Job, Outcome, Status
+from cxr_sr.texts import part_of
 
 SHOWN = 3
 """Number of names in a message."""
@@ -37,11 +38,8 @@ class Shard:
         SettingsError
             If it is not two whole numbers with 1 <= I <= N.
         """
-        index, slash, count = text.partition("/")
-        if slash and index.isdecimal() and count.isdecimal():
-            shard = cls(int(index), int(count))
-            if 1 <= shard.index <= shard.count:
-                return shard
+        if part := part_of(text):
+            return cls(*part)
         raise SettingsError(f"--shard {text!r}; expected I/N with 1 <= I <= N, as 1/8")
 
     def holds(self, name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,8 @@ from typing import Any
 from cxr_sr.evaluation.evaluate import BASELINE, Measurement
 from cxr_sr.evaluation.paired import Difference, differences, table
 from cxr_sr.evaluation.summary import Summary, by_source
-from cxr_sr.texts import write_rows
+from cxr_sr.files import write_texts
+from cxr_sr.texts import csv_text
 
 VERSION = 1
 """Version of the layout of results.json."""
@@ -53,7 +53,6 @@ def write_results(
 
     Results of an earlier evaluation there are replaced.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     pairs = every_pair(measurements)
     sources = by_source(measurements)
     text = markdown(summaries) + sources_table(sources)
@@ -64,14 +63,14 @@ def write_results(
         "differences": [difference.as_json() for difference in pairs],
         "images": [_image(measurement) for measurement in measurements],
     }
-    texts = {
-        "results.json": json.dumps(results, indent=1) + "\n",
-        "results.md": text + (f"\n{_pairs(pairs)}" if pairs else ""),
-        "results.csv": as_csv([*summaries, *sources]),
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in texts]
+    return write_texts(
+        folder,
+        {
+            "results.json": json.dumps(results, indent=1) + "\n",
+            "results.md": text + (f"\n{_pairs(pairs)}" if pairs else ""),
+            "results.csv": as_csv([*summaries, *sources]),
+        },
+    )
 
 
 def every_pair(measurements: Sequence[Measurement]) -> list[Difference]:
@@ -134,9 +133,7 @@ def sources_table(summaries: Sequence[Summary]) -> str:
 def as_csv(summaries: Sequence[Summary]) -> str:
     """Return the summaries as CSV, the two ends of an interval in a column each."""
     rows = [_flat(summary.as_json()) for summary in summaries]
-    text = io.StringIO()
-    write_rows(text, list(rows[0]), rows)
-    return text.getvalue()
+    return csv_text(list(rows[0]), rows)
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:

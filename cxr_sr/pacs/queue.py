@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from cxr_sr.files import replacing
+from cxr_sr.files import write_text
 from cxr_sr.pacs.disk import flush_folder, write_through
 
 State = Literal["waiting", "sending", "sent", "stored", "left", "dead"]
@@ -164,7 +164,7 @@ class Queue:
         names = list(peers)
         folder = self.folder("waiting", key)
         if names:
-            _replace(folder / ROUTE, json.dumps(names))
+            write_text(folder / ROUTE, json.dumps(names))
         self.rest(key)
         return self._move(key, "waiting", "sending" if names else "stored")
 
@@ -193,7 +193,7 @@ class Queue:
             last = self.receivers(key) in ([], [peer])
             refused = text or any(folder.glob(f"{_REFUSED}*"))
             if refused or not last:  # else the change of state says as much
-                _replace(folder / name, text)
+                write_text(folder / name, text)
             return self._conclude(key, folder) if last else "sending"
 
     def _conclude(self, key: str, folder: Path) -> State:
@@ -205,12 +205,12 @@ class Queue:
 
     def leave(self, key: str, reason: str) -> State:
         """Let a waiting entry alone: only the reason is kept."""
-        _replace(self.folder("waiting", key) / REASON, reason + "\n")
+        write_text(self.folder("waiting", key) / REASON, reason + "\n")
         return self._settle(key, "waiting", "left", keep=(REASON,))
 
     def bury(self, key: str, reason: str, *, state: State = "waiting") -> State:
         """Give an entry up: it stays, with the reason, for a person to look at."""
-        _replace(self.folder(state, key) / REASON, reason + "\n")
+        write_text(self.folder(state, key) / REASON, reason + "\n")
         return self._move(key, state, "dead")
 
     def revive(self) -> int:
@@ -288,8 +288,3 @@ def _answered(folder: Path, peer: str) -> bool:
 
 def _digest(peer: str) -> str:
     return hashlib.sha256(peer.encode()).hexdigest()[:12]
-
-
-def _replace(path: Path, text: str) -> None:
-    with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")

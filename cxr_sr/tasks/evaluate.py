@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from cxr_sr.display.picture import pixel_size
 from cxr_sr.errors import InputError, SettingsError
-from cxr_sr.files import replacing
+from cxr_sr.files import write_texts
 from cxr_sr.formats import read_original
 from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.infer import logits_of, masks_of, predict, sigmoid
@@ -31,7 +30,7 @@ from cxr_sr.tasks.measures import (
 )
 from cxr_sr.tasks.preview import preview_of
 from cxr_sr.tasks.spec import SEEN, HeadSpec, short
-from cxr_sr.texts import write_rows
+from cxr_sr.texts import csv_text
 
 GROUPS = {False: "not trained on", True: "trained on"}
 
@@ -256,7 +255,6 @@ def write_evaluation(
     summaries: Sequence[TaskSummary],
 ) -> list[Path]:
     """Write results.json, and results.csv with a row for each image and class."""
-    folder.mkdir(parents=True, exist_ok=True)
     about = {
         "head": head.spec.name,
         "head_sha256": head.spec.sha256,
@@ -272,13 +270,11 @@ def write_evaluation(
         }
         for m in measured
     ]
-    text = io.StringIO(newline="")
-    write_rows(text, list(dict.fromkeys(k for row in rows for k in row)), rows)
-    contents = {
-        "results.json": json.dumps(about, indent=2) + "\n",
-        "results.csv": text.getvalue(),
-    }
-    for name, content in contents.items():
-        with replacing(folder / name, overwrite=True) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    return [folder / name for name in contents]
+    columns = list(dict.fromkeys(k for row in rows for k in row))
+    return write_texts(
+        folder,
+        {
+            "results.json": json.dumps(about, indent=2) + "\n",
+            "results.csv": csv_text(columns, rows),
+        },
+    )

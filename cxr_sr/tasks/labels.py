@@ -13,6 +13,7 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.index.split import SPLITS
 from cxr_sr.index.table import read_table
 from cxr_sr.names import TaskKind
+from cxr_sr.texts import part_of
 
 IMAGE_COLUMNS = ("image", "file")
 """The column of the images has one of these names."""
@@ -64,11 +65,9 @@ class Fold:
         """
         if text == "none":
             return cls(0, 1)
-        index, _, count = text.partition("/")
-        if index.isdecimal() and count.isdecimal():
-            fold = cls(int(index), int(count))
-            if 1 <= fold.index <= fold.count and fold.count > 1:
-                return fold
+        part = part_of(text)
+        if part and part != (1, 1):
+            return cls(*part)
         raise SettingsError(
             f"--hold-out {text}: expected none, or I/N with 1 <= I <= N, such as 1/5"
         )

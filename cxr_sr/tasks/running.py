@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from cxr_sr.files import replacing, sha256_of
+from cxr_sr.files import sha256_of, write_text
 from cxr_sr.formats import read_original
 from cxr_sr.report.earlier import fingerprint
 from cxr_sr.report.entries import FileEntry, FileFacts, RunEntry
@@ -19,7 +18,7 @@ from cxr_sr.report.outcome import Job
 from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.infer import predict
 from cxr_sr.tasks.segmentation import write_masks
-from cxr_sr.texts import write_rows
+from cxr_sr.texts import csv_text
 
 TABLE = "probabilities.csv"
 """Name of the table in the output folder."""
@@ -88,7 +87,8 @@ class Running:
         facts = found.facts()
         job.target.parent.mkdir(parents=True, exist_ok=True)
         if found.masks is None:
-            _write_json(facts["probabilities"], job.target)
+            text = json.dumps(facts["probabilities"], indent=2) + "\n"
+            write_text(job.target, text)
         else:
             now = recipe.now or datetime.now().astimezone()
             write_masks(radiograph, found.masks, spec, job.target, now)
@@ -107,11 +107,6 @@ class Running:
         )
 
 
-def _write_json(chances: dict[str, float], path: Path) -> None:
-    with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(chances, indent=2) + "\n", encoding="utf-8")
-
-
 def write_table(
     folder: Path, classes: Iterable[str], entries: Iterable[FileEntry]
 ) -> Path:
@@ -128,9 +123,6 @@ def write_table(
         masked = masked or bool(shares)
         rows.append(row | {f"{name} share": share for name, share in shares.items()})
     columns = ["file", *names, *(f"{name} share" for name in names if masked)]
-    text = io.StringIO(newline="")
-    write_rows(text, columns, rows)
     path = folder / TABLE
-    with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    write_text(path, csv_text(columns, rows))
     return path

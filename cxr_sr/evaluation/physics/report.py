@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -19,7 +17,9 @@ from cxr_sr.evaluation.physics.flat import (
     Amplification,
     amplifications,
 )
+from cxr_sr.files import write_texts
 from cxr_sr.radiograph import Radiograph
+from cxr_sr.texts import csv_text
 
 VERSION = 1
 """Of the layout of physics.json."""
@@ -132,22 +132,12 @@ def _markdown(columns: list[str], rows: list[list[str]]) -> str:
 
 def write_results(folder: Path, rows: Sequence[Row]) -> list[Path]:
     """Write physics.json, physics.md and a CSV file a table; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     results = {"version": VERSION, "rows": [as_json(row) for row in rows]}
     texts = {
         "physics.json": json.dumps(results, indent=1) + "\n",
         "physics.md": markdown(rows),
     }
-    for name, table in tables(rows).items():
-        texts[f"physics-{name}.csv"] = _csv(*table)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in texts]
-
-
-def _csv(columns: list[str], rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+    for name, (columns, cells) in tables(rows).items():
+        named = (dict(zip(columns, row, strict=True)) for row in cells)
+        texts[f"physics-{name}.csv"] = csv_text(columns, named)
+    return write_texts(folder, texts)

@@ -48,7 +48,7 @@ class Example:
         return torch.tensor(self.row.findings, dtype=torch.float32)
 
 
-class Batch(NamedTuple):
+class SampleBatch(NamedTuple):
     """What a training step looks at."""
 
     images: Tensor
@@ -132,7 +132,7 @@ class Samples:
         return image, masks if len(masks) else example.findings
 
 
-class Batches:
+class SampleBatches:
     """The batches of one epoch, from the trainer's present step on."""
 
     def __init__(
@@ -146,16 +146,16 @@ class Batches:
     def __len__(self) -> int:
         return self.steps
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[SampleBatch]:
         now = self.learner.trainer.global_step
         for step in range(now, now + self.steps):
             numbers = range(step * self.batch, (step + 1) * self.batch)
             pairs = [self.samples.sample(number) for number in numbers]
             images, truth = (torch.stack(each) for each in zip(*pairs, strict=True))
-            yield Batch(images, truth)
+            yield SampleBatch(images, truth)
 
 
-class Whole:
+class HeldOut:
     """The images for validation, as they are in use, one at a time."""
 
     def __init__(self, examples: Sequence[Example]) -> None:

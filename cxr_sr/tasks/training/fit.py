@@ -27,17 +27,27 @@ from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.labels import Labels
 from cxr_sr.tasks.spec import HeadSpec
 from cxr_sr.tasks.training.card import head_card
-from cxr_sr.tasks.training.data import Batches, Example, Samples, Whole, read_examples
+from cxr_sr.tasks.training.data import (
+    Example,
+    HeldOut,
+    SampleBatches,
+    Samples,
+    read_examples,
+)
 from cxr_sr.tasks.training.learner import HeadLearner
 from cxr_sr.tasks.training.network import TaskNetwork, features_of
-from cxr_sr.tasks.training.provenance import check_same, provenance
+from cxr_sr.tasks.training.provenance import provenance
 from cxr_sr.tasks.training.run import TaskRun
 from cxr_sr.tasks.training.weights import draw_found, write_head
 from cxr_sr.training.loop import LoopSettings, train, trainer_of
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.run_folder.checkpoints import start_of
 from cxr_sr.training.run_folder.history import History
-from cxr_sr.training.run_folder.provenance import versions, write_settings
+from cxr_sr.training.run_folder.provenance import (
+    check_same,
+    versions,
+    write_settings,
+)
 from cxr_sr.training.start import accelerator_of
 
 log = logging.getLogger(__name__)
@@ -72,6 +82,7 @@ def fit_head(
     TrainingError
         If no training can start from the data, or it diverges.
     """
+    started = started or time.monotonic()
     run = dataclasses.replace(run, classes=labels.classes)
     checkpoint = start_of(folder, resume=resume)
     accelerator = accelerator_of(run)
@@ -82,20 +93,20 @@ def fit_head(
         "versions": versions(),
     }
     if resume:
-        check_same(folder, about)
+        check_same(folder, about, ("kind", "classes", "trunk", "trunk_weights"))
     write_settings(folder, about)
     learner = HeadLearner(network, run)
-    learner.started = started or time.monotonic()
+    learner.started = started
     log.info(
         "training with %d images, validating with %d", len(train_set), len(held_out)
     )
-    batches = Batches(
+    batches = SampleBatches(
         Samples(train_set, run.size_px, run.seed), run.batch, run.epoch_steps, learner
     )
     with quiet_lightning():
         settings = LoopSettings(accelerator, 1, run.epoch_steps, run.patience)
         trainer = trainer_of(folder, learner, settings, quiet=quiet)
-        train(trainer, learner, batches, Whole(held_out or train_set), checkpoint)
+        train(trainer, learner, batches, HeldOut(held_out or train_set), checkpoint)
     log.info("stopped after %.0f s; writing the weights", learner.elapsed_s)
     return _export(folder, learner, dataclasses.replace(spec, training=about), held_out)
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from cxr_sr.tasks.infer import masks_of, pooled
 from cxr_sr.tasks.measures import auc, dice
-from cxr_sr.tasks.training.data import Batch, Example
+from cxr_sr.tasks.training.data import Example, SampleBatch
 from cxr_sr.tasks.training.network import TaskNetwork
 from cxr_sr.tasks.training.run import TaskRun
 from cxr_sr.training.course import Course
@@ -61,7 +61,7 @@ class HeadLearner(Course):
             groups.append({"params": under, "lr": rate, "peak": rate})
         return torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: SampleBatch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the mean loss of a batch.
 
         Raises
@@ -78,14 +78,14 @@ class HeadLearner(Course):
 
     def transfer_batch_to_device(
         self,
-        batch: Batch | Example,
+        batch: SampleBatch | Example,
         device: torch.device,
         dataloader_idx: int,  # noqa: ARG002
-    ) -> Batch | Example:
+    ) -> SampleBatch | Example:
         """Move a batch of training; an example of validation stays."""
         if isinstance(batch, Example):
             return batch
-        return Batch(batch.images.to(device), batch.truth.to(device))
+        return SampleBatch(batch.images.to(device), batch.truth.to(device))
 
     def on_validation_epoch_start(self) -> None:
         """Forget the validation before."""

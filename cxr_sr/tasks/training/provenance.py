@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from cxr_sr.errors import TrainingError
 from cxr_sr.tasks.spec import SEEN, short
 from cxr_sr.tasks.training.data import Example
 
@@ -43,26 +40,3 @@ def data_hash(examples: Sequence[Example]) -> str:
             digest.update(tensor.numpy().tobytes())
         digest.update(repr(example.row.findings).encode())
     return digest.hexdigest()
-
-
-def check_same(folder: Path, about: dict[str, Any]) -> None:
-    """Refuse to resume with other data or another network.
-
-    Raises
-    ------
-    TrainingError
-        If they differ from those in the folder's settings.json.
-    """
-    began = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    if began["data_sha256"] != about["data_sha256"]:
-        raise TrainingError(
-            f"the data is not what {folder.name} began with; give the same, or start "
-            "a new run in another folder"
-        )
-    for key in ("kind", "classes", "trunk", "trunk_weights"):
-        was, now = began["settings"][key], about["settings"][key]
-        if list(was) != list(now):
-            raise TrainingError(
-                f"{folder.name} has {key} {was}, not {now}; give the same, or another "
-                "folder"
-            )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cxr_sr.errors import TrainingError
+from cxr_sr.files import write_texts
 from cxr_sr.training.data.images import TrainingImage
 
 PACKAGES = ("torch", "lightning", "numpy")
@@ -56,18 +57,20 @@ def versions() -> dict[str, str]:
 
 def write_settings(folder: Path, training: dict[str, Any]) -> None:
     """Write the settings.json of a run's folder, which `check_same` compares with."""
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(training, indent=2, sort_keys=True)
-    (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+    write_texts(folder, {"settings.json": text + "\n"})
 
 
-def check_same(folder: Path, training: dict[str, Any]) -> None:
+def check_same(
+    folder: Path, training: dict[str, Any], keys: Sequence[str] = ("model", "network")
+) -> None:
     """Refuse to resume with other data or another network; other settings may change.
 
     Parameters
     ----------
     folder : the folder of the run, which holds its settings.json
     training : the contents of a settings.json now
+    keys : the settings that must not change
 
     Raises
     ------
@@ -79,12 +82,13 @@ def check_same(folder: Path, training: dict[str, Any]) -> None:
         raise TrainingError(
             f"the data differs from that of {folder.name} ({began['splits']} images "
             f"then, {training['splits']} now, or other pixels); give the same, or "
-            "start a new run with --init"
+            "start a new run in another folder"
         )
-    for key in ("model", "network"):
-        was, now = began["settings"][key], training["settings"][key]
+    settings = json.loads(json.dumps(training["settings"]))  # lists for tuples
+    for key in keys:
+        was, now = began["settings"][key], settings[key]
         if was != now:
             raise TrainingError(
-                f"{folder.name} trains the {key} {was}, not {now}; give the same, or "
+                f"{folder.name} has the {key} {was}, not {now}; give the same, or "
                 "another folder"
             )

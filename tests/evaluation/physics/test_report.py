@@ -81,6 +81,13 @@ class TestCommand:
         assert "| x2 | clean | 0.05 | bicubic | 0.3" in text
 
 
+def test_no_cell_is_a_formula_to_a_spreadsheet(tmp_path):
+    row = flat.Amplification("=1+1", 2, 2.5, 0.5, (1.0,) * 5, 1.0, 1.0, 1.0)
+    report.write_results(tmp_path, [row])
+    with (tmp_path / "physics-noise.csv").open() as file:
+        assert next(csv.DictReader(file))["model"] == "'=1+1"
+
+
 def test_as_many_rows_are_announced_as_come():
     planned = compare(["lanczos"], [Condition(2), Condition(2, "box")])
     rows = list(report.measure(planned))

@@ -100,7 +100,7 @@ def test_other_data_are_refused_when_it_goes_on(tmp_path: Path):
     trained(tmp_path)
     table = write_data(tmp_path / "other", 9)
     labels = Labels.read(table, "segmentation", "lungs=mask", "1/3")
-    with pytest.raises(TrainingError, match="the data is not what run began with"):
+    with pytest.raises(TrainingError, match="the data differs from that of run"):
         fit_head(labels, tmp_path / "run", task_run(), resume=True, quiet=True)
 
 

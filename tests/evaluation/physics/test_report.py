@@ -82,7 +82,8 @@ class TestCommand:
 
 
 def test_no_cell_is_a_formula_to_a_spreadsheet(tmp_path):
-    row = flat.Amplification("=1+1", 2, 2.5, 0.5, (1.0,) * 5, 1.0, 1.0, 1.0)
+    powers = (1.0,) * len(flat.BAND_NAMES)
+    row = flat.Amplification("=1+1", 2, 2.5, 0.5, powers, 1.0, 1.0, 1.0)
     report.write_results(tmp_path, [row])
     with (tmp_path / "physics-noise.csv").open() as file:
         assert next(csv.DictReader(file))["model"] == "'=1+1"

@@ -83,7 +83,9 @@ def read_dicom(
             header=header,
             window=stored_window(dataset),
             padding=padding(dataset, fmt),
-            coding_error=coding_error(code_head(parsed)) if decoded.lossy else 0.0,
+            coding_error=coding_error(code_head(parsed), fmt.bits_stored)
+            if decoded.lossy
+            else 0.0,
         )
 
 

@@ -80,6 +80,10 @@ NOISY_SHARE = (0.65, 0.8)
 """Share of such blocks. Up to the first value a faint noise is not told; from the
 second value on it is. Reduced radiographs have 0.4 to 0.7, original ones 0.8 to
 0.99."""
+LEAST_WEIGHT = 0.5
+"""From this `Noise.weight` on, the weights of `fine` that are told the noise run. Below
+it the noise is faint and much may be fine texture, which those for images without noise
+keep."""
 FAINT_UNITS = (0.005, 0.009)
 """Standard deviation: noise up to the first value is faint, from the second it is
 not."""
@@ -109,8 +113,8 @@ class Noise:
 
     @property
     def is_told(self) -> bool:
-        """Whether a network is told any noise."""
-        return self.weight > 0 or self.coding > 0
+        """Whether a network needs to know the noise, or may run as without any."""
+        return self.weight >= LEAST_WEIGHT or self.coding > 0
 
     @property
     def usual(self) -> float:

@@ -130,11 +130,15 @@ def is_marked_ycbcr(stream: bytes) -> bool:
     return False
 
 
-def coding_error(stream: bytes) -> float:
+def coding_error(stream: bytes, bits_stored: int = 16) -> float:
     """Return the standard deviation of the error that a lossy JPEG left, in codes.
 
     JPEG divides the DCT coefficients of blocks by the steps of a table, and rounds
     them. The detail that is lost cannot be seen in the image; the table tells it.
+
+    Parameters
+    ----------
+    bits_stored : bits that the values need; streams of 12 bits may hold fewer
 
     Returns
     -------
@@ -154,7 +158,7 @@ def coding_error(stream: bytes) -> float:
         if marker == _TABLES:
             tables.update(_tables(stream[start:end]))
         elif marker in _DCT and end - start >= 9:
-            bits, chosen = stream[start], stream[start + 8]
+            bits, chosen = min(stream[start], bits_stored), stream[start + 8]
         elif marker in _FRAMES:
             return 0.0
     lowest = tables.get(chosen, [])[:_LOWEST]

@@ -190,8 +190,19 @@ def test_steps_of_16_bits_count_in_the_codes_of_the_image():
         + stream[frame + 5 :]
     )
     assert coding_error(twelve) == pytest.approx(16 * coding_error(stream))
+    assert coding_error(twelve, 10) < coding_error(twelve, 12) == coding_error(twelve)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xdb\0\3\0", b"\xff\xdb\0\x10\0" + bytes(9)])
 def test_a_short_table_is_no_table(data: bytes):
     assert coding_error(b"\xff\xd8" + data) == 0
+
+
+def test_of_a_real_radiograph_the_tables_tell_the_error(shared_dicom: Path):
+    """A hip in 10 of the 12 bits of extended JPEG, beside the same without loss."""
+    lossy, whole = (
+        read(shared_dicom / f"hip_fuji_rg2_{code}.dcm") for code in ("jply", "jpll")
+    )
+    error = float((lossy.pixels.astype(float) - whole.pixels).std())
+    assert lossy.coding_error == pytest.approx(error, rel=0.3)
+    assert whole.coding_error == 0

@@ -1,1 +1,1 @@
-"""Visual tasks on the trunk: segmentation and classification of radiographs."""
+"""Segment and classify radiographs with heads on the features of a trunk."""

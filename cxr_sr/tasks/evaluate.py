@@ -1,4 +1,4 @@
-"""Measure a head on labelled images: image by image, then over patients."""
+"""Measure a head on labelled images: each image alone, then all patients together."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ GROUPS = {False: "not trained on", True: "trained on"}
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one class in one image."""
+    """The measures of one class in one image."""
 
     row: Labelled
     name: str
-    """The class."""
+    """Name of the class."""
     seen: bool
     """Whether the head was trained on this very image."""
     values: dict[str, float]
-    """Of masks: dice, surface, surface_95, brier and ece; of a finding: probability
-    and truth."""
+    """Measures by name. Masks: dice, surface, surface_95, brier and ece. A finding:
+    probability and truth."""
     unit: str = ""
-    """Of the distances: mm, or px where the image states no spacing."""
+    """Unit of the distances: mm; px if the image states no spacing."""
 
 
 @dataclass(frozen=True)
 class MeasuredImage:
-    """One image, or why it could not be measured."""
+    """One measured image, or the reason why it could not be measured."""
 
     row: Labelled
     measured: list[Measured] = field(default_factory=list)
@@ -69,15 +69,15 @@ class TaskSummary:
     measure: str
     value: float
     interval: tuple[float, float]
-    """95 %, over patients; NaN where there are too few."""
+    """95 % interval over patients; NaN with too few patients."""
     worst: float
-    """Of one image; NaN of what is measured over all images together."""
+    """Worst value of one image; NaN for a measure of all images together."""
     unit: str
     images: int
     patients: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return its fields; None for NaN, which JSON has not."""
+        """Return the fields; None replaces NaN, which JSON does not have."""
         fields = dataclasses.asdict(self)
         low, high = self.interval
         fields |= {"interval": [_known(low), _known(high)]}
@@ -89,9 +89,9 @@ def _known(value: float) -> float | None:
 
 
 def matched(labels: Labels, spec: HeadSpec) -> list[int]:
-    """Return for each class of a head its place among the labels.
+    """Return the place of each class of a head among the classes of the labels.
 
-    One class of a head is that of a table with one, whatever its name there.
+    If head and labels have one class each, the two match, whatever their names.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def matched(labels: Labels, spec: HeadSpec) -> list[int]:
     if missing:
         raise SettingsError(
             f"the labels have no {', '.join(missing)}; they have "
-            f"{', '.join(labels.classes)}: name the columns by --labels, as "
+            f"{', '.join(labels.classes)}: name the column with --labels "
             f"{missing[0]}=COLUMN"
         )
     return [labels.classes.index(name) for name in spec.classes]
@@ -113,11 +113,11 @@ def matched(labels: Labels, spec: HeadSpec) -> list[int]:
 def measure_images(
     rows: Iterable[Labelled], head: Head, places: Sequence[int]
 ) -> Generator[MeasuredImage]:
-    """Yield what is measured of each image, or its problem.
+    """Yield the measures of each image, or its problem.
 
     Parameters
     ----------
-    places : of each class of the head among the labels, see `matched`
+    places : place of each class of the head among the labels, from `matched`
     """
     measure = _of_masks if head.spec.kind == "segmentation" else _of_findings
     for row in rows:
@@ -181,7 +181,7 @@ def _seen(pixels_sha256: str, spec: HeadSpec) -> bool:
 
 
 def summarise(measured: Sequence[Measured]) -> list[TaskSummary]:
-    """Return all measures of each class, first of images not trained on."""
+    """Return all measures of each class; images not trained on come first."""
     summaries = []
     for seen, group in GROUPS.items():
         for name in dict.fromkeys(m.name for m in measured):

@@ -1,4 +1,4 @@
-"""The heads there are, and the files of their weights, verified before use."""
+"""List the shipped heads; load the weights of a head and verify them before use."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SHIPPED: dict[str, tuple[str, str]] = {
         "e835f18b4f969812e37ad41bfd9ff91600d53ff96de1313e38c09baf594669c2",
     ),
 }
-"""By name: SHA-256 of the ONNX file and of the safetensors file."""
+"""SHA-256 of the ONNX file and of the safetensors file, by the head's name."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """A head: what it is, and the graph that computes it."""
+    """A head: its specification, and the graph that computes it."""
 
     spec: HeadSpec
     graph: bytes
@@ -35,7 +35,7 @@ class Head:
 
     @property
     def label(self) -> str:
-        """Its name with the beginning of its hash, for reports."""
+        """The name and the beginning of the hash, for reports."""
         return f"{self.spec.name} {self.spec.sha256[:12]}"
 
 
@@ -50,7 +50,7 @@ def load_head(name_or_file: str | Path) -> Head:
     Raises
     ------
     ModelError
-        If there is no such head, or its file is missing, altered, or hostile.
+        If no head has this name, or its file is missing, altered, or hostile.
     """
     name = str(name_or_file)
     if name in SHIPPED:
@@ -72,7 +72,7 @@ def _onnx_of(path: Path) -> Path:
     if onnx.is_file():
         return onnx
     raise ModelError(
-        f"no head is called {path.name!r}, and there is no such file;"
+        f"no head has the name {path.name!r}, and no file has it either;"
         f"{did_you_mean(path.name, SHIPPED)} expected one of {', '.join(SHIPPED)}, or "
         "a run folder or .onnx file of `cxr-sr task train`"
     )
@@ -84,8 +84,8 @@ def _opened(path: Path, sha256: str) -> Head:
     properties = {p.key: p.value for p in model.metadata_props}
     if METADATA_KEY not in properties:
         raise ModelError(
-            f"{path.name} is no head of a task; super-resolution has --model, and "
-            "--head takes what `cxr-sr task train` wrote"
+            f"{path.name} is no head of a task; --head takes a file that `cxr-sr task "
+            "train` wrote; a model for super-resolution needs --model"
         )
     spec = HeadSpec.from_json(properties[METADATA_KEY])
     part = subgraph(model, path.name, OUTPUT, (1, len(spec.classes)), 1)

@@ -1,4 +1,4 @@
-"""Run a head on a radiograph, through ONNX Runtime; torch is not needed."""
+"""Run a head on a radiograph with ONNX Runtime; torch is not needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.preview import Float, Preview, preview_of
 
 THRESHOLD = 0.5
-"""Probability from which a pixel belongs to a class."""
+"""Least probability of a pixel that belongs to a class."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Prediction:
     """What a head found in one radiograph."""
 
     probabilities: dict[str, float]
-    """By class. Of a segmentation: the mean over the pixels of its mask, 0 if empty."""
+    """Probability of each class. Segmentation: the mean within the mask, 0 if empty."""
     masks: NDArray[np.bool_] | None
-    """(classes, rows, columns) of a segmentation; None of a classification."""
+    """Masks (classes, rows, columns) of a segmentation; None for a classification."""
     seconds: float
-    """Wall time of the head."""
+    """Wall time of the head, in seconds."""
 
     def facts(self) -> dict[str, Any]:
         """Return the probabilities and the masks' shares of the image for a report."""
@@ -52,7 +52,7 @@ def predict(radiograph: Radiograph, head: Head) -> Prediction:
     NotARadiographError
         If the image is too small.
     EngineError, ModelError
-        If the network cannot be run, or gives no numbers.
+        If the network cannot run, or its output has NaN or infinite values.
     """
     begun = time.perf_counter()
     spec = head.spec
@@ -78,6 +78,7 @@ def check_masks(head: Head) -> None:
     Raises
     ------
     SettingsError
+        If the head classifies.
     """
     if head.spec.kind != "segmentation":
         raise SettingsError(
@@ -87,7 +88,7 @@ def check_masks(head: Head) -> None:
 
 
 def region(radiograph: Radiograph, head: Head) -> NDArray[np.bool_]:
-    """Return the mask (rows, columns) of all classes of a segmentation together.
+    """Return one bool mask (rows, columns) for all classes of a segmentation together.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def region(radiograph: Radiograph, head: Head) -> NDArray[np.bool_]:
 
 
 def mean_chance(logits: Float) -> float:
-    """Return the mean probability of the pixels above one half; 0 if none is."""
+    """Return the mean probability of all pixels above one half; 0 without any."""
     chances = sigmoid(logits)
     inside = chances > THRESHOLD
     return float(chances[inside].mean()) if inside.any() else 0.0
@@ -129,7 +130,7 @@ def kept(mask: NDArray[np.bool_], parts: int) -> NDArray[np.bool_]:
 
     Parameters
     ----------
-    parts : 0: the mask as it is
+    parts : number of parts; 0 returns the mask unchanged
     """
     if not parts or not mask.any():
         return mask
@@ -149,7 +150,7 @@ def pooled(preview: Preview, logits: Float) -> Float:
 
 
 def sigmoid(logits: Float) -> Float:
-    """Return the probabilities of logits, of any shape."""
+    """Return the probabilities for logits of any shape."""
     chances: Float = 1 / (1 + np.exp(-logits.clip(-60, 60)))
     return chances
 
@@ -160,7 +161,7 @@ def logits_of(preview: Preview, head: Head) -> Float:
     Raises
     ------
     EngineError
-        If the network fails, or gives no numbers.
+        If the network fails, or its output has NaN or infinite values.
     """
     try:
         (found,) = _session(head.graph).run(None, {"image": preview.image[None, None]})
@@ -175,8 +176,8 @@ def logits_of(preview: Preview, head: Head) -> Float:
     expected = (len(head.spec.classes), *preview.image.shape)
     if logits.shape != expected or not np.isfinite(logits).all():
         raise EngineError(
-            f"the network of head {head.spec.name!r} gave no number for some pixels; "
-            "its weights are damaged or unfit, use others"
+            f"the network of head {head.spec.name!r} gave no number for some pixels, "
+            "so its weights are damaged or unfit; use other weights"
         )
     return logits
 

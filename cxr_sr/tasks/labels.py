@@ -1,4 +1,4 @@
-"""Labelled radiographs: a table of images, patients, and masks or findings."""
+"""Read a table of labelled radiographs: images, patients, and masks or findings."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from cxr_sr.names import TaskKind
 from cxr_sr.texts import part_of
 
 IMAGE_COLUMNS = ("image", "file")
-"""The column of the images has one of these names."""
+"""Accepted names for the column of images."""
 NONE_FOUND = ("no finding", "none", "normal")
-"""Words in a column of findings for: there is none."""
+"""Words in a column of findings that mean "no finding"."""
 SEPARATOR = "|"
-"""Between the findings in one cell."""
+"""Separates the findings in one cell."""
 YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 FOLDS = "1/5"
-"""The patients held out of a table without splits: the first of five parts."""
+"""The usual held-out part of a table without splits: the first fifth of the
+patients."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """One row: a radiograph and what is known of it."""
+    """One row: a radiograph with its patient and its labels."""
 
     path: Path
     name: str
-    """As the table has it; it may be printed."""
+    """The path in the table; messages may show it."""
     patient: str
     split: str
     """train, val or test."""
     masks: tuple[Path, ...] = ()
-    """An image for each class, not 0 where the class is."""
+    """Path of a mask for each class; pixels of the class are not 0."""
     findings: tuple[float, ...] = ()
-    """For each class 1 if it is there, 0 if not."""
+    """1 or 0 for each class: present or absent."""
     source: str = ""
     licence: str = ""
     mask_licence: str = ""
@@ -48,10 +49,10 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Fold:
-    """One of several parts of the patients, which is held out of the training."""
+    """One of several parts of the patients; the training does not see this part."""
 
     index: int
-    """Counted from 1; 0: none is held out."""
+    """Counted from 1; 0 holds out no patient."""
     count: int
 
     @classmethod
@@ -61,7 +62,7 @@ class Fold:
         Raises
         ------
         SettingsError
-            If it is neither.
+            If the text is neither.
         """
         if text == "none":
             return cls(0, 1)
@@ -73,7 +74,7 @@ class Fold:
         )
 
     def split(self, patients: Sequence[str]) -> dict[str, str]:
-        """Return train or val for each patient; the hashes of their names decide."""
+        """Return train or val for each patient; the hash of the name decides."""
         drawn = sorted(set(patients), key=_digest)
         return {
             patient: "val" if number % self.count == self.index - 1 else "train"
@@ -87,7 +88,7 @@ def _digest(patient: str) -> bytes:
 
 @dataclass(frozen=True)
 class Labels:
-    """A table of labelled radiographs, and the classes that were taken from it."""
+    """A table of labelled radiographs, and its classes."""
 
     rows: list[Labelled]
     classes: tuple[str, ...]
@@ -100,8 +101,8 @@ class Labels:
 
         Parameters
         ----------
-        chosen : columns, as COLUMN or CLASS=COLUMN, with commas between; None: the
-            columns mask and mask_CLASS, or the column finding
+        chosen : columns with the labels: COLUMN or CLASS=COLUMN, separated by commas;
+            None: the columns mask and mask_CLASS, or the column finding
         hold_out : I/N or none; None: the table's column split, else 1/5
 
         Raises
@@ -111,7 +112,9 @@ class Labels:
         """
         rows = read_table(table, ("patient",))
         if not rows:
-            raise SettingsError(f"{table.name} lists no image; expected a row for each")
+            raise SettingsError(
+                f"{table.name} lists no image; expected one row for each image"
+            )
         image = _image_column(table, rows[0])
         splits = _splits(table, rows, hold_out)
         columns = _columns(table, rows[0], kind, chosen)
@@ -195,12 +198,13 @@ def _image_column(table: Path, row: Mapping[str, str]) -> str:
 def _splits(
     table: Path, rows: Sequence[Mapping[str, str]], hold_out: str | None
 ) -> dict[str, str]:
-    """Return the split of each patient; a row without a patient is refused."""
+    """Return the split of each patient; refuse a row without a patient."""
     patients = [row["patient"].strip() for row in rows]
     if not all(patients):
         raise SettingsError(
-            f"row {patients.index('') + 1} of {table.name} names no patient; images of "
-            "one patient must not be learned from and measured on: name it"
+            f"row {patients.index('') + 1} of {table.name} names no patient; no "
+            "patient may be in the training and in the validation: name the patient of "
+            "each image"
         )
     if hold_out is not None or "split" not in rows[0]:
         return Fold.parse(hold_out or FOLDS).split([row["patient"] for row in rows])
@@ -218,7 +222,7 @@ def _splits(
 def _columns(
     table: Path, row: Mapping[str, str], kind: TaskKind, chosen: str | None
 ) -> dict[str, str]:
-    """Return the column of each class; of classification, of each name asked for."""
+    """Return the column of each class; to classify, of each name in `chosen`."""
     columns: dict[str, str] = {}
     for item in chosen.split(",") if chosen else _usual(row, kind):
         name, equals, column = item.strip().partition("=")
@@ -249,7 +253,7 @@ def _tell_left_out(table: Path, count: int) -> None:
 def _finding_classes(
     rows: Sequence[Mapping[str, str]], columns: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the column of each class; a column of words has a class for each word."""
+    """Return the column of each class; in a column of words, each word is a class."""
     classes: dict[str, str] = {}
     for name, column in columns.items():
         cells = {row[column].strip().lower() for row in rows}

@@ -1,4 +1,4 @@
-"""The masks of a labelled radiograph."""
+"""Read the masks of a labelled radiograph."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def read_masks(row: Labelled, radiograph: Radiograph) -> NDArray[np.bool_]:
     Raises
     ------
     InputError
-        If one cannot be read, or has another size than the image.
+        If a mask cannot be read, or differs in size from the image.
     """
     masks = np.zeros((len(row.masks), *radiograph.shape), bool)
     for number, path in enumerate(row.masks):
         if not path.is_file():
             raise NotARadiographError(
-                f"its mask {path.name} is not there; expected an image at the path "
-                "that the table gives, relative to the table"
+                f"its mask {path.name} is missing; expected an image at the path in "
+                "the table, relative to the table's folder"
             )
         mask = read_mask(path)
         if mask.shape != radiograph.shape:
             raise NotARadiographError(
                 f"its mask {path.name} has {mask.shape[1]} x {mask.shape[0]} px, the "
                 f"image {radiograph.shape[1]} x {radiograph.shape[0]}; expected a mask "
-                "of the size of the image"
+                "with the size of the image"
             )
         masks[number] = mask
     return masks

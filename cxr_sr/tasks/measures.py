@@ -1,4 +1,4 @@
-"""Measures of masks and of probabilities, with intervals over patients."""
+"""Measure masks and probabilities, with confidence intervals over patients."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 10
-"""Of the calibration error: probabilities in bins of equal width."""
+"""Number of bins of equal width for the calibration error."""
 RESAMPLES = 1000
-"""Of the patients, for an interval."""
+"""Number of resamples of the patients for an interval."""
 LEVEL = 0.95
-"""Of an interval."""
+"""Percentiles at the ends of an interval."""
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
@@ -34,18 +34,18 @@ def dice(found: Mask, truth: Mask) -> float:
 def surface_distances(
     found: Mask, truth: Mask, pixel: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return the mean and the 95th percentile of the distances of two outlines.
+    """Return the mean and the 95th percentile of the distances between two outlines.
 
-    Each pixel of an outline is measured to the nearest pixel of the other outline, and
-    both directions are taken together.
+    A distance goes from a pixel of one outline to the nearest pixel of the other
+    outline; the distances in both directions are pooled.
 
     Parameters
     ----------
-    pixel : (row, column) size of a pixel; the distances have its unit
+    pixel : (row, column) size of a pixel; the distances have the same unit
 
     Returns
     -------
-    NaN where one of the masks is empty, for then there is no distance.
+    (mean, percentile); both NaN if one of the masks is empty
     """
     if not found.any() or not truth.any():
         return float("nan"), float("nan")
@@ -56,7 +56,7 @@ def surface_distances(
 
 
 def _outline(mask: Mask) -> Mask:
-    """Return the pixels of a mask that touch what is not mask; the border is not."""
+    """Return the mask's pixels next to other pixels; the border does not count."""
     inner = np.pad(mask, 1)
     whole = inner[:-2, 1:-1] & inner[2:, 1:-1] & inner[1:-1, :-2] & inner[1:-1, 2:]
     outline: Mask = mask & ~whole
@@ -75,12 +75,13 @@ def _distance_to(outline: Mask, pixel: tuple[float, float]) -> Floats:
 
 
 def auc(truth: Mask, scores: Floats) -> float:
-    """Return the area under the ROC curve; NaN if all are of one class.
+    """Return the area under the ROC curve; NaN if all images have one class.
+
+    The area is the share of pairs in the right order; a tie counts half.
 
     References
     ----------
-    J. A. Hanley, B. J. McNeil, Radiology 143 (1982): it is the share of pairs in the
-    right order, and a tie counts half.
+    J. A. Hanley, B. J. McNeil, Radiology 143 (1982).
     """
     positive, negative = scores[truth], scores[~truth]
     if not len(positive) or not len(negative):
@@ -92,7 +93,7 @@ def auc(truth: Mask, scores: Floats) -> float:
 
 
 def brier(truth: Mask, chances: Floats) -> float:
-    """Return the mean squared difference of probability and truth, 0 to 1.
+    """Return the mean squared difference between probability and truth, 0 to 1.
 
     References
     ----------
@@ -120,17 +121,17 @@ def interval(
     measure: Callable[[NDArray[np.intp]], float],
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the interval of a measure by resampling patients with all their images.
+    """Return the interval of a measure from resampled patients with all their images.
 
     Parameters
     ----------
-    patients : of each image
-    measure : takes the numbers of images, with repetitions
+    patients : the patient of each image
+    measure : returns the measure for image indices, which may repeat
 
     Returns
     -------
-    The percentiles 2.5 and 97.5; NaN if the measure has no value in most resamples,
-    or there is one patient only.
+    The percentiles 2.5 and 97.5; NaN with one patient only, or if the measure has no
+    value in most resamples.
 
     References
     ----------

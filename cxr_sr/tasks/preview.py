@@ -1,7 +1,7 @@
-"""The small square image that a head sees: a whole radiograph at a fixed size.
+"""Make the input of a head: a whole radiograph, reduced to a small square image.
 
-An organ is as large as the image, and the trunk sees some dozen pixels around each one.
-So a head works on a reduced image, on which the trunk's field is a part of an organ.
+An organ can fill the image, but the trunk sees only some dozen pixels around each
+pixel. So a head works on a reduced image, where the trunk sees a part of an organ.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from cxr_sr.superres.resize import resize
 ENDS = (1.0, 99.0)
 """Percentiles of the reduced image that become 0 and 1."""
 LIMITS = (-0.5, 1.5)
-"""What lies beyond is cut off: a marker must not outshine the chest."""
+"""Limits of the scaled values; brighter pixels, such as markers, are clipped."""
 LEAST_SIDE_PX = 16
-"""A shorter side shows no organ."""
+"""Least length of the shorter side; a smaller image shows no organ."""
 
 Float = NDArray[np.float32]
 
@@ -34,12 +34,13 @@ class Preview:
     """A reduced radiograph on a square canvas."""
 
     image: Float
-    """(size, size), bone bright; percentiles 1 and 99 of the radiograph are 0 and 1."""
+    """(size, size), bone is bright; 0 and 1 are percentiles 1 and 99 of the
+    radiograph."""
     rows: slice
     columns: slice
-    """The part of the canvas that is the radiograph; beyond, its edges are repeated."""
+    """The part of the canvas with the radiograph; its edge pixels fill the rest."""
     shape: tuple[int, int]
-    """(rows, columns) of the radiograph itself."""
+    """(rows, columns) of the full radiograph."""
 
     @property
     def pixels(self) -> Float:
@@ -48,11 +49,11 @@ class Preview:
         return part
 
     def enlarged(self, planes: Float) -> Float:
-        """Return planes (C, size, size) of the canvas at the radiograph's size.
+        """Enlarge planes (C, size, size) of the canvas to the size of the radiograph.
 
         Returns
         -------
-        (C, rows, columns), bilinear
+        (C, rows, columns), interpolated linearly
         """
         part = planes[:, self.rows, self.columns]
         for axis, count in zip((1, 2), self.shape, strict=True):
@@ -61,12 +62,12 @@ class Preview:
 
 
 def preview_of(radiograph: Radiograph, size: int) -> Preview:
-    """Reduce a radiograph to a square of `size` px, its pixels made square.
+    """Reduce a radiograph to a square of `size` px with square pixels.
 
     Raises
     ------
     NotARadiographError
-        If a side is so short that no organ can be seen.
+        If a side is too short to show an organ.
     """
     if min(radiograph.shape) < LEAST_SIDE_PX:
         rows, columns = radiograph.shape
@@ -84,11 +85,11 @@ def preview_of(radiograph: Radiograph, size: int) -> Preview:
 
 
 def standardised(gray: Float, seen: NDArray[np.bool_] | None = None) -> Float:
-    """Return an image with its percentiles 1 and 99 at 0 and 1.
+    """Scale an image so that its percentiles 1 and 99 become 0 and 1.
 
     Parameters
     ----------
-    seen : the pixels that count, (H, W); None for all
+    seen : (H, W), True for pixels that count; None for all
     """
     values = gray if seen is None or not seen.any() else gray[seen]
     low, high = np.percentile(values, ENDS)

@@ -26,7 +26,7 @@ TABLE = "probabilities.csv"
 
 @dataclass(frozen=True)
 class TaskRecipe:
-    """All settings that decide an output's bytes, besides its input and the clock."""
+    """All settings that decide an output's bytes, except its input and the time."""
 
     head: Head
     format: str
@@ -34,7 +34,7 @@ class TaskRecipe:
     """Version of cxr-sr."""
     now: datetime | None = None
     again: bool = False
-    """Take results of cxr-sr as input, too."""
+    """Also take results of cxr-sr as input."""
 
     def describe(self) -> dict[str, Any]:
         """Return the settings for the report."""
@@ -50,7 +50,7 @@ class TaskRecipe:
 
     @property
     def sha256(self) -> str:
-        """The hash of the settings; a resumed run with the same one keeps outputs."""
+        """SHA-256 of the settings; a resumed run with the same hash keeps outputs."""
         return fingerprint(self.describe())
 
     def announce(self) -> RunEntry:
@@ -63,12 +63,12 @@ class TaskRecipe:
         }
 
     def at(self, now: datetime) -> TaskRecipe:
-        """Return the recipe with the time that goes into the files."""
+        """Return the recipe with the time for the headers of the results."""
         return dataclasses.replace(self, now=now)
 
 
 class Running:
-    """Reads, finds and writes; returns the facts for the report."""
+    """Reads a file, runs the head and writes; returns the facts for the report."""
 
     def __init__(self, recipe: TaskRecipe) -> None:
         self._recipe = recipe
@@ -112,7 +112,7 @@ def write_table(
 ) -> Path:
     """Write the probabilities of all files into the output folder; return the path.
 
-    Of masks, a row has also the share of the image that each mask covers.
+    For masks, a row also has the share of the image in each mask.
     """
     names = list(classes)
     rows = []

@@ -1,4 +1,4 @@
-"""Write masks: as DICOM Segmentation that refers to its source, or as pictures."""
+"""Write masks as a DICOM Segmentation that refers to its source, or as pictures."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ KEPT = (
     *("AccessionNumber", "ReferringPhysicianName", "TimezoneOffsetFromUTC"),
     "PatientOrientation",
 )
-"""Attributes of patient and study that a mask shares with its source."""
+"""Attributes of patient and study that a Segmentation copies from its source."""
 NEEDED = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
     *("StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
     *("ReferringPhysicianName", "PatientOrientation"),
 )
-"""Attributes that have to be there, if empty: type 2 in PS3.3."""
+"""Attributes that must be present, but may be empty: type 2 in PS3.3."""
 STAMPS = ("SeriesDate", "SeriesTime", "ContentDate", "ContentTime")
 SERIES_OFFSET = 9500
-"""Added to the source's SeriesNumber, so that masks come after the images."""
+"""Added to the SeriesNumber of the source, so that viewers list masks after images."""
 WHITE = 255
-"""Value of a class in a picture of one class; with more, their numbers from 1."""
+"""Pixel value in a picture of one class; with more classes, the number of the class."""
 
 
 def write_masks(
@@ -55,19 +55,19 @@ def write_masks(
     path: Path,
     now: datetime,
 ) -> None:
-    """Write the masks of a radiograph; the file appears whole or not at all.
+    """Write the masks of a radiograph; the file appears complete or not at all.
 
     Parameters
     ----------
     masks : (classes, rows, columns)
-    path : .dcm, or no known suffix: DICOM Segmentation; else a picture
+    path : suffix .dcm or an unknown suffix: DICOM Segmentation; else a picture
     now : the time of the run
 
     Raises
     ------
     OutputError
-        If the source is no DICOM image that others may refer to, but a Segmentation is
-        to be written, or the disk refuses.
+        If a Segmentation is asked for, but the source is no DICOM image or has no valid
+        UIDs; or if the file cannot be written.
     """
     if is_segmentation(path):
         made = segmentation(radiograph, masks, head, now)
@@ -87,7 +87,7 @@ def write_masks(
 
 
 def is_segmentation(path: Path) -> bool:
-    """Tell whether the masks at a path are DICOM: other suffixes are pictures."""
+    """Tell whether a path means a DICOM Segmentation; else it means a picture."""
     from cxr_sr.formats.registry import format_named
 
     form = format_named(path.suffix)
@@ -109,8 +109,8 @@ def segmentation(
 ) -> Dataset:
     """Return a DICOM Segmentation of a DICOM radiograph.
 
-    Its UIDs come from those of the source, the pixels and the head: made anew, it is
-    the same instance.
+    The UIDs are made from the source's UIDs, its pixels and the head. So a second run
+    makes the same instance.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def _uid(*parts: str) -> UID:
 
 
 def _outline(source: Dataset) -> Dataset:
-    """Return what the Segmentation needs of its source, without any odd value."""
+    """Return the valid values in the source's header that a Segmentation needs."""
     outline = Dataset()
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"):
         put(outline, keyword, text(source, keyword))
@@ -197,7 +197,7 @@ def _outline(source: Dataset) -> Dataset:
         int(numbers(source, keyword)[0]) for keyword in ("Rows", "Columns")
     )
     if "NumberOfFrames" in source:
-        outline.NumberOfFrames = 1  # of more, `read` takes none
+        outline.NumberOfFrames = 1  # `read` refuses images of more frames
     return outline
 
 
@@ -226,10 +226,10 @@ def _segments(head: HeadSpec) -> Iterable[Any]:
 
 
 def _keep(source: Dataset, made: Dataset) -> None:
-    """Give a mask the patient and the study of its source, as they are written there.
+    """Copy patient and study from the source to a mask, byte for byte.
 
-    A name keeps its characters: the whole object takes the source's character set,
-    where the source states one, for its own words are ASCII.
+    The object also takes the source's character set, if there is one, so that names
+    keep their characters. All other text is ASCII, which every character set has.
     """
     charset = "SpecificCharacterSet"
     if text(source, charset):
@@ -244,7 +244,7 @@ def _keep(source: Dataset, made: Dataset) -> None:
 
 
 def _stamp(header: DicomHeader, made: Dataset, now: datetime) -> None:
-    """Date a mask as a result of `upscale` is: now, as its study, or not at all."""
+    """Date a mask like a result of `upscale`: now, the source's date, or none."""
     which = header.dates.which
     for keyword in STAMPS:
         is_date = keyword.endswith("Date")

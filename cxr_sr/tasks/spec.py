@@ -1,4 +1,4 @@
-"""What a head is: its task, its classes, and the trunk that it has a copy of."""
+"""Describe a head: its task, its classes, and the trunk that it copies."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from cxr_sr.names import TaskKind, TrunkWeights
 from cxr_sr.superres.models.spec import fields_of, is_count, is_text, json_of
 
 METADATA_KEY = "cxr_sr_task"
-"""Where a weights file of a head keeps its specification, as JSON."""
+"""Metadata key of a weights file for the head's specification, as JSON."""
 HASHES = ("sha256", "safetensors_sha256")
-"""Fields that no weights file can hold of itself."""
+"""Fields that a weights file cannot hold: its own hash, for example."""
 SEEN = "images"
-"""Key of the provenance that lists the images trained on, by `short` hashes."""
+"""Provenance key for the training images, which `short` hashes name."""
 MOST_SIZE_PX = 2048
 MOST_CLASSES = 64
 
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """All a caller has to know of a head."""
+    """The specification of a head."""
 
     name: str
     kind: TaskKind
     classes: tuple[str, ...]
     size_px: int
-    """Side of the square that it sees a radiograph on."""
+    """Side of the square preview of a radiograph, in px."""
     trunk: str
-    """The model whose trunk it has a copy of."""
+    """Name of the model with the copied trunk."""
     trunk_sha256: str
     """SHA-256 of that model's weights (safetensors); "" for random ones."""
     trunk_weights: TrunkWeights = "shipped"
     parts: int = 0
-    """Of a mask, so many of the largest connected parts are kept; 0: all."""
+    """Number of connected parts of a mask to keep, the largest first; 0 keeps all."""
     parameters: int = 0
-    """All weights, the trunk's counted."""
+    """Number of weights, with the trunk."""
     training: dict[str, Any] = field(default_factory=dict)
     """Provenance: data and its terms, settings, versions."""
     licence: str = ""
-    """Terms of the weights; "" where nobody stated any."""
+    """Licence of the weights; "" if nobody stated a licence."""
     sha256: str = ""
     """SHA-256 of the ONNX file."""
     safetensors_sha256: str = ""
     """SHA-256 of the safetensors file."""
 
     def to_json(self) -> str:
-        """Return the specification for a weights file: all but the files' hashes."""
+        """Return the specification for a weights file, without the file hashes."""
         return json_of(self, HASHES)
 
     @classmethod
@@ -58,7 +58,7 @@ class HeadSpec:
         Raises
         ------
         ModelError
-            If it is not a specification that this version understands.
+            If the text is no specification that this version understands.
         """
         try:
             fields = fields_of(text, HASHES, FIELDS)
@@ -71,7 +71,7 @@ class HeadSpec:
 
 
 def short(pixels_sha256: str) -> str:
-    """Return the beginning of a hash that tells an image from a million others."""
+    """Return the first digits of a hash: enough to tell apart a million images."""
     return pixels_sha256[:16]
 
 
@@ -92,4 +92,4 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "training": lambda value: isinstance(value, dict),
     "licence": lambda value: is_text(value, 500),
 }
-"""Whether a value may stand in a weights file, which anybody may have written."""
+"""Tell whether a value is allowed; anybody may have written the weights file."""

@@ -35,7 +35,7 @@ def test_no_other_model_is_taken_for_a_head():
 
 
 def test_a_missing_head_is_told(tmp_path: Path):
-    with pytest.raises(ModelError, match="no head is called 'heart'"):
+    with pytest.raises(ModelError, match="no head has the name 'heart'"):
         load_head("heart")
     with pytest.raises(ModelError, match=r"holds no \.onnx file"):
         load_head(tmp_path)

@@ -1,4 +1,4 @@
-"""Changes of a training image that a head must not mind: place, shape, gray values."""
+"""Augment training images: change position, shape and gray values at random."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from torch.nn import functional
 from cxr_sr.tasks.preview import ENDS, LIMITS
 
 FLIPPED_SHARE = 0.3
-"""Of the samples, mirrored from left to right."""
+"""Share of the samples that are mirrored from left to right."""
 PLAIN_SHARE = 0.1
-"""Of the samples, seen with their own gray values."""
+"""Share of the samples that keep their gray values."""
 
 
 def augmented(
     image: Tensor, masks: Tensor, size: int, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return a sample as another examination and another maker might show it.
+    """Return a sample that looks like another examination or another manufacturer's.
 
     Parameters
     ----------
-    image, masks : (1, S, S) and (C, S, S) of one canvas
-    size : side of the result
+    image, masks : (1, S, S) and (C, S, S), on the same canvas
+    size : side of the result, px
     """
     grid = _grid(size, random)
     mode = "zeros" if _share(random) < 0.15 else "border"
     seen = _sampled(image, grid, mode)
     truth = _sampled(masks, grid, "zeros") if len(masks) else masks
-    # Without a mask nobody knows what may be made white.
+    # Without a mask, the place of the organ is unknown.
     organ = truth.amax(0, keepdim=True) if len(masks) else torch.zeros_like(seen)
     if _share(random) >= PLAIN_SHARE:
         seen = _other_gray(seen, organ, random)
@@ -38,14 +38,14 @@ def augmented(
 
 
 def resized(image: Tensor, size: int) -> Tensor:
-    """Return (C, S, S) at another size, by area: without augmentation."""
+    """Return (C, S, S) at another size, averaged by area, without augmentation."""
     return functional.interpolate(
         image[None], (size, size), mode="bilinear", antialias=True
     )[0]
 
 
 def standardised(image: Tensor) -> Tensor:
-    """Return (1, H, W) with its percentiles 1 and 99 at 0 and 1, as a preview is."""
+    """Scale (1, H, W) like a preview: percentiles 1 and 99 become 0 and 1."""
     ends = torch.tensor([end / 100 for end in ENDS])
     low, high = torch.quantile(image, ends)
     unit: Tensor = (image - low) / (high - low).clamp_min(1e-6)
@@ -61,7 +61,7 @@ def _between(low: float, high: float, random: torch.Generator) -> float:
 
 
 def _grid(size: int, random: torch.Generator) -> Tensor:
-    """Return where each pixel is taken from, (1, size, size, 2) in [-1, 1]."""
+    """Return the source position of each pixel, (1, size, size, 2) in [-1, 1]."""
     angle = math.radians(_between(-15, 15, random))
     scale = math.exp(_between(math.log(0.7), math.log(1.4), random))
     narrow = math.exp(_between(-0.15, 0.15, random))
@@ -95,7 +95,7 @@ def _other_gray(image: Tensor, organ: Tensor, random: torch.Generator) -> Tensor
 
 
 def _curve(image: Tensor, _organ: Tensor, random: torch.Generator) -> Tensor:
-    """Change gamma and contrast, as another look-up table does."""
+    """Change gamma and contrast, like another look-up table."""
     unit = image.clamp(0, 1) ** math.exp(_between(-0.8, 0.8, random))
     if _share(random) < 0.5:
         steep, middle = _between(2, 8, random), _between(0.3, 0.7, random)
@@ -109,12 +109,12 @@ def _smooth(random: torch.Generator, cells: int, size: int) -> Tensor:
 
 
 def _shading(image: Tensor, _organ: Tensor, random: torch.Generator) -> Tensor:
-    """Darken a side, as an uneven grid at the bedside does."""
+    """Darken one side, like a tilted grid at the bedside."""
     return image + _between(0, 0.25, random) * _smooth(random, 3, image.shape[-1])
 
 
 def _opacity(image: Tensor, organ: Tensor, random: torch.Generator) -> Tensor:
-    """Let a part of the lungs be white, as by pneumonia or an effusion."""
+    """Whiten a part of the lungs, like pneumonia or an effusion."""
     cells = int(_between(3, 9, random))
     cloud = _smooth(random, cells, image.shape[-1]).clamp_min(0)
     return image + _between(0, 0.5, random) * cloud * organ
@@ -135,7 +135,7 @@ def _blur(image: Tensor, _organ: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _local_contrast(image: Tensor, _organ: Tensor, random: torch.Generator) -> Tensor:
-    """Even out large areas, or stress detail, as makers process differently."""
+    """Change the local contrast, like the processing of another manufacturer."""
     smooth = _blurred(image, _between(3, 14, random))
     return image - _between(-0.4, 0.8, random) * smooth
 
@@ -146,7 +146,7 @@ def _noise(image: Tensor, _organ: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _things(image: Tensor, _organ: Tensor, random: torch.Generator) -> Tensor:
-    """Draw collimator edges, and bright or dark boxes and lines: markers, wires."""
+    """Draw collimator edges, and boxes and lines that look like markers and wires."""
     image, size = image.clone(), image.shape[-1]
     for _ in range(int(_between(0, 4, random))):
         height, width = (int(_between(1, size / 6, random)) for _ in range(2))

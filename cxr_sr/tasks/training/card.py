@@ -1,4 +1,4 @@
-"""The model card of a head: the purpose, origin and limits of its weights.
+"""Write the model card of a head: purpose, origin and limits of its weights.
 
 References
 ----------
@@ -27,7 +27,7 @@ def head_card(spec: HeadSpec, rows: Sequence[Row]) -> str:
 
     Parameters
     ----------
-    spec : has its hashes and the facts about the training
+    spec : the specification, with file hashes and provenance
     rows : the rows of metrics.csv, one for each validation
     """
     sections = [

@@ -1,4 +1,4 @@
-"""Labelled images as a head sees them in training: sample i depends on i alone."""
+"""Serve labelled images to the training of a head; sample i depends on i alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from cxr_sr.tasks.preview import Preview, preview_of
 from cxr_sr.tasks.training.augment import augmented
 
 SPARE = 1.5
-"""Side of the kept image by that of a sample, which may show a part of it larger."""
+"""Side of the stored image divided by the side of a sample, for augmentation by
+zoom."""
 log = logging.getLogger(__name__)
 
 
@@ -36,11 +37,12 @@ class Example:
     large_masks: Tensor
     """(classes, S, S) float16 in [0, 1]; (0, S, S) of a classification."""
     preview: Preview
-    """As a head sees it in use."""
+    """The preview that the finished head will see."""
     pixels_sha256: str
-    """Of the radiograph as it was read."""
+    """SHA-256 of the radiograph's stored values."""
     masks: NDArray[np.bool_]
-    """(classes, rows, columns) at the size of the image; (0, ...) without masks."""
+    """Masks (classes, rows, columns) at the image's full size; (0, ...) without
+    masks."""
 
     @property
     def findings(self) -> Tensor:
@@ -60,12 +62,12 @@ class SampleBatch(NamedTuple):
 def read_examples(
     rows: Sequence[Labelled], size: int, *, again: bool = False
 ) -> list[Example]:
-    """Read labelled images; report each one that is left out.
+    """Read labelled images; log a warning about each image that is left out.
 
     Parameters
     ----------
     size : side of a sample, px
-    again : take results of cxr-sr, too
+    again : also take results of cxr-sr
     """
     examples = []
     for row in rows:
@@ -92,7 +94,7 @@ def _example(row: Labelled, size: int, *, again: bool) -> Example:
 
 
 def _on_canvas(masks: NDArray[np.bool_], preview: Preview) -> Tensor:
-    """Reduce masks by area to a preview's canvas; beyond the image there is nothing."""
+    """Reduce masks by area to a preview's canvas; 0 outside the image."""
     canvas = torch.zeros(len(masks), *preview.image.shape)
     if not len(masks):
         return canvas
@@ -108,7 +110,10 @@ def _on_canvas(masks: NDArray[np.bool_], preview: Preview) -> Tensor:
 
 
 class Samples:
-    """Endless augmented samples; each patient is seen by the root of its images."""
+    """Endless augmented samples.
+
+    The share of a patient grows with the square root of the number of its images.
+    """
 
     def __init__(self, examples: Sequence[Example], size: int, seed: int) -> None:
         self.examples = examples
@@ -119,7 +124,7 @@ class Samples:
         self._share = counts**-0.5 / (counts**-0.5).sum()
 
     def sample(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return an image and its truth; they depend on the seed and `number` alone."""
+        """Return an image and its labels; only the seed and `number` decide them."""
         random = np.random.default_rng((self.seed, number))
         example = self.examples[int(random.choice(len(self.examples), p=self._share))]
         torch_random = torch.Generator().manual_seed(int(random.integers(2**62)))

@@ -1,4 +1,4 @@
-"""Train a head; leave settings, checkpoints, curves and weights in a run folder.
+"""Train a head; write settings, checkpoints, curves and weights to a run folder.
 
 ::
 
@@ -62,25 +62,25 @@ def fit_head(
     quiet: bool = False,
     started: float | None = None,
 ) -> Head:
-    """Train a head as `run` says, and write its averaged weights.
+    """Train a head with the settings in `run`, and write its averaged weights.
 
-    Without images held out (`--hold-out none`), the training images are looked at
-    again at each validation: then only the curve of the loss says something.
+    With `--hold-out none`, each validation uses the training images. Then only the
+    curve of the loss is meaningful.
 
     Parameters
     ----------
-    folder : the run's own, created; or the one to `resume`
+    folder : a new folder for the run; or the folder of the run to `resume`
     quiet : show no progress bar
     started : `time.monotonic()` when the command began; None: now
 
     Raises
     ------
     ModelError
-        If there is no such trunk.
+        If no model has the name of the trunk.
     SettingsError
-        If the trunk's model has no trunk.
+        If the model has no trunk, such as an interpolator.
     TrainingError
-        If no training can start from the data, or it diverges.
+        If no training can start with the data, or if the training diverges.
     """
     started = started or time.monotonic()
     run = dataclasses.replace(run, classes=labels.classes)
@@ -112,7 +112,7 @@ def fit_head(
 
 
 def _start(run: TaskRun) -> tuple[HeadSpec, TaskNetwork]:
-    """Return what the head is, and its network at the start."""
+    """Return the specification of the head, and its network at the start."""
     torch.set_num_threads(run.threads or torch.get_num_threads())
     torch.manual_seed(run.seed)
     model = load_model(run.trunk)
@@ -162,7 +162,7 @@ def _read(labels: Labels, run: TaskRun) -> tuple[list[Example], list[Example]]:
 def _export(
     folder: Path, learner: HeadLearner, spec: HeadSpec, held_out: list[Example]
 ) -> Head:
-    """Write the weights of the end: the best of few images is the luckiest."""
+    """Write the last averaged weights; with few images, "best" is mostly chance."""
     learner.cpu()
     reached = {"steps": learner.global_step, "seconds": round(learner.elapsed_s)}
     spec = dataclasses.replace(spec, training=spec.training | reached)

@@ -17,17 +17,17 @@ from cxr_sr.tasks.training.run import TaskRun
 from cxr_sr.training.course import Course
 
 TRUNK_RATE = 0.1
-"""Learning rate of a tuned trunk, as a share of the head's."""
+"""Learning rate of a tuned trunk, relative to the learning rate of the head."""
 WEIGHT_DECAY = 0.01
 
 
 class HeadLearner(Course):
-    """Trains a head, and its trunk where it is not fixed.
+    """Trains a head, and its trunk unless the trunk is fixed.
 
     Parameters
     ----------
     network : head and trunk
-    run : how to train them
+    run : settings of the training
     """
 
     monitor: ClassVar[str] = "score"
@@ -40,7 +40,7 @@ class HeadLearner(Course):
         self._seen: list[tuple[Example, np.ndarray]] = []
 
     def told(self, best: float) -> str:
-        """Return the newest validation in words, for the progress bar."""
+        """Return the last validation in words, for the progress bar."""
         name = "Dice" if self.run.kind == "segmentation" else "AUC"
         return f"{name} {best:.4f}"
 
@@ -67,7 +67,7 @@ class HeadLearner(Course):
         Raises
         ------
         TrainingError
-            If it is not finite.
+            If the loss is not finite.
         """
         half = self.run.precision == "bf16"
         with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=half):
@@ -88,7 +88,7 @@ class HeadLearner(Course):
         return SampleBatch(batch.images.to(device), batch.truth.to(device))
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the validation before."""
+        """Delete the results of the last validation."""
         self._seen = []
 
     def validation_step(self, batch: Example, batch_idx: int) -> None:  # noqa: ARG002
@@ -126,13 +126,15 @@ class HeadLearner(Course):
 
 
 def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
-    """Return cross entropy and, of masks, the Dice loss.
+    """Return the cross entropy; for masks, plus the Dice loss.
+
+    No class is weighted, so the probabilities stay calibrated.
 
     Parameters
     ----------
     logits : (N, classes, H, W)
-    truth : the same shape, masks; or (N, classes), findings, which are compared with
-        the mean logits: no class is weighted, so that the probabilities stay calibrated
+    truth : masks (N, classes, H, W); or findings (N, classes), which are compared
+        with the mean logits
 
     References
     ----------

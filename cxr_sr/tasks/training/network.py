@@ -1,4 +1,4 @@
-"""The network of a task: features of a trunk, then a pyramid that sees everything."""
+"""Define the network of a task: the features of a trunk, then a pyramid."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from cxr_sr.superres.models.networks import Network, Trunk
 WIDTHS = (16, 24, 32, 40, 40)
 """Channels of the pyramid, from half the size to a 32nd."""
 MULTIPLE = 2 ** len(WIDTHS)
-"""Sides of what it sees are multiples of it."""
+"""The sides of the input are multiples of this number of px."""
 
 
 class TaskNetwork(nn.Module):
     """The features of a trunk and the image itself, then a pyramid with skips.
 
-    The trunk sees no level, only detail; so the pyramid is given the image, too. Each
-    of its levels halves the size; the way back adds what the level before had. No
-    operator is needed that the networks for super-resolution do not have.
+    The trunk sees detail, not brightness, so the pyramid has the image, too. Each level
+    down halves the size; each level up adds the features of the same size. All
+    operators also occur in the networks for super-resolution.
 
     Parameters
     ----------
-    trunk : its own copy of what a trunk makes features with
-    classes : number of maps, one a class
+    trunk : a copy of the part of a trunk that makes features
+    classes : number of output maps, one for each class
 
     References
     ----------
-    The way down and up: O. Ronneberger et al. (U-Net), MICCAI 2015; added, not
-    concatenated: A. Chaurasia, E. Culurciello (LinkNet), VCIP 2017.
+    Levels down and up: O. Ronneberger et al. (U-Net), MICCAI 2015. Sum instead of
+    concatenation: A. Chaurasia, E. Culurciello (LinkNet), VCIP 2017.
     """
 
     def __init__(self, trunk: TrunkFeatures, classes: int) -> None:
@@ -64,9 +64,9 @@ class TaskNetwork(nn.Module):
 
 
 class TrunkFeatures(nn.Module):
-    """What of a trunk makes features; planes that tell the noise are left out.
+    """The part of a trunk that makes features, without inputs for the noise.
 
-    A preview is an average of many pixels: a trunk that is told the noise is told none.
+    A preview averages many pixels, so its noise is taken as zero.
     """
 
     def __init__(self, trunk: Trunk) -> None:
@@ -91,7 +91,7 @@ def features_of(network: Network) -> TrunkFeatures:
     Raises
     ------
     SettingsError
-        If the network is no trunk of gray images.
+        If the network is no trunk, or does not take gray images.
     """
     if not isinstance(network, Trunk) or network.channels != 1:
         raise SettingsError(

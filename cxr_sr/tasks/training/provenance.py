@@ -1,4 +1,4 @@
-"""What a head was trained on: the sets, their terms, and the hash of the data."""
+"""Record the training data of a head: sets, licences, and the hash of the data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cxr_sr.tasks.training.data import Example
 
 
 def provenance(train: Sequence[Example], val: Sequence[Example]) -> dict[str, Any]:
-    """Return the sets, terms, numbers and hash of the data that is trained on."""
+    """Return the sets, licences, numbers and hash of the training data."""
     sets = Counter((e.row.source, e.row.licence, e.row.mask_licence) for e in train)
     return {
         "data": [
@@ -32,7 +32,7 @@ def provenance(train: Sequence[Example], val: Sequence[Example]) -> dict[str, An
 
 
 def data_hash(examples: Sequence[Example]) -> str:
-    """Return a SHA-256 of reduced images, masks and findings; names do not matter."""
+    """Return the SHA-256 of reduced images, masks and findings, without file names."""
     digest = hashlib.sha256()
     for example in examples:
         for tensor in (example.large, example.large_masks):

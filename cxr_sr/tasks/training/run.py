@@ -1,4 +1,4 @@
-"""The settings of a head's training."""
+"""Define the settings of a head's training."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from cxr_sr.training.course import Budget
 
 GRID = 32
-"""The size of a head's image is a multiple of it."""
+"""The side of a head's preview is a multiple of this number of px."""
 USUAL_SIZE_PX = 192
 USUAL_STEPS = 1500
 
 
 @dataclass(frozen=True)
 class TaskRun:
-    """Everything that decides the training of a head; its settings.json."""
+    """All settings that decide the training of a head; written to settings.json."""
 
     kind: TaskKind
     classes: tuple[str, ...] = ()
-    """Taken from the labels."""
+    """Names of the classes, from the labels."""
     name: str = ""
-    """Of the weights files; the kind's, if none is given."""
+    """Name of the weights files; "" stands for the name of the kind."""
     trunk: str = "fine"
-    """A model that has a trunk: a name or a file."""
+    """Name or file of a model that has a trunk."""
     trunk_weights: TrunkWeights = "shipped"
     size_px: int = USUAL_SIZE_PX
     parts: int = 0
-    """Of a mask, so many of the largest connected parts are kept; 0: all."""
+    """Number of connected parts of a mask to keep, the largest first; 0 keeps all."""
     batch: int = 6
     epoch_steps: int = 100
     """Steps between validations."""
@@ -45,9 +45,9 @@ class TaskRun:
     seed: int = 0
     device: TrainingDevice = "auto"
     threads: int = 0
-    """Threads of torch; 0: as many as may be used."""
+    """Threads of torch; 0 uses all processors that the process may use."""
     again: bool = False
-    """Train on results of this package, too."""
+    """Also train on results of this package."""
 
     def __post_init__(self) -> None:
         if self.size_px <= 0 or self.size_px % GRID:
@@ -64,7 +64,7 @@ class TaskRun:
 
     @property
     def tuned(self) -> bool:
-        """Whether the trunk starts trained and is trained further."""
+        """True if the trunk starts with trained weights and is trained further."""
         return self.trunk_weights == "tuned"
 
 

@@ -1,4 +1,4 @@
-"""Write a trained head as safetensors and ONNX files, and pictures of what it finds."""
+"""Write a trained head as safetensors and ONNX files, and draw its masks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cxr_sr.training.onnx import check_graph, write_graph
 from cxr_sr.training.weights import write_safetensors
 
 TOLERANCE = 1e-3
-"""Of a logit: a probability is off by less than a thousandth of a half."""
+"""Largest error of a logit; a probability then errs by less than 0.0005."""
 SHOWN = 12
-"""Images in a picture."""
+"""Largest number of images in a picture."""
 
 
 class _Logits(nn.Module):
@@ -37,12 +37,12 @@ class _Logits(nn.Module):
 
 
 def write_head(network: TaskNetwork, spec: HeadSpec, folder: Path) -> Head:
-    """Write `spec.name`.safetensors and .onnx, check the latter, and load it.
+    """Write `spec.name`.safetensors and .onnx; check the ONNX file, and load it.
 
     Raises
     ------
     ModelError
-        If the written graph does not compute what torch does.
+        If the written graph and torch compute different logits.
     """
     properties = {METADATA_KEY: spec.to_json()}
     onnx = folder / f"{spec.name}.onnx"
@@ -57,7 +57,7 @@ def write_head(network: TaskNetwork, spec: HeadSpec, folder: Path) -> Head:
 
 
 def draw_found(picture: Path, head: Head, examples: Sequence[Example]) -> None:
-    """Draw outlines on images: the given masks in green, those found in red."""
+    """Draw outlines on images: the given masks in green, the head's masks in red."""
     from matplotlib.figure import Figure
 
     shown = examples[:SHOWN]

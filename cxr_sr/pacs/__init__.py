@@ -1,4 +1,4 @@
-"""A node beside a PACS: receive, super-resolve, send on; and a folder that is watched.
+"""Run a node beside a PACS: receive, super-resolve and send; or watch a folder.
 
 ::
 
@@ -7,7 +7,7 @@
                        ▼           ▼                          ▼
                     answer       left/                  sent/ or dead/
 
-The queue is a folder on disk. An entry is a folder in it; a state is the folder around
-the entry. One rename takes an entry from one state to the next, so that a kill at any
-moment leaves every entry in one state.
+The queue is a folder on disk with a subfolder for each state. An entry is a folder in
+the subfolder of its state. One rename moves an entry to its next state, so each entry
+has exactly one state, even after a kill.
 """

@@ -1,4 +1,4 @@
-"""The DICOM conformance statement, from the tables that the code goes by."""
+"""Write the DICOM conformance statement, from the same tables that the code uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GET = UID("1.2.840.10008.5.1.4.1.2.2.3")
 
 
 def statement() -> str:
-    """Return it as Markdown, in the order of PS3.2 A."""
+    """Return the conformance statement as Markdown, in the order of PS3.2 A."""
     parts = [_overview(), _receiving(), _sending(), _web(), _security()]
     return "\n\n".join(parts)
 
@@ -34,9 +34,9 @@ def _overview() -> str:
 
 Printed by `cxr-sr serve --conformance`. For research only; not a medical device.
 
-`cxr-sr serve` receives projection radiographs, makes finer ones of them, and sends
-these on. Each result is a new instance of the same SOP class in a new series of the
-same study. docs/pacs.md says how it is used.
+`cxr-sr serve` receives projection radiographs, upscales them, and sends the results to
+other nodes. Each result is a new instance of the same SOP class in a new series of the
+same study. docs/pacs.md explains the use.
 
 | Service | SCU | SCP |
 | --- | --- | --- |
@@ -59,52 +59,54 @@ def _receiving() -> str:
     )
     return f"""## Receiving (SCP)
 
-The application entity title is CXR-SR unless told otherwise; associations that call
-another title are rejected, and so are calling titles and hosts that are not on the
-list of `--allow`. At most {limits.associations} associations at a time, PDUs of at most
-{PDU_BYTES} bytes; an association that is silent for {IDLE_S} s is aborted. There is
-no extended negotiation, and no asynchronous operation.
+The default application entity title is CXR-SR; `--aet` changes it. The node rejects an
+association that calls another title. With `--allow`, the node also rejects calling
+titles and hosts that are not on that list. The node accepts at most
+{limits.associations} associations at a time, with PDUs of at most {PDU_BYTES} bytes,
+and aborts an association that is silent for {IDLE_S} s. The node supports neither
+extended negotiation nor asynchronous operations.
 
 {_classes(RECEIVED_CLASSES)}
 
-For each of them, and for {VERIFICATION.name} (Implicit VR Little Endian, Explicit VR
-Little Endian), these transfer syntaxes are accepted. Where a presentation context
-proposes several, the first in this order is taken:
+For each of these SOP classes, the node accepts the transfer syntaxes below. (For the
+{VERIFICATION.name}: Implicit VR Little Endian and Explicit VR Little Endian.) If a
+presentation context proposes several, the node takes the first in this order:
 
 {_syntaxes(RECEIVED_SYNTAXES)}
 
-The data set is stored as it came, byte for byte. The answer to a C-STORE is sent when
-the instance is on the disk and in the queue:
+The node stores the received data set byte for byte. It answers a C-STORE when the
+instance is on the disk and in the queue:
 
 {codes}
 
-An instance that comes again within 24 hours of its sending is answered 0x0000 and not
-treated again. An association is aborted that sends more than twice
-{limits.object_mb} MB for one instance."""
+If the node receives an instance again within 24 hours after its result was sent, it
+answers 0x0000 and does not process the instance again. The node aborts an association
+that sends more than twice {limits.object_mb} MB for one instance."""
 
 
 def _sending() -> str:
     return f"""## Sending (SCU)
 
-One association for each receiver, opened when there is something to send. Each SOP
-class is proposed once for each of these transfer syntaxes, and results are sent in the
-first that is accepted. (Results that were made with `--compress` are also proposed as
-they are, and sent so if that is accepted.)
+The node opens one association to each receiver when it has a result to send. It
+proposes each SOP class once with each of these transfer syntaxes, and uses the first
+that the receiver accepts. (For a result that was made with `--compress`, the node
+proposes the transfer syntax of the stored file first.)
 
 {_syntaxes(SENT_SYNTAXES)}
 
-A receiver that cannot be reached, or that breaks the association, is tried again after
-{FIRST_WAIT_S:.0f} s, and then after twice as long each time, up to
-{LONGEST_WAIT_S:.0f} s, for ever. One that answers 0xA7xx (out of resources) is treated
-likewise; only an instance that it refuses so {BUSY_TRIES} times while it takes others
-is given up. After {TRIES} other failures of an instance, it is given up: it lies in the
-folder `dead` of the store with the receiver's answer. Warnings count as success. A
-connection must be there within {CONNECT_S} s, an answer within {ANSWER_S} s.
+If a receiver cannot be reached or breaks the association, the node tries again after
+{FIRST_WAIT_S:.0f} s. Each further wait is twice as long, up to {LONGEST_WAIT_S:.0f} s;
+the node never stops trying. The same holds for the answer 0xA7xx (out of resources).
+The node gives up an instance in two cases: the receiver answers 0xA7xx
+{BUSY_TRIES} times for it while it accepts other instances; or the receiver answers with
+another failure {TRIES} times. The instance and the answer then move to the folder
+`dead` of the store. A warning counts as success. The time limits are {CONNECT_S} s for
+a connection and {ANSWER_S} s for an answer.
 
-The SOP Instance UID of a result follows from that of its source, the model, the
-settings and the version. A result that is sent twice, because the node died between
-the receiver's answer and its own note of it, is the same file to the byte; DICOM
-receivers keep one of them.
+The SOP Instance UID of a result depends on the UID of its source, the model, the
+settings and the version of cxr-sr. If the node dies after the receiver's answer but
+before it records the answer, it sends the same file again, equal in each byte. DICOM
+receivers keep one copy.
 
 docs/header-rules.md has the table of all changes in a result's header."""
 
@@ -116,15 +118,15 @@ def _web() -> str:
     )
     return f"""## DICOMweb and queries
 
-STOW-RS (PS3.18 10.5): one instance in a request, `multipart/related;
-type="application/dicom"`, in the transfer syntax that it has in the store: Explicit VR
-Little Endian, or that of `--compress`. Of the answer, FailedSOPSequence is read; an
-instance in it counts as refused, with its FailureReason. HTTP 408, 425, 429 and 5xx are
-tried again.
+STOW-RS (PS3.18 10.5): each request has one instance, as `multipart/related;
+type="application/dicom"`. The transfer syntax is the one in the store: Explicit VR
+Little Endian, or the syntax of `--compress`. An instance in FailedSOPSequence of the
+answer counts as refused, with its FailureReason. After HTTP 408, 425, 429 and 5xx, the
+node tries again.
 
-QIDO-RS (PS3.18 10.6) and C-FIND (Study Root) are asked level by level, with these
-keys; WADO-RS (PS3.18 10.4) and C-GET get the instances in the transfer syntax that the
-archive has them in.
+`cxr-sr fetch` queries by QIDO-RS (PS3.18 10.6) or C-FIND (Study Root), level by level,
+with the keys below. It retrieves instances by WADO-RS (PS3.18 10.4) or C-GET, in the
+transfer syntax of the archive.
 
 {_table(("Level", "Keys"), levels)}"""
 
@@ -132,14 +134,14 @@ archive has them in.
 def _security() -> str:
     return """## Security
 
-By default the node is reached from its own machine alone. `--tls` secures every
-association by TLS 1.2 or later: both sides show a certificate, and only certificates
-of the given authority are accepted. Without it, nothing is encrypted. There is no user
-identity negotiation. The character sets of a source are kept; text that cxr-sr adds is
-ASCII.
+By default, only programs on the same machine can reach the node. `--tls` secures every
+association with TLS 1.2 or later: both sides show a certificate, and the node accepts
+only certificates of the given authority. Without `--tls`, nothing is encrypted. There
+is no user identity negotiation. A result keeps the character set of its source; text
+that cxr-sr adds is ASCII.
 
-Instances that cxr-sr made are answered 0x0000 and neither stored nor processed, so
-that a PACS may send on all that it gets."""
+For an instance that cxr-sr itself made, the node answers 0x0000, but neither stores nor
+processes it. So a PACS may forward every instance that it receives."""
 
 
 def _classes(classes: Iterable[UID]) -> str:

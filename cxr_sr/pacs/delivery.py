@@ -1,4 +1,4 @@
-"""Sending results to one receiver, again and again until it has them."""
+"""Send results to one receiver; try again until the receiver has them."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from cxr_sr.pacs.network.peers import Peer
 from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, Sender
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
-"""Between two tries; doubled every time."""
+"""Wait before the second try, in seconds; each further wait is twice as long."""
 TRIES = 3
-"""Of an instance that the receiver answers with a failure."""
+"""Number of tries for an instance if the receiver answers with a failure."""
 BUSY_TRIES = 10
-"""Of one that it answers with "out of resources" while it takes others."""
+"""Number of tries if the receiver is "out of resources" but accepts other instances."""
 IDLE_S = 2.0
-"""An association with nothing to send is released."""
+"""Release an association that had nothing to send for so many seconds."""
 DISK_WAIT_S = 5.0
-"""After the disk refused to write."""
+"""Wait after the disk refused to write, in seconds."""
 STOP_S = 10.0
-"""Seconds to wait at the end for the file that is being sent."""
+"""Longest wait at the end for the file in transfer, in seconds."""
 
 
 @dataclass(frozen=True)
 class ReceiverState:
-    """How a receiver is doing."""
+    """The state of a receiver."""
 
     state: Literal["idle", "sending", "away"] = "idle"
     reason: str = ""
-    """Why it is away."""
+    """The reason why the receiver is away."""
     since: float = 0.0
-    """Seconds since 1970: when it went away."""
+    """Time of the last change to `away`, in seconds since 1970."""
     next_try: float = 0.0
     sent: int = 0
-    """Since the node was started."""
+    """Number of sent results since the start of the node."""
 
 
 Settled = Callable[[str, Peer, str | None], None]
-"""(entry, receiver, None if it has the result, else why it refused it)"""
+"""Callback (entry, receiver, reason); the reason of a refusal, None after success."""
 
 
 class Delivery:
     """One receiver, the entries that wait for it, and the thread that sends them.
 
-    A receiver that is away costs time only: its entries stay in the queue. One that
-    answers with a failure is asked again a few times; then its answer holds.
+    If a receiver is away, its entries stay in the queue. If a receiver answers with a
+    failure, the node tries a few more times; then the answer is final.
     """
 
     def __init__(
@@ -75,16 +75,16 @@ class Delivery:
         )
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the sending thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop sending; entries stay in the queue."""
+        """Stop the sending thread; entries stay in the queue."""
         self._stopping.set()
         self._inbox.put("")  # wakes the thread
 
     def join(self, seconds: float) -> None:
-        """Wait for the file that is being sent."""
+        """Wait until the file in transfer is sent, at most `seconds`."""
         self._thread.join(seconds)
 
     def offer(self, key: str) -> None:
@@ -93,7 +93,7 @@ class Delivery:
 
     @property
     def waiting(self) -> int:
-        """How many entries wait for this receiver, but for the one being sent."""
+        """The number of waiting entries, without the entry in transfer."""
         return self._inbox.qsize()
 
     def _serve(self) -> None:
@@ -109,7 +109,7 @@ class Delivery:
         self._sender.close()
 
     def _try(self, key: str) -> None:
-        """Send an entry; whatever goes wrong, it is settled or stays in the queue."""
+        """Send an entry; after an error, it is settled or stays in the queue."""
         try:
             self._sender.send(self._locate(key))
         except AwayError as error:
@@ -125,8 +125,8 @@ class Delivery:
             self._settle(key, None)
 
     def _refused(self, key: str, error: RefusedError) -> None:
-        # Being busy counts only where others were taken meanwhile: a receiver whose
-        # disk is full refuses all, and takes all when it has room again.
+        # "Busy" counts only if the receiver accepted others meanwhile: a full disk
+        # refuses all instances, and later accepts all.
         sent = self.condition.sent
         if not error.busy or self._sent_at.get(key) != sent:
             self._tries[key] += 1
@@ -137,7 +137,7 @@ class Delivery:
             self._again(key, str(error), away=error.busy)
 
     def _again(self, key: str, reason: str, *, away: bool) -> None:
-        """Put an entry behind the others, and wait."""
+        """Put an entry at the end of the queue, and wait."""
         self._inbox.put(key)
         wait_s = min(FIRST_WAIT_S * 2**self._failures, LONGEST_WAIT_S)
         self._failures = min(self._failures + 1, 10)
@@ -153,17 +153,17 @@ class Delivery:
         self._stopping.wait(wait_s)
 
     def _settle(self, key: str, refusal: str | None) -> None:
-        """Note the receiver's answer; where the disk refuses, again and again."""
+        """Record the receiver's answer; try again while the disk refuses."""
         self._tries.pop(key, None)
         self._sent_at.pop(key, None)
         while True:
             try:
                 self._settled(key, self.peer, refusal)
             except (OSError, CxrSrError) as error:
-                words = f"its answer cannot be noted: {explain(error)}"
+                words = f"its answer cannot be recorded: {explain(error)}"
                 self._wait(words, DISK_WAIT_S)
                 if self._stopping.is_set():
-                    return  # it is sent again after the next start
+                    return  # the next start of the node sends the entry again
             else:
                 return
 
@@ -173,7 +173,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Deliveries:
-    """A delivery for each receiver, by its name; arguments as of `Delivery`."""
+    """The deliveries by receiver name; the arguments are those of `Delivery`."""
 
     sender_to: Callable[[Peer], Sender]
     locate: Callable[[str], Path]
@@ -181,7 +181,7 @@ class Deliveries:
     by_name: dict[str, Delivery] = field(default_factory=dict)
 
     def start(self, peer: Peer) -> Delivery:
-        """Return the delivery to a receiver, started if it is new."""
+        """Return the delivery to a receiver; start a new delivery if there is none."""
         if peer.name not in self.by_name:
             new = Delivery(peer, self.sender_to(peer), self.locate, self.settled)
             self.by_name[peer.name] = new
@@ -189,7 +189,7 @@ class Deliveries:
         return self.by_name[peer.name]
 
     def stop(self) -> None:
-        """End all of them; wait for the files that are being sent."""
+        """Stop all deliveries; wait for the files in transfer."""
         for delivery in self.by_name.values():
             delivery.stop()
         for delivery in self.by_name.values():

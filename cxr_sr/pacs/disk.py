@@ -1,4 +1,4 @@
-"""Bytes and names that are on the disk when a call returns."""
+"""Write files and names so that they are on the disk when a call returns."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def write_through(path: Path, content: bytes) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system can."""
-    with suppress(PermissionError):  # Windows opens no folder
+    """Write a folder's names to the disk, if the system can."""
+    with suppress(PermissionError):  # Windows cannot open a folder
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

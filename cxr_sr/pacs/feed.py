@@ -1,4 +1,4 @@
-"""Items that arrive while others are being worked on, for the batch loop.
+"""Feed the batch loop with items that arrive while it works.
 
 ::
 
@@ -16,17 +16,17 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 _WAIT_S = 0.5
-"""Python handles a signal only between two waits, on some systems."""
+"""Longest wait, in seconds; some systems handle a signal only between two waits."""
 
 
 class Feed(Generic[Item]):
-    """An endless iterator; yields None where nothing is there but work is in hand.
+    """An endless iterator; yields None if no item is ready but some are in work.
 
-    The loop then continues with the jobs in work, and does not wait for more.
+    After a None, the loop continues with the jobs in work and does not wait for items.
 
     Parameters
     ----------
-    check : is called now and then while nothing arrives; it may raise to end the wait
+    check : called regularly while no item arrives; may raise to end the wait
     """
 
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
@@ -35,15 +35,15 @@ class Feed(Generic[Item]):
         self._in_hand = 0
 
     def put(self, item: Item) -> None:
-        """Add an item; from any thread."""
+        """Add an item; any thread may call this."""
         self._inbox.put(item)
 
     def close(self) -> None:
-        """End the iterator after all that was put; from any thread."""
+        """End the iterator after all added items; any thread may call this."""
         self._inbox.put(None)
 
     def done(self) -> None:
-        """Note that one of the items given out is finished; from the loop's thread."""
+        """Record that an item is finished; only the loop's thread may call this."""
         self._in_hand -= 1
 
     def __iter__(self) -> Iterator[Item | None]:

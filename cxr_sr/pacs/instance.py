@@ -1,6 +1,7 @@
-"""The facts for rules: some attributes of an instance, and its sender.
+"""Read the facts for rules: some attributes of an instance, and its sender.
 
-None of it is written anywhere: it may identify a patient together with other data.
+The facts are never written to a file: together with other data, they may identify a
+patient.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cxr_sr.formats.kind import Kind
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance, as rules see it; "" and None where the header does not tell."""
+    """The facts about one instance; "" or None if the header does not state them."""
 
     modality: str = ""
     body_part: str = ""
@@ -33,13 +34,13 @@ class Instance:
     station: str = ""
     """StationName (0008,1010)."""
     calling: str = ""
-    """The AE title of who sent it."""
+    """AE title of the sender."""
     called: str = ""
-    """The AE title that it was sent to."""
+    """AE title that the sender called."""
     rows: int = 0
     columns: int = 0
     spacing_mm: float | None = None
-    """The larger of the two distances between pixel centres."""
+    """The larger of the two distances between pixel centres, in mm."""
     series: str = ""
     """SeriesInstanceUID (0020,000E)."""
 
@@ -57,7 +58,7 @@ def instance_of(path: Path) -> Instance:
     UnreadableError
         If the file or its header is damaged.
     NotARadiographError
-        If its header has absurdly many elements.
+        If the header has more elements than the limit allows.
     """
     parsed = parse_header(path, Kind.DICOM)
     with readable("the file meta information"):
@@ -81,7 +82,7 @@ def instance_of(path: Path) -> Instance:
 
 
 def series_of(path: Path) -> str:
-    """Return the SeriesInstanceUID of a file; "" if it has none that can be read."""
+    """Return the SeriesInstanceUID of a file; "" if it is missing or unreadable."""
     return uids_of(path).series or ""
 
 

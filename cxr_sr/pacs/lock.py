@@ -1,4 +1,4 @@
-"""One process a folder."""
+"""Allow only one process to work on a folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LOCK = ".lock"
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; a killed process holds it no more.
+    """Lock a folder for this process; the system removes a killed process's lock.
 
     Raises
     ------
     SettingsError
-        If another process holds it.
+        If another process has the lock.
     OutputError
         If the folder cannot be written.
     """
@@ -28,7 +28,8 @@ def only_one(folder: Path) -> Iterator[None]:
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise OutputError(
-            f"the folder {folder} cannot be written: {error.strerror}; choose another"
+            f"the folder {folder} cannot be written: {error.strerror}; choose another "
+            "folder"
         ) from error
     try:
         if not _lock(handle):
@@ -41,7 +42,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def is_held(folder: Path) -> bool:
-    """Return whether a process holds the folder."""
+    """Tell whether a process has locked the folder."""
     try:
         handle = os.open(folder / LOCK, os.O_RDWR)
     except OSError:
@@ -53,10 +54,10 @@ def is_held(folder: Path) -> bool:
 
 
 def _lock(handle: int) -> bool:
-    """Take the lock, for as long as the handle is open; False if another has it."""
+    """Take the lock until the handle is closed; return False if it is taken."""
     try:
         import fcntl
-    except ImportError:  # Windows has another way, which no node was run with yet
+    except ImportError:  # Windows needs another lock; no node has run there yet
         return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

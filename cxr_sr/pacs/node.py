@@ -1,4 +1,4 @@
-"""The node: it receives, super-resolves and sends, until it is stopped."""
+"""Run the node: receive, super-resolve and send, until a signal ends the node."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from cxr_sr.report.writer import Report
 
 REPORT = "cxr-sr-report.jsonl"
 DEATHS = 3
-"""So often may a process die of an instance before that is given up."""
+"""Number of processes that may die of an instance before the node gives it up."""
 SERIES_DAYS = 30
-"""After so long, no more instances of a series arrive."""
+"""Time after which no more instances of a series arrive."""
 TIDY_S = 60.0
 """Seconds between two searches for old entries."""
 Hands = Callable[[Any], Crew]
 
 
 class Node:
-    """One store, one port, one loop of work, and a thread for each receiver."""
+    """One store, one port, one loop of work, and one thread for each receiver."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Node:
         self._report = Report(settings.store / REPORT)
         self._deliveries = Deliveries(self._sender, self._result, self._settled)
         self._receivers: dict[str, tuple[str, ...]] = {}
-        """Where each result in hand goes."""
+        """The receivers of each result in work."""
         self._transcode = Transcoder()
         self._receiver: Receiver
 
@@ -118,7 +118,7 @@ class Node:
 
     @contextmanager
     def _hands_off(self) -> Iterator[None]:
-        """Note at an orderly end that no entry in work was the cause."""
+        """Record at an orderly end that no entry in work was the cause."""
         try:
             yield
         finally:
@@ -126,7 +126,7 @@ class Node:
                 self._queue.rest(key)
 
     def _jobs(self, keys: Any) -> Iterator[TimedJob | None]:  # noqa: ANN401 - as above
-        """Yield a job for each entry that is not left alone."""
+        """Yield a job for each entry, except entries that a rule leaves alone."""
         for key in keys:
             job = None
             if key is not None:
@@ -140,7 +140,7 @@ class Node:
 
     def _job(self, key: str) -> TimedJob | None:
         folder = self._queue.folder("waiting", key)
-        if not folder.is_dir():  # given twice: found at the start, and arrived then
+        if not folder.is_dir():  # offered twice: found at the start, and also received
             return None
         try:
             facts = instance_of(folder / SOURCE)
@@ -164,7 +164,7 @@ class Node:
         )
 
     def _note(self, outcome: Outcome) -> None:
-        """Take an entry on to its receivers, or give it up."""
+        """Move an entry on to its receivers, or give it up."""
         key = outcome.job.name
         receivers = self._receivers.pop(key, ())
         if outcome.status == "done":
@@ -176,7 +176,7 @@ class Node:
             self._queue.rest(key)
             raise OutputError(outcome.reason)
         elif not outcome.facts and self._queue.begun(key) < DEATHS:
-            self._feed.put(key)  # the process died, perhaps of another reason
+            self._feed.put(key)  # the process died, perhaps for another reason
         else:
             self._bury(key, outcome.reason, outcome)
 
@@ -187,18 +187,18 @@ class Node:
         self._told.say(f"{key}: given up: {reason}")
 
     def _safely(self, key: str, act: Callable[[], TimedJob | None]) -> TimedJob | None:
-        """Act on an entry; where the disk refuses, do it all again later."""
+        """Act on an entry; if the disk refuses, try the whole step again later."""
         try:
             return act()
         except (OSError, OutputError, ReportError) as error:
             words = error.strerror if isinstance(error, OSError) else str(error)
-            self._told.say(f"{key}: waits until the disk takes it: {words}")
+            self._told.say(f"{key}: waits until the disk accepts it: {words}")
             time.sleep(DISK_WAIT_S)
             self._feed.put(key)
             return None
 
     def _tell(self, outcome: Outcome) -> None:
-        # A fresh one each time: it takes the UIDs out, and would remember them.
+        # A new object each time, because an old one would keep UIDs in memory.
         noted = Identities(reported=False).noted(outcome)
         self._told.record(dict(self._report.add(noted)))
 
@@ -207,8 +207,10 @@ class Node:
             self._receiver.finished()
 
     def _settled(self, key: str, peer: Peer, refusal: str | None) -> None:
-        """Note the answer of a receiver; called from its thread."""
-        if not self._result(key).parent.is_dir():  # somebody took it out of the store
+        """Record the answer of a receiver; the receiver's thread calls this."""
+        if not self._result(
+            key
+        ).parent.is_dir():  # somebody removed the entry from the store
             return
         line = self._report.add_delivery(key, peer.name, refusal)
         self._told.record(dict(line))
@@ -219,10 +221,10 @@ class Node:
             self._ended(self._queue.note_refused(key, peer.name, refusal))
 
     def _recover(self) -> list[str]:
-        """Continue the last process; return entries that may have killed it."""
+        """Continue the last process's work; return entries that may have killed it."""
         for key in self._queue.keys("sending"):
             for name in self._queue.receivers(key):
-                # It may be one that is configured no more.
+                # The receiver may no longer be in the settings.
                 tls = self._settings.tls is not None
                 self._deliveries.start(parse_peer(name, tls=tls)).offer(key)
         waiting = self._queue.keys("waiting")
@@ -240,7 +242,7 @@ class Node:
         return self._queue.folder("sending", key) / RESULT
 
     def _identity(self) -> Callable[[str], bytes]:
-        """Return the settings that make an entry a new one, with its bytes."""
+        """Return the settings that, with its bytes, decide the key of an entry."""
         router = self._settings.router
         digest = hashlib.sha256(repr(router).encode())
         for recipe in self._recipes:

@@ -1,17 +1,17 @@
-"""The queue on disk: it survives a kill, and a power failure, at any moment.
+"""Keep a queue on disk that survives a kill or a power failure at any moment.
 
 ::
 
-    STORE/incoming/TOKEN/     being received; nobody was answered for it yet
-    STORE/waiting/KEY/        accepted: source.dcm, as received
-    STORE/sending/KEY/        and result.dcm, route.json, sent-PEER, refused-PEER
-    STORE/sent/KEY/           empty: every receiver has it; known for a while
-    STORE/stored/KEY/         finished, and there is nobody to send it to
-    STORE/left/KEY/           a rule leaves it alone: reason.txt
-    STORE/dead/KEY/           source.dcm and reason.txt: for a person to look at
+    STORE/incoming/TOKEN/     in transfer; the sender has no answer yet
+    STORE/waiting/KEY/        accepted: source.dcm, byte for byte
+    STORE/sending/KEY/        also result.dcm, route.json, sent-PEER, refused-PEER
+    STORE/sent/KEY/           empty: every receiver has the result; kept for some hours
+    STORE/stored/KEY/         finished, and no receiver is configured
+    STORE/left/KEY/           a rule leaves the instance alone: reason.txt
+    STORE/dead/KEY/           given up: source.dcm and reason.txt, for a person
 
-One rename changes the state. Files are on the disk before the rename, and an
-instance is answered when the rename to `waiting` is on the disk.
+One rename changes the state. Files are on the disk before the rename. The node answers
+the sender when the rename to `waiting` is on the disk.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from cxr_sr.pacs.disk import flush_folder, write_through
 State = Literal["waiting", "sending", "sent", "stored", "left", "dead"]
 STATES: tuple[State, ...] = ("waiting", "sending", "sent", "stored", "left", "dead")
 SETTLED: tuple[State, ...] = ("sent", "stored")
-"""An instance that comes again is done already."""
+"""States of an instance that needs no work if it comes again."""
 UNFINISHED: tuple[State, ...] = ("waiting", "sending")
 
 SOURCE, RESULT, REASON, ROUTE = "source.dcm", "result.dcm", "reason.txt", "route.json"
@@ -46,7 +46,7 @@ KEY_DIGITS = 32
 
 @dataclass(frozen=True)
 class Queue:
-    """The entries below a folder; safe to use from several threads of one process."""
+    """The entries in a folder; several threads of one process may use it."""
 
     root: Path
     _lock: threading.Lock = field(
@@ -54,9 +54,9 @@ class Queue:
     )
 
     def prepare(self) -> None:
-        """Make the folders, and repair the state that a killed process left."""
+        """Make the folders, and repair entries that a killed process left."""
         for name in (_INCOMING, *STATES):
-            # They hold patients' images: nobody else may look into them.
+            # The folders hold images of patients: no other user may read them.
             (self.root / name).mkdir(0o700, parents=True, exist_ok=True)
         for left_over in (self.root / _INCOMING).iterdir():
             shutil.rmtree(left_over, ignore_errors=True)
@@ -66,7 +66,7 @@ class Queue:
             self.clear("sent", key)
 
     def _mend(self, key: str) -> None:
-        """Go on with an entry whose last receiver had just answered, or start anew."""
+        """Finish an entry whose last receiver had just answered, or restart it."""
         folder = self.folder("sending", key)
         if not ((folder / RESULT).exists() and (folder / ROUTE).exists()):
             self._move(key, "sending", "waiting")
@@ -74,7 +74,7 @@ class Queue:
             self._conclude(key, folder)
 
     def folder(self, state: State, key: str) -> Path:
-        """Return the folder of an entry in a state, whether it is there or not."""
+        """Return the path of an entry in a state; the folder need not exist."""
         return self.root / state / key
 
     def state_of(self, key: str) -> State | None:
@@ -98,19 +98,19 @@ class Queue:
             return 0
 
     def free_mb(self) -> float:
-        """Return how much room the disk has."""
+        """Return the free space of the disk, in MB."""
         return shutil.disk_usage(self.root).free / 1e6
 
     def accept(self, key: str, content: bytes) -> bool:
-        """Put an instance into `waiting`; return whether it is new there.
+        """Put an instance into `waiting`; return True if it is new there.
 
-        When this returns, the entry is on the disk. An entry that is being worked on or
-        was sent stays as it is; one that was left alone or given up is tried again.
+        The entry is on the disk when this returns. An entry in work or sent does not
+        change; an entry that was left alone or given up is tried again.
 
         Raises
         ------
         OSError
-            If the disk refuses; then nothing is kept.
+            If the disk refuses; then nothing is stored.
         """
         state = self.state_of(key)
         if state in UNFINISHED or state in SETTLED:
@@ -123,7 +123,7 @@ class Queue:
             entered = self._enter(token, key)
         finally:
             shutil.rmtree(token, ignore_errors=True)
-        if state is not None:  # only now: a kill must not find neither of them
+        if state is not None:  # last, because a kill must not lose both entries
             shutil.rmtree(self.folder(state, key), ignore_errors=True)
         return entered
 
@@ -132,34 +132,36 @@ class Queue:
         try:
             token.rename(target)
         except OSError:
-            if target.is_dir():  # another association brought the same meanwhile
+            if (
+                target.is_dir()
+            ):  # another association brought the same instance meanwhile
                 return False
             raise
         flush_folder(target.parent)
         return True
 
     def begin(self, key: str) -> int:
-        """Note that work on an entry begins; return how often it had begun before."""
+        """Record that work on an entry begins; return the number of earlier begins."""
         folder = self.folder("waiting", key)
         before = len(list(folder.glob(f"{_BEGUN}-*")))
         (folder / f"{_BEGUN}-{before}").touch()
         return before
 
     def begun(self, key: str) -> int:
-        """Return how often work on a waiting entry has begun and not ended."""
+        """Return how often work on a waiting entry began but did not end."""
         return len(list(self.folder("waiting", key).glob(f"{_BEGUN}-*")))
 
     def rest(self, key: str) -> None:
-        """Note that work on a waiting entry ended, and no process died of it."""
+        """Record that work on a waiting entry ended and no process died."""
         for mark in self.folder("waiting", key).glob(f"{_BEGUN}-*"):
             mark.unlink()
 
     def route(self, key: str, peers: Iterable[str]) -> State:
-        """Take a finished entry on to its receivers; return its new state.
+        """Move a finished entry on to its receivers; return the new state.
 
         Parameters
         ----------
-        peers : the names of the receivers; if there is none, the result stays here
+        peers : the names of the receivers; without any, the result stays in the store
         """
         names = list(peers)
         folder = self.folder("waiting", key)
@@ -169,7 +171,7 @@ class Queue:
         return self._move(key, "waiting", "sending" if names else "stored")
 
     def receivers(self, key: str) -> list[str]:
-        """Return the receivers of an entry that have not answered for it yet."""
+        """Return the receivers of an entry that have not answered yet."""
         folder = self.folder("sending", key)
         try:
             names = json.loads((folder / ROUTE).read_text(encoding="utf-8"))
@@ -178,11 +180,11 @@ class Queue:
         return [name for name in names if not _answered(folder, name)]
 
     def note_sent(self, key: str, peer: str) -> State:
-        """Note that a receiver has an entry's result; return the entry's state then."""
+        """Record that a receiver has an entry's result; return the new state."""
         return self._note(key, peer, f"{_SENT}{_digest(peer)}", "")
 
     def note_refused(self, key: str, peer: str, reason: str) -> State:
-        """Note that a receiver will never take it; return the entry's state then."""
+        """Record that a receiver finally refused the result; return the new state."""
         return self._note(
             key, peer, f"{_REFUSED}{_digest(peer)}", f"{peer}: {reason}\n"
         )
@@ -214,7 +216,7 @@ class Queue:
         return self._move(key, state, "dead")
 
     def revive(self) -> int:
-        """Put every entry that was given up back into the queue; return how many."""
+        """Put all dead entries back into the queue; return their number."""
         keys = self.keys("dead")
         for key in keys:
             folder = self.folder("dead", key)
@@ -226,14 +228,14 @@ class Queue:
         return len(keys)
 
     def reason(self, state: State, key: str) -> str:
-        """Return why an entry was left alone or given up."""
+        """Return the reason why an entry was left alone or given up."""
         try:
             return (self.folder(state, key) / REASON).read_text("utf-8").strip()
         except OSError:
             return ""
 
     def forget(self, hours: float) -> int:
-        """Delete entries that ended earlier; return their number."""
+        """Delete entries that ended more than `hours` ago; return their number."""
         before = time.time() - 3600 * hours
         count = 0
         for state in ("sent", "left"):
@@ -247,13 +249,13 @@ class Queue:
     def _settle(
         self, key: str, before: State, after: State, keep: tuple[str, ...] = ()
     ) -> State:
-        """Move an entry to where only its key matters, and drop its files."""
+        """Move an entry to a state that keeps only its key, and delete its files."""
         state = self._move(key, before, after)
         self.clear(state, key, keep)
         return state
 
     def clear(self, state: State, key: str, keep: tuple[str, ...] = ()) -> None:
-        """Drop an entry's files; they hold a patient's images."""
+        """Delete an entry's files, because they hold images of a patient."""
         folder = self.folder(state, key)
         for path in list(folder.iterdir()):
             if path.name not in keep:
@@ -262,18 +264,18 @@ class Queue:
     def _move(self, key: str, before: State, after: State) -> State:
         """Rename a folder after its files are on the disk.
 
-        A power failure may undo the last renames: their steps are then done again.
+        A power failure may undo the last renames; the node then repeats their steps.
         """
         source, target = self.folder(before, key), self.folder(after, key)
-        if after != "sent":  # of which nothing is kept
+        if after != "sent":  # this state keeps no files
             flush_folder(source)
-        os.utime(source)  # the time of the change of state
+        os.utime(source)  # its time is the time of the new state
         source.rename(target)
         return after
 
 
 def key_of(*parts: bytes) -> str:
-    """Return the name of an entry: the same for the same content."""
+    """Return the name of an entry; the same content gives the same name."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))

@@ -1,4 +1,4 @@
-"""The receiving side: C-STORE and C-ECHO as a service class provider (SCP)."""
+"""Receive instances: C-STORE and C-ECHO as a service class provider (SCP)."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ if TYPE_CHECKING:
     from pynetdicom.transport import ThreadedAssociationServer
 
 IDLE_S = 60
-"""An association on which nothing comes is aborted."""
+"""Seconds after which a silent association is aborted."""
 PDU_BYTES = 2**17
-"""Largest PDU that we ask senders for."""
+"""Largest PDU that senders may use, in bytes."""
 NOT_RECOGNISED = (0x01, 0x01, 0x03)
-"""Rejected permanently by the service user: calling AE title, PS3.8 9.3.4."""
+"""Rejection: permanent, by the service user, calling AE title not recognised; PS3.8
+9.3.4."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,18 @@ class NodeLimits:
     """The limits of the node."""
 
     associations: int = 10
-    """At a time."""
+    """Largest number of associations at a time."""
     object_mb: int = 512
-    """Of one instance."""
+    """Largest size of an instance, in MB."""
     queue: int = 10000
-    """Instances that are not finished."""
+    """Largest number of unfinished instances."""
     free_mb: int = 2000
-    """Room that the disk must still have."""
+    """Least free space on the disk, in MB."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the node listens."""
+    """The address on which the node listens."""
 
     aet: str
     host: str
@@ -70,13 +71,13 @@ class Address:
 
 
 class Receiver:
-    """Takes instances into the queue, and answers when they are safe there.
+    """Puts received instances into the queue, and answers when they are on the disk.
 
     Parameters
     ----------
-    identity : part of the names of entries; it changes with the settings of the results
-    arrived : is told of each new entry, from an association's thread
-    log : for instances that were not taken; it never gets values of a header
+    identity : part of the names of entries; changes with the settings of the results
+    arrived : called with each new entry, on the thread of an association
+    log : called with a line about each refused instance, without values of a header
     """
 
     def __init__(
@@ -95,22 +96,22 @@ class Receiver:
         self._unfinished = sum(queue.count(s) for s in ("waiting", "sending"))
         self._lock = threading.Lock()
         self.accepted = 0
-        """New instances since the start."""
+        """Number of new instances since the start."""
 
     def finished(self) -> None:
-        """Note that an entry is in the queue no more."""
+        """Record that an entry has left the queue."""
         with self._lock:
             self._unfinished -= 1
 
     def listen(
         self, address: Address, tls: ssl.SSLContext | None
     ) -> ThreadedAssociationServer:
-        """Start to listen, on threads of its own.
+        """Start to listen, on separate threads.
 
         Raises
         ------
         SettingsError
-            If the address cannot be had.
+            If the address is not available.
         """
         from pynetdicom import AE, evt
         from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -141,14 +142,14 @@ class Receiver:
             )
         except OSError as error:
             raise SettingsError(
-                f"{address.host}:{address.port} cannot be listened on: "
+                f"cannot listen on {address.host}:{address.port}: "
                 f"{error.strerror or error}; choose another --port or --bind"
             ) from error
         assert server is not None  # noqa: S101 - it is None only where it blocks
         return server
 
     def _requested(self, event: Event) -> None:
-        """Reject whoever is not on the list."""
+        """Reject a caller that is not on the list."""
         aet = _caller(event)
         if not self._callers.permit(aet, str(event.assoc.requestor.address)):
             event.assoc.acse.send_reject(*NOT_RECOGNISED)
@@ -158,11 +159,11 @@ class Receiver:
     def _rejected(self, event: Event) -> None:
         self._log(
             f"rejected an association of {_caller(event)}: it called another AE title "
-            f"than ours, or {self._limits.associations} are open already"
+            f"than ours, or {self._limits.associations} associations are open already"
         )
 
     def _count(self, event: Event) -> None:
-        """Break off an association that sends more than any instance may have."""
+        """Abort an association that sends more bytes than an instance may have."""
         length = getattr(event.pdu, "pdu_length", 0)
         total = self._received.get(event.assoc, 0) + length
         self._received[event.assoc] = total
@@ -173,7 +174,7 @@ class Receiver:
                 event.assoc.dul.socket.close()
 
     def _store(self, event: Event) -> int:
-        """Answer a C-STORE; nothing that it meets ends the association."""
+        """Answer a C-STORE; no error ends the association."""
         self._received[event.assoc] = 0
         try:
             return self._take(event)
@@ -206,20 +207,22 @@ class Receiver:
         return SUCCESS
 
     def _problem(self, size: int) -> str:
-        """Return why there is no room for so many bytes; "" if there is."""
+        """Return the reason to refuse `size` bytes; "" if there is room."""
         limits = self._limits
         if size > 1e6 * limits.object_mb:
-            return f"it has {size / 1e6:.0f} MB; the limit is {limits.object_mb}"
+            return f"it has {size / 1e6:.0f} MB; the limit is {limits.object_mb} MB"
         if self._unfinished >= limits.queue:
-            return f"the queue holds {self._unfinished}; the limit is {limits.queue}"
+            return (
+                f"the queue has {self._unfinished} entries; the limit is {limits.queue}"
+            )
         free = self._queue.free_mb() - size / 1e6
         if free < limits.free_mb:
-            return f"the disk has {free:.0f} MB left; the limit is {limits.free_mb}"
+            return f"the disk has {free:.0f} MB left; the limit is {limits.free_mb} MB"
         return ""
 
 
 def head_of(event: Event) -> bytes:
-    """Return preamble and file meta information: how the data set came, and from whom.
+    """Return preamble and file meta information: transfer syntax and sender.
 
     References
     ----------
@@ -242,16 +245,16 @@ def head_of(event: Event) -> bytes:
 
 
 def _caller(event: Event) -> str:
-    """Return the calling AE title, before an association is negotiated, too."""
+    """Return the calling AE title, also before the negotiation."""
     primitive = event.assoc.requestor.primitive
     return primitive.calling_ae_title.strip() if primitive else ""
 
 
 def _is_own(content: bytes) -> bool:
-    """Whether this is a result of ours: it went to a PACS, which sent it on to us."""
+    """Tell whether an instance is a result of cxr-sr that a PACS sent back to us."""
     try:
         header = parse(io.BytesIO(content), Kind.DICOM).dataset
     except InputError:
-        return False  # the work will report the error
+        return False  # the work itself will report the error
     with quiet():
         return is_own(header)

@@ -1,4 +1,4 @@
-"""Choose the treatment of an instance: by the rules, or by the default."""
+"""Choose the treatment of an instance: by a rule, or by the default."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Decision:
     """The treatment of an instance."""
 
     recipe: int = 0
-    """Which recipe: 0 is that of the command line, then one for each rule."""
+    """Number of the recipe: 0 for the command line, then one for each rule."""
     receivers: tuple[str, ...] = ()
-    """By name; none: the result stays in the store."""
+    """The receivers by name; without any, the result stays in the store."""
     left: str = ""
-    """Why it is left alone; "" if it is not."""
+    """The reason to leave the instance alone; "" to process it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Router:
 
     Parameters
     ----------
-    peers, back : where results go that no rule speaks of
+    peers, back : receivers of results without a receiver in a rule
     """
 
     rules: RoutingRules
@@ -42,7 +42,7 @@ class Router:
         Raises
         ------
         SettingsError
-            If it is to go back to a sender that is not among the peers.
+            If the result must go back to a sender without an address.
         """
         rule = self.rules.first(instance)
         if rule is None:
@@ -54,24 +54,24 @@ class Router:
 
     @property
     def by_sender(self) -> bool:
-        """Whether it matters who sent an instance."""
+        """True if the receivers of a result depend on the sender."""
         return self.back or any(
             rule.back or "calling" in rule.texts for rule in self.rules.rules
         )
 
     @property
     def all_peers(self) -> dict[str, Peer]:
-        """Every receiver that a result may go to, by name."""
+        """All possible receivers of a result, by name."""
         named = [*self.peers, *self.rules.peers.values()]
         return {peer.name: peer for peer in named}
 
     def check(self) -> None:
-        """Make sure that there is a table of peers where one is needed.
+        """Make sure that there is a table of peers if one is needed.
 
         Raises
         ------
         SettingsError
-            If results are to go back, and no rules say where senders are.
+            If results must go back to senders, but no rules have their addresses.
         """
         back = self.back or any(rule.back for rule in self.rules.rules)
         if back and not self.rules.peers:
@@ -89,8 +89,8 @@ class Router:
             sender = self.rules.peer_of(instance.calling)
             if sender is None:
                 raise SettingsError(
-                    f"its result is to go back, but the [peers] of the rules have no "
-                    f"{instance.calling or 'sender without AE title'}"
+                    "its result must go back to the sender, but [peers] of the rules "
+                    f"lacks {instance.calling or 'a sender without AE title'}"
                 )
             receivers.append(sender.name)
         return tuple(dict.fromkeys(receivers))

@@ -1,4 +1,4 @@
-"""Rules: which instances are super-resolved how, and where the results go.
+"""Read rules: how to super-resolve which instances, and where to send the results.
 
 ::
 
@@ -19,7 +19,7 @@
     scale = 2
     send = ["ARCHIVE"]
 
-An instance that no rule fits is treated as the command line says.
+If no rule fits an instance, the options of the command line decide.
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ from cxr_sr.pacs.network.peers import DicomPeer, Peer, ae_title, parse_peer, por
 T = TypeVar("T")
 
 TEXTS = ("modality", "body_part", "view", "station", "calling", "called")
-"""Conditions: a text or a list of texts, * and ? stand for other characters."""
+"""Conditions with a text or a list of texts; * and ? stand for other characters."""
 BOUNDS = ("min_long_side", "max_long_side", "min_spacing_mm", "max_spacing_mm")
-"""Conditions: numbers, both ends included."""
+"""Conditions with numbers; the limits are included."""
 ACTIONS = ("leave", "model", "scale", "send", "back")
 _KEYS = ("name", *TEXTS, *BOUNDS, *ACTIONS)
 
 
 @dataclass(frozen=True)
 class RoutingRule:
-    """Conditions, and the treatment if all of them hold."""
+    """Conditions, and the treatment if all conditions hold."""
 
     name: str
-    """For messages: the rule's own, or its place in the file."""
+    """Name for messages: the name in the file, or the number of the rule."""
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bounds: Mapping[str, float] = field(default_factory=dict)
     leave: bool = False
     model: str | None = None
     """None: the model of the command line."""
     scale: int | None = None
-    """None: as the command line says."""
+    """None: the scale of the command line."""
     send: tuple[str, ...] | None = None
-    """Names of peers; None: as the command line says."""
+    """Names of peers; None: the receivers of the command line."""
     back: bool | None = None
-    """Send the result to whoever sent the instance; None: as the command line says."""
+    """Send the result back to the sender; None: the option of the command line."""
 
     def fits(self, instance: Instance) -> bool:
-        """Return whether all conditions hold."""
+        """Tell whether all conditions hold."""
         return all(
             _matches(str(getattr(instance, name)), patterns)
             for name, patterns in self.texts.items()
@@ -75,13 +75,13 @@ class RoutingRule:
 
 @dataclass(frozen=True)
 class RoutingRules:
-    """The rules of a file, in its order, and the receivers that it names."""
+    """The rules of a file in their order, and the receivers in the file."""
 
     rules: tuple[RoutingRule, ...] = ()
     peers: Mapping[str, Peer] = field(default_factory=dict)
 
     def first(self, instance: Instance) -> RoutingRule | None:
-        """Return the first rule that fits; None if none does."""
+        """Return the first rule that fits; None without such a rule."""
         return next((rule for rule in self.rules if rule.fits(instance)), None)
 
     def peer_of(self, aet: str) -> Peer | None:
@@ -95,12 +95,12 @@ def read_rules(path: Path, *, tls: bool = False) -> RoutingRules:
 
     Parameters
     ----------
-    tls : whether receivers speak TLS, where the file does not say
+    tls : use TLS for receivers if the file does not state it
 
     Raises
     ------
     SettingsError
-        If the file cannot be read, or anything in it is unknown or of a wrong type.
+        If the file cannot be read, or has an unknown key or a value of a wrong type.
     """
     try:
         with path.open("rb") as file:
@@ -164,14 +164,14 @@ def _check(rule: RoutingRule, where: str, peers: Mapping[str, Peer]) -> None:
     acts = (rule.model, rule.scale, rule.send, rule.back)
     if rule.leave and any(action is not None for action in acts):
         raise SettingsError(
-            f"{where}: it leaves instances alone, so that model, scale, send and back "
-            "have no meaning; take them out, or take out leave"
+            f"{where}: with leave, the keys model, scale, send and back have no "
+            "meaning; remove them, or remove leave"
         )
     for name in rule.send or ():
         if name not in peers:
             raise SettingsError(
                 f"{where}, send: there is no peer {name!r}; expected one of [peers]: "
-                f"{', '.join(peers) or 'it is empty'}"
+                f"{', '.join(peers) or '(none there)'}"
             )
 
 
@@ -182,7 +182,7 @@ def _matches(value: str, patterns: tuple[str, ...]) -> bool:
 def _within(instance: Instance, bound: str, limit: float) -> bool:
     side, _, name = bound.partition("_")
     value = getattr(instance, name)
-    if not value:  # a missing value is within no bounds
+    if not value:  # a missing value fulfils no condition
         return False
     return bool(value >= limit if side == "min" else value <= limit)
 
@@ -224,7 +224,7 @@ def _optional(
 
 
 def _typed(given: object, kind: type[T], where: str) -> T:
-    # A bool is an int to Python, but no number to a person.
+    # In Python, a bool is also an int; here it is no number.
     if not isinstance(given, kind) or (kind is int and isinstance(given, bool)):
         words = {str: "a text", int: "a whole number", bool: "true or false"}
         raise SettingsError(f"{where}: expected {words[kind]}, found {given!r}")

@@ -1,4 +1,4 @@
-"""Send results of a batch run to one receiver, and note them in the report."""
+"""Send the results of a batch run to one receiver, and record them in the report."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from cxr_sr.report.results import Results, below
 
 REPORT_SUFFIX = ".jsonl"
 CHANGED = (
-    "it is not the file in the report: it was changed or replaced; send the file "
-    "itself, or make it again"
+    "it differs from the file in the report, because somebody changed or replaced it; "
+    "name the file itself to send it, or make it again"
 )
-MISSING = "the report says that it was written, but it is not there any more"
-NOT_TRIED = "not sent: the receiver could not be reached for the files before it"
+MISSING = "the report lists it as written, but the file is missing; make it again"
+NOT_TRIED = "not sent: the receiver could not be reached for earlier files"
 TRIES = 2
 NO_DICOM = "it is no DICOM file"
 KNOWN = "the receiver has it, as the report says"
@@ -34,24 +34,24 @@ class Parcel:
     job: Job
     """The job; its source is the file to send."""
     sha256: str
-    """Hash of the file in the report; "" without a report."""
+    """SHA-256 of the file in the report; "" without a report."""
     problem: str = ""
-    """Why it cannot be sent."""
+    """The reason why the file cannot be sent."""
     known: bool = False
-    """The receiver has it."""
+    """True if the receiver has the file already."""
 
 
 def parcels_of_report(report: Path, receiver: str) -> list[Parcel]:
-    """Return the results of a report, and whether the receiver has each.
+    """Return the results in a report, and whether the receiver has each of them.
 
     Parameters
     ----------
-    receiver : its name, as `Peer.name` has it
+    receiver : name of the receiver, from `Peer.name`
 
     Raises
     ------
     SettingsError
-        If the report cannot be read, or is none.
+        If the file cannot be read, or is no report.
     """
     results = Results.read(report)
     had = {
@@ -77,9 +77,9 @@ def _parcel(folder: Path, entry: dict[str, Any], had: set[Any]) -> Parcel:
 
 
 def parcels_of_files(paths: Sequence[Path]) -> Iterator[Parcel]:
-    """Yield the DICOM files among files and folders; others have a problem.
+    """Yield the DICOM files among files and folders; a named other file has a problem.
 
-    In folders, other files than DICOM are ignored.
+    In folders, files that are not DICOM are ignored.
     """
     for found in discover(paths):
         job = Job(PurePath(found.relative).as_posix(), found.path)
@@ -97,12 +97,12 @@ def deliver(
 ) -> Generator[Outcome]:
     """Send each file; yield the receiver's answer.
 
-    A receiver that cannot be reached for two files in turn is not tried any more.
+    After two files in turn for which the receiver cannot be reached, no more are tried.
 
     Parameters
     ----------
-    answered : is told of each answer: None if the receiver has the file, else why it
-        refused it
+    answered : called with each answer: None if the receiver has the file, else the
+        reason of the refusal
     """
     away = 0
     for parcel in parcels:

@@ -1,4 +1,4 @@
-"""The settings of a node, checked at its start."""
+"""Define the settings of a node, checked at its start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NodeSettings:
     limits: NodeLimits = field(default_factory=NodeLimits)
     tls: Certificates | None = None
     remember_hours: float = 24.0
-    """So long is an instance that was sent known again."""
+    """Hours after sending in which the node recognises the same instance."""
     notice: str = ""
 
 
@@ -34,6 +34,6 @@ class Told:
 
     say: Callable[[str], None]
     record: Callable[[dict[str, Any]], None]
-    """Is given every line of the report."""
+    """Called with every line of the report."""
     check: Callable[[], None] = lambda: None
-    """Raises to end the node."""
+    """Called regularly; raises an exception to end the node."""

@@ -1,4 +1,4 @@
-"""The state of the node, from the queue on disk and the file of its process."""
+"""Report the state of the node, from its queue on disk and its status file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from cxr_sr.pacs.receive import Address
 
 FILE = "status.json"
 SHOWN = 5
-"""How many failures are told."""
+"""Largest number of failures in a status."""
 
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Writes the facts that only the running process knows."""
+    """Writes a status file with facts that only the running process knows."""
 
     store: Path
     address: Address
@@ -36,7 +36,7 @@ class Heartbeat:
         object.__setattr__(self, "started", time.time())
 
     def beat(self, deliveries: Mapping[str, Delivery], accepted: int) -> None:
-        """Write the status; where the disk is full, the old one stays."""
+        """Write the status file; if the disk is full, the old file stays."""
         peers = {
             name: {**asdict(delivery.condition), "waiting": delivery.waiting}
             for name, delivery in list(deliveries.items())
@@ -58,18 +58,18 @@ class Heartbeat:
 
 
 def status_of(store: Path) -> dict[str, Any]:
-    """Return how the node of a store is doing, ready for JSON.
+    """Return the state of the node of a store, ready for JSON.
 
     Returns
     -------
-    `running`, `queue` (entries by state), `sent_last_hour`, `sent_last_day`,
-    `free_mb`, `failures` (the last ones: time, entry and reason), and, of a running
-    node, what its process tells: `aet`, `port`, `started`, `accepted`, `receivers`.
+    `running`, `queue` (number of entries by state), `sent_last_hour`, `sent_last_day`,
+    `free_mb` and `failures` (the last ones: time, entry and reason). A running node
+    adds `aet`, `port`, `started`, `accepted` and `receivers`.
 
     Raises
     ------
     SettingsError
-        If the folder is no store, or this user may not look into it.
+        If the folder is no store, or this user may not read it.
     """
     queue = Queue(store)
     try:
@@ -77,7 +77,7 @@ def status_of(store: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(
             f"{store} cannot be read as a store: {error.strerror}; give the --store of "
-            "a node, and ask as the user that runs the node"
+            "a node, and run this command as the same user as the node"
         ) from error
     running = is_held(store)
     return {

@@ -1,8 +1,8 @@
-"""A folder that is watched: files that are complete become jobs of the batch loop.
+"""Watch a folder: each complete file becomes a job of the batch loop.
 
-A file is complete when its size and its time have not changed for a while. One that
-was renamed into place, with an older time, is complete at the second look. Whatever
-changes later is taken again.
+A file is complete when its size and its time have not changed for a while. A file that
+was renamed into the folder, with an older time, is complete at the second check. A file
+that changes later becomes a job again.
 """
 
 from __future__ import annotations
@@ -21,45 +21,46 @@ from cxr_sr.formats.discover import Candidate, found_below
 from cxr_sr.report.outcome import Job, Outcome
 
 LOOK_S = 0.5
-"""Between two looks at files that are not complete yet."""
+"""Seconds between two checks of incomplete files."""
 LOOK_AT_ALL_S = 60.0
-"""Between two looks at everything: a system may lose changes where there are many."""
+"""Seconds between two checks of all files: a busy system may lose notices of
+changes."""
 Stamp = tuple[int, int]
 """Size in bytes, time of the last change in nanoseconds."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A folder, and how it is watched."""
+    """A watched folder, and the settings for it."""
 
     folder: Path
     output: Path
     form: OutputFormat
     settle_s: float = 2.0
-    """So long must a file stay as it is."""
+    """Seconds without a change after which a file is complete."""
     poll_s: float | None = None
-    """Look at every file so often, for network shares that tell of no changes; None:
-    the system tells."""
+    """Seconds between two checks of all files, for network shares without notices of
+    changes; None: the system gives notice."""
     written: Mapping[str, str] = field(default_factory=dict)
-    """Files of earlier runs -> their outputs, which they keep."""
+    """Outputs of earlier runs by file; a file keeps its output."""
 
 
 @dataclass
 class _Growing:
-    """A file that may still be written to."""
+    """A file that may still grow."""
 
     stamp: Stamp
     since: float
-    """When it was first seen so, by our clock."""
+    """Time when the file was first seen in this state, by our clock."""
 
 
 @dataclass
 class Settling:
-    """Tells which files are complete, from looking at them now and then.
+    """Checks files at intervals, and finds those that are complete.
 
     Parameters
     ----------
-    clock : seconds; for tests
+    clock : returns the time in seconds; tests replace it
     """
 
     settle_s: float
@@ -68,7 +69,7 @@ class Settling:
     _taken: dict[Path, Stamp] = field(default_factory=dict)
 
     def notice(self, path: Path) -> None:
-        """Note that a file is there, or has changed."""
+        """Record that a file is new or has changed."""
         stamp = _stamp(path)
         if stamp is None or self._taken.get(path) == stamp:
             return
@@ -77,7 +78,7 @@ class Settling:
             self._growing[path] = _Growing(stamp, self.clock())
 
     def complete(self) -> Iterator[Path]:
-        """Yield files that have become complete; each once, until it changes."""
+        """Yield files that have become complete; each file once, until it changes."""
         now = self.clock()
         for path, known in list(self._growing.items()):
             stamp = _stamp(path)
@@ -92,26 +93,26 @@ class Settling:
 
     @property
     def waiting(self) -> int:
-        """How many files are not complete yet."""
+        """The number of incomplete files."""
         return len(self._growing)
 
     def _is_old(self, known: _Growing, now: float) -> bool:
         unchanged_s = now - known.since
         if unchanged_s >= self.settle_s:
             return True
-        # Renamed into place, or copied with its time: it was complete before.
+        # The file was renamed, or copied with its time: it was complete before.
         age_s = time.time() - known.stamp[1] / 1e9
         return unchanged_s >= LOOK_S / 2 and age_s >= self.settle_s
 
 
 class Watcher:
-    """Finds files in a folder, on a thread of its own, and gives jobs to the loop.
+    """Finds files in a folder, on a separate thread, and gives jobs to the loop.
 
     Parameters
     ----------
-    give : takes a job for a complete file, or the outcome of one that there is no job
-        for
-    ended : is called when nothing is watched any more, whatever the reason
+    give : called with a job for each complete file, or with an outcome if no job is
+        possible
+    ended : called when the watcher ends, for any reason
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the watcher."""
         self._stopping.set()
         self._thread.join(5)
 
@@ -145,7 +146,9 @@ class Watcher:
         looked = -math.inf
         for changed in self._changes():
             now = time.monotonic()
-            if now - looked >= LOOK_AT_ALL_S:  # at first, and lest a change was missed
+            if (
+                now - looked >= LOOK_AT_ALL_S
+            ):  # at the start, and later in case a change was missed
                 looked = now
                 changed.add(self._watched.folder)
             for path in changed:
@@ -154,7 +157,7 @@ class Watcher:
                 self._take(path)
 
     def _changes(self) -> Iterator[set[Path]]:
-        """Yield sets of changed files and folders, an empty one where none changed."""
+        """Yield sets of changed files and folders; an empty set without a change."""
         from watchfiles import watch
 
         poll_s = self._watched.poll_s
@@ -176,14 +179,14 @@ class Watcher:
         if not path.is_dir():
             self._settling.notice(path)
             return
-        # A folder that was moved here: the system does not tell of its files.
+        # A folder was moved here: the system gives no notice of its files.
         for folder, subfolders, names in os.walk(path):
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
             for name in names:
                 self._settling.notice(Path(folder, name))
 
     def _take(self, path: Path) -> None:
-        """Give the job for a complete file, or tell why there is none."""
+        """Give the job for a complete file, or an outcome with the reason for none."""
         watched = self._watched
         if _is_hidden(path.relative_to(watched.folder)):
             return
@@ -199,7 +202,9 @@ class Watcher:
             if owners[-1] == job.name:
                 self._give(tried)
                 return
-        reason = f"its output would replace that of {owners[0]}; rename one of them"
+        reason = (
+            f"its output would replace the output of {owners[0]}; rename one of them"
+        )
         self._give(Outcome(job, "failed", reason=reason))
 
 
@@ -208,7 +213,7 @@ def _is_hidden(relative: Path) -> bool:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Return the size and the time of a file; None if there is none."""
+    """Return the size and the time of a file; None without a file."""
     with suppress(OSError):
         status = path.stat()
         if path.is_file():

@@ -1,4 +1,4 @@
-"""The work of `upscale` on jobs that each have a recipe and a time of their own."""
+"""Do the work of `upscale` on jobs, each with its own recipe and time."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from cxr_sr.report.outcome import Job
 
 @dataclass(frozen=True)
 class TimedJob(Job):
-    """A job of a service that runs for weeks."""
+    """A job with its own recipe and time, for a service that runs for weeks."""
 
     recipe: int = 0
-    """Which of the recipes makes the result."""
+    """Number of the recipe for the result."""
     now: datetime | None = None
-    """The time that is written into the result."""
+    """The time for the header of the result."""
 
 
 class Treatments:
-    """Does each job by its own recipe, stage by stage or as a whole."""
+    """Does each job by its own recipe, stage by stage or in one call."""
 
     def __init__(self, recipes: Sequence[UpscalingRecipe]) -> None:
         self._recipes = recipes
@@ -44,7 +44,7 @@ class Treatments:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """Reading, computing, writing."""
+        """The stages: read, compute, write."""
         return tuple(self._stage(n) for n in range(3))
 
     def _stage(self, number: int) -> Callable[[Job, Any], Any]:
@@ -59,10 +59,10 @@ class Treatments:
 
 @dataclass(frozen=True)
 class SeriesClock:
-    """The time of a series: when the first of its instances was worked on.
+    """The times of series: a series has the time of its first processed instance.
 
-    All instances of a series share SeriesDate and SeriesTime (PS3.3 C.7.3.1), and they
-    arrive one by one. A file for each series keeps its time over restarts.
+    All instances of a series share SeriesDate and SeriesTime (PS3.3 C.7.3.1), but
+    arrive one by one. A file for each series keeps the time across restarts.
     """
 
     folder: Path
@@ -73,7 +73,7 @@ class SeriesClock:
         Raises
         ------
         SettingsError
-            If SOURCE_DATE_EPOCH, which precedes it, is no number.
+            If SOURCE_DATE_EPOCH is set but is no number.
         """
         if not series:
             return clock(None)
@@ -85,7 +85,7 @@ class SeriesClock:
         return clock(datetime.fromtimestamp(int(path.stat().st_mtime), UTC))
 
     def forget(self, before: float) -> None:
-        """Drop the series that began before a time, in seconds since 1970."""
+        """Forget the series that began before a time, in seconds since 1970."""
         for path in self.folder.glob("*"):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:

@@ -68,7 +68,7 @@ def test_the_first_rule_that_fits_is_taken(rules):
         ("[[rule]]\nmodality = 3", "a text or a list of texts"),
         ("[[rule]]\nmin_spacing_mm = 'a'", "expected a number"),
         ("[[rule]]\nname = 'mine'\nsend = ['X']", "rule mine, send: there is no peer"),
-        ("[[rule]]\nleave = true\nscale = 2", "leaves instances alone"),
+        ("[[rule]]\nleave = true\nscale = 2", "have no meaning"),
         ("[rule]\nleave = true", "two brackets"),
         ("[peers]\nA = 'nowhere'", "peer A"),
         ("[peers]\nA = 3", "a text or a table"),

@@ -1,4 +1,4 @@
-"""Who receives results, and who may send: AE titles, addresses, URLs."""
+"""Parse the addresses of receivers and permitted senders: AE titles, hosts, URLs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from urllib.parse import urlsplit, urlunsplit
 from cxr_sr.errors import SettingsError
 
 AE_TITLE = re.compile(r"(?! *$)[ -\[\]-~]{1,16}")
-"""Up to 16 printable characters but the backslash, not all spaces: AE, PS3.5 6.2."""
+"""1 to 16 printable characters without backslash, not only spaces: AE, PS3.5 6.2."""
 EXPECTED = (
-    "expected AET@HOST:PORT, as PACS@10.0.0.5:104, or the URL of a DICOMweb server, as "
-    "https://pacs.example/dicom-web"
+    "expected AET@HOST:PORT, such as PACS@10.0.0.5:104, or the URL of a DICOMweb "
+    "server, such as https://pacs.example/dicom-web"
 )
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
 class DicomPeer:
-    """An application entity that C-STORE is sent to."""
+    """An application entity that receives results by C-STORE."""
 
     aet: str
     host: str
@@ -39,10 +39,10 @@ class DicomPeer:
 
 @dataclass(frozen=True)
 class WebPeer:
-    """A DICOMweb server that results are posted to by STOW-RS."""
+    """A DICOMweb server that receives results by STOW-RS."""
 
     url: str
-    """The base URL, user and password included if it has any."""
+    """The base URL, with user and password if there are any."""
 
     @property
     def name(self) -> str:
@@ -60,7 +60,7 @@ def ae_title(text: str) -> str:
     Raises
     ------
     SettingsError
-        If it is no AE title.
+        If the text is no AE title.
     """
     if not AE_TITLE.fullmatch(text):
         raise SettingsError(
@@ -75,12 +75,12 @@ def parse_peer(text: str, *, tls: bool = False) -> Peer:
 
     Parameters
     ----------
-    tls : whether C-STORE to an AET@HOST:PORT goes through TLS
+    tls : use TLS for C-STORE to AET@HOST:PORT
 
     Raises
     ------
     SettingsError
-        If it is neither.
+        If the text is neither.
     """
     if re.match(r"https?://", text):
         return web_peer(text)
@@ -97,12 +97,12 @@ def web_peer(url: str) -> WebPeer:
     Raises
     ------
     SettingsError
-        If it is no http or https URL of a host.
+        If the text is no http or https URL with a host.
     """
     try:
         parts = urlsplit(url)
         found = parts.scheme in {"http", "https"} and parts.hostname and not parts.query
-        _ = parts.port  # raises if it is no number
+        _ = parts.port  # raises if the port is no number
     except ValueError:
         found = None
     if not found:
@@ -116,7 +116,7 @@ def port_number(text: str) -> int:
     Raises
     ------
     SettingsError
-        If it is none.
+        If the text is no number from 1 to 65535.
     """
     if text.isascii() and text.isdecimal() and 1 <= int(text) <= 0xFFFF:
         return int(text)
@@ -130,26 +130,27 @@ def _shown(text: str) -> str:
 
 @dataclass(frozen=True)
 class Callers:
-    """Who may open an association: calling AE titles and where they call from."""
+    """The callers that may open an association: AE titles and their addresses."""
 
     allowed: tuple[tuple[str, tuple[_Network, ...]], ...] = ()
-    """(AE title or *, networks; none: from anywhere). Nothing at all: everyone."""
+    """Pairs (AE title or *, networks). No networks: any address. No pairs: any
+    caller."""
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Self:
         """Read AET, AET@HOST, AET@NETWORK/BITS; the AE title may be *.
 
-        A host name is looked up now, not for every association.
+        A host name is looked up only once, here.
 
         Raises
         ------
         SettingsError
-            If an AE title or a network is none, or a host is unknown.
+            If an AE title or a network is invalid, or a host is unknown.
         """
         return cls(tuple(map(_caller, texts)))
 
     def permit(self, aet: str, address: str) -> bool:
-        """Return whether this AE title may call from this IP address."""
+        """Tell whether this AE title may call from this IP address."""
         if not self.allowed:
             return True
         found = ipaddress.ip_address(address.partition("%")[0])
@@ -175,13 +176,13 @@ def _caller(text: str) -> tuple[str, tuple[_Network, ...]]:
     except OSError as error:
         raise SettingsError(
             f"--allow {text}: the host is unknown; expected AET, AET@HOST or "
-            "AET@NETWORK/BITS, as MODALITY@10.0.0.0/24"
+            "AET@NETWORK/BITS, such as MODALITY@10.0.0.0/24"
         ) from error
     return aet, tuple(ipaddress.ip_network(address) for address in sorted(found))
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can connect to `host`."""
+    """Tell whether only this machine can connect to `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Finding and getting instances: keys by level, C-FIND and C-GET, QIDO and WADO-RS."""
+"""Find and retrieve instances: by C-FIND and C-GET, or by QIDO-RS and WADO-RS."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _TOLD: dict[str, tuple[str, ...]] = {
     "SERIES": (),
     "IMAGE": ("SOPClassUID",),
 }
-"""Attributes to return, besides the UIDs."""
+"""Attributes that the archive must return besides the UIDs."""
 Uids = tuple[str, ...]
 
 
@@ -81,21 +81,21 @@ def parse_query(given: str) -> dict[str, dict[str, str]]:
                 f"{', '.join(KEYS)}"
             )
         keys[KEYS[keyword]][keyword] = value
-    if "Modality" in keys["SERIES"]:  # spares looking into the other studies
+    if "Modality" in keys["SERIES"]:  # so that other studies need no query of their own
         keys["STUDY"].setdefault("ModalitiesInStudy", keys["SERIES"]["Modality"])
     return keys
 
 
 class Archive(Protocol):
-    """An archive that can be searched, and returns instances."""
+    """An archive that answers queries and returns instances."""
 
     def find(self, level: str, uids: Uids, keys: Mapping[str, str]) -> list[Dataset]:
-        """Return what is found at a level, below the study and series given.
+        """Return the matches at a level, below the given study and series.
 
         Raises
         ------
         AwayError, RefusedError
-            If the archive does not answer, or not so.
+            If the archive does not answer, or refuses the query.
         """
         ...
 
@@ -105,25 +105,26 @@ class Archive(Protocol):
         Raises
         ------
         AwayError, RefusedError
-            If the archive does not give it.
+            If the archive does not send the instance.
         """
         ...
 
 
 @dataclass(frozen=True)
 class FoundInstance:
-    """An instance that matches."""
+    """An instance that matches the query."""
 
     uids: Uids
-    """Of study, series and instance."""
+    """UIDs of the study, the series and the instance."""
     sop_class: str = ""
-    """"" if the archive does not tell."""
+    """"" if the archive does not state it."""
 
     @property
     def name(self) -> str:
-        """Where it belongs below a folder: no attribute, yet the same every time.
+        """Path of the file below the output folder.
 
-        A study is a folder, a series a folder in it.
+        It has a folder for the study and a folder for the series. The names are hashes,
+        so they show no attribute but are the same in every run.
         """
         study, series, instance = (
             hashlib.sha256(uid.encode()).hexdigest()[:16] for uid in self.uids
@@ -138,12 +139,12 @@ def find(
 
     Parameters
     ----------
-    keys : as `parse_query` returns them
+    keys : from `parse_query`
 
     Raises
     ------
     AwayError, RefusedError
-        If the archive does not answer, or not so.
+        If the archive does not answer, or refuses the query.
     """
     yield from _below(archive, (), keys)
 
@@ -165,14 +166,14 @@ def _below(
 
 
 def save(archive: Archive, found: FoundInstance, path: Path) -> None:
-    """Get an instance and write it; the file appears whole or not at all.
+    """Retrieve an instance and write it; the file appears complete or not at all.
 
     Raises
     ------
     AwayError, RefusedError
-        If the archive does not give it.
+        If the archive does not send the instance.
     OutputError
-        If the disk refuses.
+        If the file cannot be written.
     """
     dataset = archive.get(found)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,7 +192,7 @@ class WebArchive:
         return search(self._client, level, uids, keys)
 
     def get(self, found: FoundInstance) -> Dataset:
-        """Return an instance as the server has it."""
+        """Return an instance in the server's transfer syntax."""
         return retrieve(self._client, found.uids)
 
 
@@ -223,7 +224,7 @@ class DicomArchive:
         return found
 
     def get(self, found: FoundInstance) -> Dataset:
-        """Return an instance as the archive has it."""
+        """Return an instance in the archive's transfer syntax."""
         from pynetdicom.sop_class import (  # type: ignore[attr-defined]
             StudyRootQueryRetrieveInformationModelGet as Model,
         )
@@ -242,7 +243,9 @@ class DicomArchive:
                 _check(status)
 
         kinds: list[tuple[UID, list[UID]]]
-        if found.sop_class:  # one syntax each: the archive chooses none, but has one
+        if (
+            found.sop_class
+        ):  # one syntax a context: the archive then uses the syntax of its file
             sop_class = UID(found.sop_class)
             kinds = [(sop_class, [syntax]) for syntax in RECEIVED_SYNTAXES]
         else:
@@ -289,7 +292,7 @@ def _identifier(
 
 
 def _check(status: Dataset) -> None:
-    """Raise unless a C-FIND or C-GET goes on, or went well."""
+    """Raise an error unless a C-FIND or C-GET continues or succeeded."""
     code = status.get("Status")
     if code is None:
         raise AwayError("the archive broke the association, or did not answer")

@@ -1,4 +1,4 @@
-"""The sender for a receiver: C-STORE for an AE title, STOW-RS for a URL."""
+"""Choose the sender for a receiver: C-STORE for an AE title, STOW-RS for a URL."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def sender_to(
     Raises
     ------
     SettingsError
-        If the receiver speaks TLS and there are no certificates.
+        If the receiver needs TLS, but there are no certificates.
     """
     if not isinstance(peer, DicomPeer):
         return StowSender(peer, tls)
     if peer.tls and tls is None:
-        raise SettingsError(f"{peer.name} speaks TLS; give --tls CERT KEY CA")
+        raise SettingsError(f"{peer.name} needs TLS; give --tls CERT KEY CA")
     context = tls.client() if tls is not None and peer.tls else None
     return StoreSender(aet, peer, transcode, context)

@@ -1,4 +1,4 @@
-"""C-STORE to an application entity: the Storage service class as its user (SCU)."""
+"""Send by C-STORE to an application entity: the Storage service class as SCU."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 
 CONNECT_S, ANSWER_S = 10, 60
 MOST_CONTEXTS = 128
-"""Of one association, PS3.8 9.3.2.2."""
+"""Largest number of presentation contexts in an association, PS3.8 9.3.2.2."""
 Transcode = Callable[[Path, Compression], Path]
-"""Returns a file with the same image, coded as told."""
+"""Returns a file with the same image in the given coding."""
 
 
 class AwayError(CxrSrError):
-    """The receiver cannot be talked to now; all that waits for it has to wait."""
+    """The receiver cannot be reached now; all results for it must wait."""
 
 
 class RefusedError(CxrSrError):
-    """The receiver does not take this instance; others may be welcome.
+    """The receiver refuses this instance, but may accept others.
 
     Attributes
     ----------
-    busy : it may take it later
+    busy : True if the receiver may accept the instance later
     """
 
     def __init__(self, reason: str, *, busy: bool = False) -> None:
@@ -60,7 +60,7 @@ class RefusedError(CxrSrError):
 
 
 class Sender(Protocol):
-    """Sends files to one receiver, and may keep a connection in between."""
+    """Sends files to one receiver, and may keep the connection open."""
 
     def send(self, path: Path) -> None:
         """Send one file.
@@ -68,16 +68,16 @@ class Sender(Protocol):
         Raises
         ------
         AwayError, RefusedError
-            If the receiver does not have it now.
+            If the receiver did not store the file.
         """
         ...
 
     def close(self) -> None:
-        """End the connection, if there is one."""
+        """Close the connection, if there is one."""
 
 
 class StoreSender:
-    """Sends to one application entity, over one association as long as it holds."""
+    """Sends to one application entity; keeps one association open."""
 
     def __init__(
         self,
@@ -92,12 +92,12 @@ class StoreSender:
         self._kinds: dict[tuple[UID, UID], None] = {}
 
     def send(self, path: Path) -> None:
-        """Send one DICOM file: as JPEG-LS if the receiver takes it, else uncompressed.
+        """Send one DICOM file: JPEG-LS if the receiver accepts it, else uncompressed.
 
         Raises
         ------
         AwayError
-            If there is no association, or it breaks.
+            If the association fails or breaks.
         RefusedError
             If the receiver answers with a failure, or accepts no form of the instance.
         """
@@ -110,7 +110,7 @@ class StoreSender:
             if context.abstract_syntax == sop_class
         }
         if not accepted:
-            raise RefusedError(f"the receiver takes no {sop_class.name}")
+            raise RefusedError(f"the receiver accepts no {sop_class.name}")
         prepared, syntax = self._prepared(path, UID(stored), accepted)
         converts = syntax == ImplicitVRLittleEndian
         self._store(association, prepared, converts=converts)
@@ -125,18 +125,21 @@ class StoreSender:
     def _prepared(
         self, path: Path, stored: UID, accepted: set[UID]
     ) -> tuple[Path, UID]:
-        """Return a file and the first of the accepted syntaxes that it can go in."""
+        """Return the file to send, and the first accepted syntax that fits."""
         for syntax in _choices(stored, accepted):
             if syntax == stored or {syntax, stored} <= set(UNCOMPRESSED):
                 return path, syntax
             coding: Compression = "jpegls" if syntax == JPEGLSLossless else "none"
-            with suppress(CxrSrError):  # not every image can be coded so
+            with suppress(CxrSrError):  # not every image can have this coding
                 return self._transcode(path, coding), syntax
-        raise RefusedError(f"the receiver takes no {stored.name}, and nothing like it")
+        raise RefusedError(
+            f"the receiver accepts no {stored.name}, and no other transfer syntax "
+            "that cxr-sr can write"
+        )
 
     def _store(self, association: Association, path: Path, *, converts: bool) -> None:
         try:
-            # A file goes as it is, in pieces; Implicit VR has to be made of it.
+            # Send a file unchanged, in pieces; only Implicit VR needs a conversion.
             status = association.send_c_store(dcmread(path) if converts else path)
         except (ValueError, AttributeError) as error:
             raise RefusedError(
@@ -152,7 +155,7 @@ class StoreSender:
             raise RefusedError(f"status 0x{code:04X}", busy=code in BUSY)
 
     def _associated(self, kind: tuple[UID, UID]) -> Association:
-        """Return an association on which `kind` was proposed."""
+        """Return an association that proposed `kind`."""
         open_still = self._association is not None and self._association.is_established
         if open_still and kind in self._kinds and self._association is not None:
             return self._association
@@ -171,7 +174,7 @@ class StoreSender:
 
 
 def entity_of(aet: str) -> AE:
-    """Return an application entity that asks, with time limits."""
+    """Return an application entity for requests, with time limits."""
     from pynetdicom import AE, _config
 
     _config.STORE_SEND_CHUNKED_DATASET = True
@@ -198,7 +201,7 @@ def associate(
     Raises
     ------
     AwayError
-        If there is no connection, or the receiver rejects the association.
+        If the connection fails, or the receiver rejects the association.
     """
     from pynetdicom import evt
 
@@ -220,11 +223,11 @@ def associate(
 
 
 def _keep_answers(association: Association) -> None:
-    """Let nobody take an answer but who waits for it.
+    """Make sure that only the thread which waits for an answer takes it.
 
-    pynetdicom's own thread looks for requests of the other side, and never waits for
-    them. It is paused while we ask; but where the machine is busy, a little too late:
-    it then takes the answer, and we would wait for ever.
+    A thread of pynetdicom looks for requests of the other side. pynetdicom pauses the
+    thread during our requests, but on a busy machine too late. The thread then takes
+    our answer, and we would wait for ever.
     """
     take = association.dimse.get_msg
 
@@ -235,19 +238,19 @@ def _keep_answers(association: Association) -> None:
 
 
 def at_once(event: Event) -> None:
-    """Let no PDU wait for the acknowledgement of the one before (Nagle's algorithm).
+    """Switch off Nagle's algorithm, so that no PDU waits for an acknowledgement.
 
-    A request is two PDUs, command and data set; the wait would take 40 ms of each.
+    A request has two PDUs, command and data set; each request would lose 40 ms.
     """
     connection = event.assoc.dul.socket
     if connection is None or connection.socket is None:
         return
-    with suppress(OSError):  # it may be closed by now
+    with suppress(OSError):  # the socket may be closed already
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _why_not(association: Association) -> str:
-    """Say why there is no association."""
+    """Return the reason why there is no association."""
     answer = association.acceptor.primitive
     if association.is_rejected and answer is not None:
         return f"the receiver rejected the association: {answer.reason_str}"
@@ -260,7 +263,7 @@ def meta_of(path: Path) -> FileMetaDataset:
     Raises
     ------
     RefusedError
-        If it has none.
+        If the file has no such information.
     """
     try:
         with readable("the file"):
@@ -271,11 +274,13 @@ def meta_of(path: Path) -> FileMetaDataset:
         raise RefusedError(f"it cannot be sent: {error}") from error
     needed = ("MediaStorageSOPClassUID", "TransferSyntaxUID")
     if not all(text(meta, keyword) for keyword in needed):
-        raise RefusedError("it cannot be sent: it is no DICOM file with file meta data")
+        raise RefusedError(
+            "it cannot be sent: it is no DICOM file with file meta information"
+        )
     return meta
 
 
 def _choices(stored: UID, accepted: set[UID]) -> list[UID]:
-    """Return the forms to send: first as stored if that is compressed."""
+    """Return the syntaxes to try; a compressed file's own syntax comes first."""
     first = () if stored in UNCOMPRESSED else (stored,)
     return [syntax for syntax in (*first, *SENT_SYNTAXES) if syntax in accepted]

@@ -1,4 +1,4 @@
-"""TLS for associations and for the web: both sides show a certificate."""
+"""Set up TLS for associations and for the web: both sides show a certificate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from cxr_sr.errors import SettingsError
 
 HANDSHAKE_S = 10.0
-"""A peer that says nothing for so long is sent away."""
+"""Seconds after which a silent peer is disconnected."""
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: our certificate, its key, and who signs those that we trust."""
+    """PEM files: our certificate, its key, and the authority that we trust."""
 
     certificate: Path
     key: Path
@@ -28,20 +28,20 @@ class Certificates:
         Raises
         ------
         SettingsError
-            If a file is missing or is no such PEM.
+            If a file is missing or is no valid PEM file.
         """
         return self._loaded(_PatientContext(ssl.PROTOCOL_TLS_SERVER))
 
     def client(self) -> ssl.SSLContext:
         """Return the context of the sending side.
 
-        Host names are not checked: PACS certificates seldom carry them. Only
-        certificates that the authority signed are taken.
+        Host names are not checked, because certificates of a PACS often lack them. Only
+        certificates that the authority signed are accepted.
 
         Raises
         ------
         SettingsError
-            If a file is missing or is no such PEM.
+            If a file is missing or is no valid PEM file.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -53,7 +53,7 @@ class Certificates:
         try:
             context.load_cert_chain(self.certificate, self.key)
             context.load_verify_locations(self.authority)
-        except OSError as error:  # ssl.SSLError is one
+        except OSError as error:  # ssl.SSLError is an OSError
             raise SettingsError(
                 f"--tls: {self.certificate.name}, {self.key.name} and "
                 f"{self.authority.name} cannot be used ({error.strerror or error}); "
@@ -64,9 +64,9 @@ class Certificates:
 
 
 class _PatientContext(ssl.SSLContext):
-    """Shakes hands when the first byte is read, on the association's own thread.
+    """Does the TLS handshake at the first read, on the association's own thread.
 
-    On the thread that accepts connections, one silent client would stop all others.
+    On the thread that accepts connections, one silent client would block all others.
     """
 
     def wrap_socket(self, sock: socket.socket, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the base class

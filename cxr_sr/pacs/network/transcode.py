@@ -1,7 +1,7 @@
-"""Coding a result otherwise for a receiver, in a process of its own.
+"""Recode a result for a receiver, in a separate process.
 
-The JPEG-LS encoder holds Python's lock: in this process, it would stop the receiving
-and the computing for as long as it takes.
+The JPEG-LS encoder holds Python's global lock. In this process, it would block
+receiving and computing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cxr_sr.report.outcome import Job
 
 
 class Transcoder:
-    """Writes the same image in another transfer syntax; one at a time."""
+    """Writes the same image in another transfer syntax; one image at a time."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -34,15 +34,15 @@ class Transcoder:
         self._crew.__exit__(*exception)
 
     def __call__(self, path: Path, compression: Compression) -> Path:
-        """Return the recoded file: in the folder given, or beside the original.
+        """Return the recoded file, in the given folder or beside the original.
 
         Raises
         ------
         OutputError
-            If the image cannot be coded so.
+            If the image cannot have this coding.
         """
         target = self._place(path, compression)
-        if target.exists():  # by another receiver's thread, or before a kill
+        if target.exists():  # another receiver's thread, or a killed process, wrote it
             return target
         with self._lock:
             self._crew.submit(Job(path.name, path, compression, target))
@@ -64,7 +64,7 @@ def recode(job: Job) -> dict[str, Any]:
     Raises
     ------
     CxrSrError
-        If it is no radiograph, or cannot be coded so.
+        If the file is no radiograph, or cannot have this coding.
     """
     compression = cast("Compression", job.output)
     write(read(job.source), job.target, compression=compression, overwrite=True)

@@ -1,4 +1,4 @@
-"""DICOMweb: STOW-RS to send, QIDO-RS and WADO-RS to fetch."""
+"""Talk to a DICOMweb server: STOW-RS to send, QIDO-RS and WADO-RS to fetch."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from requests import Session
 
 PAGE = 1000
-"""Answers of a search to ask for at a time."""
+"""Number of matches in one answer to a search."""
 LATER = (408, 425, 429, 500, 502, 503, 504, 507)
-"""HTTP status codes after which the same request may do."""
+"""HTTP status codes after which the same request may succeed later."""
 LISTS = (
     *("application/dicom+json", "application/json"),
     *("application/dicom+xml", "application/xml"),
 )
 DATA = ("multipart/related", "application/dicom", "")
-"""Media types of answers; the last: not told."""
+"""Accepted media types of answers; "" stands for no statement."""
 NOT_LET_IN = (401, 403, 404, 407)
-"""The URL or the password is wrong: nothing gets there until somebody mends it."""
+"""HTTP status codes for a wrong URL or password: a person must correct it."""
 
 
 def web_client(peer: WebPeer, tls: Certificates | None = None) -> DICOMwebClient:
@@ -66,9 +66,9 @@ class StowSender:
         Raises
         ------
         AwayError
-            If the server does not answer, or lets nobody in.
+            If the server does not answer, or denies access.
         RefusedError
-            If it answers that it did not store the instance.
+            If the server answers that it did not store the instance.
         """
         meta_of(path)
         try:
@@ -90,12 +90,14 @@ class StowSender:
 
 @contextmanager
 def answers() -> Iterator[None]:
-    """Turn the errors of a web request into an answer of the receiver.
+    """Turn the errors of a web request into errors of a receiver.
 
     Raises
     ------
-    AwayError, RefusedError, meta_of
-        As the server's answer, or its silence, means.
+    AwayError
+        If the server does not answer, or answers that it cannot work now.
+    RefusedError
+        If the server refuses the request.
     """
     from requests import HTTPError, RequestException
 
@@ -110,7 +112,7 @@ def answers() -> Iterator[None]:
 
 
 def failures(answer: Dataset) -> list[int]:
-    """Return the reasons in the server's list of instances that it did not store.
+    """Return the reasons in the server's list of instances that were not stored.
 
     References
     ----------
@@ -132,7 +134,7 @@ def _http_error(response: Any) -> CxrSrError:  # noqa: ANN401 - requests may be 
     code = response.status_code
     if code in NOT_LET_IN:
         return AwayError(f"HTTP status {code}: check the URL, user and password")
-    if code == 409:  # none was stored, PS3.18 10.5.3; the body says why
+    if code == 409:  # no instance was stored, PS3.18 10.5.3; the body has the reason
         listed = _failed(response)
         if listed:
             return refusal(listed[0])
@@ -154,13 +156,13 @@ def search(
     Parameters
     ----------
     level : "STUDY", "SERIES" or "IMAGE"
-    uids : of the study, and of the series
-    keys : values to match by keyword
+    uids : UIDs of the study and of the series, as far as the level needs them
+    keys : values to match, by keyword
 
     Raises
     ------
-    AwayError, RefusedError, meta_of
-        If the server does not answer, or not so.
+    AwayError, RefusedError
+        If the server does not answer, or refuses the query.
     """
     find: Any = {
         "STUDY": client.search_for_studies,
@@ -180,12 +182,12 @@ def search(
 
 
 def retrieve(client: DICOMwebClient, uids: tuple[str, ...]) -> Dataset:
-    """Get one instance by WADO-RS, in the transfer syntax that the server has it in.
+    """Retrieve one instance by WADO-RS, in the transfer syntax of the server's file.
 
     Raises
     ------
-    AwayError, RefusedError, meta_of
-        If the server does not answer, or not so.
+    AwayError, RefusedError
+        If the server does not answer, or does not send the instance.
     """
     study, series, instance = uids
     with answers(), quiet():
@@ -197,13 +199,13 @@ def retrieve(client: DICOMwebClient, uids: tuple[str, ...]) -> Dataset:
 def _check_kind(response: Any) -> None:  # noqa: ANN401 - as above
     """Make sure that dicomweb_client will read an answer.
 
-    It takes what it does not know, such as the page of a login, as an empty answer; and
-    it knows no parameter after a media type.
+    The client treats an unknown answer, such as a login page, as an empty answer. It
+    also does not know parameters after a media type.
 
     Raises
     ------
     ValueError
-        If it is no DICOMweb.
+        If the answer is no DICOMweb.
     """
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind in LISTS:
@@ -217,11 +219,11 @@ def _session(tls: Certificates | None) -> Session:
     from requests.adapters import HTTPAdapter
 
     class Patient(HTTPAdapter):
-        """Waits no longer than we say; requests itself waits for ever."""
+        """Adds a time limit to each request; by default, requests waits for ever."""
 
         def send(self, request: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the base
             named["timeout"] = (CONNECT_S, ANSWER_S)
-            # Orthanc does not know * and ? any more where they are escaped.
+            # Orthanc does not recognise * and ? if they are escaped.
             request.url = request.url.replace("%2A", "*").replace("%3F", "?")
             response = super().send(request, *given, **named)
             _check_kind(response)

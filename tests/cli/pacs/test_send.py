@@ -33,7 +33,7 @@ def test_what_the_report_says_was_sent_is_not_sent_again(results, pacs):
         sent = command("send", results / REPORT, "--to", pacs.address)
         assert sent.exit_code == 4
         assert len(pacs.received) == 5
-        assert "0.dcm: it is not the file in the report" in sent.stderr
+        assert "0.dcm: it differs from the file in the report" in sent.stderr
         assert "picture.png" in sent.stderr
     assert len(list(read_deliveries(results / REPORT))) == 5
     again = command("send", results / REPORT, "--to", pacs.address, "--again")

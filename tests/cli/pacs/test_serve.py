@@ -219,7 +219,7 @@ def test_a_disk_that_refuses_costs_nothing(node, pacs, tmp_path):
     process = psutil.Process(node.process.pid)
     process.rlimit(psutil.RLIMIT_FSIZE, (100_000, 10_000_000))
     assert store(node.port, files).returncode == 0
-    until(lambda: "until the disk takes it" in node.said, "a result does not fit")
+    until(lambda: "until the disk accepts it" in node.said, "a result does not fit")
     process.rlimit(psutil.RLIMIT_FSIZE, (10_000_000, 10_000_000))
     node.settles(sent=3)
     assert sources_of(pacs.received) == uids_of(files)

@@ -50,7 +50,7 @@ def test_one_store_has_one_node_and_one_port(tmp_path):
         assert "another cxr-sr works on" in again.stderr
         taken = command("serve", "--store", tmp_path / "other", "--port", node.port)
         assert taken.exit_code == 2
-        assert "cannot be listened on" in taken.stderr
+        assert "cannot listen on" in taken.stderr
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_an_unusable_image_costs_one_line(tmp_path: Path, caplog):
     fit_head(labels, tmp_path / "run", task_run(max_steps=2), quiet=True)
     told = [r.message for r in caplog.records if r.levelname == "WARNING"]
     assert sum("0.png is left out" in line for line in told) == 1
-    assert sum("its mask 1_mask.png is not there" in line for line in told) == 1
+    assert sum("its mask 1_mask.png is missing" in line for line in told) == 1
     assert "were not validated" in (tmp_path / "run" / "tiny.md").read_text()
 
 

@@ -1,1 +1,1 @@
-"""Radiographs for display: gray values of a screen, square pixels."""
+"""Prepare radiographs for display: gray values of a screen, square pixels."""

@@ -22,11 +22,11 @@ from cxr_sr.superres.resize import resize
 from cxr_sr.superres.target import LongSide, Spacing
 
 PictureSize = Spacing | LongSide | None
-"""None: the size of the image; pixels that are not square are made square."""
+"""Size of a picture; None keeps the size of the image, but makes its pixels square."""
 Gray = NDArray[np.unsignedinteger[Any]]
 
 MOST_PIXELS = 1 << 29
-"""Longest side of a picture; x8 gives no longer one, so more is a typing error."""
+"""Largest size that a user may ask for; no result of x8 is larger."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class View:
 
     bits: Literal[8, 16] = 8
     window: Choice = None
-    """The window, see `render`."""
+    """The window; see `render`."""
     size: PictureSize = None
 
 
@@ -52,8 +52,8 @@ def picture_of(radiograph: Radiograph, view: View) -> Radiograph:
     Raises
     ------
     SettingsError
-        If a spacing is requested but the image states none, the size is absurd, or the
-        file has no such window.
+        If a spacing is requested but the image states none, the size is too large, or
+        the file has no such window.
     """
     side = _side(radiograph, view.size)
     shape = _shape(radiograph, side)
@@ -71,11 +71,11 @@ def picture_of(radiograph: Radiograph, view: View) -> Radiograph:
 def mask_picture(
     mask: NDArray[np.bool_], radiograph: Radiograph, view: View
 ) -> Radiograph:
-    """Return a mask of a radiograph as a picture that lies on `picture_of`'s.
+    """Return a mask of a radiograph as a picture of the same size as `picture_of`'s.
 
     Parameters
     ----------
-    mask : (rows, columns), of the size of the radiograph
+    mask : (rows, columns), the size of the radiograph; True inside
 
     Returns
     -------
@@ -84,7 +84,7 @@ def mask_picture(
     Raises
     ------
     SettingsError
-        As `picture_of` does.
+        For the same reasons as `picture_of`.
     """
     shape = _shape(radiograph, _side(radiograph, view.size))
     pixels = mask.astype(np.uint8) * np.uint8(255)
@@ -104,8 +104,8 @@ def resampled(
 
     Parameters
     ----------
-    factors : new pixels for each old one, along columns and along rows; by default, the
-        edges of the picture stay in place
+    factors : new pixels for each old pixel, along columns and along rows; by default,
+        the edges of the picture stay in place
     """
     resized = resize(gray, shape, _format(gray), None, factors)
     picture: Gray = resized.astype(gray.dtype)
@@ -135,7 +135,7 @@ def _shape(radiograph: Radiograph, side: float) -> tuple[int, int]:
     if rows * columns > MOST_PIXELS and (rows, columns) != radiograph.shape:
         raise SettingsError(
             f"the picture would have {columns} x {rows} px, more than "
-            f"{MOST_PIXELS >> 20} million; ask for a coarser one"
+            f"{MOST_PIXELS >> 20} million; ask for a coarser picture"
         )
     return rows, columns
 
@@ -149,8 +149,8 @@ def _side(radiograph: Radiograph, size: PictureSize) -> float:
         case Spacing(mm):
             if radiograph.geometry.spacing_mm is None:
                 raise SettingsError(
-                    "the image states no pixel spacing, so that a spacing in mm cannot "
-                    "be reached; ask for a size in pixels instead"
+                    "the image states no pixel spacing, so a spacing in mm is "
+                    "impossible; ask for a size in pixels instead"
                 )
             return mm
         case None:
@@ -158,7 +158,7 @@ def _side(radiograph: Radiograph, size: PictureSize) -> float:
 
 
 def _factors(radiograph: Radiograph, size: PictureSize) -> tuple[float, float] | None:
-    """Return the factors that give an exact spacing; None to keep the extent."""
+    """Return the factors for an exact spacing; None to keep the extent."""
     if not isinstance(size, Spacing):
         return None
     down, across = pixel_size(radiograph)
@@ -189,6 +189,6 @@ def _format(gray: Gray) -> PixelFormat:
 
 
 def _in_eight_bits(gray: Gray) -> Gray:
-    """Round 16 bits to 8: 257 steps of the one are a step of the other."""
+    """Round 16 bits to 8 bits; 257 steps of 16 bits are one step of 8 bits."""
     whole, rest = np.divmod(gray, 257)
     return (whole + (rest > 128)).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Compute the gray values that a screen shows; they are for pictures only.
+"""Compute the gray values of a screen, for pictures only.
 
 The grayscale pipeline of DICOM treats each pixel alone. So it runs once over all
-possible stored values, which gives a table; each pixel is looked up in the table.
+possible stored values and makes a lookup table for the pixels.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from cxr_sr.radiograph import Radiograph
 
 Values = NDArray[np.float64]
 Choice = int | Window | Literal["full"] | None
-"""An index of the file's windows; or a window, in which gray rises in a straight line
-from center - width / 2 to center + width / 2; or "full", the range of the image; or
-None, the file's VOI LUT, else its first valid window."""
+"""A window: an index of the file's windows; or (center, width), a straight line of gray
+from center - width / 2 to center + width / 2; or "full" for the range of the image; or
+None for the file's VOI LUT, else its first valid window."""
 
 WHITE = 2**16 - 1
 """White in 16 bits."""
@@ -50,8 +50,8 @@ def render(
 
     Parameters
     ----------
-    window : the window to apply. If it is None and the file's window is missing,
-        invalid or outside the image's values, the range of the image is used.
+    window : the window to apply. None: the file's VOI LUT or window; if that is
+        missing, invalid or outside the image's values, the range of the image.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def render(
     Raises
     ------
     SettingsError
-        If there is no window of that index, or the width is not positive.
+        If the file has no window with that index, or the width is not positive.
 
     References
     ----------
@@ -78,7 +78,7 @@ def render(
 
 
 def _shown(radiograph: Radiograph, stored: Values, window: Choice) -> Values:
-    """Return the brightness of each of the stored values, 0 to 1."""
+    """Return the brightness of each stored value, 0 to 1."""
     header = radiograph.header
     dataset = header.dataset if isinstance(header, DicomHeader) else Dataset()
     units = _modality(stored, dataset)
@@ -86,14 +86,14 @@ def _shown(radiograph: Radiograph, stored: Values, window: Choice) -> Values:
     present = units[first : last + 1]
     shown = _voi(units, present, dataset, window)
     inverse = text(dataset, "PresentationLUTShape") == "INVERSE"
-    # A DX states one inversion in two attributes: PS3.3 C.8.11.3.1.2.
+    # A DX states the same inversion in two attributes: PS3.3 C.8.11.3.1.2.
     if inverse or radiograph.format.photometric == "MONOCHROME1":
         shown = 1 - shown
     return shown
 
 
 def _extremes(radiograph: Radiograph) -> tuple[int, int]:
-    """Return the least and the largest stored value that is no padding."""
+    """Return the smallest and the largest stored value without padding."""
     pixels = radiograph.pixels
     if radiograph.padding is not None:
         low, high = radiograph.padding
@@ -133,7 +133,7 @@ def _voi(units: Values, present: Values, header: Dataset, window: Choice) -> Val
 
 
 def window_warning(radiograph: Radiograph) -> str:
-    """Return a sentence if a file states windows, and none of them is allowed.
+    """Return a warning if a file states windows but none of them is valid; else "".
 
     References
     ----------
@@ -167,8 +167,8 @@ def _checked(window: Window, function: str) -> Window:
 def _numbered(windows: list[Window], index: int) -> Window:
     if not 0 <= index < len(windows):
         raise SettingsError(
-            f"window {index} was asked for, but the file has {len(windows)}, counted "
-            "from 0; choose one of them, or a center and a width"
+            f"there is no window {index}: the file has {len(windows)} window(s), "
+            "counted from 0; choose one of them, or a center and a width"
         )
     return windows[index]
 
@@ -182,14 +182,16 @@ def _windowed(units: Values, window: Window, function: str) -> Values:
     """Return the brightness, 0 to 1; for SIGMOID by PS3.3 C.11.2.1.3.1."""
     if function == "SIGMOID":
         center, width = window
-        with np.errstate(over="ignore"):  # far below a narrow window: 1 / inf is 0
+        with np.errstate(
+            over="ignore"
+        ):  # far below a narrow window, exp overflows: 1 / inf is 0
             shown: Values = 1 / (1 + np.exp(-4 * (units - center) / width))
         return shown
     return _ramp(units, *ends_of(window, function))
 
 
 def _ramp(units: Values, low: float, high: float) -> Values:
-    """Return 0 up to `low`, 1 from `high`, a line between; a step if they are equal."""
+    """Return 0 up to `low`, 1 from `high`, linear between; a step if both are equal."""
     if not low < high:
         return (units > low).astype(np.float64)
     return np.clip((units - low) / (high - low), 0, 1)
@@ -218,27 +220,27 @@ class _Table:
         entries = _entries(sequence[0], depth)
         if len(entries) < (count or 2**16):  # 0 stands for 65536
             return None
-        first &= 0xFFFF  # signed if the input can be, whatever its VR
+        first &= 0xFFFF  # signed if the input can be signed, for any VR
         if signed and first >= 2**15:
             first -= 2**16
         entries = entries[: count or 2**16]
         return cls(first, entries, _top(entries, depth))
 
     def apply(self, values: Values) -> Values:
-        """Look values up; a value beyond an end gets the entry at that end."""
+        """Look up values; a value beyond an end gets the entry at that end."""
         index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1)
         found: Values = self.entries[index.astype(np.intp)]
         return found
 
 
 def _top(entries: Values, depth: int) -> float:
-    """Return the largest possible entry; writers say 16 bits and use fewer."""
+    """Return the largest possible entry; some writers state 16 bits but use fewer."""
     used = int(entries.max()).bit_length()
     return float(2 ** (used if depth >= 16 else max(depth, used)) - 1) or 1.0
 
 
 def _entries(item: Dataset, depth: int) -> Values:
-    """Return LUTData as numbers, be it US, OW, or not yet decoded."""
+    """Return LUTData as numbers; its VR may be US or OW, or not yet decoded."""
     element = undecoded(item, "LUTData")
     data = b"" if element is None or element.value is None else element.value
     if isinstance(data, bytes):
@@ -252,7 +254,7 @@ def _looked_up(
     minimum: int,
     table: NDArray[np.unsignedinteger[Any]],
 ) -> NDArray[np.unsignedinteger[Any]]:
-    """Return table[pixels - minimum], by blocks of rows: numpy's indices are large."""
+    """Return table[pixels - minimum], in blocks of rows to save memory."""
     shown = np.empty(pixels.shape, table.dtype)
     for start in range(0, len(pixels), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)

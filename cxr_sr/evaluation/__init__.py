@@ -1,1 +1,1 @@
-"""How good an upscaled radiograph is: degrade, upscale, measure, compare."""
+"""Measure the quality of upscaled radiographs: degrade, upscale, measure, compare."""

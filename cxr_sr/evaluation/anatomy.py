@@ -1,4 +1,4 @@
-"""Measure what PSNR hides: the restoration of anatomy, and invented detail.
+"""Measure the restoration of anatomy, and invented detail; PSNR hides both.
 
 Burned-in letters, frames and collimator edges hold half of the squared error of a
 radiograph in 3 % of its pixels. `anatomy_of` leaves them out. `false_structure`
@@ -26,8 +26,8 @@ def anatomy_of(reference: NDArray[Any], scale: int) -> NDArray[np.bool_]:
     """Return a mask (H, W) of an original: False at its strongest edges, else True.
 
     The strength of a pixel is the largest gradient magnitude within `scale` pixels of
-    it, down and across: the error of an edge reaches so far. The 3 % of the pixels with
-    the largest strength are False; with equal strengths, fewer.
+    it, down and across, because the error of an edge reaches so far. The 3 % of the
+    pixels with the largest strength are False; fewer if strengths are equal.
     """
     down, across = np.gradient(reference.astype(np.float32))
     strength = _dilated(np.hypot(down, across), scale)
@@ -52,8 +52,8 @@ def _dilated(image: NDArray[Any], radius: int) -> NDArray[Any]:
 def unmeasured(image: NDArray[Any], scale: int) -> FloatImage:
     """Return the part of an image (s*H, s*W) that its block means do not determine.
 
-    It is the projection onto the null space of averaging over scale x scale pixels:
-    the coarse image would be the same with any other such part.
+    This part is the projection onto the null space of the mean over scale x scale
+    pixels: the coarse image does not depend on it.
     """
     fine = image.astype(np.float32)
     zero = np.zeros([side // scale for side in image.shape], np.float32)
@@ -63,9 +63,10 @@ def unmeasured(image: NDArray[Any], scale: int) -> FloatImage:
 def quiet_of(reference: NDArray[Any], scale: int) -> NDArray[np.bool_]:
     """Return a mask (H, W), True where the coarse image has all detail.
 
-    It is True in the quarter of the coarse pixels whose fine pixels have the least mean
-    square of `unmeasured`. Pixels with the smallest or the largest value of the image
-    are left out: beside the patient and in saturated parts, no model adds detail.
+    For each coarse pixel, `unmeasured` has a mean square over the fine pixels. The mask
+    is True in the quarter of the coarse pixels with the smallest mean square. Pixels
+    with the smallest or the largest value of the image are left out: beside the patient
+    and in saturated parts, no model adds detail.
     """
     energy = box_down(np.square(unmeasured(reference, scale)), scale)
     extreme = (reference == reference.min()) | (reference == reference.max())
@@ -82,8 +83,9 @@ def false_structure(
 ) -> float:
     """Return the strength of a result's detail where its original has none.
 
-    It is the 95th percentile of the absolute `unmeasured` part of `result` (H, W) over
-    the pixels `quiet`, in the unit of `result`. Bicubic interpolation has some, too,
-    and noise much: compare it with bicubic's of the same coarse image.
+    The strength is the 95th percentile of the absolute `unmeasured` part of `result`
+    (H, W) over the pixels `quiet`, in the unit of `result`. Bicubic interpolation also
+    has some such detail, and noise has much. So compare with the value of bicubic for
+    the same coarse image.
     """
     return float(np.percentile(np.abs(unmeasured(result, scale)[quiet]), PERCENTILE))

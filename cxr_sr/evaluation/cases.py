@@ -1,4 +1,4 @@
-"""Find the images to measure on."""
+"""Find the images for an evaluation."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cxr_sr.index.table import (
 
 @dataclass(frozen=True)
 class Case:
-    """One image to measure on."""
+    """One image of an evaluation."""
 
     path: Path
     name: str
     """Path relative to the index or the folder; reports use this name."""
     patient: str
-    """Patient; images of one patient are not independent. In a folder without an index
-    each file counts as a patient."""
+    """Patient; images of the same patient are not independent. In a folder without an
+    index, each file counts as its own patient."""
     source: str = ""
-    """Name of the data set, where the index has a column `source`."""
+    """Name of the data set, if the index has a column `source`."""
 
 
 def find_cases(data: Path, split: str | None = None) -> list[Case]:
@@ -36,14 +36,14 @@ def find_cases(data: Path, split: str | None = None) -> list[Case]:
     ----------
     data : a CSV with at least the columns file (relative to it), split and patient;
         or a folder, with an index of that kind in it or without
-    split : the split to return; a folder without an index is split as a training on it
-        does. None: val of an index, all of a folder
+    split : the split to return; a folder without an index is split as in training.
+        None: val of an index, or all images of a folder
 
     Raises
     ------
     SettingsError
-        If there is no such data, the index is of another kind or has a patient on two
-        sides, or there is no such split.
+        If the data or the split does not exist, the index is of another kind, or the
+        index has a patient in two splits.
     """
     index = find_index(data)
     if index is not None:

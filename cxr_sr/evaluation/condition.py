@@ -1,4 +1,4 @@
-"""The conditions of an evaluation: by which factor and how an image is reduced."""
+"""Define the conditions of an evaluation: the factor and the kind of reduction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Condition:
     degradation: str = "bicubic"
     """A key of `degradations.DEGRADATIONS`."""
     exposure: Exposure | None = None
-    """Exposure of a noisy degradation; None: the nominal one. A clean one has None."""
+    """Exposure of a noisy degradation; None: nominal. A clean degradation has None."""
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -28,7 +28,7 @@ class Condition:
             )
         if self.degradation not in DEGRADATIONS:
             raise SettingsError(
-                f"no degradation is called {self.degradation!r};"
+                f"no degradation has the name {self.degradation!r};"
                 f"{did_you_mean(self.degradation, DEGRADATIONS)} expected one of "
                 f"{', '.join(DEGRADATIONS)}"
             )
@@ -38,7 +38,7 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """Name of the degradation in tables; of a noisy one, with dose and width."""
+        """Name of the degradation in tables; with dose and width if it is noisy."""
         return (
             f"{self.degradation} {self.exposure}"
             if self.exposure

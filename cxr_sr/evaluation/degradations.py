@@ -1,8 +1,8 @@
-"""Degradations: make a coarser image of the same chest, for evaluation.
+"""Degrade images for evaluation: make a coarser image of the same chest.
 
-Every degradation maps stored values (H, W), whole codes with sides divisible by the
-scale, to stored values (H / scale, W / scale), whole codes again. Except for the
-rounding, they equal those of training.
+Every degradation maps stored values (H, W) to stored values (H / scale, W / scale).
+The sides must be divisible by the scale; all values are whole codes. Except for the
+rounding, the degradations of training are the same.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Coding:
 
 
 def bicubic(stored: FloatImage, scale: int, coding: Coding) -> FloatImage:
-    """Return the antialiased bicubic reduction (a = -0.5), as most papers use it.
+    """Return the antialiased bicubic reduction (a = -0.5), the usual one in papers.
 
     Codes are rounded after the columns and again after the rows, as Pillow does. On 8
     bits this costs every model 0.1 dB at x2; on 16 bits nothing.
@@ -70,7 +70,7 @@ class Exposure:
 
     dose_ugy: float = 2.5
     """Air kerma at the detector where the unit image is 0, in uGy. 2.5 uGy is an
-    exposure index of 250 (IEC 62494-1): that of a usual chest radiograph."""
+    exposure index of 250 (IEC 62494-1), usual for a chest radiograph."""
     width_px: float = 0.0
     """Sigma of the Gaussian that correlates the noise of neighbouring pixels, in pixels
     of the coarse detector; 0: white noise. 0.5 gives neighbours the correlation of
@@ -184,7 +184,7 @@ def expose(
 def _noise(
     expected: FloatImage, random: np.random.Generator, physics: Detector
 ) -> FloatImage:
-    """Return noise for `expected` quanta (h, w), with their variance at each pixel."""
+    """Return noise (h, w) with the variance of `expected` quanta at each pixel."""
     white: FloatImage = random.poisson(expected) - expected
     white += random.normal(0, physics.electronic, expected.shape)
     if not physics.width_px:
@@ -210,7 +210,7 @@ def correlated(white: FloatImage, width_px: float) -> FloatImage:
 
 
 def gaussian_blur(image: FloatImage, sigma_px: float) -> FloatImage:
-    """Return `image` under a Gaussian cut at three sigma, its borders repeated."""
+    """Blur `image` by a Gaussian cut at three sigma; border pixels are repeated."""
     taps = _gaussian(sigma_px)
     reach = len(taps) // 2
     padded = np.pad(image, reach, mode="edge")
@@ -221,7 +221,7 @@ def gaussian_blur(image: FloatImage, sigma_px: float) -> FloatImage:
 
 
 def _gaussian(sigma_px: float, sigmas: int = 3) -> NDArray[np.float64]:
-    """Return the taps of a Gaussian cut at so many sigma, of sum 1."""
+    """Return the taps of a Gaussian cut at `sigmas` sigma; their sum is 1."""
     reach = math.ceil(sigmas * sigma_px)
     taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
     normed: NDArray[np.float64] = taps / taps.sum()

@@ -1,4 +1,4 @@
-"""Every image, at every condition, given to every model."""
+"""Measure every model on every image under every condition."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cxr_sr.superres.upscale import upscale
 log = logging.getLogger(__name__)
 
 Region = Callable[[Radiograph], NDArray[np.bool_]]
-"""Returns the mask (rows, columns) of what is of interest in a radiograph."""
+"""Returns the mask (rows, columns) of the region of interest in a radiograph."""
 BASELINE = "bicubic"
 """Every model is compared with this plain interpolator."""
 
@@ -54,12 +54,12 @@ class Comparison:
     """The first is the plain bicubic baseline."""
     conditions: tuple[Condition, ...]
     again: bool = False
-    """Measure on results of this package, too."""
+    """Also measure on results of this package."""
     region: Region | None = None
-    """Where the PSNR is measured once more, apart."""
+    """Finds a region for a separate PSNR; None: no region."""
 
     def contenders_at(self, condition: Condition) -> tuple[Contender, ...]:
-        """Return those that were made for a condition's scale."""
+        """Return the contenders that support a condition's scale."""
         scale = condition.scale
         return tuple(c for c in self.contenders if scale in c.model.spec.scales)
 
@@ -74,7 +74,7 @@ class Measurement:
     consistency: Consistency
     score: Score
     seconds: float
-    """Wall seconds for a megapixel of output, without reading and measuring."""
+    """Wall time of upscaling, in seconds for each megapixel of output."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Examined:
 def evaluate(cases: Iterable[Case], comparison: Comparison) -> Generator[Examined]:
     """Yield every case with its measurements, as soon as it is finished.
 
-    A file that cannot be used is yielded with its problem, and the others follow. An
-    image counts at all conditions or at none, so that numbers can be compared.
+    An unusable file is yielded with its problem, and the next file follows. An image
+    counts under all conditions or under none, so that the numbers can be compared.
 
     Raises
     ------
@@ -110,8 +110,8 @@ def evaluate(cases: Iterable[Case], comparison: Comparison) -> Generator[Examine
             yield Examined(case, measured)
     if lossy:
         log.warning(
-            "%d of the images were compressed with loss: a model that restores their "
-            "blocks and ringing scores higher here than one that does not",
+            "%d of the images were compressed with loss; here a model scores higher if "
+            "it restores their blocks and ringing",
             lossy,
         )
 
@@ -154,17 +154,18 @@ def compare(
     Parameters
     ----------
     models : names of the zoo, weights files or run folders
-    settings : of all models; None: those of `upscale`
-    precisions : of each network; one without int8 weights is measured in fp32 alone
-    project_all : whether interpolators are projected onto the input, too, as `settings`
-        say; False: they are computed as in the literature
+    settings : settings of all models; None: the defaults of `upscale`
+    precisions : precisions of each network; a network without int8 weights is measured
+        only in fp32
+    project_all : apply the projection in `settings` also to interpolators; False:
+        interpolators are computed as in the literature
 
     Raises
     ------
     ModelError
-        If there is no such model.
+        If no model has the given name.
     SettingsError
-        If a model has none of the scales, or not the precision.
+        If a model supports none of the scales, or not the precision.
     """
     settings = settings or Settings()
     wanted = tuple(dict.fromkeys(conditions))
@@ -184,7 +185,7 @@ def _contender(given: str, interpolated: Settings, learned: Settings) -> Contend
     """Return a model with its settings, and a name for tables."""
     model = load_model(given)
     if given != model.spec.name:
-        # The folders of two runs differ; the name has no more of the path.
+        # Two runs can have the same model name; their folders differ.
         name = "/".join(Path(given).with_suffix("").parts[-2:])
         return Contender(name, model, learned)
     if model.spec.learned:
@@ -197,7 +198,7 @@ def _contender(given: str, interpolated: Settings, learned: Settings) -> Contend
 def _in_precisions(
     contender: Contender, precisions: Sequence[Precision]
 ) -> Iterator[Contender]:
-    """Yield a model once for each precision it has, named by it among several."""
+    """Yield a model for each precision; several get the precision as suffix."""
     spec = contender.model.spec
     if not spec.learned:
         yield contender

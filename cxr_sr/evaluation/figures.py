@@ -1,4 +1,4 @@
-"""Pictures of an evaluation; they need matplotlib, the extra `figures`."""
+"""Draw pictures of an evaluation; needs matplotlib (the extra `figures`)."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 BINS = 64
 """Number of bins of a radial spectrum, from 0 to 0.5 cycles a pixel."""
 SPECTRUM_IMAGES = 8
-"""Number of images whose spectra are averaged; more hardly change the curves."""
+"""Number of images for the mean spectra; more images hardly change the curves."""
 WORST = 3
-"""Worst cases shown for a condition."""
+"""Number of worst cases in the picture of a condition."""
 DETAIL_PX = 144
-"""Side of the detail that is shown of a worst case."""
+"""Side of the detail of a worst case, px."""
 
 Unit = NDArray[np.floating[Any]]
 
@@ -62,9 +62,9 @@ class Findings:
 def write_figures(folder: Path, findings: Findings) -> list[Path]:
     """Draw PNG pictures into `folder` and return their paths.
 
-    PSNR by scale, the spectra of the results against the originals', and for each
-    condition the images on which a network gains least over bicubic. Spectra and worst
-    cases are computed again for a few images.
+    The pictures show: PSNR by scale; the spectra of the results relative to the
+    originals; and for each condition the images with the smallest gain of a network
+    over bicubic. Spectra and worst cases are computed again for a few images.
     """
     paths = []
     for name, figure in _figures(findings):
@@ -85,7 +85,7 @@ def _figures(findings: Findings) -> Iterator[tuple[str, Figure]]:
 
 
 def psnr_figure(summaries: Sequence[Summary]) -> Figure:
-    """Draw each model's PSNR at each scale, a panel a degradation."""
+    """Draw each model's PSNR at each scale, one panel a degradation."""
     degradations = list(dict.fromkeys(s.condition for s in summaries))
     figure, axes_of = panels(len(degradations))
     for degradation, axes in zip(degradations, axes_of, strict=True):
@@ -94,7 +94,7 @@ def psnr_figure(summaries: Sequence[Summary]) -> Figure:
         scales = sorted({s.scale for s in here})
         for k, model in enumerate(models):
             curve = [s for s in here if s.model == model]
-            # Side by side, else the intervals would hide one another.
+            # Draw intervals side by side, so that none hides another.
             shift = 0.4 * ((k + 0.5) / len(models) - 0.5)
             places = [scales.index(s.scale) + shift for s in curve]
             _psnr_curve(axes, places, curve)
@@ -111,7 +111,7 @@ def _psnr_curve(axes: Axes, places: list[float], summaries: list[Summary]) -> No
 
 
 def spectrum_figure(findings: Findings) -> Figure:
-    """Draw the power of the results over that of the originals, a panel a condition."""
+    """Draw the power of results relative to originals, one panel a condition."""
     conditions = findings.comparison.conditions
     figure, axes_of = panels(len(conditions))
     frequency = (np.arange(BINS) + 0.5) / BINS / 2
@@ -131,7 +131,7 @@ def spectrum_figure(findings: Findings) -> Figure:
 
 
 def _spectra(findings: Findings, condition: Condition) -> dict[str, Unit]:
-    """Return each model's mean ratio of power to the originals', in dB, (BINS,)."""
+    """Return each model's mean power relative to the originals, in dB, (BINS,)."""
     ratios: dict[str, list[Unit]] = {}
     chosen = [
         m
@@ -150,9 +150,8 @@ def _spectra(findings: Findings, condition: Condition) -> dict[str, Unit]:
 def radial_power(image: Unit) -> Unit:
     """Return the power spectrum of `image` (H, W) averaged over directions, (BINS,).
 
-    The mean is removed, and a Hann window keeps the jump from one border to the
-    opposite one out of the spectrum. Empty bins and powers of zero become tiny, so
-    that their logarithm exists.
+    The mean is removed. A Hann window hides the jump between opposite borders. Empty
+    bins and powers of zero become tiny numbers, so that their logarithm exists.
     """
     height, width = image.shape
     window = np.hanning(height)[:, None] * np.hanning(width)
@@ -168,10 +167,10 @@ def radial_power(image: Unit) -> Unit:
 def worst_of(
     findings: Findings, condition: Condition
 ) -> list[tuple[float, Measurement]]:
-    """Return the measurements of networks that gain least over bicubic, worst first.
+    """Return the measurements with the smallest gains over bicubic, worst first.
 
-    Each comes with its gain in PSNR, dB. Without a network among the contenders,
-    those of the other interpolators.
+    Each measurement comes with its gain in PSNR, dB. They are measurements of networks;
+    without a network among the contenders, of interpolators.
     """
     here = [m for m in findings.measurements if m.condition == condition]
     baseline = {m.case.name: m.score.psnr for m in here if m.model == BASELINE}
@@ -186,7 +185,7 @@ def worst_of(
 def worst_figure(
     comparison: Comparison, worst: Sequence[tuple[float, Measurement]]
 ) -> Figure:
-    """Draw original, bicubic and result side by side, where the result lost most."""
+    """Draw original, bicubic and result side by side, where the result is worst."""
     figure, axes_of = panels(len(worst) * 3)
     contenders = {contender.name: contender for contender in comparison.contenders}
     for row, (gain, measurement) in enumerate(worst):
@@ -208,7 +207,7 @@ def worst_figure(
 
 
 def _show(axes: Axes, title: str, image: Unit, original: Unit) -> None:
-    """Show a detail in the gray scale of the original's."""
+    """Show a detail with the gray scale of the original detail."""
     axes.imshow(image, cmap="gray", vmin=original.min(), vmax=original.max())
     axes.set_title(title, fontsize=8)
     axes.set_axis_off()
@@ -227,18 +226,18 @@ def _detail(loss: Unit) -> tuple[slice, slice]:
 
 
 def _trial(measurement: Measurement) -> Trial:
-    """Return the trial of a measurement again."""
+    """Make the trial of a measurement again."""
     radiograph = read(measurement.case.path)
     return degraded(radiograph, measurement.condition, measurement.case.name)
 
 
 def _original(trial: Trial) -> Unit:
-    """Return the reference in units, shaved as for the metrics."""
+    """Return the reference in units, without the border that the metrics leave out."""
     return _shaved(trial, trial.reference)
 
 
 def _shown(trial: Trial, contender: Contender) -> Unit:
-    """Return a result in units, shaved as for the metrics."""
+    """Return a result in units, without the border that the metrics leave out."""
     result = contender.upscale(trial.coarse, trial.condition.scale)
     return _shaved(trial, result.pixels)
 

@@ -1,8 +1,8 @@
-"""The similarity of two images: PSNR, SSIM and MS-SSIM, in numpy alone.
+"""Measure the similarity of two images: PSNR, SSIM and MS-SSIM, with numpy only.
 
-All work on two arrays (H, W) of the same shape and any real type, in the same units
-as `data_range`, the difference between the largest and the smallest possible value.
-They compute in float64, in strips that stay in the processor's cache.
+All functions take two arrays (H, W) of the same shape and any real type, in the units
+of `data_range`: the difference between the largest and the smallest possible value.
+They compute in float64, in strips that fit into the processor's cache.
 
 References
 ----------
@@ -30,7 +30,7 @@ K1, K2 = 0.01, 0.03
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Wang 2003, section 3.2: the exponents of the five levels, finest first."""
 MS_SSIM_MINIMUM_PX = (WINDOW - 1) * 2 ** (len(LEVEL_WEIGHTS) - 1) + 1
-"""Below 161 pixels the coarsest level has no room for a window."""
+"""Least side for MS-SSIM, px; below 161 px, no window fits into the coarsest level."""
 STRIP_ROWS = 32
 
 
@@ -44,9 +44,9 @@ def psnr(reference: AnyImage, image: AnyImage, data_range: float) -> float:
 def ssim(reference: AnyImage, image: AnyImage, data_range: float) -> float:
     """Return the mean structural similarity, at most 1.
 
-    The Gaussian window is 11 pixels wide with a sigma of 1.5; only windows that lie
-    wholly inside the image count, and moments are those of the population.
-    Both sides must be at least 11 pixels.
+    The Gaussian window is 11 pixels wide with a sigma of 1.5. Only windows completely
+    inside the image count. Variances are population variances. Both sides must be at
+    least 11 pixels.
     """
     return _similarity(reference, image, data_range)[0]
 
@@ -64,7 +64,7 @@ def ms_ssim(reference: AnyImage, image: AnyImage, data_range: float) -> float:
 def ssim_and_ms_ssim(
     reference: AnyImage, image: AnyImage, data_range: float
 ) -> tuple[float, float]:
-    """Return `ssim` and `ms_ssim` in little more time than one of them needs."""
+    """Return `ssim` and `ms_ssim`; together they take little more time than one."""
     first, contrast = _similarity(reference, image, data_range)
     product = max(contrast, 0.0) ** LEVEL_WEIGHTS[0]
     for level, weight in enumerate(LEVEL_WEIGHTS[1:], start=2):
@@ -99,7 +99,7 @@ def _strip_sums(
         np.stack([x, y, x * x + y * y, x * y])
     )
     means, mean_squares = mean_x * mean_y, mean_x**2 + mean_y**2
-    # Both variances enter as their sum only, so four windowed maps are enough.
+    # Only the sum of both variances is needed, so four windowed maps are enough.
     contrast = (2 * (product - means) + K2**2) / (squares - mean_squares + K2**2)
     luminance = (2 * means + K1**2) / (mean_squares + K1**2)
     return np.array([(luminance * contrast).sum(), contrast.sum()])

@@ -1,4 +1,4 @@
-"""Compare two models, image by image."""
+"""Compare two models image by image."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Difference:
     metric: Metric
     """psnr in dB; ssim and ms_ssim have no unit."""
     degradation: str
-    """The degradation; of a noisy one, with its dose and width."""
+    """Name of the degradation; with dose and width if it is noisy."""
     scale: int | None
-    """None: mean over the scales at which both models were measured."""
+    """None: the mean over all scales of both models."""
     n: int
     """Number of images."""
     mean: float
     ci: Interval
-    """95 % confidence interval over patients; NaN for fewer than two."""
+    """95 % confidence interval over patients; NaN with fewer than two patients."""
 
     @property
     def outcome(self) -> Verdict:
-        """The verdict on the model: a tie if the interval holds zero."""
+        """The verdict on the model: a tie if the interval contains zero."""
         low, high = self.ci
         if low > 0:
             return "better"
@@ -57,8 +57,8 @@ def differences(
 ) -> list[Difference]:
     """Return the differences of two models for each metric, degradation and scale.
 
-    If both were measured at several scales, the mean over the scales comes first.
-    Images that are too small for a metric do not count for it.
+    If both models were measured at several scales, the mean over the scales comes
+    first. An image that is too small for a metric does not count for that metric.
     """
     found = [m for m in measurements if m.model in (model, rival)]
     result: list[Difference] = []
@@ -100,7 +100,7 @@ def _of_metric(
 
 
 def table(found: Iterable[Difference]) -> str:
-    """Return a Markdown table of differences, a row for each pair and scale."""
+    """Return a Markdown table of differences, one row for each pair and scale."""
     rows: dict[tuple[str, str, str, str], dict[Metric, Difference]] = {}
     for d in found:
         scale = "all" if d.scale is None else f"x{d.scale}"

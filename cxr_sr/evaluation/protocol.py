@@ -1,24 +1,29 @@
-"""The protocol of all measurements in this project.
+"""Measure one image by the protocol of all measurements in this project.
 
 ::
 
     stored values -> centred crop to a multiple of 24 -> degrade -> round to codes
         -> upscale, as a file that holds these codes -> shave `scale` pixels -> compare
 
-The upscaler takes a radiograph and returns one, as `superres.upscale` does. So its
-scaling, projection, range and rounding are those of `cxr-sr upscale`.
+The upscaler takes and returns a radiograph, like `superres.upscale`. So its scaling,
+projection, range and rounding are the same as in `cxr-sr upscale`.
 
 `measure` does all steps for one image; `cxr-sr evaluate` does it for many.
 
-Given Pillow's own bicubic upscaling of the 40 NIH validation images (8-bit gray; means
-of the images' own values) it gives PSNR 44.03, 41.20, 39.38 and 35.76 dB, SSIM .9807,
+For Pillow's own bicubic upscaling of the 40 NIH validation images (8-bit gray), the
+means over the images are PSNR 44.03, 41.20, 39.38 and 35.76 dB, SSIM .9807,
 .9704, .9607 and .9365, and MS-SSIM .99791, .99479, .99162 and .97333 at x2, x3, x4 and
-x8. Compare tables of other tools with these numbers. They depend on: a centred crop
-(many radiographs have a frame along one side; a crop at the far sides loses 0.2 dB at
-x2), coarse images rounded as in Pillow, a rounded result, `scale` pixels cut off at
-each side before every metric, the stored range (255) as the data range, and SSIM
-windows that lie wholly inside. Pillow also rounds its 8-bit result between the two
-axes. Our `bicubic` does not, and has 44.13 dB at x2.
+x8. Compare the tables of other tools with these numbers. They depend on these steps:
+
+- a centred crop (many radiographs have a frame along one side; a crop at the far sides
+  loses 0.2 dB at x2);
+- coarse images rounded as in Pillow, and a rounded result;
+- `scale` pixels cut off at each side before every metric;
+- the stored range (255) as the data range;
+- only SSIM windows completely inside the image.
+
+Pillow also rounds its 8-bit result between the two axes. Our `bicubic` does not, and
+has 44.13 dB at x2.
 """
 
 from __future__ import annotations
@@ -65,38 +70,38 @@ class Score:
     """The metrics of one restored image."""
 
     psnr: float
-    """In dB. An exact result counts as one pixel with an error of one code, so that
+    """In dB. An exact result counts as if one pixel had an error of one code, so that
     means stay finite."""
     ssim: float
     ms_ssim: float
     """NaN if a compared side has fewer than 161 pixels."""
     consistency: float
-    """Largest |reduced result - coarse image|, in stored codes; reduced as the
-    degradation does it."""
+    """Largest |reduced result - coarse image|, in stored codes; the reduction is that
+    of the degradation."""
     box_consistency: float
-    """The same, reduced by box."""
+    """The same with the reduction box."""
     anatomy_psnr: float
-    """dB; as `psnr`, without the 3 % of the pixels around the strongest edges of the
+    """PSNR in dB without the 3 % of the pixels around the strongest edges of the
     original (`anatomy.anatomy_of`)."""
     false_structure: float
     """Detail of the result where the original has none (`anatomy.false_structure`), in
     thousandths of the stored range."""
     region_psnr: float = math.nan
-    """dB; as `psnr`, of the pixels of a region alone. NaN without a region, and where
-    none of the compared pixels is in it."""
+    """PSNR in dB of the pixels of a region only. NaN without a region, or if the region
+    has no compared pixel."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One degraded radiograph; all contenders get the same."""
+    """One degraded radiograph, the same for all contenders."""
 
     reference: NDArray[np.integer[Any]]
     """(H, W) stored values, sides multiples of 24."""
     coarse: Radiograph
-    """(H / s, W / s), as `read` would return it from a file of the coarser detector."""
+    """(H / s, W / s), like a radiograph from a file of the coarser detector."""
     condition: Condition
     region: NDArray[np.bool_] | None = None
-    """(H, W), which pixels of the reference are of interest; None: nobody asked."""
+    """(H, W), True for reference pixels in the region of interest; None: no region."""
 
     @property
     def data_range(self) -> int:
@@ -129,19 +134,19 @@ def measure(
     ----------
     radiograph : gray; at its true bit depth
     upscale : the model at `condition.scale`, with all its settings
-    name : seeds the noise of a noisy degradation, so that each image has its own
+    name : seed for the noise of a noisy degradation; each image has its own noise
 
     Raises
     ------
     NotARadiographError
-        If it is in colour or too small for the scale.
+        If the image is in colour or too small for the scale.
     """
     trial = degraded(radiograph, condition, name)
     return score(trial, upscale(trial.coarse))
 
 
 def degraded(radiograph: Radiograph, condition: Condition, name: str = "") -> Trial:
-    """Return the radiograph with its coarse image; arguments as of `measure`."""
+    """Return a radiograph with its coarse image; for the arguments see `measure`."""
     _check(radiograph, condition.scale)
     reference = centre(_without_padding(radiograph))
     random = np.random.default_rng([zlib.crc32(name.encode()), condition.scale])
@@ -178,8 +183,8 @@ def _check(radiograph: Radiograph, scale: int) -> None:
     """Refuse an image that the metrics cannot measure."""
     if radiograph.pixels.ndim != 2:
         raise NotARadiographError(
-            "found a colour image, expected a gray one: the metrics are those of gray "
-            "images; convert it first"
+            "found a colour image, expected a gray image, because the metrics are "
+            "for gray images; convert it first"
         )
     smallest = -(-(WINDOW + 2 * scale) // MULTIPLE) * MULTIPLE
     rows, columns = radiograph.shape
@@ -193,7 +198,7 @@ def _check(radiograph: Radiograph, scale: int) -> None:
 def _without_padding(radiograph: Radiograph) -> NDArray[np.integer[Any]]:
     """Return the stored values with padding filled from the image beside it.
 
-    Upscaling does the same; a model should not be measured at an abrupt frame.
+    Upscaling does the same. A model should not be measured at an abrupt frame.
     """
     mask = padding_mask(radiograph.pixels, radiograph.padding)
     return radiograph.pixels if mask is None else fill(radiograph.pixels, mask)

@@ -1,4 +1,4 @@
-"""The report of an evaluation, for programs (JSON) and for people (Markdown)."""
+"""Write the report of an evaluation, for programs (JSON) and people (Markdown)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEASURES = (
     "s/MP",
 )
 REGION_COLUMNS = ("region dB", "region gain")
-"""Where a region was asked for."""
+"""Columns for a region, only if the user asked for a region."""
 LEGEND = (
     "PSNR, SSIM and MS-SSIM are means over the images. anatomy: PSNR without the 3 % "
     "of pixels around the strongest edges. Gains compare with `bicubic`, image by "
@@ -51,7 +51,7 @@ def write_results(
 ) -> list[Path]:
     """Write results.json, results.md and results.csv; return their paths.
 
-    Results of an earlier evaluation there are replaced.
+    They replace results of an earlier evaluation.
     """
     pairs = every_pair(measurements)
     sources = by_source(measurements)
@@ -74,7 +74,7 @@ def write_results(
 
 
 def every_pair(measurements: Sequence[Measurement]) -> list[Difference]:
-    """Return the differences of each model to each earlier one, without bicubic."""
+    """Return the differences of each model to each earlier model, without bicubic."""
     models = dict.fromkeys(m.model for m in measurements if m.model != BASELINE)
     return [
         difference
@@ -86,8 +86,8 @@ def every_pair(measurements: Sequence[Measurement]) -> list[Difference]:
 def _pairs(found: Sequence[Difference]) -> str:
     return (
         "### Model against model, image by image\n\n"
-        f"{table(found)}\n\nPositive: the first model is better; in brackets the 95 % "
-        "confidence interval over patients. A tie has zero within.\n"
+        f"{table(found)}\n\nPositive: the first model is better. The brackets have the "
+        "95 % confidence interval over patients; in a tie, it contains zero.\n"
     )
 
 
@@ -110,7 +110,7 @@ def _image(measurement: Measurement) -> dict[str, Any]:
 
 
 def markdown(summaries: Sequence[Summary]) -> str:
-    """Return a table for each condition, with a sentence that describes it."""
+    """Return a table for each condition, with a description."""
     conditions = dict.fromkeys((s.scale, s.condition) for s in summaries)
     sections = [_section(summaries, *condition) for condition in conditions]
     return "\n\n".join([*sections, LEGEND]) + "\n"
@@ -131,7 +131,7 @@ def sources_table(summaries: Sequence[Summary]) -> str:
 
 
 def as_csv(summaries: Sequence[Summary]) -> str:
-    """Return the summaries as CSV, the two ends of an interval in a column each."""
+    """Return the summaries as CSV; an interval has two columns, for its two ends."""
     rows = [_flat(summary.as_json()) for summary in summaries]
     return csv_text(list(rows[0]), rows)
 
@@ -157,7 +157,7 @@ def _section(summaries: Sequence[Summary], scale: int, condition: str) -> str:
 
 
 def columns_of(summaries: Iterable[Summary]) -> tuple[str, ...]:
-    """Return the columns of a table: those of a region only where one was measured."""
+    """Return the columns of a table; region columns only if a region was measured."""
     regional = any(not math.isnan(summary.region_psnr) for summary in summaries)
     return MEASURES + (REGION_COLUMNS if regional else ())
 

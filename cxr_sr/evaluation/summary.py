@@ -1,4 +1,4 @@
-"""Many measurements in few numbers, with how far they can be trusted."""
+"""Summarise measurements in a few numbers with confidence intervals."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Summary:
-    """One model under one condition; fields in the order they are printed in."""
+    """One model under one condition; the fields are in the order of the tables."""
 
     model: str
     scale: int
     degradation: str
     n: int
-    """Images."""
+    """Number of images."""
     psnr: float
-    """dB, mean of the images' own values, as are the next two."""
+    """Mean over the images, in dB; ssim and ms_ssim are also means over the images."""
     ssim: float
     ms_ssim: float
     consistency_max: float
-    """Largest disagreement with a coarse image, reduced as the degradation does it,
-    in stored codes."""
+    """Largest |reduced result - coarse image|, in stored codes; the reduction is that
+    of the degradation."""
     worse_than_bicubic: int
-    """Images with a lower PSNR than bicubic gives them."""
+    """Number of images with a lower PSNR than bicubic's."""
     patients: int
     psnr_ci: Interval
-    """95 % confidence interval over patients, as all that end in _ci."""
+    """95 % confidence interval over patients; the same for all fields with _ci."""
     ssim_ci: Interval
     ms_ssim_ci: Interval
     psnr_gain: float
@@ -50,45 +50,45 @@ class Summary:
     ms_ssim_gain: float
     ms_ssim_gain_ci: Interval
     box_consistency_max: float
-    """As consistency_max, reduced by box."""
+    """The same as consistency_max, but with the reduction box."""
     consistency: Consistency
     """The projection that was applied."""
     dose_ugy: float | None
-    """Of a noisy degradation, in uGy of air kerma where the image is darkest."""
+    """Dose of a noisy degradation, in uGy of air kerma where the image is darkest."""
     noise_width_px: float | None
-    """Of a noisy degradation: sigma of its correlation, in coarse pixels."""
+    """Sigma of the noise correlation of a noisy degradation, in coarse pixels."""
     psnr_median: float
-    """dB, as all until the false structure."""
+    """In dB, like all fields up to the false structure."""
     psnr_gain_median: float
     anatomy_psnr: float
     """Mean PSNR without the 3 % of the pixels around the strongest edges."""
     anatomy_psnr_median: float
     anatomy_gain: float
-    """Mean of the images' differences to bicubic in that."""
+    """Mean of the images' gains over bicubic in `anatomy_psnr`, dB."""
     anatomy_gain_ci: Interval
     anatomy_gain_median: float
     false_structure: float
-    """Median, in thousandths of the stored range, of what the results show where the
-    originals have nothing."""
+    """Median strength of detail where the originals have none, in thousandths of the
+    stored range."""
     seconds_per_megapixel: float
-    """Median wall time of upscaling, a megapixel of output."""
+    """Median wall time of upscaling, in seconds for each megapixel of output."""
     region_psnr: float = math.nan
-    """Mean PSNR within a region, dB; NaN where nobody asked for one."""
+    """Mean PSNR within a region, dB; NaN without a region."""
     region_gain: float = math.nan
-    """Mean of the images' differences to bicubic in that."""
+    """Mean of the images' gains over bicubic in `region_psnr`, dB."""
     region_gain_ci: Interval = (math.nan, math.nan)
     source: str = ""
-    """The data set that these images are of; "" for all."""
+    """Name of the images' data set; "" for all data sets."""
 
     @property
     def condition(self) -> str:
-        """The degradation as tables call it: a noisy one with its dose and width."""
+        """Name of the degradation in tables; with dose and width if it is noisy."""
         if self.dose_ugy is None:
             return self.degradation
         return f"{self.degradation} {self.dose_ugy:g} uGy {self.noise_width_px:g} px"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields for JSON, which knows no NaN: None stands for it."""
+        """Return the fields for JSON; None replaces NaN, which JSON does not have."""
         return {k: _json(v) for k, v in dataclasses.asdict(self).items()}
 
 
@@ -105,7 +105,7 @@ def summarise(measurements: Iterable[Measurement]) -> list[Summary]:
 
 
 def by_source(measurements: Sequence[Measurement]) -> list[Summary]:
-    """Return the summaries of each source of the images, where there are several."""
+    """Return the summaries for each source of the images, if there are several."""
     sources = dict.fromkeys(m.case.source for m in measurements)
     if len(sources) < 2:
         return []
@@ -165,9 +165,9 @@ def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
 def interval(values: NDArray[np.floating[Any]], patients: NDArray[np.str_]) -> Interval:
     """Return the 95 % bootstrap interval of the mean of `values`, over patients.
 
-    Patients, not images, are drawn with replacement, since the images of one patient
-    resemble each other; the percentiles of 2,000 means are taken, always the same
-    draws. NaN where there are fewer than two patients.
+    Patients, not images, are drawn with replacement, because images of the same patient
+    resemble each other. The result has percentiles of 2,000 means; the draws are always
+    the same. NaN with fewer than two patients.
 
     References
     ----------

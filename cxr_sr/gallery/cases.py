@@ -1,4 +1,4 @@
-"""One file of a run for the page: facts from the report, pictures before and after."""
+"""Prepare one file of a run for the page: facts from the report, and two pictures."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ FACTS = {
 
 @dataclass(frozen=True)
 class Places:
-    """The folders of a report's files; the report holds only paths below them."""
+    """The folders of a report's files; the report has only paths below them."""
 
     inputs: tuple[Path, ...]
-    """The folders that were upscaled."""
+    """The input folders of the run."""
     outputs: Path
-    """The folder of the results."""
+    """The output folder of the run."""
 
 
 def facts(entry: Mapping[str, Any], labels: Mapping[str, str]) -> list[list[str]]:
@@ -89,7 +89,7 @@ def case_of(entry: Mapping[str, Any], places: Places, side_px: int) -> PageData:
 
     Parameters
     ----------
-    side_px : longest side of the part of the result that is shown
+    side_px : longest side of the shown part of the result
     """
     about: PageData = {"file": entry["file"], "facts": facts(entry, FACTS)}
     try:
@@ -103,12 +103,12 @@ def _pair(entry: Mapping[str, Any], places: Places) -> tuple[Radiograph, Radiogr
     source = _same(
         [below(folder, entry["file"]) for folder in places.inputs],
         entry.get("input_sha256"),
-        "the input, as it was upscaled, is not in the input folder",
+        "the input folder lacks the input, or the input has changed since the run",
     )
     target = _same(
         [below(places.outputs, entry.get("output"))],
         entry.get("output_sha256"),
-        "the result, as it was written, is not in the output folder",
+        "the output folder lacks the result, or the result has changed since the run",
     )
     pair = read(source), read(target)
     for radiograph in pair:
@@ -122,7 +122,7 @@ def _same(paths: list[Path | None], sha256: object, complaint: str) -> Path:
         with readable("the file"):
             if path is not None and path.is_file() and sha256_of(path) == sha256:
                 return path
-    raise UnreadableError(f"{complaint}; name that folder, or run the batch again")
+    raise UnreadableError(f"{complaint}; name the right folder, or run the batch again")
 
 
 def _refuse_burned_in(radiograph: Radiograph) -> None:
@@ -166,8 +166,8 @@ def _part(radiograph: Radiograph, part: Region) -> PageData:
 def display_of(radiograph: Radiograph) -> tuple[float, float, bool]:
     """Return the window of stored values that gives the gray values of `render`.
 
-    It is fitted to the output of `render`, so that it is right for windows, VOI LUTs
-    and both polarities. A curve is replaced by the straight line of its steep part.
+    The window is fitted to the output of `render`, so it is right for windows, VOI LUTs
+    and both polarities. The straight line of its steep part replaces a curve.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def _line(stored: NDArray[Any], shown: NDArray[Any]) -> tuple[float, float]:
     """Return the stored values at 0 and at `WHITE` on the line through `shown`."""
     tenth = WHITE / 10
     steep = (shown > tenth) & (shown < WHITE - tenth)
-    if np.unique(shown[steep]).size < 2:  # a step: nothing lies between
+    if np.unique(shown[steep]).size < 2:  # a step: no value lies between
         dark, bright = stored[shown <= tenth], stored[shown >= WHITE - tenth]
         return (
             (float(dark.max()), float(bright.min()))

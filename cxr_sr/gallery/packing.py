@@ -1,4 +1,4 @@
-"""Pixels as text: lossless, small, and easy to read in JavaScript."""
+"""Pack pixels as text: lossless, small, and easy to unpack in JavaScript."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cxr_sr.radiograph import PixelFormat
 PageData = dict[str, Any]
 
 ZERO = np.uint16(0)
-"""The value to the left of an image, and above it."""
+"""The value of the pixels to the left of an image and above it."""
 
 
 def picture(stored: NDArray[np.integer[Any]], fmt: PixelFormat) -> PageData:
@@ -35,7 +35,7 @@ def picture(stored: NDArray[np.integer[Any]], fmt: PixelFormat) -> PageData:
 
 
 def packed(samples: NDArray[np.uint16]) -> str:
-    """Return samples (rows, columns) as text, about half as long as without packing.
+    """Return samples (rows, columns) as text, about half as long as unpacked text.
 
     Steps: subtract the prediction from the neighbours (left + above - left above) from
     each sample, modulo 65536; map 0, -1, 1, -2, ... to 0, 1, 2, 3, ...; write the high

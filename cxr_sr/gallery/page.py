@@ -23,7 +23,7 @@ PageData = dict[str, Any]
 Item = TypeVar("Item")
 
 MOST_LISTED = 1000
-"""Most files without a result that are listed; the report lists all."""
+"""Largest number of listed files without a result; the report lists all."""
 
 SETTINGS = {
     "model": "Model",
@@ -41,22 +41,22 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class PageLimits:
-    """PageLimits on the size of the page."""
+    """Limits on the size of the page."""
 
     pairs: int = 20
-    """Most results that are shown, spread evenly over the run."""
+    """Largest number of shown results; they are spread evenly over the run."""
     side_px: int = 768
-    """Longest side of the part of a result that is shown."""
+    """Longest side of the shown part of a result, px."""
 
     @property
     def bytes(self) -> int:
-        """Most bytes of gray pictures: before and after, 16 bits, base64."""
+        """Largest size of all gray pictures in bytes: pairs, 16 bits, base64."""
         return self.pairs * self.side_px**2 * 2 * 2 * 4 // 3
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The results on the page, and those that could not be shown."""
+    """The results on the page, and the results that could not be shown."""
 
     pairs: int = 0
     problems: tuple[tuple[str, str], ...] = ()
@@ -78,7 +78,7 @@ def write_page(
     Raises
     ------
     OutputError
-        If the page exists, or the disk refuses.
+        If the page exists already, or cannot be written.
     """
     chosen = spread(results.written, limits.pairs)
     index: list[PageData] = []
@@ -105,13 +105,13 @@ def spread(entries: list[Item], count: int) -> list[Item]:
 
 
 def _taken_out(case: PageData, name: str) -> PageData:
-    """Take the pictures out of a case; leave the name of their data block."""
+    """Remove the pictures from a case; keep the name of their data block."""
     case["pictures"] = name
     return {key: case.pop(key) for key in ("before", "after") if key in case}
 
 
 def _index(results: Results, cases: list[PageData]) -> PageData:
-    """Return the data that the page loads first: everything but the large pictures."""
+    """Return the data that the page loads first: all except the large pictures."""
     missing = results.missing
     listed = [
         [str(m.get("status")), m["file"], str(m.get("reason", ""))]
@@ -133,7 +133,7 @@ def _settings(run: RunEntry) -> list[list[str]]:
 
 
 def _data(name: str, value: PageData) -> str:
-    """Return a block of data; no text in it can end the block."""
+    """Return a block of data; the text is escaped, so it cannot end the block."""
     text = json.dumps(value, allow_nan=False).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>\n'
 
@@ -153,6 +153,6 @@ def _asset(name: str) -> str:
 
 
 def _hash(source: str) -> str:
-    """Return the hash of a script or style for the page's policy, which allows it."""
+    """Return the hash by which the page's policy allows a script or style."""
     digest = hashlib.sha256(source.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Stored = NDArray[np.integer[Any]]
 
 CELL_PX = 8
-"""Side of a cell. Structure is measured between the means of cells, since differences
-between pixels are mostly noise."""
+"""Side of a cell, px. Structure is measured between the means of cells, because
+differences between pixels are mostly noise."""
 STRONG = 75
 """Percentile of the steps between cells; larger steps count as structure."""
 
@@ -27,12 +27,12 @@ class Region:
     columns: int
 
     def of(self, stored: Stored) -> Stored:
-        """Cut it out of (H, W[, C])."""
+        """Cut the region out of (H, W[, C])."""
         down = slice(self.row, self.row + self.rows)
         return stored[down, self.column : self.column + self.columns]
 
     def finer(self, factors: tuple[float, float], shape: tuple[int, int]) -> Region:
-        """Return the pixels of a finer image that have a part in it."""
+        """Return the region of a finer image that covers this region."""
         down, across = factors
         top, left = int(self.row * down), int(self.column * across)
         bottom = min(int(np.ceil((self.row + self.rows) * down)), shape[0])
@@ -62,7 +62,7 @@ def busiest(stored: Stored, size: tuple[int, int]) -> Region:
 
 
 def _steps(stored: Stored) -> NDArray[np.bool_]:
-    """Return the cells at which the image changes most."""
+    """Return the cells in which the image changes most."""
     plane = stored if stored.ndim == 2 else stored[:, :, 1]
     rows, columns = (n // CELL_PX for n in plane.shape)
     cells = plane[: rows * CELL_PX, : columns * CELL_PX].reshape(

@@ -203,7 +203,9 @@ class TestSizes:
             picture_of(image, View(size=Spacing(0.1)))
 
     def test_an_absurd_enlargement_is_refused_before_it_is_computed(self):
-        with pytest.raises(SettingsError, match="512 million; ask for a coarser one"):
+        with pytest.raises(
+            SettingsError, match="512 million; ask for a coarser picture"
+        ):
             picture_of(radiograph(), View(size=LongSide(MOST_PIXELS)))
 
     def test_a_reduction_is_antialiased(self):
@@ -347,7 +349,7 @@ class TestWhatGoesWrong:
         result = export(folder, "-o", "out", "--window", 0)
         assert result.exit_code == 4
         assert list(tree("out")) == ["a/chest.png"]
-        assert "a/IM0001: window 0 was asked for, but the file has 0" in result.stderr
+        assert "a/IM0001: there is no window 0: the file has 0" in result.stderr
 
     def test_on_error_stop_leaves_the_rest_undone(self, folder):
         damage(folder / "a" / "IM0001")

@@ -76,7 +76,7 @@ class TestPage:
         Path("out/b/picture.png").unlink()
         result = gallery(REPORT)
         assert result.exit_code == 4
-        assert "b/picture.png: the result, as it was written" in result.stderr
+        assert "b/picture.png: the output folder lacks the result" in result.stderr
         assert index_of()["cases"][0]["file"] == "b/picture.png"
 
     def test_a_limit_takes_results_from_the_whole_run(self):

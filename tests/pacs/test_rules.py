@@ -101,7 +101,7 @@ def test_who_is_to_get_it_back_must_be_known(rules):
         Router(rules(""), back=True).check()
     router = Router(rules("[peers]\nA = 'A@h:1'"), back=True)
     router.check()
-    with pytest.raises(SettingsError, match="have no B"):
+    with pytest.raises(SettingsError, match="lacks B"):
         router.decide(Instance(calling="B"))
 
 

@@ -1,8 +1,8 @@
-"""Edge response: how sharp a slanted edge becomes, and how far it overshoots.
+"""Measure the edge response: the sharpness and the overshoot of a slanted edge.
 
-An edge a few degrees off the columns crosses the pixels at every phase. Its profile,
-put together of all rows, is finer than the pixels; its derivative is the line spread
-function, whose Fourier transform is the modulation transfer function (MTF).
+An edge that is a few degrees off the columns crosses the pixels at every phase. The
+profile from all rows is finer than the pixels. Its derivative is the line spread
+function; the Fourier transform of that is the modulation transfer function (MTF).
 
 References
 ----------
@@ -30,23 +30,24 @@ from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.resample import box_down
 
 SLOPE = math.tan(math.radians(4))
-"""Of the edge against the columns; between IEC's 1.5 to 3 and ISO's 5 degrees."""
+"""Angle between the edge and the columns, in degrees; IEC: 1.5 to 3, ISO: 5."""
 ROWS_PX, COLUMNS_PX = 384, 96
-"""Of the coarse image. The edge is crossed by many rows, so that noise averages out."""
+"""(rows, columns) of the coarse image; many rows cross the edge and average the
+noise."""
 MARGIN_PX = 12
-"""At the top and at the bottom, not measured; see `scene`."""
+"""Rows at the top and at the bottom that are not measured; see `scene`."""
 REACH_PX = 10
-"""How far from the edge it is measured, in pixels of the input."""
+"""Largest measured distance from the edge, in pixels of the input."""
 BIN_PX = 0.25
-"""Of the profile, in pixels of the result (ISO 12233: fourfold)."""
+"""Bin width of the profile, in pixels of the result (ISO 12233: fourfold sampling)."""
 NYQUIST = 0.5
-"""Of the input, in cycles a pixel of it."""
+"""Nyquist frequency of the input, in cycles per pixel of the input."""
 CONTRASTS = (0.05, 0.2, 0.5)
 """Height of the step, in units."""
 NOISE = Exposure(2.5, 0.5)
-"""Of the edges in noise: a usual dose, and the correlation of a real panel."""
+"""Exposure of the edges in noise: a usual dose, and the correlation of a real panel."""
 REALISATIONS = 4
-"""Of the noise."""
+"""Number of noise seeds to average."""
 BITS = 12
 
 Unit = NDArray[np.floating[Any]]
@@ -63,9 +64,10 @@ class EdgeResponse:
     contrast: float
     """Height of the step, in units."""
     mtf: float
-    """At the Nyquist frequency of the input. The input's own pixels have 0.64 there."""
+    """MTF at the Nyquist frequency of the input; the input's own pixels have 0.64
+    there."""
     overshoot: float
-    """The larger one of over- and undershoot, in per cent of the step."""
+    """The larger value of overshoot and undershoot, in per cent of the step."""
     dose_ugy: float | None = None
     noise_width_px: float | None = None
 
@@ -77,7 +79,7 @@ def edge_responses(
 
     Parameters
     ----------
-    anatomy : gray originals into which edges are inserted; none: no such rows
+    anatomy : gray originals for edges in anatomy; without any, no such measurements
     """
     for contrast in CONTRASTS:
         clean = [scene(contrast, scale)]
@@ -101,9 +103,9 @@ def _stating_noise(row: EdgeResponse) -> EdgeResponse:
 def _in_anatomy(
     contender: Contender, scale: int, contrast: float, anatomy: Sequence[Radiograph]
 ) -> EdgeResponse:
-    """Return the mean response to an edge that is inserted into each of the images.
+    """Return the mean response to an edge that is inserted into each image.
 
-    The result without the edge is subtracted, so that the edge alone is left.
+    The result without the edge is subtracted, so that only the edge remains.
     """
     changes = []
     for original in anatomy:
@@ -116,7 +118,7 @@ def _in_anatomy(
 
 
 def coverage(shape: tuple[int, int]) -> Unit:
-    """Return the share (H, W) of each pixel that lies right of the slanted edge.
+    """Return the share (H, W) of each pixel's area to the right of the slanted edge.
 
     The edge runs through the middle of the image.
     """
@@ -136,13 +138,13 @@ def scene(
 ) -> Radiograph:
     """Return the coarse image of an edge around level 0.5, clean or in noise.
 
-    It has 12 bits. The rows at its top are black, and those at its bottom white: a
-    result may go as far as they do, so that no overshoot is clipped away.
+    The image has 12 bits. Its top rows are black and its bottom rows are white. So the
+    range of the image is large, and no overshoot is clipped.
     """
     fine = 0.5 + contrast * (coverage((ROWS_PX * scale, COLUMNS_PX * scale)) - 0.5)
     unit = box_down(fine, scale)
     if exposure is not None:
-        # The pixel alone: the converter's blur would make the edge another one.
+        # Only the pixel aperture: the converter's blur would change the edge.
         sharp = dataclasses.replace(Detector.at(exposure), mtf50=100.0)
         unit = expose(unit, 1, np.random.default_rng(seed), sharp)
     unit[:2], unit[-2:] = 0, 1
@@ -169,14 +171,14 @@ def response(image: Unit, scale: int, step: float | None = None) -> tuple[float,
 
     Parameters
     ----------
-    image : (H, W) result with an edge as of `coverage`
-    step : its height; None: that of the profile's ends
+    image : (H, W) result with the edge of `coverage`
+    step : height of the step; None: the difference between the profile's ends
     """
     profile = profile_of(image, scale)
     ends = max(len(profile) // 8, 1)
     low, high = profile[:ends].mean(), profile[-ends:].mean()
     height = step or high - low
-    # Over one pixel of the result, lest noise in a quarter of it counts as overshoot.
+    # Average over a whole pixel of the result, so that noise is no overshoot.
     width = round(1 / BIN_PX)
     smooth = np.convolve(profile, np.full(width, 1 / width), "valid")
     overshoot = max(smooth.max() - high, low - smooth.min()) / height
@@ -200,13 +202,13 @@ def profile_of(image: Unit, scale: int) -> Unit:
 def mtf_at(profile: Unit, frequency: float) -> float:
     """Return the MTF of an edge spread function at one frequency.
 
-    What binning and the difference of neighbouring bins take away is given back. The
-    line spread function is tapered to its ends, where there is only noise.
+    The loss by binning and by the difference of neighbouring bins is corrected. The
+    line spread function is tapered towards its ends, where it has only noise.
 
     Parameters
     ----------
-    profile : as of `profile_of`
-    frequency : in cycles a pixel of the result
+    profile : from `profile_of`
+    frequency : in cycles per pixel of the result
     """
     lines = np.diff(profile) * _taper(len(profile) - 1)
     places = np.arange(len(lines)) * BIN_PX
@@ -216,7 +218,7 @@ def mtf_at(profile: Unit, frequency: float) -> float:
 
 
 def _taper(length: int) -> Unit:
-    """Return a window that is 1 in its middle half and falls to 0 as a cosine."""
+    """Return a window: 1 in the middle half, then a cosine down to 0 at both ends."""
     place = np.abs(np.linspace(-1, 1, length))
     falling = np.clip((place - 0.5) / 0.5, 0, 1)
     window: Unit = 0.5 + 0.5 * np.cos(np.pi * falling)

@@ -1,4 +1,4 @@
-"""Pictures of noise amplification and of edge responses; they need matplotlib."""
+"""Draw noise amplification and edge responses; needs matplotlib."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def write_figures(folder: Path, rows: Sequence[Row]) -> list[Path]:
 
 
 def noise_figure(rows: Sequence[Amplification]) -> Figure:
-    """Draw the largest amplification in any band against the width, a panel a scale.
+    """Draw the largest amplification in any band against the width, one panel a scale.
 
-    Of all doses the one counts that is amplified most.
+    The dose with the largest amplification counts.
     """
     scales = list(dict.fromkeys(row.scale for row in rows))
     figure, axes_of = panels(len(scales))

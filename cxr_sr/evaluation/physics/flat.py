@@ -1,15 +1,14 @@
-"""Noise amplification: the noise in the result of a flat field.
+"""Measure noise amplification: the noise in the result of a flat field.
 
-A flat field shows nothing but noise, so that all structure in the result is noise, or
-is made up of it. Two numbers tell what a model does, each beside those of bicubic
-interpolation of the same field:
+A flat field shows only noise, so all structure in the result comes from noise. Each
+number of a model is compared with bicubic interpolation of the same field:
 
-- the noise power spectrum by band of spatial frequency, over bicubic's: above 1 noise
-  is amplified;
-- its *spread*: how much the noise differs from place to place, over its mean. A model
-  that takes noise for structure in some places, and erases it in others, has a larger
-  one. Where nearly all noise is gone, the spread of the little that is left says
-  nothing that anybody sees; hence `unevenness`, the same difference over bicubic's.
+- *power*: the noise power in each band of spatial frequency, divided by the power of
+  bicubic. Above 1, the model amplifies noise.
+- *spread*: the variation of the noise from place to place, divided by its mean. The
+  spread is large if a model erases noise in some places and keeps it as structure in
+  others. If nearly all noise is gone, the spread has no visible meaning.
+- *unevenness*: the variation from place to place, divided by the variation of bicubic.
 
 References
 ----------
@@ -35,18 +34,18 @@ from cxr_sr.formats import from_array
 from cxr_sr.radiograph import Radiograph
 
 SIDE_PX = 192
-"""Of a flat field; at x2 its result has 121 patches inside the border."""
+"""Side of a flat field, px; at x2 its result has 121 patches inside the border."""
 BORDER_PX = 16
-"""Of the flat field, not measured: near the border less is known."""
+"""Width of the border that is not measured, px of the flat field."""
 LEVEL = 0.5
 """Mean of a flat field, in units."""
 BITS = 12
 BANDS = (1 / 32, 1 / 8, 1 / 4, 1 / 2, math.inf)
-"""Limits of the bands of spatial frequency, in cycles a pixel of the input, whose
+"""Limits of the bands of spatial frequency, in cycles per pixel of the input; its
 Nyquist frequency is 1/2."""
 BAND_NAMES = ("1/32 to 1/8", "1/8 to 1/4", "1/4 to 1/2", "above 1/2")
 PATCH_PX = 32
-"""Side of the patches of a result whose noise is compared."""
+"""Side of the compared patches of a result, px."""
 DOSES_UGY = (0.6, 1.25, 2.5, 10.0)
 WIDTHS_PX = (0.0, 0.3, 0.6, 0.9, 1.2)
 EXPOSURES = tuple(Exposure(dose, width) for dose in DOSES_UGY for width in WIDTHS_PX)
@@ -61,13 +60,13 @@ class Amplification:
     dose_ugy: float
     noise_width_px: float
     power: tuple[float, ...]
-    """Noise power in each of `BANDS`, over that of bicubic's result."""
+    """Noise power in each of `BANDS`, divided by the power in bicubic's result."""
     spread: float
     """Coefficient of variation of the patches' standard deviations."""
     bicubic_spread: float
-    """The same of bicubic's result."""
+    """The same for bicubic's result."""
     unevenness: float
-    """Standard deviation of the patches' standard deviations, over bicubic's."""
+    """Standard deviation of the patches' standard deviations, divided by bicubic's."""
 
 
 def amplifications(
@@ -75,7 +74,7 @@ def amplifications(
     scale: int,
     exposures: Sequence[Exposure],
 ) -> Iterator[Amplification]:
-    """Yield the measurements of each contender but the first, dose by dose.
+    """Yield the measurements of each contender except the first, dose by dose.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def amplifications(
 
 
 def flat_field(exposure: Exposure, seed: int = 0) -> Radiograph:
-    """Return a flat field of 12 bits: Poisson and electronic noise, correlated."""
+    """Return a flat field of 12 bits with correlated Poisson and electronic noise."""
     unit = np.full((SIDE_PX, SIDE_PX), LEVEL)
     seen = expose(unit, 1, np.random.default_rng(seed), Detector.at(exposure))
     codes = np.rint(seen * (2**BITS - 1)).clip(0, 2**BITS - 1)
@@ -118,9 +117,8 @@ def _inside(result: Radiograph, scale: int) -> NDArray[np.float64]:
 def band_power(image: NDArray[Any], scale: int) -> NDArray[np.float64]:
     """Return the mean noise power of an image (H, W) in each of `BANDS`.
 
-    The mean is removed, and a Hann window keeps the jump from one border to the
-    opposite one out of the spectrum. The unit is that of a periodogram; only ratios of
-    images of one size mean anything.
+    The mean is removed. A Hann window hides the jump between opposite borders. The unit
+    is that of a periodogram, so compare only images of the same size.
     """
     height, width = image.shape
     window = np.hanning(height)[:, None] * np.hanning(width)
@@ -143,6 +141,6 @@ def local_noise(image: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def spread_of(deviations: NDArray[np.float64]) -> float:
-    """Return the coefficient of variation of `local_noise`; 0 for no noise at all."""
+    """Return the coefficient of variation of `local_noise`; 0 without any noise."""
     mean = float(deviations.mean())
     return float(deviations.std()) / mean if mean else 0.0

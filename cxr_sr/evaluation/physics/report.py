@@ -1,4 +1,4 @@
-"""Tables of the measurements on simulated images."""
+"""Write tables of the measurements on simulated images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cxr_sr.radiograph import Radiograph
 from cxr_sr.texts import csv_text
 
 VERSION = 1
-"""Of the layout of physics.json."""
+"""Version of the layout of physics.json."""
 
 Row = Amplification | EdgeResponse
 Table = tuple[list[str], list[list[str]]]
@@ -39,27 +39,27 @@ NOISE_COLUMNS = [
 ]
 EDGE_COLUMNS = ["scale", "background", "contrast", "model", "MTF", "overshoot %"]
 LEGEND = {
-    "noise": "### Noise of flat fields\n\nNoise power over that of bicubic, by band of "
-    "spatial frequency (cycles a pixel of the input; its Nyquist frequency is 1/2): "
-    "above 1 noise is amplified. spread: coefficient of variation of the noise from "
-    "place to place, over that of bicubic. uneven: its standard deviation from place "
-    "to place, over that of bicubic; above 1 the result has blotches that bicubic's "
-    "has not. width: sigma of the noise's correlation, in pixels of the input.",
+    "noise": "### Noise of flat fields\n\nNoise power relative to bicubic, by band of "
+    "spatial frequency (cycles per pixel of the input; its Nyquist frequency is 1/2): "
+    "above 1, the model amplifies noise. spread: coefficient of variation of the noise "
+    "from place to place, relative to bicubic. uneven: standard deviation of the noise "
+    "from place to place, relative to bicubic; above 1, the result has more blotches "
+    "than bicubic. width: sigma of the noise's correlation, in pixels of the input.",
     "edge": "### Slanted edges\n\nMTF at the input's Nyquist frequency (the input's "
-    "own pixels have 0.64 there), and the larger one of overshoot and undershoot, in "
-    "per cent of the step. contrast: the step's height, in units of the window.",
+    "own pixels have 0.64 there), and the larger value of overshoot and undershoot, "
+    "in per cent of the step. contrast: the step's height, in units of the window.",
 }
 
 
 def measure(
     comparison: Comparison, anatomy: Sequence[Radiograph] = ()
 ) -> Generator[Row]:
-    """Yield the noise and edge measurements of each model compared, scale by scale.
+    """Yield the noise and edge measurements of each compared model, scale by scale.
 
     Parameters
     ----------
-    comparison : its degradations have no part in this
-    anatomy : gray originals into which edges are inserted
+    comparison : the models and scales; its degradations are not used
+    anatomy : gray originals for edges in anatomy
 
     Raises
     ------
@@ -73,7 +73,7 @@ def measure(
 
 
 def count_of(comparison: Comparison, *, with_anatomy: bool) -> int:
-    """Return how many rows `measure` yields."""
+    """Return the number of rows that `measure` yields."""
     edges = 2 * len(CONTRASTS) + (len(CONTRASTS) - 1) * with_anatomy
     counts = [
         len(comparison.contenders_at(Condition(scale))) for scale in _scales(comparison)
@@ -86,13 +86,13 @@ def _scales(comparison: Comparison) -> list[int]:
 
 
 def as_json(row: Row) -> dict[str, Any]:
-    """Return a row's fields, after what kind of row it is."""
+    """Return a row's kind and its fields."""
     kind = "noise" if isinstance(row, Amplification) else "edge"
     return {"kind": kind, **dataclasses.asdict(row)}
 
 
 def tables(rows: Sequence[Row]) -> dict[str, Table]:
-    """Return the tables of noise and of edges, those that have rows."""
+    """Return the tables of noise and of edges that have rows."""
     noise = [_noise_cells(row) for row in rows if isinstance(row, Amplification)]
     edges = [_edge_cells(row) for row in rows if isinstance(row, EdgeResponse)]
     found = {"noise": (NOISE_COLUMNS, noise), "edge": (EDGE_COLUMNS, edges)}
@@ -118,7 +118,7 @@ def _background(row: EdgeResponse) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return the tables in Markdown, each with a sentence that describes it."""
+    """Return the tables in Markdown, each table with a description."""
     parts = [
         f"{LEGEND[name]}\n\n{_markdown(*table)}" for name, table in tables(rows).items()
     ]

@@ -1,4 +1,4 @@
-"""Shared by the commands that process many files: loop, progress, summary."""
+"""Process many files: the loop, progress and summary that commands share."""
 
 from collections import Counter
 from collections.abc import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 SHOWN = 3
-"""Number of files that are named if there is nothing to do."""
+"""Largest number of files to name if there is nothing to do."""
 
 
 class Wishes(Protocol):
@@ -51,12 +51,12 @@ class Wishes(Protocol):
 
     @property
     def on_error(self) -> str:
-        """`stop` or `continue` when a file fails."""
+        """The reaction to a failed file: `stop` or `continue`."""
         ...
 
 
 def is_empty(plan: "Plan") -> bool:
-    """Tell whether there is no job, and no file that the user named was left out."""
+    """Tell whether there is no job, and no left-out file that the user named."""
     return not plan.jobs and all(o.status == "skipped" for o in plan.left_out)
 
 
@@ -68,7 +68,7 @@ def tell_nothing(plan: "Plan") -> None:
 
 
 def tell_lossy(count: int) -> None:
-    """Tell how many sources were compressed with loss, and what follows from it."""
+    """Print the number of sources with lossy compression, and the consequence."""
     if count:
         output.say(
             f"{count} of the sources were compressed with loss: their blocks and "
@@ -89,9 +89,9 @@ def tell_left_out(reasons: Iterable[str]) -> None:
 
 
 def executor(jobs: int) -> Executor:
-    """Return the executor for so many processes; 0: one for each processor.
+    """Return the executor for `jobs` processes; 0: one for each processor.
 
-    With 1, this process does the work. Other processes may crash: that fails one file.
+    With 1, this process does the work. If another process crashes, only one file fails.
     """
     return Serial if jobs == 1 else partial(Processes, count=jobs or available())
 
@@ -103,7 +103,7 @@ class Step:
     source: Path
     failed: bool = False
     worked: bool = True
-    """False if the file needed no work, as one that an earlier run made."""
+    """False if the file needed no work, for example if an earlier run did it."""
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
@@ -113,7 +113,7 @@ class Step:
 
 
 class Loop(Generic[Item]):
-    """Notes one item after the other, shows the progress, and counts failures."""
+    """Records one item after the other, shows the progress, and counts failures."""
 
     def __init__(self, note: Callable[[Item], Step], tick: output.Tick) -> None:
         self.failed = 0
@@ -121,13 +121,13 @@ class Loop(Generic[Item]):
         self._tick = tick
 
     def take(self, item: Item) -> None:
-        """Note one item."""
+        """Record one item."""
         step = self._note(item)
         self.failed += step.failed
         self._tick(self.failed, step.source, worked=step.worked)
 
     def follow(self, items: Generator[Item], *, stop: bool = False) -> None:
-        """Note items as they come; with `stop`, end after the first that failed.
+        """Record items as they come; with `stop`, end after the first failure.
 
         Raises
         ------
@@ -157,9 +157,9 @@ def loop(
     Parameters
     ----------
     note : records and prints the result of an item
-    sources : the files that are to be worked on
-    quiet, plain : as for `output.progress`
-    others : how many more items need no work
+    sources : the files to work on
+    quiet, plain : see `output.progress`
+    others : number of items that need no work
     """
     total = len(sources) + others
     with output.progress(total, quiet=quiet, plain=plain, sources=sources) as tick:
@@ -178,7 +178,7 @@ def perform(
     ----------
     add : counts an outcome and returns its entry
     work : yields the outcomes of the jobs; its argument is a function to call with the
-        outcome of a job that need not be done
+        outcome of each job that needs no work
     """
     skipped: list[str] = []
     lossy = 0

@@ -44,12 +44,12 @@ MISTAKES = (
     OutputError,
     ModuleNotFoundError,
 )
-"""Errors in the command itself, raised before any work. While files are processed, such
-errors are outcomes of single files."""
+"""Errors in the command itself, before any work. During the work, such errors are
+outcomes of single files."""
 
 
 def exit_code(done: int, failed: int) -> int:
-    """Return the exit code for so many files done, and so many failed."""
+    """Return the exit code for the numbers of done and of failed files."""
     if failed:
         return SOME_FAILED if done else ALL_FAILED
     return DONE if done else NOTHING
@@ -90,7 +90,7 @@ def _tell(error: BaseException) -> int:
             output.discard_output()
             return INTERRUPTED
         case StreamError():
-            output.discard_output()  # the rest of its buffer, at the end
+            output.discard_output()  # Python flushes the rest of the buffer at the end
             output.complain(explain(error))
             return ALL_FAILED
         case KeyboardInterrupt():

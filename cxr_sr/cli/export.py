@@ -81,7 +81,7 @@ class Options:
         str | None,
         Option(
             metavar="HEAD",
-            help="Write also the mask that a head makes, such as lungs, beside each "
+            help="Also write a mask by this head, such as lungs, beside each "
             "picture: NAME_mask, of the same size, 255 inside.",
         ),
     ] = None

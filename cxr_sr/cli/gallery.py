@@ -80,7 +80,7 @@ def gallery(options: Options) -> int:
     results = Results.read(options.report)
     _check(options)
     if not results.files:
-        output.complain("the report tells of no file; there is nothing to show")
+        output.complain("the report lists no file, so there is nothing to show")
         return NOTHING
     places = Places(tuple(options.inputs), options.outputs or options.report.parent)
     limits = PageLimits(options.limit, options.max_side)
@@ -111,5 +111,5 @@ def _tell(options: Options, shown: "Shown") -> None:
 
 
 def _code(shown: "Shown") -> int:
-    """Return the exit code; a page that shows only failures of the run is done."""
+    """Return the exit code; a page with only failures of the run counts as done."""
     return exit_code(shown.pairs, len(shown.problems)) if shown.problems else DONE

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COLUMNS = ["file", "kind", "size", "bits", "photometric", "spacing mm", "pixels"]
 UNKNOWN = "-"
 SHOWN = 5
-"""Number of files that are named where several have the same finding."""
+"""Largest number of named files if several have the same remark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +48,19 @@ class Description:
     name: str
     about: "Inspection | None" = None
     problem: str = ""
-    """The reason why it cannot be described."""
+    """The reason why the file cannot be described."""
     asked: bool = True
-    """The user named this very file."""
+    """True if the user named the file itself."""
     noise: "dict[str, float] | None" = None
     """Standard deviation (codes), correlation, share of the image that is all noise,
-    and share of the noise that `upscale` takes into account; None: not asked for."""
+    and share of the noise that `upscale` takes into account; None without --noise."""
 
 
 def inspect(options: Options) -> int:
     """Describe files from their headers, without decoding pixels.
 
-    Prints why `upscale` would refuse a file, and a sentence for each unusual property.
+    The command also prints the reason why `upscale` would refuse a file, and a sentence
+    for each unusual property.
     """
     described = []
     for description in _describe(options.inputs, noise=options.noise):
@@ -86,7 +87,7 @@ def _describe(inputs: list[str], *, noise: bool) -> Iterator[Description]:
 
 
 def _with_noise(description: Description, found: "Found") -> Description:
-    """Return the description with the noise of the pixels, where they can be read."""
+    """Return the description with the noise of the pixels, if they can be read."""
     from cxr_sr.formats import read
     from cxr_sr.formats.discover import Candidate
     from cxr_sr.superres.noise import noise_of
@@ -145,7 +146,7 @@ def _grouped(described: list[Description]) -> dict[str, list[str]]:
 
 
 def _lines(remark: str, names: list[str]) -> list[str]:
-    """Return one line about one file, and two about several."""
+    """Return one line for one file, and two lines for several files."""
     if len(names) == 1:
         return [f"{names[0]}: {remark}"]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -153,7 +154,7 @@ def _lines(remark: str, names: list[str]) -> list[str]:
 
 
 def _totals(described: list[Description]) -> str:
-    """Return how many files can be upscaled, and how many cannot."""
+    """Return the number of files that can be upscaled, and of others, in words."""
     seen = [d.about for d in described if d.about]
     refused = sum(bool(about.refusal) for about in seen)
     results = sum(about.own_result and not about.refusal for about in seen)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: make sure that they end a command.
+"""Make sure that Ctrl-C and SIGTERM end a command.
 
 Python drops an exception that is raised in a destructor. If the signal comes while a
 library's destructor runs, the command would go on.
@@ -15,10 +15,10 @@ _came = threading.Event()
 
 
 def listen() -> None:
-    """Let both signals raise KeyboardInterrupt, and remember that one came.
+    """Let both signals raise KeyboardInterrupt, and remember each signal.
 
-    SIGINT stays ignored if the process ignores it, as after `nohup` or `&`. SIGTERM,
-    which batch systems send to end a job, is treated like Ctrl-C.
+    If the process ignores SIGINT, for example after `nohup` or `&`, it stays ignored.
+    SIGTERM, which batch systems send to end a job, works like Ctrl-C.
     """
     _came.clear()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -40,7 +40,7 @@ def check() -> None:
 
 
 def came() -> bool:
-    """Return whether a signal has come since `listen`."""
+    """Tell whether a signal has come since `listen`."""
     return _came.is_set()
 
 

@@ -1,4 +1,4 @@
-"""The command line `cxr-sr`: puts the commands together."""
+"""Build the command line `cxr-sr` from its commands."""
 
 import io
 import os
@@ -35,9 +35,9 @@ from cxr_sr.texts import escaped
 
 
 class _Commands(TyperGroup):
-    """Escape control characters in Click's messages, which quote the command line.
+    """Escapes control characters in Click's messages, which quote the command line.
 
-    A file name from a shell's pattern may hold any.
+    A file name from a shell pattern may contain any character.
     """
 
     def make_context(self, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - click's
@@ -61,7 +61,7 @@ def _legible() -> Iterator[None]:
 
 
 def _helpful(message: str) -> str:
-    """Say which of the choices was probably meant, and nothing of Python's errors."""
+    """Suggest the most similar choice; remove Python's own words from the message."""
     message = message.replace("Value error, ", "")
     refused = re.search(r"'([^']*)' is not one of (.+)\.$", message, re.DOTALL)
     if not refused:
@@ -95,7 +95,7 @@ app.add_typer(models.app, name="models")
 
 
 _UsageError: Any = typer.BadParameter.__base__
-"""Of click, of which typer has a copy in its later versions."""
+"""Exceptions of click; later versions of typer have their own copy of click."""
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's way
@@ -125,7 +125,7 @@ def _open_standard_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the least number that is free
+            os.open(os.devnull, os.O_RDWR)  # open() gives the smallest free number
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
@@ -134,7 +134,7 @@ def main() -> None:
     """Set up the process, and run the command line."""
     interrupt.listen()
     _open_standard_streams()
-    if not sys.warnoptions:  # a library's warning names a path of this machine
+    if not sys.warnoptions:  # a library's warning can name a path of this machine
         warnings.simplefilter("ignore")
     # File names need not be valid Unicode: print their bytes unchanged.
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -147,7 +147,7 @@ def main() -> None:
 
 
 def _raise_again(_console: Console) -> None:
-    """Let `_run` or a command tell that a reader went away; rich would exit with 1."""
+    """Let `_run` or a command handle a closed pipe; rich would exit with 1."""
     raise  # noqa: PLE0704 - called while it is handled
 
 
@@ -158,16 +158,21 @@ def _run() -> int | str | None:
         app()
     except SystemExit as end:
         code = end.code
-    except KeyboardInterrupt:  # a second one, while the first was told
+    except (
+        KeyboardInterrupt
+    ):  # a second signal, while the message about the first was printed
         code = INTERRUPTED
-    except BrokenPipeError:  # of the help
+    except BrokenPipeError:  # the reader of the help
         output.discard_output()
         code = INTERRUPTED
-    except (StreamError, OSError) as error:  # of the help, or of a message of click's
+    except (
+        StreamError,
+        OSError,
+    ) as error:  # the reader of the help, or of a message of click
         output.discard_output()
         output.complain(explain(error))
         mistaken = isinstance(error.__context__, _UsageError)
         code = USAGE if mistaken else ALL_FAILED
-    # Click ends --version with 1 if its reader goes away, and puts this there.
+    # If the reader goes away, Click ends --version with 1 and replaces the stream.
     gone = type(sys.stdout).__name__ == "PacifyFlushWrapper"
     return INTERRUPTED if gone or interrupt.came() else code

@@ -46,7 +46,7 @@ def listed(*, as_json: Json = False) -> int:
 
 
 def row(spec: ModelSpec) -> list[str]:
-    """Return a model's row in the table of `cxr-sr models` and of docs/models.md."""
+    """Return a model's row in the tables of `cxr-sr models` and docs/models.md."""
     scales = ", ".join(str(s) for s in spec.scales)
     side = 2 * spec.radius_px + 1
     seen = f"{side} x {side} px of the {spec.grid}" if spec.learned else "-"

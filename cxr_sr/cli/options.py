@@ -1,4 +1,4 @@
-"""Options of several commands, and the way from a dataclass to options."""
+"""Define options of several commands; make options from a dataclass."""
 
 import codecs
 import dataclasses
@@ -29,7 +29,7 @@ Inputs = Annotated[
     typer.Argument(
         metavar="INPUT",
         help="Files, folders (with their subfolders), a DICOMDIR, or - to read paths "
-        "from standard input, one path a line or as find -print0 prints them.",
+        "from standard input: one path a line, or the output of find -print0.",
         show_default=False,
     ),
 ]
@@ -37,14 +37,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON: one object a lin
 Quiet = Annotated[
     bool,
     typer.Option(
-        "--quiet", "-q", help="Print only results, doubts about the data, and errors."
+        "--quiet", "-q", help="Print only results, warnings about the data, and errors."
     ),
 ]
 Again = Annotated[
     bool,
     typer.Option(
         "--again",
-        help="Process results of cxr-sr, too. They are left out otherwise.",
+        help="Also process results of cxr-sr. By default, they are left out.",
     ),
 ]
 ResultFolder = Annotated[
@@ -84,7 +84,7 @@ OF_ALL = tuple(
     )
     for name, annotation in (("quiet", Quiet), ("debug", Debug))
 )
-"""Options that every command has."""
+"""Options of every command."""
 
 
 def parameters_of(function: Callable[..., Any]) -> Parameters:
@@ -95,7 +95,7 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
 def with_parameters(
     function: Callable[..., Any], parameters: Parameters
 ) -> Callable[..., Any]:
-    """Let Typer see `parameters` instead of a wrapper's own `**given`."""
+    """Let Typer see `parameters` instead of the wrapper's `**given`."""
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     function.__annotations__ = {p.name: p.annotation for p in parameters}
     return function
@@ -159,7 +159,7 @@ def _standard_input() -> bytes:
 def _listed(data: bytes) -> list[str]:
     """Return the names of a list: one a line, or as `find -print0` separates them.
 
-    Lines may end as those of Windows do. A byte-order mark is no part of a name.
+    Lines may end with CR LF, as on Windows. A byte-order mark is no part of a name.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", "replace").encode()
@@ -177,7 +177,7 @@ def seconds_of(text: str | None) -> float | None:
     Raises
     ------
     SettingsError
-        If it has another form.
+        If the text has another form.
     """
     if text is None:
         return None
@@ -192,14 +192,14 @@ def seconds_of(text: str | None) -> float | None:
 
 
 def region_of(head: str | None) -> "Region | None":
-    """Return the function that masks an image by a head; None where none is named.
+    """Return a function that makes a mask with a head; None without a head.
 
     Raises
     ------
     ModelError
-        If there is no such head.
+        If no head has this name.
     SettingsError
-        If it makes no masks.
+        If the head makes no masks.
     """
     if head is None:
         return None
@@ -212,7 +212,7 @@ def region_of(head: str | None) -> "Region | None":
 
 
 def check_highdicom(head: "Head", form: str) -> None:
-    """Tell before a run that masks cannot become DICOM.
+    """Check before a run that masks can become DICOM.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Print: data to standard output, messages to standard error; no other module does."""
+"""Print data to standard output, messages to standard error; no other module prints."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ PLAIN_SECONDS = 30.0
 GAP = 2
 """Characters between two columns of a table."""
 PIPE_WIDTH = 1000
-"""Width of a table in columns if there is no terminal, so that no row is wrapped."""
+"""Width of a table without a terminal, in columns; large, so that no row is wrapped."""
 
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
-"""Whether the command that runs has -q."""
+"""True if the running command has -q."""
 
 
 _lost: ContextVar[bool] = ContextVar("lost", default=False)
-"""Whether the command that runs could not print where its results are."""
+"""True if the running command could not print the path of a result."""
 
 
 def data(line: str, *, stands: bool = False) -> None:
@@ -53,15 +53,15 @@ def data(line: str, *, stands: bool = False) -> None:
 
     Parameters
     ----------
-    stands : what the line tells stands on the disk: if standard output is full, say so
-        once, and let the command go on
+    stands : True if the result in the line is already on the disk. Then a full standard
+        output gives one warning, and the command continues
 
     Raises
     ------
     StreamError
         If standard output is full, or fails in another way.
     BrokenPipeError
-        If its reader went away.
+        If the reader of standard output went away.
     """
     with _standard_output(stands=stands):
         sys.stdout.write(escaped(line) + "\n")
@@ -70,7 +70,7 @@ def data(line: str, *, stands: bool = False) -> None:
 
 @contextmanager
 def _standard_output(*, stands: bool) -> Iterator[None]:
-    """Say of an error whose it is; with `stands`, go on without standard output."""
+    """Raise a StreamError for an error of standard output; with `stands`, only warn."""
     try:
         yield
     except BrokenPipeError:
@@ -86,7 +86,7 @@ def _standard_output(*, stands: bool) -> Iterator[None]:
 
 
 def paragraph(text: str) -> None:
-    """Print one line of data; a terminal shows it on several, broken between words."""
+    """Print one line of data; a terminal wraps the line between words."""
     lines = [text]
     if sys.stdout.isatty():
         wrapper = textwrap.TextWrapper(
@@ -116,8 +116,8 @@ def table(
 
     Parameters
     ----------
-    keys : how many first columns every such table repeats; 0: fold long cells instead
-    stands : as for `data`
+    keys : number of first columns that every such table repeats; 0: fold long cells
+    stands : see `data`
     """
     if talk and _quiet.get():
         return
@@ -139,12 +139,12 @@ def table(
 
 
 def column_groups(widths: Sequence[int], keys: int, most: int) -> list[list[int]]:
-    """Return the columns of each table, by number, so that it fits into `most`.
+    """Return the column numbers of each table, so that each table fits into `most`.
 
     Parameters
     ----------
-    widths : of the columns, in characters
-    keys : how many first columns each table repeats; 0: all columns in one table
+    widths : widths of the columns, in characters
+    keys : number of first columns that each table repeats; 0: one table
     """
     numbers = range(len(widths))
     if not keys:
@@ -165,7 +165,7 @@ def column_groups(widths: Sequence[int], keys: int, most: int) -> list[list[int]
 
 
 class _Lines(logging.Handler):
-    """Prints a log's records as messages, each on a line of its own."""
+    """Prints a log's records as messages, one line each."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record; only a traceback has several lines."""
@@ -196,7 +196,7 @@ def hushed(*, quiet: bool) -> Iterator[Callable[[], bool]]:
 
 
 def say(text: str) -> None:
-    """Print one line of a message, unless the user wants quiet."""
+    """Print one line of a message, unless the command has -q."""
     if not _quiet.get():
         _talk(escaped(text))
 
@@ -209,13 +209,13 @@ def complain(text: str, *, trace: bool = False) -> None:
 
 
 def _talk(line: str) -> None:
-    """Write to standard error; closed or full, it does not end a run."""
+    """Write to standard error; if it is closed or full, the run continues."""
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(line + "\n")
 
 
 def discard_output() -> None:
-    """Discard all further output, for its reader is gone; at exit, too."""
+    """Discard all further output, also at exit, because its reader is gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -246,7 +246,7 @@ def progress(
     ----------
     total : number of files
     plain : without a terminal, print a line every `PLAIN_SECONDS`
-    sources : the files that are to be worked on; the remaining time counts their pixels
+    sources : the files to work on; the remaining time counts their pixels
 
     Yields
     ------
@@ -282,6 +282,6 @@ def _bar(*, quiet: bool) -> Progress:
         TimeElapsedColumn(),
         console=console,
         disable=quiet or not console.is_terminal,
-        # Data that go elsewhere than to the bar's terminal must not pass through it.
+        # Data for a file or pipe must not pass through the terminal of the bar.
         redirect_stdout=sys.stdout.isatty(),
     )

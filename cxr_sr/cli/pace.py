@@ -1,4 +1,4 @@
-"""How fast a run is and how long it still takes: pixels count, not files."""
+"""Estimate the rate and the remaining time of a run from pixels, not files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 SURVEY_SECONDS = 2.0
-"""Most time to read the headers of the files for the estimate."""
+"""Longest time to read headers for the estimate, in seconds."""
 LEAST_SECONDS = 1.0
-"""Time of work after which there is an estimate."""
+"""Time of work before the first estimate, in seconds."""
 
 
 class Pace:
@@ -18,8 +18,8 @@ class Pace:
     Parameters
     ----------
     total : number of files
-    pixels : of each file that is to be worked on; empty: there is no estimate
-    clock : seconds, for tests
+    pixels : number of pixels of each file to work on; empty: no estimate
+    clock : returns the time in seconds; tests replace it
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Pixels a second; None while too little is done to tell."""
+        """Pixels per second; None while too little work is done."""
         if self._spent_s < LEAST_SECONDS or not self._done:
             return None
         return self._done / self._spent_s
 
     @property
     def remaining_s(self) -> float | None:
-        """Seconds that the rest takes at this rate; None while that is unknown."""
+        """Remaining time in seconds; None while the rate is unknown."""
         return None if self.rate is None else max(self._left, 0.0) / self.rate
 
     @property
     def text(self) -> str:
-        """The rate and the remaining time for people; "" while they are unknown."""
+        """The rate and the remaining time in words; "" while they are unknown."""
         if self.rate is None or self.remaining_s is None:
             return ""
         return f"{self.rate / 1e6:.3g} MP/s, {duration(self.remaining_s)} left"
@@ -82,10 +82,10 @@ def duration(seconds: float) -> str:
 
 
 def survey(sources: Sequence[Path]) -> dict[Path, float]:
-    """Return the number of pixels of each file, as its header states it.
+    """Return the number of pixels of each file, from its header.
 
-    Reads headers for `SURVEY_SECONDS` at most. Where a header was not read or states
-    no size, the number is estimated from the file's bytes.
+    The function reads headers for at most `SURVEY_SECONDS`. For the other files, and
+    without a size in the header, it estimates the number from the file's bytes.
     """
     until = time.monotonic() + SURVEY_SECONDS
     stated = {path: _stated(path) for path in _while(until, sources)}
@@ -97,7 +97,7 @@ def survey(sources: Sequence[Path]) -> dict[Path, float]:
 
 
 def _while(until: float, sources: Sequence[Path]) -> Iterator[Path]:
-    """Yield sources until the time is over."""
+    """Yield sources until the time is up."""
     for path in sources:
         if time.monotonic() > until:
             return

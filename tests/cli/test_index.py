@@ -160,7 +160,7 @@ class TestMessyExport:
 
     def test_a_side_without_images_is_told(self, export):
         result = index(export, "-o", "i.csv", SALT, "--split=train=0.999,val=0.001")
-        assert "no image falls to val" in result.stderr
+        assert "no image is in val" in result.stderr
         assert "only 4 patients" in result.stderr
 
     def test_another_seed_deals_anew_without_reading_anew(self, export):
@@ -241,7 +241,7 @@ class TestNobodyIsNamed:
         before = {row["patient"] for row in rows()}
         Path("index.key").unlink()
         result = index(export, "-o", "index.csv", "--overwrite")
-        assert "index.key is gone: all patients get new hashes" in result.stderr
+        assert "index.key is missing: all patients get new hashes" in result.stderr
         assert not before & {row["patient"] for row in rows()}
 
 

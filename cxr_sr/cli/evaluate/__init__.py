@@ -1,1 +1,1 @@
-"""`cxr-sr evaluate`: the command, its options and the comparison that it makes."""
+"""`cxr-sr evaluate`: the command, its options and its comparison."""

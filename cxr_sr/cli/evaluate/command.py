@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def evaluate(options: Options) -> int:
     """Make images coarser, restore them with each model, and measure the difference.
 
-    Without options it measures what `upscale` does without options. Prints PSNR, SSIM
-    and MS-SSIM of each model, scale and degradation.
+    Without options, the command measures the defaults of `upscale`. It prints PSNR,
+    SSIM and MS-SSIM of each model, scale and degradation.
     """
     if options.physics:
         return measure_physics(options, comparison_of(options))
@@ -49,7 +49,7 @@ def evaluate(options: Options) -> int:
 def _measure(
     options: Options, cases: "list[Case]", comparison: "Comparison"
 ) -> "tuple[list[Measurement], int]":
-    """Return all measurements, and how many images could not be read."""
+    """Return all measurements, and the number of images that could not be read."""
     from cxr_sr.evaluation.evaluate import Examined, evaluate
 
     measurements: list[Measurement] = []

@@ -38,8 +38,8 @@ class Options:
         Option(
             metavar="NAME|FILE",
             help="The model to measure. Repeat the option for several models. bicubic "
-            f"is always measured, for comparison [default: {DEFAULT_MODEL}, as of "
-            "`upscale`; with --physics lanczos, too].",
+            f"is always measured, for comparison [default: {DEFAULT_MODEL}, the "
+            "default of `upscale`; with --physics also lanczos].",
         ),
     ] = None
     scale: Annotated[
@@ -54,7 +54,7 @@ class Options:
         list[str] | None,
         Option(
             metavar="bicubic|box|detector",
-            help="How the images are made coarser. detector adds the noise of an "
+            help="The way to make the images coarser. detector adds the noise of an "
             "X-ray detector. Repeat the option for several ways [default: bicubic and "
             "detector].",
         ),
@@ -79,8 +79,8 @@ class Options:
     consistency: Annotated[
         Consistency | None,
         Option(
-            help="As of `upscale`; if given, it is also applied to the interpolators "
-            "[default: for networks as of `upscale`, for interpolators off].",
+            help="See `upscale`. A given value also applies to the interpolators "
+            "[default: for networks the default of `upscale`, for interpolators off].",
             show_default=False,
         ),
     ] = None
@@ -127,7 +127,7 @@ class Options:
         Option(
             metavar="auto|fp32|int8",
             help="Precision of the networks' arithmetic. Repeat the option to compare "
-            "precisions [default: auto, as of `upscale`].",
+            "precisions [default: auto, the default of `upscale`].",
         ),
     ] = None
     threads: Annotated[

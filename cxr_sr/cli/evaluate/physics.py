@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cxr_sr.radiograph import Radiograph
 
 ANATOMIES = 3
-"""Number of images of DATA that edges are inserted into."""
+"""Number of images of DATA for edges in anatomy."""
 
 
 def measure_physics(options: Options, comparison: "Comparison") -> int:
@@ -43,7 +43,7 @@ def measure_physics(options: Options, comparison: "Comparison") -> int:
 
 
 def _anatomy(options: Options) -> "list[Radiograph]":
-    """Return the first gray images of the data, if there is any."""
+    """Return the first gray images of the data; empty without DATA."""
     if options.data is None:
         return []
     from cxr_sr.evaluation.cases import find_cases

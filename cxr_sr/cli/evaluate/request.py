@@ -1,4 +1,4 @@
-"""From the options to what is compared."""
+"""Make the comparison from the options."""
 
 import dataclasses
 from typing import TYPE_CHECKING, get_args
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 DEGRADATIONS = ("bicubic", "detector")
 DOSES_UGY = (2.5,)
 WIDTHS_PX = (0.0, 0.6)
-"""The default degradations: clean images, and noisy ones. The noise is white, or
-correlated like that of detectors and their processing."""
+"""The default degradations: clean images and noisy images. The noise is white, or
+correlated like the noise of a detector and its processing."""
 
 
 def comparison_of(options: Options) -> "Comparison":
-    """Return what is compared, with the defaults filled in.
+    """Return the comparison, with defaults for missing options.
 
     Raises
     ------
     ModelError, SettingsError
-        If there is no such model, scale, degradation or precision.
+        If a model, scale, degradation or precision is unknown.
     """
     from cxr_sr.evaluation.evaluate import compare
     from cxr_sr.superres.settings import Settings
@@ -53,7 +53,7 @@ def _default_models(options: Options) -> list[str]:
 
 
 def _conditions(options: Options) -> "list[Condition]":
-    """Return every degradation at every scale, a noisy one at each dose and width."""
+    """Return every degradation at every scale; if noisy, at each dose and width."""
     from cxr_sr.evaluation.condition import Condition
     from cxr_sr.evaluation.degradations import NOISY, Exposure
     from cxr_sr.names import SCALES

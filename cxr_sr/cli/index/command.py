@@ -52,7 +52,7 @@ def _is_ours(options: Options) -> Callable[[Path], bool]:
 def _examine(
     options: Options, salt: "Salt", candidates: "list[Candidate]"
 ) -> "list[Finding]":
-    """Return the findings of all files; read the files that no earlier run has read."""
+    """Return the findings of all files; read only files that are new."""
     from cxr_sr import __version__
     from cxr_sr.index.journal import Journal
 
@@ -83,7 +83,7 @@ def _read(
 
 
 def _look(salt: "Salt", job: Job) -> dict[str, Any]:
-    """Read one file; runs in any process."""
+    """Read one file; any process may call this."""
     from cxr_sr.index.facts import examine
 
     return dataclasses.asdict(examine(job.source, salt))

@@ -88,7 +88,7 @@ class Options:
         int,
         Option(
             min=0,
-            help="Number of processes; 0: one for each processor that may be used.",
+            help="Number of processes; 0: one for each processor that it may use.",
         ),
     ] = 0
     overwrite: Annotated[

@@ -1,4 +1,4 @@
-"""The output of `cxr-sr index`: tables for people, JSON for programs."""
+"""Print the output of `cxr-sr index`: tables for people, JSON for programs."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from cxr_sr.index.summary import Counts, IndexSummary, shortened
 from cxr_sr.index.wanted import unstated
 
 SHOWN = 12
-"""Most values of an attribute, and most reasons, that are printed."""
+"""Largest number of printed values of an attribute, and of printed reasons."""
 
 
 def show(options: Options, summary: IndexSummary) -> None:
@@ -30,9 +30,9 @@ def doubts(summary: IndexSummary, rules: IndexSettings) -> list[str]:
     found = []
     if summary.unnamed:
         found.append(
-            f"{summary.unnamed} images name no patient: those of a study, else of a "
-            "subfolder, count as one patient, others each as its own; a manifest.csv "
-            "with the columns file and patient would tell"
+            f"{summary.unnamed} images name no patient: all images of a study, else of "
+            "a subfolder, count as one patient, every other image as its own patient; "
+            "state the patients in a manifest.csv with the columns file and patient"
         )
     for option, attribute in (("--view", "view"), ("--body-part", "body part")):
         if count := summary.reasons.get(unstated(attribute)):
@@ -45,9 +45,9 @@ def doubts(summary: IndexSummary, rules: IndexSettings) -> list[str]:
     empty = [side for side in wanted if side not in summary.splits]
     if empty and summary.images and not rules.manifest.sides:
         found.append(
-            f"no image falls to {' or '.join(empty)}: chance decides, and there "
-            f"are only {summary.patients} patients; add some, or try another --seed or "
-            "--split"
+            f"no image is in {' or '.join(empty)}: chance decides, and there "
+            f"are only {summary.patients} patients; add patients, or try another "
+            "--seed or --split"
         )
     return found
 

@@ -41,7 +41,7 @@ def with_found(
 
     Parameters
     ----------
-    names : paths below the data's folder of the files that are no images
+    names : paths of the files that are no images, below the data's folder
 
     Raises
     ------
@@ -75,8 +75,8 @@ def _salt(options: Options) -> Salt:
     key = options.beside(".key")
     if options.output.exists() and not key.exists():
         output.complain(
-            f"{key.name} is gone: all patients get new hashes, and other sides than "
-            "they had"
+            f"{key.name} is missing: all patients get new hashes, and may get other "
+            "splits; restore the file to keep both"
         )
     return Salt.kept_in(key)
 

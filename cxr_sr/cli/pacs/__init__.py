@@ -1,1 +1,1 @@
-"""The commands that speak to a PACS, and the one that watches a folder."""
+"""The commands that connect to a PACS, and the command that watches a folder."""

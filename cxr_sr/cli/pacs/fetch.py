@@ -1,4 +1,4 @@
-"""`cxr-sr fetch`: radiographs from a PACS, into a folder."""
+"""`cxr-sr fetch`: get radiographs from a PACS into a folder."""
 
 from collections import Counter
 from collections.abc import Generator
@@ -55,7 +55,7 @@ class FetchOptions:
         typer.Option(
             "--from",
             metavar="AET@HOST:PORT",
-            help="Application entity, searched by C-FIND, read by C-GET.",
+            help="Application entity to search by C-FIND and read by C-GET.",
         ),
     ] = None
     aet: Aet = "CXR-SR"

@@ -19,8 +19,8 @@ Tls = Annotated[
     Option(
         "--tls",
         metavar="CERT KEY CA",
-        help="PEM files: our certificate, its key, and the authority that signs those "
-        "we trust. With it, the port and all receivers speak TLS.",
+        help="PEM files: our certificate, its key, and the certificate of the trusted "
+        "authority. With this option, the port and all receivers use TLS.",
         show_default=False,
         rich_help_panel=NETWORK,
     ),
@@ -37,12 +37,12 @@ Aet = Annotated[
 
 
 def require_pacs(*packages: str) -> None:
-    """Make sure that the packages of the extra are there.
+    """Make sure that the packages of the extra `pacs` are installed.
 
     Raises
     ------
     SettingsError
-        If one is not.
+        If a package is missing.
     """
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
@@ -52,12 +52,12 @@ def require_pacs(*packages: str) -> None:
 
 
 def certificates(given: tuple[Path, Path, Path] | None) -> "Certificates | None":
-    """Return the certificates that were given, found to be usable.
+    """Return the given certificates after a check.
 
     Raises
     ------
     SettingsError
-        If they are not.
+        If they cannot be used.
     """
     from cxr_sr.pacs.network.tls import Certificates
 
@@ -69,12 +69,12 @@ def certificates(given: tuple[Path, Path, Path] | None) -> "Certificates | None"
 
 
 def peers(dicom: list[str], web: list[str], *, tls: bool) -> "tuple[Peer, ...]":
-    """Return the receivers that were given.
+    """Return the given receivers.
 
     Raises
     ------
     SettingsError
-        If one is no AET@HOST:PORT, or no URL.
+        If a receiver is neither AET@HOST:PORT nor a URL.
     """
     from cxr_sr.pacs.network.peers import parse_peer, web_peer
 

@@ -1,4 +1,4 @@
-"""`cxr-sr send`: results of a batch run, sent to a PACS."""
+"""`cxr-sr send`: send the results of a batch run to a PACS."""
 
 import dataclasses
 from collections import Counter
@@ -55,7 +55,7 @@ class SendOptions:
         bool,
         typer.Option(
             "--again",
-            help="Also send results that the receiver has according to the report.",
+            help="Also send results that the receiver has, according to the report.",
         ),
     ] = False
     quiet: Quiet = False
@@ -63,10 +63,11 @@ class SendOptions:
 
 
 def send(options: SendOptions) -> int:
-    """Send results to a PACS; print the names of the results that it has now.
+    """Send results to a PACS; print the names of the results that the PACS has now.
 
-    With a report, results that the receiver has are not sent again, and the report gets
-    a line for each answer. If the receiver refuses a result, the others are still sent.
+    With a report, the command skips results that the receiver already has, and adds a
+    line to the report for each answer. If the receiver refuses a result, the command
+    still sends the others.
     """
     require_pacs("pynetdicom", "dicomweb_client")
     from cxr_sr.pacs.network.peers import ae_title, parse_peer

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from cxr_sr.pacs.settings import NodeSettings
 
 SWITCH_S = 0.0005
-"""A tenth of Python's own: an association answers while an image is computed."""
+"""A tenth of Python's default, so that an association answers during computing."""
 
 
 def serve(options: ServeOptions) -> int:
-    """Receive radiographs by C-STORE, super-resolve them, and send the results on.
+    """Receive radiographs by C-STORE, super-resolve them, and send the results.
 
-    The node answers when an instance is in the queue on disk. In the end, its result
-    was sent, or a rule left it alone, or it lies in DIR/dead with the reason. --json
-    prints each line of the report.
+    The node answers when an instance is in the queue on disk. Each instance has one of
+    three ends: the node sends its result, or a rule leaves the instance alone, or the
+    instance moves to DIR/dead with a reason. --json prints each line of the report.
     """
     if options.status:
         return _tell_status(options)
@@ -59,7 +59,7 @@ def serve(options: ServeOptions) -> int:
 
 
 def _silent(_said: object) -> None:
-    """Tell nobody."""
+    """Print nothing."""
 
 
 def _tell_status(options: ServeOptions) -> int:
@@ -93,8 +93,8 @@ def _settings(
     callers = Callers.parse(options.allow)
     if not callers.allowed and not is_loopback(options.bind):
         raise SettingsError(
-            f"--bind {options.bind} lets others reach the port; say who may send, with "
-            "--allow AET@HOST, or --allow '*' for everyone"
+            f"--bind {options.bind} lets other machines reach the port; name permitted "
+            "senders with --allow AET@HOST, or use --allow '*' for all"
         )
     settings = NodeSettings(
         store=options.folder,

@@ -98,7 +98,7 @@ class ServeOptions(Treatment):
         int,
         Option(
             min=1,
-            help="Most associations at the same time.",
+            help="Largest number of associations at the same time.",
             rich_help_panel=LIMITS,
         ),
     ] = 10
@@ -107,7 +107,7 @@ class ServeOptions(Treatment):
         Option(
             min=1,
             metavar="MB",
-            help="Largest size of an instance.",
+            help="Largest size of an instance, in MB.",
             rich_help_panel=LIMITS,
         ),
     ] = 512
@@ -115,7 +115,7 @@ class ServeOptions(Treatment):
         int,
         Option(
             min=1,
-            help="Most unfinished instances in the queue.",
+            help="Largest number of unfinished instances in the queue.",
             rich_help_panel=LIMITS,
         ),
     ] = 10000
@@ -124,7 +124,7 @@ class ServeOptions(Treatment):
         Option(
             min=0,
             metavar="MB",
-            help="Refuse instances when the disk has less free space than this.",
+            help="Refuse instances when the disk has less free space than this, in MB.",
             rich_help_panel=LIMITS,
         ),
     ] = 2000
@@ -133,7 +133,8 @@ class ServeOptions(Treatment):
         Option(
             min=0,
             metavar="HOURS",
-            help="Do not treat an instance again if it was sent within this time.",
+            help="Hours after sending a result in which the same instance is not "
+            "processed again.",
             rich_help_panel=LIMITS,
         ),
     ] = 24.0
@@ -154,12 +155,12 @@ class ServeOptions(Treatment):
 
     @property
     def folder(self) -> Path:
-        """The store.
+        """The folder of the store.
 
         Raises
         ------
         SettingsError
-            If none was given.
+            If --store is missing.
         """
         if self.store is None:
             raise SettingsError("give --store DIR, a folder for the queue")

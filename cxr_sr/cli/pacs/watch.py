@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cxr_sr.pacs.work import SeriesClock, TimedJob
 
 SERIES = ".series-times"
-"""In the output folder: when each series began."""
+"""Name of the folder, in the output folder, with the start time of each series."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class WatchOptions(Treatment):
         typer.Option(
             min=0.1,
             metavar="SECONDS",
-            help="Take a file when it has not changed for this time.",
+            help="Process a file when it has not changed for this time, in seconds.",
         ),
     ] = 2.0
     poll: Annotated[
@@ -59,8 +59,8 @@ class WatchOptions(Treatment):
         typer.Option(
             min=0.1,
             metavar="SECONDS",
-            help="Look for changes after each such time. Network shares need it: they "
-            "report no changes.",
+            help="Check for changes at this interval, in seconds. Network shares need "
+            "this option, because they report no changes.",
         ),
     ] = None
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1
@@ -78,8 +78,8 @@ class WatchOptions(Treatment):
 def watch(options: WatchOptions) -> int:
     """Super-resolve files as they arrive in FOLDER; print the paths of the results.
 
-    It runs until Ctrl-C. When it is started again, it reads the report, and skips files
-    that are done and unchanged.
+    The command runs until Ctrl-C. A new start reads the report and skips files that are
+    done and unchanged.
     """
     require_pacs("watchfiles")
     output.say(output.NOTICE)
@@ -119,7 +119,7 @@ def watch(options: WatchOptions) -> int:
         watcher.start()
         _follow(options, batch, recipe, feed)
     raise SettingsError(
-        f"{options.folder} cannot be watched any more; check that it is there"
+        f"{options.folder} cannot be watched any more; check that the folder exists"
     )
 
 
@@ -153,7 +153,9 @@ def _follow(
 
         if not options.quiet:
             output.say(f"watching {options.folder}; report: {batch.report_path}")
-        no_bar = dataclasses.replace(options, quiet=True)  # there is no end to show
+        no_bar = dataclasses.replace(
+            options, quiet=True
+        )  # the number of files is unknown, so there is no progress bar
         perform(no_bar, Plan([], []), add, work)
     return DONE
 

@@ -1,4 +1,4 @@
-"""`cxr-sr task`: the group of its commands."""
+"""`cxr-sr task`: the group of commands for tasks."""
 
 import typer
 

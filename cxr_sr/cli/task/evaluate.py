@@ -27,7 +27,10 @@ class Options:
 
     labels: Annotated[
         Path,
-        Argument(metavar="LABELS.csv", help="A table as `cxr-sr task train` takes it."),
+        Argument(
+            metavar="LABELS.csv",
+            help="A table of labelled images, in the form for `cxr-sr task train`.",
+        ),
     ]
     head: Annotated[
         str,
@@ -41,7 +44,7 @@ class Options:
         Option(
             "--labels",
             metavar="COLUMN|CLASS=COLUMN,...",
-            help="Columns with the labels, as in `task train`.",
+            help="Columns with the labels; see `task train`.",
         ),
     ] = None
     split: Annotated[
@@ -50,7 +53,7 @@ class Options:
     ] = "all"
     hold_out: Annotated[
         str | None,
-        Option(metavar="I/N|none", help="The splits, as in `task train`."),
+        Option(metavar="I/N|none", help="The held-out part; see `task train`."),
     ] = None
     output: Annotated[
         Path | None,
@@ -68,7 +71,7 @@ class Options:
 def evaluate(options: Options) -> int:
     """Measure a head: overlap and distance of masks, AUC and calibration of findings.
 
-    Images that the head was trained on are told apart from others. Intervals are
+    Images of the head's training have separate rows. Confidence intervals are
     bootstrapped over patients.
     """
     from cxr_sr.tasks.evaluate import summarise, write_evaluation
@@ -94,7 +97,7 @@ def evaluate(options: Options) -> int:
 
 
 def _columns(options: Options, head: "Head") -> str | None:
-    """Return the columns asked for; of findings, each class is looked for as a word."""
+    """Return the requested columns; for findings, search each class as a word."""
     if options.columns or head.spec.kind == "segmentation":
         return options.columns
     return ",".join(f"{name}=finding" for name in head.spec.classes)

@@ -1,4 +1,4 @@
-"""`cxr-sr task run`: masks and probabilities of files, with a report on each."""
+"""`cxr-sr task run`: write masks and probabilities of files, with a report."""
 
 import dataclasses
 from collections import Counter
@@ -63,7 +63,7 @@ class Options:
     format: Annotated[
         Literal["same", "dicom", "png"],
         Option(
-            help="Format of masks. same: DICOM Segmentation of DICOM, a picture of a "
+            help="Format of masks. same: DICOM Segmentation for DICOM, a picture for a "
             "picture."
         ),
     ] = "same"
@@ -71,7 +71,8 @@ class Options:
         int, Option(min=0, help="Number of processes; 0: one for each processor.")
     ] = 1
     resume: Annotated[
-        bool, Option("--resume", help="Keep what an earlier run has made.")
+        bool,
+        Option("--resume", help="Continue an earlier run: keep its unchanged outputs."),
     ] = False
     overwrite: Annotated[
         bool, Option("--overwrite", help="Replace existing files.")
@@ -84,7 +85,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Segment or classify radiographs; print the paths that were written.
+    """Segment or classify radiographs; print the paths of the outputs.
 
     Masks have the size of their images. The output folder gets a table of the
     probabilities, probabilities.csv, and a report with a line for every file.
@@ -109,7 +110,7 @@ def run(options: Options) -> int:
     try:
         return _perform(options, recipe, plan)
     finally:
-        sweep(folders)  # for workers that died
+        sweep(folders)  # remove half-written files of workers that died
 
 
 def _plan(options: Options, recipe: "TaskRecipe") -> "Plan":
@@ -149,7 +150,7 @@ def _perform(options: Options, recipe: "TaskRecipe", plan: "Plan") -> int:
 
     earlier, recipe = _resumed(options, recipe)
     report = Report(options.output / REPORT)
-    # A resumed run may be given a part of the files: the others keep their rows.
+    # A resumed run may get only a part of the files: the others keep their rows.
     made: dict[str, FileEntry] = dict(earlier.written)
     classes = recipe.head.spec.classes
 

@@ -34,15 +34,18 @@ class Options:
         ),
     ]
     run: RunFolder
-    kind: Annotated[TaskKind, Option(help="The task: masks, or yes and no.")]
+    kind: Annotated[
+        TaskKind,
+        Option(help="The task: segment makes masks, classify answers yes or no."),
+    ]
 
     columns: Annotated[
         str | None,
         data(
             "--labels",
             metavar="COLUMN|CLASS=COLUMN,...",
-            help="Columns with the labels. Masks: images that are not 0 where the "
-            "class is. Findings: 0 and 1, or words with | between them, each of which "
+            help="Columns with the labels. Masks: paths of images that are not 0 where "
+            "the class is. Findings: 0 and 1, or words with | between them; each word "
             "becomes a class [default: mask and mask_CLASS, or finding].",
             show_default=False,
         ),
@@ -58,7 +61,7 @@ class Options:
     ] = None
 
     trunk: Annotated[
-        str, network(metavar="NAME|FILE", help="The model whose trunk is used.")
+        str, network(metavar="NAME|FILE", help="The model that gives the trunk.")
     ] = DEFAULT_MODEL
     trunk_weights: Annotated[
         TrunkWeights,
@@ -71,8 +74,8 @@ class Options:
         int,
         network(
             min=32,
-            help="The head sees each radiograph on a square of this side in pixels; a "
-            "multiple of 32.",
+            help="Side of the square input of the head, in pixels; each radiograph is "
+            "reduced to it. A multiple of 32.",
         ),
     ] = 192
     parts: Annotated[
@@ -124,9 +127,9 @@ class Options:
 def train(options: Options) -> None:
     """Train a head for segmentation or classification; print the path of its weights.
 
-    A trunk that was trained for super-resolution makes the features; the head learns
-    from few labelled patients. Patients are kept apart: those held out are not
-    trained on. Without a budget, 1,500 steps are done.
+    A trunk that was trained for super-resolution makes the features, so the head can
+    learn from few labelled patients. Held-out patients are not trained on. Without a
+    budget, the training has 1,500 steps.
     """
     started = time.monotonic()  # loading torch is part of the wall time
     from cxr_sr.tasks.training.fit import fit_head

@@ -48,14 +48,14 @@ class Options:
         bool,
         network(
             "--noise-told",
-            help="Tell a trunk the noise of each image, as a second input.",
+            help="Give a trunk the noise of each image as a second input.",
         ),
     ] = False
     quantise: Annotated[
         bool,
         network(
             "--quantise",
-            help="Train a trunk for int8 arithmetic, and write int8 weights, too.",
+            help="Train a trunk for int8 arithmetic, and also write int8 weights.",
         ),
     ] = False
     init: Annotated[
@@ -79,7 +79,7 @@ class Options:
         str,
         samples(
             metavar="N,N",
-            help="Factors to train. Steps take them in turns: 2,2,4 trains x2 twice "
+            help="Factors to train. The steps use them in turn: 2,2,4 trains x2 twice "
             "as often as x4.",
         ),
     ] = "2,3,4,8"
@@ -99,7 +99,7 @@ class Options:
         str,
         samples(
             metavar="NAME[,NAME]",
-            help="How the images are made coarser: bicubic, box or detector. With "
+            help="The way to make the images coarser: bicubic, box or detector. With "
             "several names, each crop gets one of them at random.",
         ),
     ] = "bicubic"
@@ -139,8 +139,8 @@ class Options:
         int,
         samples(
             min=0,
-            help="Number of synthetic images (shapes, lines, letters) to train on "
-            "beside the data.",
+            help="Number of synthetic images (shapes, lines, letters) to add to "
+            "the data.",
         ),
     ] = 0
 
@@ -157,7 +157,7 @@ class Options:
     optimiser: Annotated[
         Optimiser,
         course(
-            help="muon learns more in each step; the inner layers then take 5 times "
+            help="muon learns more in each step; the inner layers then use 5 times "
             "--lr."
         ),
     ] = "adam"
@@ -188,8 +188,8 @@ class Options:
         str | None,
         course(
             metavar="none|PX",
-            help="Validate on the most detailed part of each image; its side in "
-            "pixels. none: on whole images, which takes long for networks at output "
+            help="Side of the part of each image for validation, in pixels: the part "
+            "with most detail. none: whole images, slow for networks at output "
             "size [default: none at input size, else 264].",
         ),
     ] = None

@@ -66,7 +66,7 @@ def run_of(options: Options) -> Run:
 def _rate(options: Options) -> float:
     if options.lr is not None:
         return options.lr
-    # At a higher rate, the weights lose more in minutes than rounding costs.
+    # A higher rate damages the weights more than the rounding does.
     return 2e-5 if options.quantise and options.init else 1e-3
 
 

@@ -1,4 +1,4 @@
-"""`cxr-sr upscale`: enlarge files, and report on every one of them."""
+"""`cxr-sr upscale`: enlarge files, and report on every file."""
 
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def upscale(options: Options) -> int:
-    """Super-resolve radiographs; print the paths that were written.
+    """Super-resolve radiographs; print the paths of the outputs.
 
     The output folder gets the same subfolders as the input; the input is not changed.
     A report beside the results has one line for every file.
@@ -48,7 +48,7 @@ def upscale(options: Options) -> int:
     plan = plan_of(options, masks=makes_masks(recipe))
     if is_empty(plan):
         tell_nothing(plan)
-        # A part of a divided input may be empty.
+        # One part of a divided input may be empty.
         return NOTHING if options.shard is None else DONE
     if options.dry_run:
         return _rehearse(options, recipe, plan)
@@ -59,7 +59,7 @@ def upscale(options: Options) -> int:
         with _hands(options, recipe) as hands:
             return _perform(options, recipe, plan, hands)
     finally:
-        sweep(folders)  # for workers that died
+        sweep(folders)  # remove half-written files of workers that died
 
 
 def _rehearse(options: Options, recipe: "UpscalingRecipe", plan: "Plan") -> int:
@@ -88,8 +88,8 @@ def _hands(
 ) -> AbstractContextManager[Callable[["AnyUpscaling"], Crew]]:
     """Return the executor, on this machine or on a cluster.
 
-    It connects to the cluster before anything is written; if that fails, nothing is
-    left behind.
+    The function connects to the cluster before anything is written. If that fails,
+    nothing is left behind.
     """
     if options.cluster is None:
         # Several processes already overlap each other's stages.
@@ -114,7 +114,7 @@ def _perform(
     if options.resume:
         earlier = EarlierRuns.read(options.report_path, recipe.sha256)
     recipe = recipe.at(clock(earlier.clock))
-    if options.shard is None:  # else the other parts may have them
+    if options.shard is None:  # the files of the other rows may be in other parts
         _tell_unmatched(recipe, plan)
     report = Report(options.report_path)
     identities = Identities(reported=options.report_uids)
@@ -143,7 +143,7 @@ def _perform(
 
 
 def _tell_unmatched(recipe: "UpscalingRecipe", plan: "Plan") -> None:
-    """Say which rows of --tags name no file; perhaps the column is wrong."""
+    """Warn about rows of --tags without a file; perhaps the column is wrong."""
     table = recipe.tags
     unmatched = table.unmatched(plan.jobs) if table else []
     if table and unmatched:

@@ -1,4 +1,4 @@
-"""`cxr-sr upscale --head`: the work on each file, and what one run for both saved."""
+"""`cxr-sr upscale --head`: the work on each file, and the saved time."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def work_of(recipe: "UpscalingRecipe") -> "AnyUpscaling":
-    """Return the work on each file: with a head, if the recipe has one."""
+    """Return the work on each file; with a head, if the recipe has a head."""
     from cxr_sr.batch.upscaling import Upscaling
     from cxr_sr.tasks.upscaling import HeadedRecipe, UpscalingAndFinding
 
@@ -25,7 +25,7 @@ def work_of(recipe: "UpscalingRecipe") -> "AnyUpscaling":
 
 
 def makes_masks(recipe: "UpscalingRecipe") -> bool:
-    """Tell whether a mask is written beside each result."""
+    """Tell whether the run writes a mask beside each result."""
     from cxr_sr.tasks.upscaling import HeadedRecipe
 
     return isinstance(recipe, HeadedRecipe) and recipe.head.spec.kind == "segmentation"
@@ -33,14 +33,14 @@ def makes_masks(recipe: "UpscalingRecipe") -> bool:
 
 @dataclass
 class HeadTally:
-    """The time that a head took in a run, and the time that was saved."""
+    """The time of a head in a run, and the time that one common run saved."""
 
     files: int = 0
     seconds: float = 0.0
     saved: Counter[str] = field(default_factory=Counter)
 
     def add(self, entry: FileEntry) -> None:
-        """Count a file that the head has looked at in this run."""
+        """Count a file that the head has processed in this run."""
         if entry["status"] == "done" and "saved_seconds" in entry:
             self.files += 1
             self.seconds += entry["seconds"]["head"]
@@ -51,8 +51,7 @@ class HeadTally:
         if not self.files:
             return
         output.say(
-            f"the head took {self.seconds:.1f} s for {self.files} files; a run of its "
-            f"own would have read them again: {self.saved['read']:.1f} s saved. No "
-            "pass through a trunk was saved: the head has its own trunk, and sees each "
-            "image reduced"
+            f"the head took {self.seconds:.1f} s for {self.files} files; a separate "
+            f"run would have read the files again ({self.saved['read']:.1f} s). The "
+            "head has its own trunk and sees a reduced image, so no computing was saved"
         )

@@ -41,7 +41,7 @@ batch = partial(Option, rich_help_panel="Many files")
 
 @dataclass(frozen=True, kw_only=True)
 class Treatment:
-    """How each file is enlarged and written."""
+    """The options for enlarging and writing each file."""
 
     scale: Annotated[
         int | None,
@@ -74,9 +74,9 @@ class Treatment:
     consistency: Annotated[
         Consistency,
         computing(
-            help="How the output has to agree with the input. noise: averaged back, it "
-            "differs from the input by no more than the input's own noise. box, "
-            "bicubic: reduced this way, it equals the input. off: the network alone."
+            help="Agreement of the output with the input. noise: the averaged output "
+            "differs from the input by at most the input's own noise. box, bicubic: "
+            "the output, reduced in this way, equals the input. off: no correction."
         ),
     ] = "noise"
     grain: Annotated[
@@ -95,8 +95,8 @@ class Treatment:
         ValueRange,
         computing(
             "--range",
-            help="Values that the output may take. source: between the input's least "
-            "and largest value; stored: all that its bits can hold.",
+            help="Values that the output may have. source: between the smallest and "
+            "the largest value of the input; stored: all values that the bits allow.",
         ),
     ] = "source"
     device: Annotated[
@@ -139,8 +139,8 @@ class Treatment:
     equipment: Annotated[
         Equipment,
         written(
-            help="standard: the General Equipment attributes name cxr-sr, and those "
-            "of the source move to ContributingEquipmentSequence (PS3.3 C.12.1.1.5). "
+            help="standard: the General Equipment attributes name cxr-sr; the source's "
+            "attributes move to ContributingEquipmentSequence (PS3.3 C.12.1.1.5). "
             "keep: the source's attributes stay."
         ),
     ] = "standard"
@@ -156,9 +156,9 @@ class Treatment:
     dates: Annotated[
         Dates,
         written(
-            help="Dates of series, content and instance: of the run, of the source, or "
-            "none. auto: of the source if its header says that the patient's identity "
-            "was removed or its dates were changed, else of the run."
+            help="Dates of series, content and instance. now: the time of the run; "
+            "source: the source's dates; none: no dates. auto: source if the header "
+            "says that the identity was removed or the dates were changed, else now."
         ),
     ] = "auto"
     series_number: Annotated[
@@ -188,8 +188,8 @@ class Options(Treatment):
         str | None,
         written(
             metavar="NAME|RUN",
-            help="Also segment or classify each input by a head, such as lungs. The "
-            "mask is written beside the result: NAME_mask, of the size of the input.",
+            help="Also segment or classify each input with this head, such as lungs. "
+            "The mask is written beside the result: NAME_mask, with the input's size.",
         ),
     ] = None
     tags: Annotated[
@@ -198,8 +198,9 @@ class Options(Treatment):
             metavar="FILE.csv",
             exists=True,
             dir_okay=False,
-            help="Patient, study and modality of pictures that become DICOM files: a "
-            "column `file`, and columns named as DICOM attributes, such as PatientID.",
+            help="A table with patient, study and modality of pictures that become "
+            "DICOM files: a column `file`, and columns with names of DICOM attributes, "
+            "such as PatientID.",
         ),
     ] = None
 
@@ -258,7 +259,7 @@ class Options(Treatment):
 
     @property
     def report_path(self) -> Path:
-        """Where the report goes; each part of a divided input has its own."""
+        """Path of the report; each part of a divided input has its own report."""
         if self.report is not None:
             return self.report
         part = "" if self.shard is None else "." + self.shard.replace("/", "-of-")

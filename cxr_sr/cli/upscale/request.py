@@ -20,7 +20,7 @@ from cxr_sr.superres.upscale import open_chain
 
 DEFAULT_SCALE = 2
 WORKER_THREADS = 1
-"""Threads of a cluster's worker: more workers are faster than more threads."""
+"""Threads of each worker of a cluster: more workers are faster than more threads."""
 
 
 def recipe_of(options: Options) -> UpscalingRecipe:
@@ -46,7 +46,7 @@ def recipe_of(options: Options) -> UpscalingRecipe:
     recipe = UpscalingRecipe(
         model,
         _target(options),
-        # The report names engine and precision; a machine without them cannot resume.
+        # The report has engine and precision; another machine must have both to resume.
         resolved(settings, model),
         _header(options),
         options.compress,
@@ -60,7 +60,7 @@ def recipe_of(options: Options) -> UpscalingRecipe:
 
 
 def _headed(recipe: UpscalingRecipe, name: str) -> UpscalingRecipe:
-    """Return the recipe with a head, after checking that its masks can be written."""
+    """Return the recipe with a head; check that its masks can be written."""
     from cxr_sr.tasks.heads import load_head
     from cxr_sr.tasks.upscaling import HeadedRecipe
 
@@ -74,7 +74,7 @@ def plan_of(options: Options, *, masks: bool = False) -> Plan:
 
     Parameters
     ----------
-    masks : a mask is written beside each output
+    masks : True if the run writes a mask beside each output
 
     Raises
     ------
@@ -108,14 +108,14 @@ def _header(options: Options) -> HeaderOptions:
 
 
 def _numbered(header: HeaderOptions, given: str | None) -> HeaderOptions:
-    """Take N as the SeriesNumber itself, +N as a number to add to the source's."""
+    """Read N as the SeriesNumber, +N as a number to add to the source's number."""
     if given is None:
         return header
     digits = given.removeprefix("+")
     if not (digits.isascii() and digits.isdecimal() and int(digits) in INTEGER_STRING):
         raise SettingsError(
             f"--series-number {given}: expected a whole number up to "
-            f"{INTEGER_STRING[-1]}, as 9001, or one to add, as +9000"
+            f"{INTEGER_STRING[-1]}, such as 9001, or a number to add, such as +9000"
         )
     if given != digits:
         return dataclasses.replace(header, series_offset=int(digits))
@@ -140,7 +140,7 @@ def _model(options: Options) -> Model:
 
 
 def _share(options: Options) -> int:
-    """Return the number of threads of each process, so that all processors work."""
+    """Return the number of threads of each process, to use all processors."""
     if options.cluster is not None:
         return WORKER_THREADS
     jobs = options.jobs
@@ -150,12 +150,13 @@ def _share(options: Options) -> int:
 def _refuse_contradictions(options: Options) -> None:
     if options.resume and options.overwrite:
         raise SettingsError(
-            "--resume keeps what is done and --overwrite replaces it; give one of them"
+            "--resume keeps finished outputs and --overwrite replaces them; give only "
+            "one"
         )
     if options.cluster is not None and options.jobs > 1:
         raise SettingsError(
-            f"--jobs {options.jobs} is for processes of this machine; a cluster uses "
-            "all its processors; give --cluster or --jobs"
+            f"--jobs {options.jobs} is for processes of this machine, but a cluster "
+            "uses all its processors; give --cluster or --jobs"
         )
     if options.compress != "none" and options.format not in ("same", "dicom"):
         raise SettingsError(
@@ -164,8 +165,8 @@ def _refuse_contradictions(options: Options) -> None:
         )
     if options.device not in ("auto", "cpu"):
         raise SettingsError(
-            f"--device {options.device}: the engines of this version run on the cpu; "
-            "leave it out"
+            f"--device {options.device}: the engines of this version run only on the "
+            "cpu; leave the option out"
         )
 
 

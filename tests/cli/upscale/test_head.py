@@ -60,7 +60,7 @@ def test_the_report_states_both_times_and_what_one_run_saved(folder):
     read, hashed = about["seconds"]["read"], about["seconds"]["hash"]
     assert read <= about["saved_seconds"]["read"] <= read + hashed
     assert about["saved_seconds"]["trunk"] == 0
-    assert "No pass through a trunk was saved" in told.stderr
+    assert "no computing was saved" in told.stderr
     quiet = upscale(folder, "-o", "other", "--head", "lungs", "-q", *PLAIN)
     assert "saved" not in quiet.stderr
 

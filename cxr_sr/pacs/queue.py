@@ -194,7 +194,7 @@ class Queue:
         with self._lock:  # the last two receivers may answer at the same moment
             last = self.receivers(key) in ([], [peer])
             refused = text or any(folder.glob(f"{_REFUSED}*"))
-            if refused or not last:  # else the change of state says as much
+            if refused or not last:  # else the new state already shows it
                 write_text(folder / name, text)
             return self._conclude(key, folder) if last else "sending"
 
@@ -206,12 +206,12 @@ class Queue:
         return self.bury(key, reasons.strip(), state="sending")
 
     def leave(self, key: str, reason: str) -> State:
-        """Let a waiting entry alone: only the reason is kept."""
+        """Leave a waiting entry alone; keep only the reason."""
         write_text(self.folder("waiting", key) / REASON, reason + "\n")
         return self._settle(key, "waiting", "left", keep=(REASON,))
 
     def bury(self, key: str, reason: str, *, state: State = "waiting") -> State:
-        """Give an entry up: it stays, with the reason, for a person to look at."""
+        """Give an entry up; keep it with the reason, for a person to inspect."""
         write_text(self.folder(state, key) / REASON, reason + "\n")
         return self._move(key, state, "dead")
 

@@ -254,7 +254,7 @@ def write_evaluation(
     measured: Sequence[Measured],
     summaries: Sequence[TaskSummary],
 ) -> list[Path]:
-    """Write results.json, and results.csv with a row for each image and class."""
+    """Write results.json, and results.csv with one row for each image and class."""
     about = {
         "head": head.spec.name,
         "head_sha256": head.spec.sha256,

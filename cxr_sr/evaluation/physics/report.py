@@ -131,7 +131,7 @@ def _markdown(columns: list[str], rows: list[list[str]]) -> str:
 
 
 def write_results(folder: Path, rows: Sequence[Row]) -> list[Path]:
-    """Write physics.json, physics.md and a CSV file a table; return their paths."""
+    """Write physics.json, physics.md and one CSV file a table; return their paths."""
     results = {"version": VERSION, "rows": [as_json(row) for row in rows]}
     texts = {
         "physics.json": json.dumps(results, indent=1) + "\n",

@@ -51,7 +51,7 @@ class Example:
 
 
 class SampleBatch(NamedTuple):
-    """What a training step looks at."""
+    """The input of one training step."""
 
     images: Tensor
     """(N, 1, size, size)."""
@@ -138,7 +138,7 @@ class Samples:
 
 
 class SampleBatches:
-    """The batches of one epoch, from the trainer's present step on."""
+    """The batches of one epoch, from the trainer's current step on."""
 
     def __init__(
         self, samples: Samples, batch: int, steps: int, learner: LightningModule
@@ -161,7 +161,7 @@ class SampleBatches:
 
 
 class HeldOut:
-    """The images for validation, as they are in use, one at a time."""
+    """The images for validation, one at a time and without augmentation."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self.examples = examples

@@ -82,7 +82,7 @@ class HeadLearner(Course):
         device: torch.device,
         dataloader_idx: int,  # noqa: ARG002
     ) -> SampleBatch | Example:
-        """Move a batch of training; an example of validation stays."""
+        """Move a training batch to the device, but no validation example."""
         if isinstance(batch, Example):
             return batch
         return SampleBatch(batch.images.to(device), batch.truth.to(device))

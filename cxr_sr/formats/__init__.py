@@ -59,7 +59,7 @@ __all__ = [
 
 OWN_RESULT = (
     "the image is itself a result of cxr-sr; expected an original, because a network "
-    "should not work on the result of a network: give --again to take it"
+    "should not work on the result of a network: give --again to use it"
 )
 
 
@@ -73,23 +73,24 @@ def read(
 
     Parameters
     ----------
-    source : a file's path; or a file, open in binary mode, which is read from where it
-        stands to its end
+    source : the path of a file; or a file that is open in binary mode, which is read
+        from its position to its end
     header : options for DICOM headers that are made from this file
-    colour : True keeps the red, green and blue of a picture that has them, as pixels
-        (H, W, 3), for experiments with colour. False takes a picture whose three are
-        equal as gray, and refuses one that has true colour.
+    colour : True keeps red, green and blue of a colour picture, as pixels (H, W, 3),
+        for experiments with colour. False reads a picture as gray if red, green and
+        blue are equal everywhere, and refuses true colour.
 
     Returns
     -------
-    Stored values as they are in the file: before any LUT, window or inversion.
+    The radiograph with the stored values of the file, (H, W) or (H, W, 3): before any
+    LUT, window or inversion.
 
     Raises
     ------
     UnreadableError
         If the file is missing, damaged, or in a coding that no decoder here reads.
     NotARadiographError
-        If it is anything but one projection radiograph, or has true colour.
+        If the file is anything but one projection radiograph, or has true colour.
     SettingsError
         If `source` is neither a path nor a binary stream.
     """
@@ -107,19 +108,19 @@ def read_original(
     header: HeaderOptions | None = None,
     colour: bool = False,
 ) -> Radiograph:
-    """Read one radiograph as `read` does, and refuse a result of this package.
+    """Read one radiograph like `read`, but refuse a result of this package.
 
     Parameters
     ----------
     again : do not refuse results
-    header, colour : as `read` has them
+    header, colour : see `read`
 
     Raises
     ------
     OwnResultError
         If the image was made by `upscale`.
     UnreadableError, NotARadiographError
-        As `read` does.
+        For the same reasons as `read`.
     """
     radiograph = read(path, header=header, colour=colour)
     if is_own_result(radiograph) and not again:
@@ -128,13 +129,13 @@ def read_original(
 
 
 def is_own_result(radiograph: Radiograph) -> bool:
-    """Return whether the image is a result of this package."""
+    """Tell whether the image is a result of this package."""
     header = radiograph.header
     return isinstance(header, DicomHeader | RasterHeader) and header.own
 
 
 def is_lossy(radiograph: Radiograph) -> bool:
-    """Return whether the file or its header says that compression lost something."""
+    """Tell whether the file or its header states lossy compression."""
     header = radiograph.header
     return isinstance(header, DicomHeader | RasterHeader) and header.lossy
 
@@ -157,21 +158,26 @@ def _recognised_stream(source: object) -> tuple[BinaryIO, Kind]:
 
 
 def inspect(path: Path | str) -> Inspection:
-    """Describe a file without decoding it.
+    """Describe a file from its header, without decoding pixels.
+
+    Returns
+    -------
+    Size, bits, spacing, window, coding and remarks; a refusal if `read` would refuse
+    the file.
 
     Raises
     ------
     UnreadableError
-        If it cannot be opened or its header is damaged.
+        If the file cannot be opened, or its header is damaged.
     NotARadiographError
-        If its content is of no known format.
+        If the content has no known format.
     """
     with opened(Path(path)) as (file, kind):
         return format_of(kind).probe(file, kind)
 
 
 def uids_of(path: Path) -> Uids:
-    """Return the UIDs of a file; none if it is not DICOM or cannot be read."""
+    """Return the UIDs of a file; None in each field if it is not readable DICOM."""
     try:
         with opened(path) as (file, kind):
             if kind.is_dicom:
@@ -192,10 +198,11 @@ def write(
 
     Parameters
     ----------
-    path : its suffix names the format; one that names none is DICOM's if the image
-        came from a DICOM file. An image from another format becomes a Secondary
-        Capture as .dcm.
-    compression : lossless, for DICOM only
+    path : the suffix chooses the format. Without a known suffix, an image from a DICOM
+        file is written as DICOM. An image from another format becomes a Secondary
+        Capture with the suffix .dcm.
+    compression : lossless compression, for DICOM only
+    overwrite : replace an existing file
 
     Raises
     ------
@@ -208,7 +215,7 @@ def write(
         form = format_of(Kind.DICOM)  # such files often have no suffix
     if form is None or form.write is None:
         raise OutputError(
-            f"no format is written by the suffix {path.suffix!r}; use "
+            f"the suffix {path.suffix!r} names no format for output; use "
             f"{', '.join(f.suffixes[0] for f in FORMATS if f.write)}"
         )
     form.write(radiograph, path, compression=compression, overwrite=overwrite)

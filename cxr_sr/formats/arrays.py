@@ -1,4 +1,4 @@
-"""A numpy array becomes a radiograph."""
+"""Make a radiograph from a numpy array."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ def from_array(
     header: HeaderOptions | None = None,
     window: tuple[float, float] | None = None,
 ) -> Radiograph:
-    """Return a radiograph of an array of stored values.
+    """Return a radiograph from an array of stored values.
 
-    `upscale` gives the same values as for a PNG or TIFF file with these pixels, and, if
-    `window` is that of the header, as for a DICOM file.
+    `upscale` then gives the same values as for a PNG or TIFF file with these pixels.
+    With the `window` of a DICOM header, it gives the same values as for the DICOM file.
 
     Parameters
     ----------
-    pixels : (rows, columns) whole numbers, or (rows, columns, 3) of an RGB image, as
-        they would be stored in a file: before any LUT, window or inversion. uint8,
-        int8, uint16 and int16 are kept; numbers of a wider type are stored in 16 bits
-        (in 8, if `bits_stored` is 8 or less). The array is copied.
+    pixels : (rows, columns), or (rows, columns, 3) for RGB: whole numbers, as in a
+        file, before any LUT, window or inversion. uint8, int8, uint16 and int16 are
+        kept; numbers of a wider type are stored in 16 bits (in 8, if `bits_stored` is 8
+        or less). The array is copied.
     bits_stored : number of bits of a value, 1 to 16; None: all bits of the type.
         Give 12 for a 12-bit image in uint16: the scale of values depends on it.
     photometric : MONOCHROME1 if the smallest value is white, MONOCHROME2 if it is
         black, RGB for colour
     spacing_mm : distance between pixel centres in mm, as (rows, columns) or as one
-        number for both; None where it is unknown
-    header : options for a DICOM header that is made for this image; its `tags` name the
-        patient, the study and the modality
+        number for both; None if unknown
+    header : options for a DICOM header of this image; `tags` has the patient, the study
+        and the modality
     window : (low, high) stored values of the display window, such as the `window` of
         `cxr_sr.read(path)`; networks scale the image by it. None: the range of the bits
 
     Raises
     ------
     NotARadiographError
-        If the array is of another shape or type, or a value does not fit.
+        If the array has another shape or type, or a value does not fit.
     SettingsError
-        If `bits_stored`, `photometric`, `spacing_mm` or `window` is none of these.
+        If `bits_stored`, `photometric`, `spacing_mm` or `window` is invalid.
     """
     _check_words(photometric, bits_stored)
     array = np.asarray(pixels)
@@ -111,7 +111,7 @@ def _check_shape(shape: tuple[int, ...], photometric: str) -> None:
         if len(shape) == 3 and shape[2] == 3:
             hint = ': give photometric="RGB", or one of the planes'
         elif 1 in shape:
-            hint = ": numpy.squeeze(pixels) takes away the sides of length 1"
+            hint = ": numpy.squeeze(pixels) removes the sides of length 1"
         raise NotARadiographError(
             f"the array has the shape {shape}; expected {wanted} for {photometric}"
             f"{hint}"

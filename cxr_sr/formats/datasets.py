@@ -1,4 +1,4 @@
-"""Radiographs from and to pydicom data sets.
+"""Convert radiographs from and to pydicom data sets.
 
 ::
 
@@ -44,20 +44,24 @@ def from_dataset(
 
     Parameters
     ----------
-    dataset : with pixel data, as `pydicom.dcmread` or a network sends it. Compressed
-        pixels need `dataset.file_meta.TransferSyntaxUID`. Without it, the encoding is
-        the one that pydicom read, or Explicit VR Little Endian. The data set is not
-        changed.
-    header : options for DICOM headers that are made from this one
+    dataset : a data set with pixel data, from `pydicom.dcmread` or from a network.
+        Compressed pixels need `dataset.file_meta.TransferSyntaxUID`. Without it, the
+        encoding is the one that pydicom read, or Explicit VR Little Endian. The data
+        set is not changed.
+    header : options for DICOM headers that are made from this header
+
+    Returns
+    -------
+    The radiograph with stored values (H, W).
 
     Raises
     ------
     SettingsError
-        If it is no Dataset.
+        If `dataset` is no Dataset.
     UnreadableError
-        If it is damaged, or in a coding that no decoder here reads.
+        If the data set is damaged, or in a coding that no decoder here reads.
     NotARadiographError
-        If it is anything but one projection radiograph.
+        If the data set is anything but one projection radiograph.
     """
     if not isinstance(dataset, Dataset):
         raise SettingsError(
@@ -72,8 +76,8 @@ def from_dataset(
 def to_dataset(radiograph: Radiograph) -> Dataset:
     """Return the data set that `write` would store: complete, ready to save or send.
 
-    It has pixels (Explicit VR Little Endian, uncompressed) and file meta information.
-    An image that came from another format, or from an array, becomes a Secondary
+    The data set has pixels (Explicit VR Little Endian, uncompressed) and file meta
+    information. An image from another format or from an array becomes a Secondary
     Capture.
 
     Raises
@@ -100,14 +104,16 @@ def _encoded(dataset: Dataset) -> io.BytesIO:
     meta = copy.deepcopy(getattr(dataset, "file_meta", None)) or FileMetaDataset()
     syntax = UID(meta.get("TransferSyntaxUID") or _own_syntax(dataset))
     if syntax == DeflatedExplicitVRLittleEndian:
-        syntax = ExplicitVRLittleEndian  # pydicom inflates what it reads
+        syntax = ExplicitVRLittleEndian  # pydicom has inflated the data set
     meta.TransferSyntaxUID = syntax
     stream = DicomBytesIO()
     stream.write(b"\0" * 128 + b"DICM")
     write_file_meta_info(stream, meta, enforce_standard=False)
     stream.is_little_endian = syntax != ExplicitVRBigEndian
     stream.is_implicit_VR = syntax == ImplicitVRLittleEndian
-    write_dataset(stream, dataset[0x00080000:_PIXEL_DATA])  # 0000 is a message's
+    write_dataset(
+        stream, dataset[0x00080000:_PIXEL_DATA]
+    )  # group 0000 belongs to network messages
     _write_pixels(stream, dataset, syntax)
     write_dataset(stream, dataset[_PIXEL_DATA + 1 :])
     return io.BytesIO(stream.getvalue())
@@ -127,8 +133,8 @@ def _own_syntax(dataset: Dataset) -> UID:
     """Return the encoding of a data set that came without file meta information."""
     if _PIXEL_DATA in dataset and dataset[_PIXEL_DATA].is_undefined_length:
         raise UnreadableError(
-            "the data set's pixels are compressed, but nothing says how; set "
-            "dataset.file_meta.TransferSyntaxUID"
+            "the data set's pixels are compressed, but the transfer syntax is missing; "
+            "set dataset.file_meta.TransferSyntaxUID"
         )
     implicit, little = dataset.original_encoding
     if implicit:

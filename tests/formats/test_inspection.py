@@ -56,7 +56,7 @@ def test_a_radiograph_is_described(tmp_path: Path):
         spacing_attribute="ImagerPixelSpacing",
         transfer_syntax="Explicit VR Little Endian",
         window=(0, 4095),
-        findings=("MONOCHROME1: the smallest value is white; it stays so.",),
+        findings=("MONOCHROME1: the smallest value is white, also in the result.",),
         refusal=None,
     )
 
@@ -136,7 +136,7 @@ FINDINGS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "several windows": (
         {"WindowCenter": [1, 2], "WindowWidth": [3, 4]},
-        "It has 2 windows; the first valid one counts.",
+        "It has 2 windows; cxr-sr uses the first valid window.",
     ),
     "modality table": (
         {"ModalityLUTSequence": [make_item(LUTExplanation="")]},
@@ -189,7 +189,7 @@ def overlay(tmp_path: Path, *, data: bool = True, **said: Any) -> tuple[str, ...
             {"data": False, "bit": 15},
             (
                 "Overlay 6002 lies in the bits of the pixels (retired); "
-                "results hold it as a plane of its own."
+                "results have it as a separate plane."
             ),
         ),
         (
@@ -212,9 +212,9 @@ def test_private_groups_are_counted_and_not_read(tmp_path: Path):
         header.add_new(group << 16 | 0x1001, "LO", "Jane")
     told = inspect(saved(tmp_path / "a.dcm", header)).findings
     assert (
-        "It has private elements (groups 0009, 0019), whose meaning is the maker's."
-        in told
-    )
+        "It has private elements (groups 0009, 0019); only the manufacturer knows "
+        "their meaning."
+    ) in told
     assert "Jane" not in "".join(told)
 
 

@@ -1,1 +1,1 @@
-"""DICOM files: their parts, read and written."""
+"""Read and write DICOM files."""

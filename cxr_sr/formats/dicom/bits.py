@@ -1,4 +1,4 @@
-"""Stored values from decoded samples: take the bits of the value from each."""
+"""Take the bits of the stored value from each decoded sample."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cxr_sr.formats.dicom.parse import ParsedDicom
 from cxr_sr.formats.dicom.pixels import rows_of
 
 _SOME_ROWS = 256
-"""Number of rows that are read to find bits outside the value."""
+"""Number of rows to read in search of bits outside the value."""
 
 
 def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]:
-    """Take the value out of each sample and extend its sign.
+    """Take the value out of each sample, and extend its sign.
 
-    The other bits of a sample are ignored: the standard gives them no meaning.
+    The other bits of a sample are ignored, because the standard gives them no meaning.
 
     Returns
     -------
@@ -29,8 +29,8 @@ def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]
     Raises
     ------
     UnreadableError
-        If these bits do belong to the value: the image is smoother with them than
-        without, because BitsStored or HighBit is wrong. Without them, bright pixels
+        If the other bits belong to the value, because BitsStored or HighBit is wrong:
+        then the image is smoother with them than without. Without them, bright pixels
         would become dark.
 
     References
@@ -47,7 +47,7 @@ def to_stored(decoded: Decoded, layout: PixelLayout) -> NDArray[np.integer[Any]]
 
 
 def is_whole(decoded: Decoded, layout: PixelLayout) -> bool:
-    """Return whether the value fills the whole sample."""
+    """Tell whether the value fills the whole sample."""
     fmt = layout.format
     whole = fmt.bits_stored == fmt.bits_allocated == decoded.precision
     return whole and decoded.samples.itemsize == fmt.dtype.itemsize
@@ -79,10 +79,10 @@ def split(
 def _is_smoother_with(
     values: NDArray[np.integer[Any]], decoded: Decoded, layout: PixelLayout
 ) -> bool:
-    """Return whether neighbours differ less if the other bits are a part of the value.
+    """Tell whether neighbours differ less if the other bits are a part of the value.
 
-    Without bits of its value, an image jumps where it should be smooth. With bits that
-    are not its value, it does so, too.
+    If bits of the value are missing, smooth areas have jumps. If foreign bits are
+    added to the value, smooth areas have jumps, too.
     """
     samples = decoded.samples.astype(np.uint16) & ~np.uint16(layout.overlay_bits)
     whole = samples.view(np.int16) if layout.format.signed else samples
@@ -96,9 +96,9 @@ def _variation(values: NDArray[np.integer[Any]]) -> int:
 
 
 def has_strange_bits(parsed: ParsedDicom) -> bool:
-    """Return whether pixels have bits set that are no part of a value.
+    """Tell whether pixels have bits set outside the value.
 
-    It reads some rows, and only of uncompressed pixels.
+    Only some rows are read, and only of uncompressed pixels.
 
     Raises
     ------

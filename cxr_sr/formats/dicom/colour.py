@@ -1,4 +1,4 @@
-"""Colour pixels of a DICOM file become gray if they show nothing but gray."""
+"""Convert colour pixels of a DICOM file to gray if all of them are gray."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cxr_sr.formats.header.words import joined
 from cxr_sr.radiograph import PixelFormat
 
 MOST_ENTRIES = 2**16
-"""Of a palette, PS3.3 C.7.6.3.1.5."""
+"""Attributes of a palette, PS3.3 C.7.6.3.1.5."""
 _COLOURS = ("Red", "Green", "Blue")
 _OF_COLOUR = (
     "PlanarConfiguration",
@@ -37,7 +37,7 @@ _OF_GRAY = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("SmallestImagePixelValue", "LargestImagePixelValue"),
 )
-"""Attributes without a meaning for colour (PS3.3 C.11.2), but with one for gray."""
+"""Attributes that have a meaning only for gray (PS3.3 C.11.2), not for colour."""
 
 
 def gray_pixels(
@@ -53,9 +53,9 @@ def gray_pixels(
     Parameters
     ----------
     pixels : (rows, columns) indices of a palette, or (rows, columns, 3)
-    header : has the palette
-    spaces : the colour spaces that the samples may be in, the likeliest first
-    lossy : the samples were compressed with loss once
+    header : the header with the palette
+    spaces : the possible colour spaces of the samples, the likeliest first
+    lossy : True if the samples were ever compressed with loss
 
     Raises
     ------
@@ -83,13 +83,15 @@ def gray_pixels(
 
 
 def as_gray(header: Dataset, fmt: PixelFormat) -> Dataset:
-    """Return a header of gray pixels that says how they became gray.
+    """Return a header for the gray pixels; it states the conversion.
 
     References
     ----------
     DICOM PS3.3 C.7.6.3.1.2
     """
-    result = header[:]  # shares its elements, which are replaced, not changed
+    result = header[
+        :
+    ]  # a copy that shares the elements; they are replaced, never changed
     for keyword in (*_OF_COLOUR, *_OF_GRAY):
         remove(result, keyword)
     for keyword, value in {
@@ -106,16 +108,16 @@ def as_gray(header: Dataset, fmt: PixelFormat) -> Dataset:
 
 
 def was_lossy(header: Dataset) -> bool:
-    """Return whether the header says that the pixels were compressed with loss."""
+    """Tell whether the header states that the pixels were compressed with loss."""
     return text(header, "LossyImageCompression") == "01"
 
 
 def as_lossy(header: Dataset, parsed: ParsedDicom, whole_bytes: int) -> Dataset:
-    """Return a header that says that its code stream was compressed with loss.
+    """Return a header that states the lossy compression of its code stream.
 
     Parameters
     ----------
-    whole_bytes : of the samples without compression
+    whole_bytes : size of the uncompressed samples
 
     References
     ----------
@@ -136,9 +138,9 @@ class _Palette:
     entries: NDArray[np.uint16]
     """(entries, 3)"""
     first: int
-    """The pixel value that the first entry is of."""
+    """The pixel value of the first entry."""
     bits: int
-    """8 or 16, of an entry."""
+    """Bits of an entry: 8 or 16."""
 
 
 def _palette(header: Dataset) -> _Palette:
@@ -156,9 +158,9 @@ def _palette(header: Dataset) -> _Palette:
     except (ValueError, IndexError) as error:
         raise _damaged_palette() from error
     entries = np.stack(columns, -1)
-    if bits == 8 and entries.max() > 255:  # in the high bytes
+    if bits == 8 and entries.max() > 255:  # 8-bit values may be in the high bytes
         entries >>= 8
-    if entries.max() < 256:  # whatever is stated
+    if entries.max() < 256:  # the stated number of bits is often wrong
         bits = 8
     kind = np.uint8 if bits == 8 else np.uint16
     return _Palette(entries.astype(kind), first, bits)

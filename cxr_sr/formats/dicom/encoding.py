@@ -1,9 +1,9 @@
-"""Change a header of any encoding to Explicit VR Little Endian, and keep its bytes.
+"""Change a header of any encoding to Explicit VR Little Endian; keep its bytes.
 
 Converting an element to a Python value and back can lose information: real headers
 often have text in a wrong character set, numbers with too many decimals, and wrong
-lengths. We do not repair them. So values stay bytes: they get the VR that an implicit
-encoding leaves out, and big endian words are swapped.
+lengths. We do not repair them, so values stay bytes. Only the VR that an implicit
+encoding leaves out is added, and big endian words are swapped.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def encoding_of(dataset: Dataset) -> tuple[bool, bool]:
 
 
 def holds_encapsulated(element: DataElement | RawDataElement) -> bool:
-    """Return whether a sequence holds compressed pixel data: an icon, as a rule.
+    """Tell whether a sequence has compressed pixel data, usually of an icon.
 
-    Only a compressed file may have it, PS3.5 A.4.
+    Only a compressed file may have such a sequence, PS3.5 A.4.
     """
     if isinstance(element, RawDataElement):
         return any(mark in (element.value or b"") for mark in _ENCAPSULATED)
@@ -113,7 +113,7 @@ def implicit_vr(tag: BaseTag, *, signed: bool = False) -> str:
         return "UN"
     if vr == "US or SS":
         return "SS" if signed else "US"
-    # Of the other ambiguous ones, each may be OW in an implicit encoding: PS3.5 A.1.
+    # Every other ambiguous VR may be OW in an implicit encoding: PS3.5 A.1.
     return "OW" if " or " in vr else vr
 
 

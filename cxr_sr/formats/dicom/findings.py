@@ -1,4 +1,4 @@
-"""Properties of a DICOM file that a user should know before using its result."""
+"""Find properties of a DICOM file that a user should know before using its result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def findings(parsed: ParsedDicom, kind: Kind) -> tuple[str, ...]:
     found = [s for look in _LOOKS for s in look(parsed.dataset)]
     if kind is Kind.BARE_DICOM:
         found.append("There is no preamble or file meta information (PS3.10 7.1).")
-    with contextlib.suppress(InputError):  # `read` says why it refuses the file
+    with contextlib.suppress(InputError):  # `read` states the reason for its refusal
         found += _file(parsed)
     return tuple(found)
 
@@ -44,16 +44,16 @@ def _file(parsed: ParsedDicom) -> Iterator[str]:
     """Yield the sentences that need more than the data set."""
     if parsed.completed:
         yield (
-            "SOPClassUID (0008,0016) is missing; that of the file meta information "
-            "(0002,0002) counts."
+            "SOPClassUID (0008,0016) is missing; cxr-sr uses the class in the file "
+            "meta information (0002,0002)."
         )
     syntax = parsed.transfer_syntax
     if loses(syntax, code_head(parsed)) and not was_lossy(parsed.dataset):
         yield f"The pixels are coded as {UID(syntax).name}, with loss. {ENLARGED}"
     if not has_end(parsed):
         yield (
-            "The end marker (ffd9) of its code stream is missing; it is read if the "
-            "image is complete."
+            "The end marker (ffd9) of its code stream is missing; cxr-sr reads the "
+            "image only if it is complete."
         )
     if has_strange_bits(parsed):
         yield (
@@ -74,8 +74,8 @@ def _identity(header: Dataset) -> Iterator[str]:
         modality = text(header, "Modality") or "not stated"
         frame = ", of one frame" if "NumberOfFrames" in header else ""
         yield (
-            f"It is a secondary capture{frame}; Modality is {modality}: it is taken "
-            "for a projection radiograph."
+            f"It is a secondary capture{frame} and its Modality is {modality}; cxr-sr "
+            "treats it as a projection radiograph."
         )
 
 
@@ -108,14 +108,14 @@ def _spacing(header: Dataset) -> Iterator[str]:
 
 def _polarity(header: Dataset) -> Iterator[str]:
     if text(header, "PhotometricInterpretation") == "MONOCHROME1":
-        yield "MONOCHROME1: the smallest value is white; it stays so."
+        yield "MONOCHROME1: the smallest value is white, also in the result."
     if text(header, "PresentationLUTShape") == "INVERSE":
         yield "PresentationLUTShape (2050,0020) is INVERSE."
 
 
 def _history(header: Dataset) -> Iterator[str]:
     if text(header, "LossyImageCompression") == "01":
-        yield (f"It was compressed with loss once. {ENLARGED}")
+        yield (f"It was compressed with loss. {ENLARGED}")
     if is_own(header):
         yield OWN_RESULT
     if text(header, "PresentationIntentType") == "FOR PROCESSING":
@@ -131,7 +131,7 @@ def _display(header: Dataset) -> Iterator[str]:
     if not windows and "WindowCenter" in header:
         yield "WindowCenter (0028,1050) is empty or no number."
     if len(windows) > 1:
-        yield f"It has {len(windows)} windows; the first valid one counts."
+        yield f"It has {len(windows)} windows; cxr-sr uses the first valid window."
     function = function_of(header)
     for number, window in enumerate(windows_of(header)):
         if not is_valid(window, function) and function in FUNCTIONS:
@@ -154,15 +154,15 @@ def _overlays(header: Dataset) -> Iterator[str]:
         origin = numbers(header, base | 0x50) or (1.0, 1.0)
         if group in embedded:
             yield (
-                f"{name} lies in the bits of the pixels (retired); results hold it as "
-                "a plane of its own."
+                f"{name} lies in the bits of the pixels (retired); results have it as "
+                "a separate plane."
             )
         elif len(plane) == len(origin) == len(image) == 2:
             yield f"{name} {_place(header, base, image)}"
 
 
 def _place(header: Dataset, base: int, image: tuple[float, ...]) -> str:
-    """Say where an overlay with data lies; `base` is its group's first tag."""
+    """Return the place of an overlay with data; `base` is its group's first tag."""
     if base | 0x3000 not in header:
         return "lies in the bits of the pixels (retired); it is left out."
     plane = numbers(header, base | 0x10) + numbers(header, base | 0x11)
@@ -177,7 +177,10 @@ def _private(header: Dataset) -> Iterator[str]:
     groups = {tag.group for tag in header.keys() if tag.is_private}  # noqa: SIM118
     if groups:
         names = ", ".join(f"{group:04X}" for group in sorted(groups))
-        yield f"It has private elements (groups {names}), whose meaning is the maker's."
+        yield (
+            f"It has private elements (groups {names}); only the manufacturer knows "
+            "their meaning."
+        )
 
 
 _LOOKS: tuple[Callable[[Dataset], Iterator[str]], ...] = (

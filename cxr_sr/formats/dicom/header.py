@@ -1,4 +1,4 @@
-"""The DICOM header of a radiograph."""
+"""Define the DICOM header of a radiograph."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cxr_sr.radiograph import Derivation, Header
 
 @dataclass(frozen=True)
 class Uids:
-    """The UIDs by which an archive knows an image, as in the header, valid or not.
+    """The UIDs that identify an image in an archive; the header's text, valid or not.
 
-    None if the header has none, or the image is not DICOM.
+    None if the header does not state the UID, or the image is not DICOM.
     """
 
     instance: str | None = None
@@ -30,7 +30,7 @@ class Uids:
 
     @property
     def is_valid(self) -> bool:
-        """Whether other files may refer to the instance, PS3.5 9.1."""
+        """True if other files may refer to the instance, PS3.5 9.1."""
         found = self.instance or ""
         return len(found) <= 64 and VALID_UID.fullmatch(found) is not None
 
@@ -51,27 +51,28 @@ class DicomHeader:
     """The data set of a DICOM file without its pixel data; implements `Header`."""
 
     dataset: Dataset
-    """Never changed in place; Explicit VR Little Endian, without groups 0002, 7FE0."""
+    """The data set in Explicit VR Little Endian, without groups 0002 and 7FE0; never
+    changed in place."""
     transfer_syntax: UID = ExplicitVRLittleEndian
-    """Transfer syntax of the file that it was read from."""
+    """Transfer syntax of the source file."""
     options: HeaderOptions = field(default_factory=HeaderOptions)
-    """The user's options for headers that are derived from this one."""
+    """The user's options for headers that are derived from this header."""
 
     @property
     def own(self) -> bool:
-        """Whether the image is a result of this package."""
+        """True if the image is a result of this package."""
         with quiet():
             return is_own(self.dataset)
 
     @property
     def lossy(self) -> bool:
-        """Whether the pixels were compressed with loss once."""
+        """True if the pixels were ever compressed with loss."""
         with quiet():
             return text(self.dataset, "LossyImageCompression") == "01"
 
     @property
     def dates(self) -> ChosenDates:
-        """The source of the dates in headers that are derived from this one."""
+        """The origin of the dates in headers that are derived from this header."""
         with quiet():
             return ChosenDates.by(self.dataset, self.options.dates)
 

@@ -45,11 +45,11 @@ PROJECTIONS = {
 
 CAPTURED = {"", "CR", "DR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "SC", "XA", "XR"}
 """A secondary capture with one of these modalities is a radiograph (PS3.3 C.7.3.1.1.1).
-DR, XR and SC are in old files. Film scanners and research exports write OT or
+Old files have DR, XR and SC. Film scanners and research exports write OT or
 nothing."""
 
 _WANTED = "a single-frame grayscale projection radiograph (CR, DX, MG, IO, XA, RF, SC)"
-_MINIMUM_BITS = 6  # the least that DX allows, PS3.3 C.8.11.3.1.5
+_MINIMUM_BITS = 6  # the smallest value that DX allows, PS3.3 C.8.11.3.1.5
 
 
 PALETTE = "PALETTE COLOR"
@@ -58,13 +58,13 @@ COLOURS = {
     PALETTE: 1,
     **dict.fromkeys(("RGB", "YBR_FULL", HALF_CHROMA, "YBR_RCT", "YBR_ICT"), 3),
 }
-"""PhotometricInterpretation of colour that may show gray -> SamplesPerPixel."""
+"""PhotometricInterpretation of colour images that may be gray -> SamplesPerPixel."""
 Samples = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """The layout of the pixels, from a header that was checked.
+    """The layout of the pixels, from a checked header.
 
     References
     ----------
@@ -77,15 +77,15 @@ class PixelLayout:
     high_bit: int
     """Number of the value's highest bit; `bits_stored` - 1 in modern files."""
     overlay_bits: int
-    """Bits of a sample that overlays occupy, as a mask (retired, PS3.3 C.9.2)."""
+    """Mask of the bits of a sample that overlays use (retired, PS3.3 C.9.2)."""
     colour: str = ""
     """A key of `COLOURS`; "" for gray."""
     planar: bool = False
-    """Of native colour: all red samples come first, PS3.3 C.7.6.3.1.3."""
+    """True if all red samples come first, in uncompressed colour; PS3.3 C.7.6.3.1.3."""
 
     @property
     def channels(self) -> int:
-        """Samples of a pixel."""
+        """Number of samples of a pixel."""
         return COLOURS.get(self.colour, 1)
 
     @property
@@ -95,12 +95,12 @@ class PixelLayout:
 
     @property
     def samples(self) -> int:
-        """Samples of the image once it is decoded."""
+        """Number of samples of the decoded image."""
         return self.rows * self.columns * self.channels
 
     @property
     def native_samples(self) -> int:
-        """Samples of the image where it is not compressed."""
+        """Number of samples of an uncompressed image."""
         halved = self.colour == HALF_CHROMA
         return self.rows * self.columns * 2 if halved else self.samples
 
@@ -111,16 +111,16 @@ class PixelLayout:
 
 
 def check_radiograph(parsed: ParsedDicom) -> PixelElement:
-    """Refuse all but single-frame grayscale projection radiographs.
+    """Refuse all files except single-frame grayscale projection radiographs.
 
     Returns
     -------
-    Where the pixel data are.
+    The place of the pixel data.
 
     Raises
     ------
     NotARadiographError
-        With the kind of object that the file is.
+        If the file is anything else; the message names the kind of object.
     """
     header = parsed.dataset
     sop_class = UID(text(header, "SOPClassUID"))
@@ -162,7 +162,7 @@ def pixel_layout(header: Dataset) -> PixelLayout:
     UnreadableError
         If an attribute is missing or contradicts another.
     NotARadiographError
-        If samples have a width that no radiograph has.
+        If samples have more or fewer bits than radiographs have.
     """
     rows, columns = _count(header, "Rows"), _count(header, "Columns")
     if rows * columns > MAX_PIXELS:
@@ -215,13 +215,13 @@ def _is_signed(header: Dataset) -> bool:
         raise UnreadableError(
             f"{named('PixelRepresentation')} is "
             f"{number_stated(header, 'PixelRepresentation')}; 0 (unsigned) or 1 "
-            "(signed) was expected, and guessing would risk the image: set it"
+            "(signed) was expected, and a wrong guess would damage the image: set it"
         )
     return found == (1.0,)
 
 
 def _photometric(header: Dataset) -> Photometric:
-    """Return the format of the radiograph after its change to gray."""
+    """Return the format of the radiograph after the conversion to gray."""
     stated = text(header, "PhotometricInterpretation")
     if stated == "MONOCHROME1":
         return "MONOCHROME1"
@@ -229,16 +229,16 @@ def _photometric(header: Dataset) -> Photometric:
         return "MONOCHROME2"
     raise UnreadableError(
         f"{named('PhotometricInterpretation')} is missing; MONOCHROME1 or MONOCHROME2 "
-        "was expected, and guessing would risk the polarity: set it"
+        "was expected, and a wrong guess would invert the image: set it"
     )
 
 
 def embedded_overlays(header: Dataset) -> dict[int, int]:
-    """Return the bit of a sample that each overlay without data of its own occupies.
+    """Return the bit of a sample for each overlay without its own data.
 
     Returns
     -------
-    group -> bit; an overlay among the bits of the value is ignored
+    group -> bit; an overlay within the bits of the value is ignored
 
     References
     ----------

@@ -22,10 +22,10 @@ from cxr_sr.formats.dicom.encoding import implicit_vr
 from cxr_sr.formats.header.elements import UNDECODABLE
 
 MAX_HEADS = 100_000
-"""Most elements and items of a header. A radiograph has some hundreds; with all private
-groups of its vendor, some thousands."""
+"""Largest number of elements and items in a header. A radiograph has some hundreds;
+with all private groups of its vendor, some thousands."""
 MAX_DEPTH = 64
-"""Most levels of nested sequences; the standard needs about ten."""
+"""Largest number of levels of nested sequences; the standard needs about ten."""
 _HEAD_BYTES = 8
 
 Stop = Callable[[BaseTag, str | None, int], bool]
@@ -39,14 +39,14 @@ def read_bounded(
     Raises
     ------
     NotARadiographError
-        If it has too many elements.
+        If the data set has too many elements.
     """
     heads = _CountedHeads(file, MAX_HEADS)
     try:
         return read_dataset(
             cast("BinaryIO", heads), implicit, little, stop_when=stop_when
         )
-    finally:  # pydicom makes another error of one that a stream raises
+    finally:  # pydicom replaces an error of a stream by its own error
         heads.check()
 
 
@@ -74,8 +74,8 @@ def check_sequences(dataset: Dataset) -> None:
 def _too_much() -> NotARadiographError:
     return NotARadiographError(
         f"its header has more than {MAX_HEADS} elements, or sequences more than "
-        f"{MAX_DEPTH} deep; a radiograph's has some hundreds: the file is hostile, "
-        "damaged or of another kind, leave it out"
+        f"{MAX_DEPTH} deep; a radiograph has some hundreds of elements: the file is "
+        "hostile, damaged or of another kind, leave it out"
     )
 
 
@@ -88,7 +88,7 @@ class _CountedHeads:
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int = -1) -> bytes:
-        """Read bytes; pydicom reads a head as eight bytes at once."""
+        """Read bytes; pydicom reads each head as eight bytes at a time."""
         self.left -= size == _HEAD_BYTES
         return b"" if self.left < 0 else self._stream.read(size)
 
@@ -98,7 +98,7 @@ class _CountedHeads:
 
 
 def _items(raw: RawDataElement, left: int) -> tuple[Iterable[Dataset], int]:
-    """Return a sequence's items, their own unparsed, and how many heads are left."""
+    """Return a sequence's items, with unparsed sequences, and the remaining heads."""
     value = raw.value or b""
     heads = _CountedHeads(io.BytesIO(value), left)
     try:

@@ -1,4 +1,4 @@
-"""Names of attributes, UIDs and terms for messages, which repeat nothing private."""
+"""Name attributes, UIDs and terms in messages without repeating private text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KNOWN_TERMS = {
 
 
 def named(keyword: str | int) -> str:
-    """Return an attribute's name and tag for a message, as "Rows (0028,0010)"."""
+    """Return an attribute's name and tag for a message, such as "Rows (0028,0010)"."""
     tag = Tag(keyword)
     return f"{keyword_for_tag(tag)} ({tag.group:04X},{tag.element:04X})"
 
@@ -45,15 +45,15 @@ def uid_name(uid: str) -> str:
 
 
 def known(term: str) -> str:
-    """Return a term of Modality or PhotometricInterpretation that may be repeated.
+    """Return a term of Modality or PhotometricInterpretation that a message may repeat.
 
-    Such an attribute may hold anything, a name too. So no message repeats other words.
+    The attribute may hold anything, even a name. So no message repeats other words.
     """
     return term if term in KNOWN_TERMS else "a term of no known meaning"
 
 
 def number_stated(header: Dataset, keyword: str) -> str:
-    """Return a number as the header states it, or what stands there instead."""
+    """Return a number as the header states it, or a phrase for a missing number."""
     value = text(header, keyword)
     if not value:
         return "missing or empty"

@@ -29,8 +29,8 @@ from cxr_sr.formats.inflate import RAW, inflate
 from cxr_sr.formats.kind import Kind
 
 MAX_PIXELS = 2**28
-"""Largest image that is read, 268 megapixels: ten times a long-leg radiograph. It
-limits the memory that a decoder can allocate for a file of a few bytes."""
+"""Largest readable image: 268 megapixels, ten times a long-leg radiograph. The limit
+keeps a decoder from allocating much memory for a file of a few bytes."""
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
@@ -47,33 +47,34 @@ class PixelElement:
     """The place of the pixel data in the stream; they are not read yet."""
 
     tag: int
-    """7FE00010, or that of float or double float pixel data."""
+    """Tag 7FE00010, or the tag of float or double float pixel data."""
     length: int | None
-    """Bytes stated by the element; None if it is encapsulated."""
+    """Length that the element states, in bytes; None if the data are encapsulated."""
     spans: tuple[tuple[int, int], ...]
-    """(offset, length) in the stream; one if native, one a fragment if encapsulated."""
+    """(offset, length) in the stream: one pair if native, one per fragment if
+    encapsulated."""
     words: bool = False
-    """Its VR is OW, so that big endian swaps even 8-bit samples (PS3.5 A.3)."""
+    """True if the VR is OW: then big endian also swaps 8-bit samples (PS3.5 A.3)."""
 
 
 @dataclass(frozen=True, eq=False)
 class ParsedDicom:
-    """A DICOM file taken apart, its pixel data not yet read."""
+    """The parts of a DICOM file, before its pixel data are read."""
 
     dataset: Dataset
     """The header in Explicit VR Little Endian, without file meta information and group
-    7FE0. Values that nothing needed are still bytes."""
+    7FE0. Unused values are still bytes."""
     transfer_syntax: UID
-    """As the file states it; if it states none, as its bytes show it."""
+    """Transfer syntax that the file states; else the encoding that its bytes show."""
     pixels: PixelElement | None
     stream: BinaryIO
-    """The stream of the spans."""
+    """The stream for the spans."""
     completed: bool = False
-    """The SOP class is that of the file meta information; the data set has none."""
+    """True if only the file meta information states the SOP class."""
 
 
 def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
-    """Read all of a DICOM file but its pixel data.
+    """Read a DICOM file except its pixel data.
 
     Parameters
     ----------
@@ -83,9 +84,9 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
     Raises
     ------
     UnreadableError
-        If the file is damaged, truncated in its header, or inflates to an absurd size.
+        If the file is damaged, truncated in its header, or too large when inflated.
     NotARadiographError
-        If its header has absurdly many elements.
+        If its header has too many elements.
 
     References
     ----------
@@ -114,7 +115,7 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
 
 
 def _complete_from(meta: Dataset, dataset: Dataset) -> bool:
-    """Take the SOP class from the file meta information if the data set has none."""
+    """Copy the SOP class from the file meta information if the data set has none."""
     sop_class = uid(meta, "MediaStorageSOPClassUID")
     missing = bool(sop_class) and not text(dataset, "SOPClassUID")
     if missing:
@@ -137,18 +138,18 @@ def _at_pixel_data(tag: BaseTag, _vr: str | None, _length: int) -> bool:
 
 
 def _guess(file: BinaryIO) -> UID:
-    """Return the encoding of a data set that comes without TransferSyntaxUID."""
+    """Return the encoding of a data set without TransferSyntaxUID."""
     start = file.tell()
     head = file.read(6)
     file.seek(start)
     if not (head[4:6].isalpha() and head[4:6].isupper()):
         return ImplicitVRLittleEndian
-    # There is no group 0800: it is 0008 in the other byte order.
+    # DICOM has no group 0800: it is group 0008 in the other byte order.
     return ExplicitVRBigEndian if head[:1] == b"\0" else ExplicitVRLittleEndian
 
 
 def _check_complete(dataset: Dataset) -> None:
-    """Refuse a header that the end of the file cuts short within an element."""
+    """Refuse a header if the file ends within an element."""
     for element in dataset.elements():
         if not isinstance(element, RawDataElement) or element.value is None:
             continue
@@ -161,7 +162,7 @@ def _check_complete(dataset: Dataset) -> None:
 
 
 def _locate_pixels(file: BinaryIO, dataset: Dataset) -> PixelElement | None:
-    """Step over the pixel data element, noting where its value lies."""
+    """Skip the pixel data element, and return the place of its value."""
     implicit, little = encoding_of(dataset)
     order: Literal["little", "big"] = "little" if little else "big"
     head = file.read(8)
@@ -200,7 +201,7 @@ def _fragments(file: BinaryIO) -> tuple[tuple[int, int], ...]:
     Raises
     ------
     UnreadableError
-        If the file ends, or anything but an item comes, before the delimiter.
+        If the file ends before the delimiter, or an element is no item.
     """
     spans: list[tuple[int, int]] = []
     end = file.seek(0, io.SEEK_CUR), file.seek(0, io.SEEK_END)

@@ -1,4 +1,4 @@
-"""Stored values from the bytes of a pixel data element."""
+"""Decode the bytes of a pixel data element."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ from cxr_sr.formats.dicom.parse import ParsedDicom, PixelElement
 from cxr_sr.formats.guard import readable
 
 MAX_EXPANSION = 2000
-"""Most decoded bytes for one compressed byte. A radiograph has about 10, a blank image
-about 1000. Without a limit, a small file could need any amount of memory."""
+"""Largest number of decoded bytes for one compressed byte. A radiograph has about 10, a
+blank image about 1000. Without a limit, a small file could need any amount of
+memory."""
 _HEAD_BYTES = 2**16
 _TAIL_BYTES = 1024
 ALWAYS_DECODED_BYTES = 2**26
-"""Images of up to so many decoded bytes may have any compressed size."""
+"""Images with at most so many decoded bytes may have any compressed size."""
 
 
 def decode(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> Decoded:
-    """Return the samples; `to_stored` takes the values from them.
+    """Return the decoded samples; `to_stored` takes the values from them.
 
     Raises
     ------
@@ -57,13 +58,13 @@ def decode(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> De
 def check_pixels(
     parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout
 ) -> None:
-    """Refuse pixel data that cannot be the image of this header, before decoding.
+    """Refuse pixel data that do not fit the header, before decoding.
 
     Raises
     ------
     UnreadableError
-        If no decoder here reads the transfer syntax, or the pixel data have another
-        form than it demands, or are too short or too long.
+        If no decoder here reads the transfer syntax, or the pixel data have the wrong
+        form for it, or are too short or too long.
     """
     syntax = parsed.transfer_syntax
     if syntax not in _NATIVE and syntax not in DECODERS:
@@ -75,14 +76,15 @@ def check_pixels(
     if encapsulated == (syntax in _NATIVE):
         raise UnreadableError(
             f"TransferSyntaxUID (0002,0010) is {syntax.name}, but the pixel data are "
-            f"{'' if encapsulated else 'not '}encapsulated, as only compressed ones "
-            "are; the file contradicts itself: export it anew"
+            f"{'' if encapsulated else 'not '}encapsulated; only compressed pixels "
+            "are: the file contradicts itself, export it anew"
         )
     found = sum(length for _, length in pixels.spans)
     expected = layout.native_samples * layout.sample_bytes
     if encapsulated:
         _check_expansion(found, expected, layout)
-    # Less than a row too many is padding; more means that Rows or Columns is wrong.
+    # Less than a row of extra bytes is padding; more means that Rows or Columns is
+    # wrong.
     elif not expected <= found < expected + max(2, expected // layout.rows):
         raise wrong_length(expected, found, layout)
 
@@ -99,9 +101,9 @@ def _check_expansion(found: int, expected: int, layout: PixelLayout) -> None:
 def rows_of(
     parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout, most: int
 ) -> Decoded | None:
-    """Return gray rows spread over an image, `most` or some more.
+    """Return about `most` gray rows, spread over the image.
 
-    None if it is coded, or its rows have an odd number of bytes.
+    None if the image is compressed, or its rows have an odd number of bytes.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def rows_of(
     """
     check_pixels(parsed, pixels, layout)
     start, width = pixels.spans[0][0], layout.columns * layout.sample_bytes
-    # Of an odd row, bytes that are swapped by pairs belong to two rows.
+    # With an odd number of bytes, a swapped pair of bytes would belong to two rows.
     if parsed.transfer_syntax not in _NATIVE or width % 2:
         return None
     rows = range(0, layout.rows, max(1, layout.rows // most))
@@ -142,7 +144,7 @@ def _little_endian(
 
 
 def _with_whole_chroma(samples: NDArray[Any]) -> NDArray[Any]:
-    """Return Y, Cb and Cr of each pixel from Y, Y, Cb and Cr of each two.
+    """Return Y, Cb and Cr of each pixel from Y, Y, Cb and Cr of each pair of pixels.
 
     References
     ----------
@@ -157,7 +159,7 @@ def _encapsulated(
 ) -> Decoded:
     stream = b"".join(_span(parsed, *span) for span in pixels.spans)
     syntax = parsed.transfer_syntax
-    interleaved = replace(layout, planar=False)  # a code stream knows its own order
+    interleaved = replace(layout, planar=False)  # a code stream has its own byte order
     decoded = decode_apart(stream, syntax, interleaved)
     spaces = (
         colour_spaces(layout.colour, syntax, stream) if layout.channels == 3 else ()
@@ -166,7 +168,7 @@ def _encapsulated(
 
 
 def has_end(parsed: ParsedDicom) -> bool:
-    """Return whether a code stream has its end marker, if it needs one."""
+    """Tell whether a code stream has its end marker, or needs none."""
     spans = parsed.pixels.spans if parsed.pixels else ()
     if parsed.transfer_syntax not in DECODERS.keys() - {RLELossless} or not spans:
         return True

@@ -1,4 +1,4 @@
-"""A DICOM file becomes a radiograph."""
+"""Read a DICOM file as a radiograph."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from cxr_sr.formats.kind import Kind
 from cxr_sr.radiograph import Geometry, PixelFormat, Radiograph
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-"""In the order of preference by PS3.3 10.7.1.1."""
+"""Attributes of the spacing, in the order of preference of PS3.3 10.7.1.1."""
 
 
 def read_dicom(
@@ -41,13 +41,14 @@ def read_dicom(
     *,
     colour: bool = False,  # noqa: ARG001 - a DICOM radiograph is gray
 ) -> Radiograph:
-    """Read a DICOM file: stored values as they are, header as it is.
+    """Read a DICOM file: stored values and header, both unchanged.
 
     Parameters
     ----------
     file : open at its start
     kind : DICOM or BARE_DICOM, from the content
-    options : options for headers that are derived from this one
+    options : options for headers that are derived from this header
+    colour : keep red, green and blue, if the file has them
 
     Raises
     ------
@@ -55,7 +56,7 @@ def read_dicom(
         If the file is damaged, truncated, contradicts itself, or is in a transfer
         syntax that no decoder here reads.
     NotARadiographError
-        If it is anything but one grayscale projection radiograph.
+        If the file is anything but one grayscale projection radiograph.
     """
     with readable("the file"):
         parsed = parse(file, kind)
@@ -74,7 +75,9 @@ def read_dicom(
         header = DicomHeader(
             dataset,
             parsed.transfer_syntax,
-            dataclasses.replace(options or HeaderOptions(), tags={}),  # it has its own
+            dataclasses.replace(
+                options or HeaderOptions(), tags={}
+            ),  # the header has its own
         )
         return Radiograph(
             pixels=pixels,
@@ -92,7 +95,7 @@ def read_dicom(
 def _stored(
     decoded: Decoded, layout: PixelLayout, header: Dataset
 ) -> tuple[Samples, PixelFormat]:
-    """Return the stored values as gray, and their format."""
+    """Return the stored values as gray values, and their format."""
     stored = to_stored(decoded, layout)
     if not layout.colour:
         return stored, layout.format
@@ -101,7 +104,7 @@ def _stored(
 
 
 def spacing(header: Dataset) -> tuple[str, tuple[float, float] | None]:
-    """Return the attribute and the (row, column) mm of the spacing; else "", None.
+    """Return the attribute and the (row, column) spacing in mm; else "" and None.
 
     A spacing that is zero, negative or no pair counts as absent.
     """
@@ -129,8 +132,9 @@ def _spacing_of_groups(header: Dataset) -> tuple[str, tuple[float, float] | None
 def padding(header: Dataset, fmt: PixelFormat) -> tuple[int, int] | None:
     """Return (low, high) stored values of the padding; None if none is declared.
 
-    The two attributes are US or SS according to PixelRepresentation. Writers confuse
-    them, so only the 16 bits count. A value that no pixel can hold is not padding.
+    The VR of the two attributes is US or SS, according to PixelRepresentation. Writers
+    confuse the two, so only the 16 bits count. A value outside the range of the pixels
+    is no padding.
 
     References
     ----------
@@ -154,8 +158,8 @@ def _sixteen_bits(value: float, fmt: PixelFormat) -> int:
 def _as_decoded(header: Dataset, layout: PixelLayout, decoded: Decoded) -> Dataset:
     """Return the header that fits the decoded pixels.
 
-    Each value is now in the lowest bits of its sample, and an overlay from other bits
-    of the samples has its own data.
+    Each value is now in the lowest bits of its sample. An overlay from other bits now
+    has its own data.
     """
     without_data = {
         group

@@ -158,7 +158,7 @@ SYNTAX_LIES: dict[str, tuple[UID, dict[str, Any], str]] = {
     "another coding": (
         JPEGLSLossless,
         {"frame": b"\xff\x4f\xff\x51" + bytes(40)},
-        "must begin with ffd8, this one does with ff4fff51",
+        "must begin with ffd8, but this one begins with ff4fff51",
     ),
     "another size": (
         JPEGLosslessSV1,

@@ -1,1 +1,1 @@
-"""Code streams of DICOM pixel data become samples."""
+"""Decode code streams of DICOM pixel data to samples."""

@@ -25,13 +25,13 @@ def decode_apart(
 
     Parameters
     ----------
-    sandbox : does the work; by default that of this process
+    sandbox : the decoding process; None: the sandbox of this process
 
     Raises
     ------
     UnreadableError
-        If the decoder refuses the stream, dies of it, takes longer than `DEADLINE_S`,
-        or asks for more memory than an image of this size may take.
+        If the decoder refuses the stream, crashes, takes longer than `DEADLINE_S`, or
+        needs more memory than an image of this size may take.
     """
     request = {"syntax": syntax, "layout": asdict(layout), "bytes": len(stream)}
 

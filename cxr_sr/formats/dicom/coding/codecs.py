@@ -1,4 +1,4 @@
-"""The decoders of compressed pixel data: a code stream becomes samples.
+"""Decode compressed pixel data: a code stream becomes samples.
 
 There is one decoder for each transfer syntax, so that a file gives the same pixels on
 every machine. The header of a code stream is compared with the DICOM header before the
@@ -42,9 +42,9 @@ from cxr_sr.formats.dicom.layout import PixelLayout
 Samples = NDArray[np.unsignedinteger[Any]]
 
 _LAST_SUM = 4
-"""Predictors up to it add and subtract only, ITU-T T.81 table H.1."""
+"""Predictors up to this number only add and subtract, ITU-T T.81 table H.1."""
 _TAIL_BYTES = 16
-"""Number of last bytes in which the end marker may be: some writers add a byte or
+"""The end marker must be within so many last bytes; some writers add a byte or
 zeros."""
 
 
@@ -55,9 +55,9 @@ class Decoded:
     samples: Samples
     """(H, W) or (H, W, 3), bit patterns."""
     precision: int
-    """Bits of a sample in the code stream, its sign bit topmost."""
+    """Bits of a sample in the code stream; the sign bit is the highest."""
     spaces: tuple[str, ...] = ()
-    """Colour spaces that the samples may be in, the likeliest first; () for gray."""
+    """Possible colour spaces of the samples, the likeliest first; () for gray."""
     lossy: bool = False
     """The code stream is lossy."""
 
@@ -83,7 +83,7 @@ def as_image(samples: NDArray[Any], layout: PixelLayout) -> Samples:
 
 
 def wrong_length(expected: int, found: int, layout: PixelLayout) -> UnreadableError:
-    """Return the error for so many bytes instead of the expected ones."""
+    """Return the error for `found` bytes instead of `expected` bytes."""
     return UnreadableError(
         f"the pixel data have {found} bytes, but {expected} were expected from Rows "
         f"{layout.rows}, Columns {layout.columns} and BitsAllocated "
@@ -103,7 +103,7 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
 
     jpeg = parse_jpeg(stream)
     if not jpeg.is_ended(stream):
-        stream += END  # The decoder tells if the data before it are not complete.
+        stream += END  # The decoder reports incomplete data before the marker.
     _check_stream(stream, layout, (jpeg.rows, jpeg.columns, jpeg.components))
     bits = next(b for b in (8, 12, 16) if jpeg.precision <= b)
     codec = gdcm.JPEGCodec()
@@ -131,9 +131,9 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
 def _unwrapped(samples: Samples, stream: bytes, jpeg: JpegStream) -> Samples:
     """Return lossless samples modulo the range of their precision.
 
-    Differences are to be taken modulo 2**16; some encoders take them modulo that range
-    (ITU-T T.81 H.1.2.1), so that the decoder's sums leave it. Predictors that halve
-    such a sum cannot be undone.
+    The standard takes differences modulo 2**16. Some encoders take them modulo the
+    range of the precision (ITU-T T.81 H.1.2.1), so the decoder's sums leave that range.
+    Predictors that halve such a sum cannot be undone.
     """
     most = samples.dtype.type((1 << jpeg.precision) - 1)
     if samples.max() <= most:
@@ -175,7 +175,7 @@ def _jpeg_2000(stream: bytes, layout: PixelLayout) -> Decoded:
     if signed and layout.format.signed:
         extended = samples.view(f"i{width}").astype(np.int16)
         return Decoded(extended.view(np.uint16), 16)
-    if signed:  # the encoder got the wrong sign, and kept the bits
+    if signed:  # the encoder was given the wrong sign, but kept the bits
         samples = samples & samples.dtype.type((1 << precision) - 1)
     return Decoded(samples, precision)
 

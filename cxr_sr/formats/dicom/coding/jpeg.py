@@ -29,8 +29,8 @@ _DAMAGE = re.compile(
     rb"Corrupt JPEG data: (?!\d+ extraneous bytes before marker 0xd9)|"
     rb"Premature end of JPEG"
 )
-"""Warnings of libjpeg that it has invented the rest of an image that ends early. More
-bytes at the end are no damage: some writers pad."""
+"""Warnings of libjpeg for an image that ends early, whose rest libjpeg has invented.
+Extra bytes at the end are no damage, because some writers pad."""
 _ENDINGS = (b"", b"\0" * 64, b"\x6b" * 64)
 """Endings that give different images if a part of the image is missing."""
 
@@ -50,7 +50,7 @@ class JpegStream:
     """The frame header of a code stream."""
 
     coding: int
-    """The second byte of the start-of-frame marker: which process of T.81, or F7."""
+    """The second byte of the start-of-frame marker: the process of T.81, or F7."""
     precision: int
     """Bits of a sample."""
     rows: int
@@ -61,18 +61,18 @@ class JpegStream:
 
     @property
     def is_sequential_dct(self) -> bool:
-        """Baseline or extended, not progressive, not lossless."""
+        """True for baseline and extended; False for progressive and lossless."""
         return self.coding in _SEQUENTIAL
 
     @property
     def is_dct(self) -> bool:
-        """Lossy: baseline, extended or progressive, Huffman coded."""
+        """True for lossy coding: baseline, extended or progressive, Huffman coded."""
         return self.coding in _DCT
 
     def is_ended(self, stream: bytes) -> bool:
-        """Return whether the stream has its end-of-image marker.
+        """Tell whether the stream has its end-of-image marker.
 
-        Entropy-coded data cannot hold its bytes; other data may follow it.
+        Entropy-coded data cannot contain the marker; other data may follow it.
         """
         return stream.find(END, self.scan) >= 0
 
@@ -87,9 +87,9 @@ def parse_jpeg(stream: bytes) -> JpegStream:
     """
     if not stream.startswith(START):
         raise UnreadableError(
-            f"a JPEG code stream must begin with ffd8, this one does with "
+            f"a JPEG code stream must begin with ffd8, but this one begins with "
             f"{stream[:4].hex() or 'nothing'}; the file is damaged, or its transfer "
-            "syntax is not the stated one"
+            "syntax differs from the stated one: export it anew"
         )
     coding, frame = 0, b""
     for marker, start, end in _segments(stream):
@@ -104,7 +104,7 @@ def parse_jpeg(stream: bytes) -> JpegStream:
 
 
 def exif_of(stream: bytes) -> bytes:
-    """Return the EXIF block of a JPEG file, a TIFF file by itself; b"" if none is."""
+    """Return the EXIF block of a JPEG file, in the form of a TIFF file, or b""."""
     for marker, start, end in _segments(stream):
         if marker == _APP1 and stream[start:].startswith(_EXIF):
             return stream[start + len(_EXIF) : end]
@@ -114,7 +114,7 @@ def exif_of(stream: bytes) -> bytes:
 
 
 def is_marked_ycbcr(stream: bytes) -> bool:
-    """Return whether an application marker says that the three components are YCbCr.
+    """Tell whether an application marker states YCbCr for the three components.
 
     References
     ----------
@@ -184,7 +184,7 @@ def _tables(segment: bytes) -> Iterator[tuple[int, list[int]]]:
 
 
 def loss_of_jpeg_ls(stream: bytes) -> int:
-    """Return NEAR, the largest difference of a sample from that of the source.
+    """Return NEAR, the largest difference between a sample and the source's sample.
 
     References
     ----------
@@ -201,7 +201,7 @@ def decoded_whole(
     """Decode a stream, with or without its end marker, if its data are complete.
 
     Decoders fill missing parts without a warning. So a stream without the marker is
-    decoded with several endings. If all give the same image, nothing was missing.
+    decoded with several endings. If all images are equal, no part was missing.
 
     Raises
     ------
@@ -220,11 +220,13 @@ def decoded_whole(
 
 
 def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield the marker segments up to the first that is none: (marker, start, end)."""
+    """Yield the leading marker segments: (marker, start, end)."""
     at = 2
     while at + 4 <= len(stream) and stream[at] == 0xFF:
         marker = stream[at + 1]
-        if marker == 0xFF or marker in _WITHOUT_LENGTH:  # a fill byte, or bare
+        if (
+            marker == 0xFF or marker in _WITHOUT_LENGTH
+        ):  # a fill byte, or a marker without a segment
             at += 1 if marker == 0xFF else 2
             continue
         end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
@@ -233,7 +235,7 @@ def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def tells_of_damage(printed: bytes) -> bool:
-    """Return whether a decoder has printed that it made up a part of the image."""
+    """Tell whether a decoder has printed that it invented a part of the image."""
     return _DAMAGE.search(printed) is not None
 
 

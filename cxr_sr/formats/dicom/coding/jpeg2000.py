@@ -17,7 +17,7 @@ class Jpeg2000Coding:
     colour_transform: bool
     """The decoder converts the coded components to red, green and blue."""
     reversible: bool
-    """Whether the wavelet is the reversible one (5/3); the other one always loses."""
+    """True for the reversible wavelet (5/3); the other wavelet is always lossy."""
 
 
 def parse_jpeg_2000(stream: bytes) -> Jpeg2000Coding | None:

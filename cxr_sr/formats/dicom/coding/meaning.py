@@ -1,4 +1,4 @@
-"""The colour space of a code stream's samples, and whether it is lossy."""
+"""Find the colour space of a code stream's samples, and whether the stream is lossy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ METHODS: dict[UID, str] = {
     JPEG2000: "ISO_15444_1",
     HTJ2K: "ISO_15444_15",
 }
-"""Transfer syntaxes that may lose something -> LossyImageCompressionMethod.
+"""Transfer syntaxes that may be lossy -> LossyImageCompressionMethod.
 
 References: DICOM PS3.3 C.7.6.1.1.5.1
 """
@@ -33,10 +33,10 @@ _JPEG_2000 = {JPEG2000, HTJ2K, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPC
 
 
 def loses(syntax: UID, stream: bytes) -> bool:
-    """Return whether a code stream has lost a part of its image for certain.
+    """Tell whether a code stream is certainly lossy.
 
-    JPEG 2000 with the whole-number wavelet, and JPEG-LS whose error is 0, may have kept
-    everything under a transfer syntax that allows loss.
+    A transfer syntax that allows loss may still have a lossless stream: JPEG 2000 with
+    the whole-number wavelet, or JPEG-LS with an error of 0.
     """
     if syntax in _DCT:
         return True
@@ -57,7 +57,8 @@ def colour_spaces(stated: str, syntax: UID, stream: bytes) -> tuple[str, ...]:
 
     References
     ----------
-    DICOM PS3.5 8.2: it is that of the code stream; not every writer knows
+    DICOM PS3.5 8.2: the header states the colour space of the code stream; not every
+    writer obeys
     """
     coding = parse_jpeg_2000(stream) if syntax in _JPEG_2000 else None
     if coding is not None and coding.colour_transform:

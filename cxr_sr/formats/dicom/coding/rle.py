@@ -1,7 +1,7 @@
-"""The RLE of DICOM, decoded within bounds.
+"""Decode the RLE of DICOM within bounds.
 
-The decoder of pylibjpeg-rle panics on damaged streams, and Python cannot catch that as
-an error. This loop decodes a run at a time, and is fast enough.
+The decoder of pylibjpeg-rle panics on damaged streams, and Python cannot catch a panic.
+This loop decodes one run at a time, and is fast enough.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def decode_rle(
 
     Parameters
     ----------
-    pixels : expected in the image
+    pixels : expected number of pixels
     sample_bytes : 1 or 2; each byte of the samples has a segment, the high one first
     channels : samples of a pixel; the segments of red come first
 
@@ -34,7 +34,7 @@ def decode_rle(
     Raises
     ------
     UnreadableError
-        If the segments are not as many, or not as long, as the image needs.
+        If the image needs another number of segments, or longer segments.
 
     References
     ----------

@@ -53,8 +53,8 @@ def test_the_scan_header_of_a_lossless_stream_names_its_predictor():
 
 
 BROKEN_JPEG = {
-    "nothing": (b"", "this one does with nothing"),
-    "something else": (b"\x89PNG", "this one does with 89504e47"),
+    "nothing": (b"", "this one begins with nothing"),
+    "something else": (b"\x89PNG", "this one begins with 89504e47"),
     "only a start": (b"\xff\xd8", "ends before its image begins"),
     "no scan": (JPEG_LOSSLESS_FRAME[:30], "ends before its image begins"),
     "no frame": (

@@ -116,7 +116,7 @@ FINDINGS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "lossy once": (
         {"LossyImageCompression": "01"},
-        "It was compressed with loss once",
+        "It was compressed with loss",
     ),
     "ours": (
         {"DerivationDescription": "cxr-sr 0.1: super-resolved x2 by hydra"},

@@ -11,8 +11,10 @@ bits: the paper's images had 256 px a side. The rivals of a claim are trained by
 `cxr_sr.training.fit` with one budget, seed and learning rate, and the averaged
 weights of the last step are measured on the validation split by the protocol of
 `cxr-sr evaluate`, without projection. A claim has held where the confidence interval
-of every paired difference lies above zero; the interval is over patients, and says
-nothing of how another seed would have come out.
+of every paired difference lies above zero; the interval is over patients. With
+--seeds N, each arm is trained N times: scores are means over the seeds, and the
+differences of each seed are told with an interval over the seeds. A command that was
+stopped goes on where it was: each arm and seed that is finished is kept in OUTPUT.
 
 It needs the extra `train`. Results go to OUTPUT/CLAIM.md and OUTPUT/CLAIM.json.
 """
@@ -22,7 +24,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,10 +32,12 @@ from pathlib import Path
 import claims_tasks
 from claims_arms import Arm, Budget, Trained, measure, train
 from claims_images import prepare
+from claims_seeds import OverSeeds, averaged, over_seeds, seeds_table
+from claims_verdict import costs, doubt, judge, pace, verdict
 
 from cxr_sr.errors import CxrSrError
 from cxr_sr.evaluation import paired, report
-from cxr_sr.evaluation.evaluate import BASELINE, Measurement
+from cxr_sr.evaluation.evaluate import Measurement
 from cxr_sr.evaluation.paired import Difference
 from cxr_sr.evaluation.summary import summarise
 from cxr_sr.names import SCALES
@@ -111,17 +114,27 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, default=Path("claims"))
     parser.add_argument("--max-steps", type=int, help="of each arm")
     parser.add_argument("--max-seconds", type=float, help="of each arm")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument(
+        "--seeds", type=int, default=0, help="trainings of each arm [1; sr-trunk: 3]"
+    )
     parser.add_argument("--model", default="hydra", help="where the claim leaves it")
     parser.add_argument("--lr", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--optimiser", choices=("adam", "muon"), default="adam")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--limit", type=int, default=64, help="images to train on")
+    parser.add_argument(
+        "--limit", type=count_of, default=64, help="images to train on, or none: all"
+    )
     parser.add_argument("--validation", type=int, default=40, help="images to measure")
     parser.add_argument("--scales", type=int, nargs="+", default=SCALES)
     options = parser.parse_args()
     options.scales = tuple(options.scales)
     return options
+
+
+def count_of(text: str) -> int | None:
+    """Read a number of images; "none" is no limit."""
+    return None if text == "none" else int(text)
 
 
 def reproduce(name: str, data: Path, output: Path, budget: Budget) -> str:
@@ -130,28 +143,52 @@ def reproduce(name: str, data: Path, output: Path, budget: Budget) -> str:
     Raises
     ------
     SettingsError
-        If no budget is given, or no image can be used.
+        If no budget is given, no image can be used, or `output` holds a training with
+        other settings.
     TrainingError
-        If `output` holds such a training already, or it diverges.
+        If a training diverges.
     """
     claim, folder = CLAIMS[name], output / name
     wanted = {"train": budget.limit, "val": budget.validation}
     prepare(data, folder / "data", wanted)
-    trained = [train(arm, folder, budget) for arm in claim.arms]
-    measured = list(measure(folder / "data", trained, budget.scales))
-    found = [
-        difference
-        for rival in claim.rivals
-        for difference in paired.differences(measured, claim.champion.name, rival.name)
-    ]
+    rounds = [_round(claim, folder, one) for one in each_seed(budget)]
+    measured = averaged(each for _, each in rounds)
+    found = _differences(claim, measured)
+    by_seed = over_seeds([_differences(claim, each) for _, each in rounds])
+    trained = rounds[0][0]
     outcomes = judge(found) + (costs(trained, measured) if claim.cheaper else [])
     said = verdict(outcomes) + doubt(measured)
-    result = Result(name, budget, trained, measured, found, said)
+    if by_seed:
+        said += f" Over the seeds alone: {verdict([d.outcome for d in by_seed])}"
+    result = Result(name, budget, trained, measured, found, said, by_seed)
     text = describe(result)
     (output / f"{name}.md").write_text(text, encoding="utf-8")
     numbers = json.dumps(as_json(result), indent=1) + "\n"
     (output / f"{name}.json").write_text(numbers, encoding="utf-8")
     return text
+
+
+def each_seed(budget: Budget) -> list[Budget]:
+    """Return the budget with each of its seeds."""
+    last = budget.seed + max(1, budget.seeds)
+    seeds = range(budget.seed, last)
+    return [dataclasses.replace(budget, seed=seed) for seed in seeds]
+
+
+def _round(
+    claim: Claim, folder: Path, budget: Budget
+) -> tuple[list[Trained], list[Measurement]]:
+    """Return the arms of one seed, and what was measured of them."""
+    trained = [train(arm, folder, budget) for arm in claim.arms]
+    return trained, list(measure(folder / "data", trained, budget.scales))
+
+
+def _differences(claim: Claim, measured: Sequence[Measurement]) -> list[Difference]:
+    return [
+        difference
+        for rival in claim.rivals
+        for difference in paired.differences(measured, claim.champion.name, rival.name)
+    ]
 
 
 @dataclass(frozen=True)
@@ -164,61 +201,8 @@ class Result:
     measured: Sequence[Measurement]
     differences: Sequence[Difference]
     verdict: str
-
-
-def judge(found: Sequence[Difference]) -> list[str]:
-    """Return better, worse or tie for each rival and metric, scales taken together."""
-    overall: dict[tuple[str, str], str] = {}
-    for difference in found:
-        # The mean over all scales comes first, where there are several.
-        key = difference.rival, difference.metric
-        overall.setdefault(key, difference.outcome)
-    return list(overall.values())
-
-
-def costs(trained: Sequence[Trained], measured: Sequence[Measurement]) -> list[str]:
-    """Return better or worse for the first arm's parameters and restoring time."""
-    champion, *rivals = trained
-    mine = champion.parameters, pace(champion, measured)
-    return [
-        "better" if own < other else "worse"
-        for rival in rivals
-        for own, other in zip(
-            mine, (rival.parameters, pace(rival, measured)), strict=True
-        )
-    ]
-
-
-def pace(trained: Trained, measured: Sequence[Measurement]) -> float:
-    """Return the median time of restoring, seconds a megapixel of output."""
-    own = (m.seconds for m in measured if m.model == trained.arm.name)
-    return statistics.median(own)
-
-
-def verdict(outcomes: Sequence[str]) -> str:
-    """Return whether a claim held here, in a few words."""
-    counts = {o: list(outcomes).count(o) for o in ("better", "worse", "tie")}
-    tally = ", ".join(f"{n} {o}" for o, n in counts.items())
-    if counts["better"] == len(outcomes):
-        return f"It held here ({tally})."
-    if counts["better"]:
-        return f"It held in part only ({tally})."
-    return f"{'It did not hold' if counts['worse'] else 'A tie'} here ({tally})."
-
-
-def doubt(measured: Sequence[Measurement]) -> str:
-    """Return a warning where an arm was trained too little to be judged."""
-    gains: dict[str, list[float]] = {}
-    for summary in summarise(measured):
-        gains.setdefault(summary.model, []).append(summary.psnr_gain)
-    del gains[BASELINE]
-    behind = [name for name, of_arm in gains.items() if statistics.fmean(of_arm) <= 0]
-    if not behind:
-        return ""
-    return (
-        f" But {', '.join(behind)}: no better than bicubic yet, so that the budget is "
-        "too small to judge by."
-    )
+    by_seed: Sequence[OverSeeds] = ()
+    """Where there are several seeds."""
 
 
 def describe(result: Result) -> str:
@@ -231,8 +215,9 @@ def describe(result: Result) -> str:
         report.markdown(summarise(result.measured)).strip(),
         "Differences, image by image (95 % confidence interval over patients):",
         paired.table(result.differences),
+        seeds_table(result.by_seed),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def spent(result: Result) -> str:
@@ -240,11 +225,15 @@ def spent(result: Result) -> str:
     budget, entries = result.budget, result.trained[0].images
     each = [f"{budget.max_steps} steps"] if budget.max_steps else []
     each += [f"{budget.max_seconds:g} s"] if budget.max_seconds else []
+    luck = "One run each: the luck of the seed is in the differences, and not in their "
+    luck += "intervals."
+    if budget.seeds > 1:
+        luck = f"{budget.seeds} seeds, from this one on: scores are means over them; "
+        luck += "the table of the arms is of the first."
     return (
         f"Budget of each arm: {' or '.join(each)} of one thread, {entries} images to "
         f"train on, seed {budget.seed}, {budget.optimiser.capitalize()} in "
-        f"{budget.precision}, peak learning rate {budget.lr:g}. One run "
-        "each: the luck of the seed is in the differences, and not in their intervals."
+        f"{budget.precision}, peak learning rate {budget.lr:g}. {luck}"
     )
 
 
@@ -280,6 +269,7 @@ def as_json(result: Result) -> dict[str, object]:
         ],
         "summaries": [summary.as_json() for summary in summarise(result.measured)],
         "differences": [d.as_json() for d in result.differences],
+        "seeds": [d.as_json() for d in result.by_seed],
     }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from claims_images import LUMA, SIDE_PX, Pixels, forms
+from claims_seeds import trained_once
 from torch import Tensor
 
 from cxr_sr import read
@@ -63,14 +64,17 @@ class Budget:
     seed: int
     model: str
     lr: float
-    limit: int
-    """Images to train on."""
+    limit: int | None
+    """Images to train on; None: all."""
     validation: int
     """Images to measure on."""
     scales: tuple[int, ...] = SCALES
     optimiser: Optimiser = "adam"
     precision: TrainingPrecision = "fp32"
     """Of the inner layers."""
+    seeds: int = 0
+    """Trainings of each arm, with `seed` and the numbers after it. 0: as many as the
+    claim usually has."""
 
 
 @dataclass
@@ -80,8 +84,11 @@ class Trained:
     arm: Arm
     models: dict[tuple[int, ...], Model] = field(default_factory=dict)
     """By the scales each is for."""
-    seconds: float = 0.0
-    """Wall time of training, export included."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of training."""
+        return sum(float(m.spec.training["seconds"]) for m in self.models.values())
 
     @property
     def steps(self) -> int:
@@ -101,17 +108,24 @@ class Trained:
 
 
 def train(arm: Arm, folder: Path, budget: Budget) -> Trained:
-    """Train an arm's network, or a network for each scale with a share each."""
+    """Train an arm's network, or a network for each scale with a share each.
+
+    A network that an earlier call of the same command finished is taken as it is.
+    """
     groups = [(s,) for s in budget.scales] if arm.apart else [budget.scales]
     result = Trained(arm)
     for scales in groups:
-        print(f"training {arm.name} for {scales}", file=sys.stderr)
+        print(f"{arm.name} for {scales}, seed {budget.seed}", file=sys.stderr)
         run = run_of(arm, budget, scales, len(groups))
         where = folder / arm.name.replace(" ", "-") / "-".join(map(str, scales))
-        begun = time.monotonic()
-        result.models[scales] = fit(folder / "data" / arm.pixels, where, run)
-        result.seconds += time.monotonic() - begun
+        where /= f"seed-{budget.seed}"
+        fitted = partial(_fit, folder / "data" / arm.pixels, where, run)
+        result.models[scales] = trained_once(where, run, fitted, load_model)
     return result
+
+
+def _fit(data: Path, where: Path, run: Run, resume: bool) -> Model:  # noqa: FBT001
+    return fit(data, where, run, resume=resume)
 
 
 def run_of(arm: Arm, budget: Budget, scales: tuple[int, ...], parts: int) -> Run:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,31 +32,32 @@ LUMA = (0.299, 0.587, 0.114)
 Pixels = Literal["gray", "rgb", "luminance"]
 
 
-def prepare(data: Path, folder: Path, wanted: dict[str, int]) -> None:
+def prepare(data: Path, folder: Path, wanted: Mapping[str, int | None]) -> None:
     """Write the images in each form an arm may want, with an index of each.
 
     Parameters
     ----------
     data : an index (CSV) or a folder of radiographs
     folder : gets a folder for each form
-    wanted : how many images of each split
+    wanted : how many images of each split; None: all
 
     Raises
     ------
     SettingsError
         If no image can be used.
     """
-    wanted = dict(wanted)
+    taken: Counter[str] = Counter()
     rows: list[dict[str, str]] = []
     for entry in read_entries(data):
-        if not wanted.get(entry.split):
+        most = wanted.get(entry.split, 0)
+        if most is not None and taken[entry.split] >= most:
             continue
         try:
             gray = reduced(entry.path)
         except InputError as error:
             print(f"{entry.name} is left out: {error}", file=sys.stderr)
             continue
-        wanted[entry.split] -= 1
+        taken[entry.split] += 1
         name = f"{len(rows)}.png"
         for form, pixels in forms(gray).items():
             (folder / form).mkdir(parents=True, exist_ok=True)

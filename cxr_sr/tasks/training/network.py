@@ -50,7 +50,17 @@ class TaskNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits (N, classes, H, W) of previews (N, 1, H, W)."""
-        x = torch.relu(self.from_trunk(self.trunk(image)) + self.from_image(image))
+        return self.above(self.trunk(image), image)
+
+    def above(self, features: Tensor, image: Tensor) -> Tensor:
+        """Return the logits, with the features (N, width, H, W) given.
+
+        Parameters
+        ----------
+        features : of `image`; those that super-resolution made do as well
+        image : (N, 1, H, W); its sides are multiples of `MULTIPLE`
+        """
+        x = torch.relu(self.from_trunk(features) + self.from_image(image))
         skips = []
         for number, level in enumerate(self.levels):
             if number:

@@ -40,7 +40,8 @@ def test_another_budget_in_the_same_folder_is_refused(claims, tmp_path):  # noqa
 
 def test_a_training_that_was_stopped_is_gone_on_with(claims, tmp_path):  # noqa: F811
     seeds = importlib.import_module("claims_seeds")
-    run, calls = budget(claims), []
+    run = budget(claims)
+    calls: list[bool] = []
     with pytest.raises(KeyboardInterrupt):
         seeds.trained_once(tmp_path / "run", run, _stopped, Path)
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, Self
@@ -202,3 +203,7 @@ class Radiograph:
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - dataclass fields
         """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+
+RegionFinder = Callable[[Radiograph], NDArray[np.bool_]]
+"""Returns the mask (rows, columns) of what is of interest in a radiograph."""

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
+Row = dict[str, str]
+"""A row of a CSV table, by column."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """C0, DEL and C1; line separators; and marks of the direction of writing."""
 _FORMULA = re.compile("'*[=+\\-@\uff0b\uff0d\uff1d\uff20]")
@@ -86,7 +88,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return file.getvalue()
 
 
-def read_rows(file: IO[str]) -> tuple[Sequence[str], list[dict[str, str]]]:
+def read_rows(file: IO[str]) -> tuple[Sequence[str], list[Row]]:
     """Return the columns and rows of a CSV table, the cells as they were.
 
     A lacking cell is "", and cells beyond the columns are left out.

@@ -31,11 +31,9 @@ from cxr_sr.display.render import WHITE, Choice, render
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.formats import inspect, read
 from cxr_sr.formats.discover import Candidate, discover
+from cxr_sr.formats.gray import LUMA
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.report.results import Results, below
-
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Brightness of red, green and blue (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
@@ -198,4 +196,8 @@ def central_square(
     left = radiograph.shape[1] // 2 - columns // 2
     square = gray[max(top, 0) : top + rows, max(left, 0) : left + columns]
     shown = resampled(square, (size, size)).astype(np.float32) / np.float32(WHITE)
-    return shown if shown.ndim == 2 else np.einsum("ijk,k->ij", shown, LUMA)
+    return (
+        shown
+        if shown.ndim == 2
+        else np.einsum("ijk,k->ij", shown, np.array(LUMA, np.float32))
+    )

@@ -263,7 +263,7 @@ def write(folder: Path, facts: Row, rows: list[Row]) -> None:
     print(text)
     (folder / "speed.md").write_text(text)
     (folder / "results.json").write_text(json.dumps({**facts, "results": rows}))
-    if not figures.available():
+    if not figures.has_matplotlib():
         tell("no picture: it needs matplotlib; run: pip install 'cxr-sr[figures]'")
     elif all(row["psnr"] is None for row in rows):
         tell(f"no picture: quality needs {QUALITY_PX} px or more a side")

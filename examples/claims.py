@@ -214,7 +214,7 @@ def describe(result: Result) -> str:
         arms_table(result),
         report.markdown(summarise(result.measured)).strip(),
         "Differences, image by image (95 % confidence interval over patients):",
-        paired.table(result.differences),
+        paired.difference_table(result.differences),
         seeds_table(result.by_seed),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"

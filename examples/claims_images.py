@@ -18,7 +18,7 @@ from cxr_sr import read
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.texts import write_rows
-from cxr_sr.training.data.images import read_entries
+from cxr_sr.training.data.images import list_images
 
 SIDE_PX = 240
 """Of the images trained on and measured: a multiple of 24 near the paper's 256, and
@@ -48,7 +48,7 @@ def prepare(data: Path, folder: Path, wanted: Mapping[str, int | None]) -> None:
     """
     taken: Counter[str] = Counter()
     rows: list[dict[str, str]] = []
-    for entry in read_entries(data):
+    for entry in list_images(data):
         most = wanted.get(entry.split, 0)
         if most is not None and taken[entry.split] >= most:
             continue

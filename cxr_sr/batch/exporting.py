@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
-
 from cxr_sr.batch.beside import mask_path
 from cxr_sr.display.picture import View, mask_picture, picture_of
 from cxr_sr.display.render import window_warning
 from cxr_sr.files import sha256_of
 from cxr_sr.formats import read, write
-from cxr_sr.radiograph import Radiograph
+from cxr_sr.radiograph import RegionFinder
 from cxr_sr.report.entries import FileFacts
 from cxr_sr.report.outcome import Job
-
-Region = Callable[[Radiograph], NDArray[np.bool_]]
-"""Returns the mask (rows, columns) of the region of interest in a radiograph."""
 
 
 class Exporting:
@@ -29,7 +21,7 @@ class Exporting:
         before the picture
     """
 
-    def __init__(self, view: View, region: Region | None = None) -> None:
+    def __init__(self, view: View, region: RegionFinder | None = None) -> None:
         self._view = view
         self._region = region
 

@@ -18,7 +18,7 @@ from cxr_sr.hints import similar_file
 from cxr_sr.names import SCALES
 
 if TYPE_CHECKING:
-    from cxr_sr.evaluation.evaluate import Region
+    from cxr_sr.radiograph import RegionFinder
     from cxr_sr.tasks.heads import Head
 
 HIGHDICOM = "highdicom"
@@ -191,7 +191,7 @@ def seconds_of(text: str | None) -> float | None:
     return float(3600 * hours + 60 * minutes + seconds)
 
 
-def region_of(head: str | None) -> "Region | None":
+def region_of(head: str | None) -> "RegionFinder | None":
     """Return a function that makes a mask with a head; None without a head.
 
     Raises

@@ -26,7 +26,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from cxr_sr.cli.pace import Pace, survey
+from cxr_sr.cli.pace import Pace, pixel_counts
 from cxr_sr.errors import StreamError
 from cxr_sr.texts import escaped
 
@@ -254,7 +254,7 @@ def progress(
     """
     bar = _bar(quiet=quiet)
     talks = plain and bar.disable and not quiet
-    pace = Pace(total, survey(sources) if talks or not bar.disable else {})
+    pace = Pace(total, pixel_counts(sources) if talks or not bar.disable else {})
     with bar:
         task = bar.add_task("", total=total, text="")
         due = time.monotonic() + PLAIN_SECONDS if talks else math.inf

@@ -81,7 +81,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def survey(sources: Sequence[Path]) -> dict[Path, float]:
+def pixel_counts(sources: Sequence[Path]) -> dict[Path, float]:
     """Return the number of pixels of each file, from its header.
 
     The function reads headers for at most `SURVEY_SECONDS`. For the other files, and

@@ -5,12 +5,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.evaluation.cases import Case
@@ -18,15 +15,13 @@ from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.protocol import Score, Trial, centre, degraded, score
 from cxr_sr.formats import is_lossy, read_original
 from cxr_sr.names import Consistency, Precision
-from cxr_sr.radiograph import Radiograph
+from cxr_sr.radiograph import Radiograph, RegionFinder
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.upscale import upscale
 
 log = logging.getLogger(__name__)
 
-Region = Callable[[Radiograph], NDArray[np.bool_]]
-"""Returns the mask (rows, columns) of the region of interest in a radiograph."""
 BASELINE = "bicubic"
 """Every model is compared with this plain interpolator."""
 
@@ -55,7 +50,7 @@ class Comparison:
     conditions: tuple[Condition, ...]
     again: bool = False
     """Also measure on results of this package."""
-    region: Region | None = None
+    region: RegionFinder | None = None
     """Finds a region for a separate PSNR; None: no region."""
 
     def contenders_at(self, condition: Condition) -> tuple[Contender, ...]:

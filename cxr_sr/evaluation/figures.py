@@ -45,7 +45,7 @@ MISSING = "no figures: they need matplotlib; run: pip install 'cxr-sr[figures]'"
 """The message if matplotlib is not installed."""
 
 
-def available() -> bool:
+def has_matplotlib() -> bool:
     """Tell whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None
 

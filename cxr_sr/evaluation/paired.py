@@ -12,7 +12,7 @@ import numpy as np
 
 from cxr_sr.evaluation.cases import Case
 from cxr_sr.evaluation.evaluate import Measurement
-from cxr_sr.evaluation.summary import Interval, interval
+from cxr_sr.evaluation.summary import Interval, mean_interval
 
 Metric = Literal["psnr", "ssim", "ms_ssim"]
 METRICS: tuple[Metric, ...] = ("psnr", "ssim", "ms_ssim")
@@ -91,7 +91,7 @@ def _of_metric(
             if scale in (None, measured_at):
                 by_case.setdefault(case, []).append(gap)
         means = np.array([np.mean(of_case) for of_case in by_case.values()])
-        ci = interval(means, np.array([case.patient for case in by_case]))
+        ci = mean_interval(means, np.array([case.patient for case in by_case]))
         degradation, mean = found[0].condition.name, float(means.mean())
         result.append(
             Difference(*names, metric, degradation, scale, len(means), mean, ci)
@@ -99,7 +99,7 @@ def _of_metric(
     return result
 
 
-def table(found: Iterable[Difference]) -> str:
+def difference_table(found: Iterable[Difference]) -> str:
     """Return a Markdown table of differences, one row for each pair and scale."""
     rows: dict[tuple[str, str, str, str], dict[Metric, Difference]] = {}
     for d in found:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_sr.evaluation.evaluate import BASELINE, Measurement
-from cxr_sr.evaluation.paired import Difference, differences, table
+from cxr_sr.evaluation.paired import Difference, difference_table, differences
 from cxr_sr.evaluation.summary import Summary, by_source
 from cxr_sr.files import write_texts
 from cxr_sr.texts import csv_text
@@ -86,8 +86,9 @@ def every_pair(measurements: Sequence[Measurement]) -> list[Difference]:
 def _pairs(found: Sequence[Difference]) -> str:
     return (
         "### Model against model, image by image\n\n"
-        f"{table(found)}\n\nPositive: the first model is better. The brackets have the "
-        "95 % confidence interval over patients; in a tie, it contains zero.\n"
+        f"{difference_table(found)}\n\nPositive: the first model is better. The "
+        "brackets have the 95 % confidence interval over patients; in a tie, it "
+        "contains zero.\n"
     )
 
 

@@ -137,13 +137,13 @@ def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
         consistency_max=max(m.score.consistency for m in group),
         worse_than_bicubic=int((gains["psnr"] < 0).sum()),
         patients=len(set(patients)),
-        psnr_ci=interval(values["psnr"], patients),
-        ssim_ci=interval(values["ssim"], patients),
-        ms_ssim_ci=interval(values["ms_ssim"], patients),
+        psnr_ci=mean_interval(values["psnr"], patients),
+        ssim_ci=mean_interval(values["ssim"], patients),
+        ms_ssim_ci=mean_interval(values["ms_ssim"], patients),
         psnr_gain=_mean(gains["psnr"]),
-        psnr_gain_ci=interval(gains["psnr"], patients),
+        psnr_gain_ci=mean_interval(gains["psnr"], patients),
         ms_ssim_gain=_mean(gains["ms_ssim"]),
-        ms_ssim_gain_ci=interval(gains["ms_ssim"], patients),
+        ms_ssim_gain_ci=mean_interval(gains["ms_ssim"], patients),
         box_consistency_max=max(m.score.box_consistency for m in group),
         consistency=first.consistency,
         dose_ugy=first.condition.noise["dose_ugy"],
@@ -153,16 +153,18 @@ def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
         psnr_gain_median=float(np.median(gains["psnr"])),
         anatomy_psnr_median=median["anatomy_psnr"],
         anatomy_gain=_mean(gains["anatomy_psnr"]),
-        anatomy_gain_ci=interval(gains["anatomy_psnr"], patients),
+        anatomy_gain_ci=mean_interval(gains["anatomy_psnr"], patients),
         anatomy_gain_median=float(np.median(gains["anatomy_psnr"])),
         false_structure=float(np.median(_values(group, "false_structure"))),
         region_psnr=mean["region_psnr"],
         region_gain=_mean(gains["region_psnr"]),
-        region_gain_ci=interval(gains["region_psnr"], patients),
+        region_gain_ci=mean_interval(gains["region_psnr"], patients),
     )
 
 
-def interval(values: NDArray[np.floating[Any]], patients: NDArray[np.str_]) -> Interval:
+def mean_interval(
+    values: NDArray[np.floating[Any]], patients: NDArray[np.str_]
+) -> Interval:
     """Return the 95 % bootstrap interval of the mean of `values`, over patients.
 
     Patients, not images, are drawn with replacement, because images of the same patient

@@ -30,11 +30,10 @@ from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.formats.dicom.write import as_dataset
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
+from cxr_sr.formats.header.elements import PIXEL_DATA
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.radiograph import Radiograph
-
-_PIXEL_DATA = 0x7FE00010
 
 
 def from_dataset(
@@ -112,26 +111,26 @@ def _encoded(dataset: Dataset) -> io.BytesIO:
     stream.is_little_endian = syntax != ExplicitVRBigEndian
     stream.is_implicit_VR = syntax == ImplicitVRLittleEndian
     write_dataset(
-        stream, dataset[0x00080000:_PIXEL_DATA]
+        stream, dataset[0x00080000:PIXEL_DATA]
     )  # group 0000 belongs to network messages
     _write_pixels(stream, dataset, syntax)
-    write_dataset(stream, dataset[_PIXEL_DATA + 1 :])
+    write_dataset(stream, dataset[PIXEL_DATA + 1 :])
     return io.BytesIO(stream.getvalue())
 
 
 def _write_pixels(stream: DicomBytesIO, dataset: Dataset, syntax: UID) -> None:
-    if _PIXEL_DATA in dataset and syntax.is_transfer_syntax and syntax.is_compressed:
+    if PIXEL_DATA in dataset and syntax.is_transfer_syntax and syntax.is_compressed:
         # pydicom would pad the fragments to an even length, and so damage odd ones.
         stream.write(b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff")
-        stream.write(dataset[_PIXEL_DATA].value)
+        stream.write(dataset[PIXEL_DATA].value)
         stream.write(b"\xfe\xff\xdd\xe0\0\0\0\0")  # sequence delimiter, PS3.5 A.4
     else:
-        write_dataset(stream, dataset[_PIXEL_DATA : _PIXEL_DATA + 1])
+        write_dataset(stream, dataset[PIXEL_DATA : PIXEL_DATA + 1])
 
 
 def _own_syntax(dataset: Dataset) -> UID:
     """Return the encoding of a data set that came without file meta information."""
-    if _PIXEL_DATA in dataset and dataset[_PIXEL_DATA].is_undefined_length:
+    if PIXEL_DATA in dataset and dataset[PIXEL_DATA].is_undefined_length:
         raise UnreadableError(
             "the data set's pixels are compressed, but the transfer syntax is missing; "
             "set dataset.file_meta.TransferSyntaxUID"

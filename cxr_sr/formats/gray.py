@@ -22,7 +22,7 @@ ENLARGED = (
     "(LossyImageCompression 01)."
 )
 CONVERTED = "converted to MONOCHROME2 from colour samples that were all gray"
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601, which JPEG files and YBR_FULL use."""
 Samples = NDArray[np.integer[Any]]
 
@@ -98,7 +98,7 @@ def _without_colour(samples: Samples, tolerance: int) -> Samples:
         return np.ascontiguousarray(red)
     spread = samples.max(-1).astype(np.int32) - samples.min(-1)
     _refuse_colour(spread > tolerance)
-    luma = sum(w * samples[..., c] for c, w in enumerate(_LUMA))
+    luma = sum(w * samples[..., c] for c, w in enumerate(LUMA))
     gray: Samples = np.rint(luma).astype(samples.dtype)
     return gray
 

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from cxr_sr.errors import InputError
 from cxr_sr.formats.dicom.coding.meaning import loses
 from cxr_sr.formats.dicom.findings import findings
-from cxr_sr.formats.dicom.layout import check_radiograph, pixel_layout
+from cxr_sr.formats.dicom.layout import check_projection, pixel_layout
 from cxr_sr.formats.dicom.naming import known, uid_name
 from cxr_sr.formats.dicom.parse import ParsedDicom, parse
 from cxr_sr.formats.dicom.pixels import check_pixels, code_head
@@ -98,7 +98,7 @@ def inspect_dicom(file: BinaryIO, kind: Kind) -> Inspection:
 
 def _dicom_refusal(parsed: ParsedDicom) -> str | None:
     try:
-        pixels = check_radiograph(parsed)
+        pixels = check_projection(parsed)
         check_pixels(parsed, pixels, pixel_layout(parsed.dataset))
     except InputError as error:
         return str(error)

@@ -18,13 +18,11 @@ from cxr_sr.formats import read
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header.elements import text
-from cxr_sr.gallery.packing import picture
+from cxr_sr.gallery.packing import PageData, picture
 from cxr_sr.gallery.region import Region, busiest
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.report.results import below
 from cxr_sr.superres.target import LongSide
-
-PageData = dict[str, Any]
 
 THUMBNAIL_PX = 144
 """Longer side of the small picture of the whole image."""

@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from cxr_sr.files import replacing
 from cxr_sr.gallery.cases import Places, case_of, facts
+from cxr_sr.gallery.packing import PageData
 from cxr_sr.report.entries import RunEntry
 from cxr_sr.report.results import Results
 
-PageData = dict[str, Any]
 Item = TypeVar("Item")
 
 MOST_LISTED = 1000
@@ -80,7 +80,7 @@ def write_page(
     OutputError
         If the page exists already, or cannot be written.
     """
-    chosen = spread(results.written, limits.pairs)
+    chosen = evenly(results.written, limits.pairs)
     index: list[PageData] = []
     with replacing(path, overwrite=overwrite) as temporary:
         head, between, tail = _template()
@@ -96,7 +96,7 @@ def write_page(
     return Shown(len(index) - len(problems), problems)
 
 
-def spread(entries: list[Item], count: int) -> list[Item]:
+def evenly(entries: list[Item], count: int) -> list[Item]:
     """Return `count` entries, evenly spaced from the first to the last."""
     if len(entries) <= count:
         return entries

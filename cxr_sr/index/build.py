@@ -7,8 +7,8 @@
     assemble(...)       drop duplicates, split the patients    here
     write_index(...)    INDEX.csv; write_skipped(...) the others here
 
-An index has the fields of `Row` and no others. It names patients by salted hashes; it
-has no names, numbers, dates or UIDs of the export. Only `file` is copied from the
+An index has the fields of `IndexRow` and no others. It names patients by salted hashes;
+it has no names, numbers, dates or UIDs of the export. Only `file` is copied from the
 export: the image's path relative to the index, because training must find the image.
 """
 
@@ -33,7 +33,7 @@ from cxr_sr.texts import write_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row(ImageFacts):
+class IndexRow(ImageFacts):
     """One image of an index."""
 
     file: str
@@ -55,7 +55,7 @@ ROW_COLUMNS = (
 class Index:
     """The index of an export, and the files that were left out."""
 
-    rows: Sequence[Row]
+    rows: Sequence[IndexRow]
     left_out: Sequence[Finding]
     unnamed: int = 0
     """Number of images without a named patient."""
@@ -209,7 +209,7 @@ def _group(name: str, facts: Facts, salt: Salt) -> str:
     return facts.study or salt.name(kind, group)
 
 
-def _row(name: str, facts: Facts, rules: IndexSettings) -> Row:
+def _row(name: str, facts: Facts, rules: IndexSettings) -> IndexRow:
     patient = _named(name, facts, rules) or _group(name, facts, rules.salt)
     known = dataclasses.asdict(_completed(name, facts, rules.manifest))
     del known["study"], known["result_of"]
@@ -220,7 +220,7 @@ def _row(name: str, facts: Facts, rules: IndexSettings) -> Row:
         "source": rules.manifest.tells(name, "source"),
         "licence": rules.manifest.tells(name, "licence"),
     }
-    return Row(**known | ours)
+    return IndexRow(**known | ours)
 
 
 def _completed(name: str, facts: Facts, manifest: Manifest) -> Facts:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_sr.formats.discover import cause as cause_of
-from cxr_sr.index.build import Index, Row
+from cxr_sr.formats.discover import cause
+from cxr_sr.index.build import Index, IndexRow
 from cxr_sr.index.facts import Finding
 from cxr_sr.index.split import SPLITS
 
@@ -55,7 +55,7 @@ class IndexSummary:
                 name: _counts(index.rows, value) for name, value in ATTRIBUTES.items()
             },
             left_out=dict(Counter(left.kind for left in left_out).most_common()),
-            reasons=dict(Counter(map(cause, left_out)).most_common()),
+            reasons=dict(Counter(map(cause_of_finding, left_out)).most_common()),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -70,11 +70,11 @@ class IndexSummary:
         }
 
 
-def cause(left: Finding) -> str:
+def cause_of_finding(left: Finding) -> str:
     """Return a reason without numbers and file names."""
     if left.kind == "duplicate":
         return "the same pixels as another file"
-    return cause_of(left.reason)
+    return cause(left.reason)
 
 
 def shortened(counts: Counts, most: int) -> Counts:
@@ -87,21 +87,23 @@ def shortened(counts: Counts, most: int) -> Counts:
     return {n: counts[n] for n in names[: most - 1]} | {f"{len(rest)} others": others}
 
 
-def _patients(rows: Sequence[Row]) -> int:
+def _patients(rows: Sequence[IndexRow]) -> int:
     return len({row.patient for row in rows})
 
 
-def _sides(rows: Sequence[Row]) -> list[str]:
+def _sides(rows: Sequence[IndexRow]) -> list[str]:
     present = {row.split for row in rows}
     return [name for name in SPLITS if name in present]
 
 
-def _side(rows: Sequence[Row], name: str) -> dict[str, int]:
+def _side(rows: Sequence[IndexRow], name: str) -> dict[str, int]:
     here = [row for row in rows if row.split == name]
     return {"images": len(here), "patients": _patients(here)}
 
 
-def _counts(rows: Sequence[Row], value: Callable[[Row], tuple[float, str]]) -> Counts:
+def _counts(
+    rows: Sequence[IndexRow], value: Callable[[IndexRow], tuple[float, str]]
+) -> Counts:
     found: dict[tuple[float, str], Counter[str]] = {}
     for row in rows:
         found.setdefault(value(row), Counter())[row.split] += 1
@@ -110,7 +112,7 @@ def _counts(rows: Sequence[Row], value: Callable[[Row], tuple[float, str]]) -> C
     return {text or NOT_STATED: found[number, text] for number, text in ordered}
 
 
-def _size(row: Row) -> tuple[float, str]:
+def _size(row: IndexRow) -> tuple[float, str]:
     side = max(row.rows, row.columns)
     for low, high in zip((0, *SIDES_PX), SIDES_PX, strict=False):
         if side <= high:
@@ -118,7 +120,7 @@ def _size(row: Row) -> tuple[float, str]:
     return math.inf, f"over {SIDES_PX[-1]} px"
 
 
-def _spacing(row: Row) -> tuple[float, str]:
+def _spacing(row: IndexRow) -> tuple[float, str]:
     if row.row_spacing_mm is None:
         return 0, ""
     # Add 1e-9, so that 0.15 begins a class in spite of rounding.
@@ -127,7 +129,7 @@ def _spacing(row: Row) -> tuple[float, str]:
     return high, f"{low:.2f}-{high:.2f} mm"
 
 
-ATTRIBUTES: dict[str, Callable[[Row], tuple[float, str]]] = {
+ATTRIBUTES: dict[str, Callable[[IndexRow], tuple[float, str]]] = {
     "view": lambda row: (0, row.view),
     "body part": lambda row: (0, row.body_part),
     "modality": lambda row: (0, row.modality),

@@ -29,10 +29,10 @@ from cxr_sr.pacs.receive import Receiver
 from cxr_sr.pacs.settings import NodeSettings, Told
 from cxr_sr.pacs.status import Heartbeat
 from cxr_sr.pacs.work import SeriesClock, TimedJob, Treatments
+from cxr_sr.report.entries import REPORT
 from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import Report
 
-REPORT = "cxr-sr-report.jsonl"
 DEATHS = 3
 """Number of processes that may die of an instance before the node gives it up."""
 SERIES_DAYS = 30

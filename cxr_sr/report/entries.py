@@ -21,6 +21,8 @@ from typing import Any, Literal, TypedDict, cast, get_type_hints
 from cxr_sr.files import fits, read_json_lines
 from cxr_sr.report.outcome import Outcome, Status
 
+REPORT = "cxr-sr-report.jsonl"
+"""Usual name of a report."""
 VERSION = 1
 """Version of the format; incremented when a key changes its meaning or goes away."""
 WRITTEN: tuple[Status, ...] = ("done", "kept")

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from cxr_sr.radiograph import PixelFormat
 from cxr_sr.superres.canvas import STRIP_ROWS, canvas
-from cxr_sr.superres.padding import avoid, padding_mask
+from cxr_sr.superres.padding import Stored, avoid, padding_mask
 from cxr_sr.superres.resample import keys
 
 NEGLIGIBLE_PX = 0.05
 """If the farthest pixel would move by less, the image is not resampled."""
-
-Stored = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from cxr_sr.superres.models.networks import Network, build
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.training.data.dataset import Batches, Crops, Regions
-from cxr_sr.training.data.images import TrainingImage, load, read_entries
+from cxr_sr.training.data.images import TrainingImage, list_images, load
 from cxr_sr.training.data.synthetic import synthetic_images
 from cxr_sr.training.learner import Learner
 from cxr_sr.training.loop import LoopSettings, train, trainer_of
@@ -167,7 +167,7 @@ def _read(data: Path, run: Run) -> dict[str, list[TrainingImage]]:
 
 
 def _images(data: Path, split: str, run: Run) -> list[TrainingImage]:
-    listed = read_entries(data)
+    listed = list_images(data)
     entries = [entry for entry in listed if entry.split == split]
     if not entries:
         raise TrainingError(

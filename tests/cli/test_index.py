@@ -19,7 +19,7 @@ from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.header.elements import text
 from cxr_sr.formats.registry import kind_of_file
 from cxr_sr.index import facts
-from cxr_sr.training.data.images import read_entries
+from cxr_sr.training.data.images import list_images
 from tests.builders import noise, pixel_format, write_png
 from tests.dicom_files import dicom_file
 from tests.index.export import (
@@ -63,7 +63,7 @@ def picture():
 @pytest.fixture(autouse=True)
 def _no_picture_unasked(request, monkeypatch):
     if "picture" not in request.fixturenames:
-        monkeypatch.setattr("cxr_sr.evaluation.figures.available", lambda: False)
+        monkeypatch.setattr("cxr_sr.evaluation.figures.has_matplotlib", lambda: False)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ class TestMessyExport:
         assert [row["file"] for row in rows(export / "index.csv")] == KEPT
         left = {row["file"] for row in rows(export / "index.skipped.csv")}
         assert left == set(LEFT_OUT)
-        assert [e.split for e in read_entries(export)] == [
+        assert [e.split for e in list_images(export)] == [
             row["split"] for row in rows(export / "index.csv")
         ]
 

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 import cxr_sr
 from cxr_sr.cli.main import app
 from cxr_sr.index.table import read_table
-from cxr_sr.training.data.images import load, read_entries
+from cxr_sr.training.data.images import list_images, load
 from tests.builders import pixel_format, structure
 from tests.dicom_files import dicom_file
 
@@ -200,7 +200,7 @@ def test_evaluate_measures_all(kinds: Path, tmp_path: Path):
 
 
 def test_training_takes_all(kinds: Path):
-    images = load(read_entries(kinds), 24, 99)
+    images = load(list_images(kinds), 24, 99)
     assert sorted(i.entry.name for i in images) == KINDS
     assert {i.entry.name for i in images if i.lossy} == LOSSY
 
@@ -219,7 +219,7 @@ def test_every_shared_case_goes_through_every_command(cases: Path, tmp_path: Pat
     again = read_table(tmp_path / "c.skipped.csv", ("file",))
     assert {t["kind"] for t in again} <= {"duplicate", "no image"}
     assert listed + sum(t["kind"] == "duplicate" for t in again) == count
-    assert len(load(read_entries(cases), 24, 99)) == count
+    assert len(load(list_images(cases), 24, 99)) == count
 
 
 @pytest.mark.parametrize(

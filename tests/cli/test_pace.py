@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr_sr.cli import output, pace
-from cxr_sr.cli.pace import Pace, duration, survey
+from cxr_sr.cli.pace import Pace, duration, pixel_counts
 from tests.files import a_dicom, a_png
 
 SMALL, LARGE, KEPT = Path("small"), Path("large"), Path("kept")
@@ -86,19 +86,23 @@ def test_durations_are_rounded(seconds, told):
 class TestSurvey:
     def test_headers_state_the_pixels(self, tmp_path):
         files = [a_dicom(tmp_path / "a.dcm"), a_png(tmp_path / "b.png", shape=(30, 40))]
-        assert list(survey(files).values()) == [320, 1200]
+        assert list(pixel_counts(files).values()) == [320, 1200]
 
     def test_what_states_nothing_is_estimated_from_its_bytes(self, tmp_path):
         known = a_dicom(tmp_path / "a.dcm")
         unknown = tmp_path / "unknown"
         unknown.write_bytes(bytes(2 * known.stat().st_size))
         gone = tmp_path / "gone"
-        assert survey([known, unknown, gone]) == {known: 320, unknown: 640, gone: 0}
+        assert pixel_counts([known, unknown, gone]) == {
+            known: 320,
+            unknown: 640,
+            gone: 0,
+        }
 
     def test_it_takes_no_longer_than_it_may(self, tmp_path, monkeypatch):
         monkeypatch.setattr(pace, "SURVEY_SECONDS", -1.0)
         known = a_dicom(tmp_path / "a.dcm")
-        assert survey([known]) == {known: known.stat().st_size}
+        assert pixel_counts([known]) == {known: known.stat().st_size}
 
 
 def test_a_log_is_told_the_pace(tmp_path, capsys, monkeypatch):

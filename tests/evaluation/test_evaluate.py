@@ -29,7 +29,7 @@ from cxr_sr.evaluation.degradations import Exposure
 from cxr_sr.evaluation.evaluate import Measurement, compare, evaluate
 from cxr_sr.evaluation.protocol import Score, as_stored, degraded, measure, score
 from cxr_sr.evaluation.report import markdown, write_results
-from cxr_sr.evaluation.summary import by_source, interval, summarise
+from cxr_sr.evaluation.summary import by_source, mean_interval, summarise
 from cxr_sr.formats import read, write
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import load_model
@@ -527,7 +527,7 @@ class TestSummary:
 class TestInterval:
     def test_it_is_that_of_a_mean(self):
         values = np.random.default_rng(1).normal(10, 2, 400)
-        low, high = interval(values, np.arange(400).astype(str))
+        low, high = mean_interval(values, np.arange(400).astype(str))
         expected = 1.96 * values.std() / 20
         assert (high - low) / 2 == pytest.approx(expected, rel=0.1)
         assert (high + low) / 2 == pytest.approx(values.mean(), abs=0.02)
@@ -535,16 +535,18 @@ class TestInterval:
     def test_more_images_of_the_same_patients_are_no_more_evidence(self):
         values = np.array([1.0, 2.0, 4.0])
         patients = np.array(["a", "b", "c"])
-        alone = interval(values, patients)
-        assert interval(values.repeat(5), patients.repeat(5)) == pytest.approx(alone)
+        alone = mean_interval(values, patients)
+        assert mean_interval(values.repeat(5), patients.repeat(5)) == pytest.approx(
+            alone
+        )
 
     def test_one_patient_is_no_evidence(self):
-        assert all(np.isnan(interval(np.array([1.0, 2.0]), np.array(["a", "a"]))))
+        assert all(np.isnan(mean_interval(np.array([1.0, 2.0]), np.array(["a", "a"]))))
 
     @settings(max_examples=15, deadline=None)
     @given(st.lists(st.floats(20, 60), min_size=2, max_size=12))
     def test_it_lies_within_the_values(self, values):
-        low, high = interval(np.array(values), np.arange(len(values)).astype(str))
+        low, high = mean_interval(np.array(values), np.arange(len(values)).astype(str))
         assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
 
 
@@ -768,7 +770,7 @@ class TestCommand:
     def test_without_matplotlib_there_are_tables_and_a_hint(
         self, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr("cxr_sr.evaluation.figures.available", lambda: False)
+        monkeypatch.setattr("cxr_sr.evaluation.figures.has_matplotlib", lambda: False)
         arguments = ["--model", "bicubic", "--scale", 2, "--output", tmp_path / "out"]
         result = run(export(tmp_path), *arguments)
         assert result.exit_code == 0

@@ -8,7 +8,7 @@ import pytest
 from cxr_sr.evaluation.cases import Case
 from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.evaluate import Measurement
-from cxr_sr.evaluation.paired import Difference, differences, table
+from cxr_sr.evaluation.paired import Difference, difference_table, differences
 from cxr_sr.evaluation.protocol import Score
 
 
@@ -75,6 +75,6 @@ def test_an_interval_that_holds_zero_is_a_tie(ci, outcome):
 def test_the_table_has_a_row_a_scale_and_a_column_a_metric():
     both = [measured("ours", case, 41.5) for case in "ab"]
     both += [measured("theirs", case, 40.0) for case in "ab"]
-    *_, row = table(differences(both, "ours", "theirs")).splitlines()
+    *_, row = difference_table(differences(both, "ours", "theirs")).splitlines()
     assert row.startswith("| ours | theirs | bicubic | x2 | +1.50 (+1.50 to +1.50) |")
     assert row.count("|") == 8

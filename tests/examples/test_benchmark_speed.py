@@ -206,7 +206,7 @@ def test_the_numbers_have_every_round_and_ratios_within_the_run(tiny):
 def test_without_matplotlib_there_is_a_message_instead_of_a_picture(
     benchmark, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(figures, "available", lambda: False)
+    monkeypatch.setattr(figures, "has_matplotlib", lambda: False)
     benchmark.write(tmp_path, facts(), rows())
     assert "pip install 'cxr-sr[figures]'" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["results.json", "speed.md"]

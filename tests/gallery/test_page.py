@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.gallery.cases import Places
-from cxr_sr.gallery.page import MOST_LISTED, PageLimits, spread, write_page
+from cxr_sr.gallery.page import MOST_LISTED, PageLimits, evenly, write_page
 from cxr_sr.report.results import Results
 from tests.builders import noise, pixel_format, write_png
 from tests.files import a_dicom, damage, upscale
@@ -23,7 +23,7 @@ from tests.gallery.builders import QUICK, REPORT, blocks, gallery, index_of
 @QUICK
 def test_spread_takes_so_many_and_both_ends(total, count):
     entries = [{"file": n} for n in range(total)]
-    chosen = spread(entries, count)
+    chosen = evenly(entries, count)
     assert len({c["file"] for c in chosen}) == len(chosen) == min(total, count)
     if total and count > 1:
         assert (chosen[0], chosen[-1]) == (entries[0], entries[-1])

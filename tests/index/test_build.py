@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cxr_sr.evaluation.cases import find_cases
 from cxr_sr.index.build import (
     Index,
+    IndexRow,
     IndexSettings,
-    Row,
     assemble,
     survey,
     write_index,
@@ -21,7 +21,7 @@ from cxr_sr.index.build import (
 from cxr_sr.index.facts import Finding
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
-from cxr_sr.training.data.images import read_entries
+from cxr_sr.training.data.images import list_images
 from tests.index.builders import some_image
 from tests.index.export import KEPT, LEFT_OUT, messy_export
 
@@ -229,7 +229,7 @@ class TestTables:
     def test_training_and_evaluation_read_it(self, tmp_path):
         index = assemble(self.some(), rules(folder="../export"))
         path = self.write(tmp_path, index)
-        entries = read_entries(path)
+        entries = list_images(path)
         assert [(e.name, e.split, e.patient) for e in entries] == [
             (row.file, row.split, row.patient) for row in index.rows
         ]
@@ -245,18 +245,18 @@ class TestTables:
             "photometric,rows,columns,row_spacing_mm,column_spacing_mm,pixel_hash,"
             "lossy,source,licence"
         )
-        assert len(dataclasses.fields(Row)) == 19
+        assert len(dataclasses.fields(IndexRow)) == 19
 
     def test_source_and_licence_reach_the_training(self, tmp_path):
         row = {"source": "Here", "licence": 'CC BY, "4.0"\nor so'}
         index = assemble([some_image("a.png")], rules(Manifest({"a.png": row})))
-        (entry,) = read_entries(self.write(tmp_path, index))
+        (entry,) = list_images(self.write(tmp_path, index))
         assert (entry.source, entry.licence) == ("Here", 'CC BY, "4.0"\nor so')
 
     def test_names_with_everything_that_csv_minds_come_back(self, tmp_path):
         names = ['a,"b"\nc', "ü 1", "=1+1", " x "]
         index = assemble([some_image(n) for n in names], rules())
-        entries = read_entries(self.write(tmp_path, index))
+        entries = list_images(self.write(tmp_path, index))
         assert sorted(e.name for e in entries) == sorted(names)
 
     def test_the_skipped_are_named_below_the_data_with_a_reason(self, tmp_path):

@@ -14,7 +14,7 @@ from cxr_sr.index.facts import Finding
 from cxr_sr.index.figure import SHOWN, figure, write_figure
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
-from cxr_sr.index.summary import IndexSummary, cause, shortened
+from cxr_sr.index.summary import IndexSummary, cause_of_finding, shortened
 from tests.index.builders import some_image
 
 RULES = IndexSettings(
@@ -120,7 +120,7 @@ def test_every_attribute_counts_every_image():
     ],
 )
 def test_reasons_are_told_without_what_differs_from_file_to_file(reason, told):
-    assert cause(Finding("a", None, "unreadable", reason)).startswith(told)
+    assert cause_of_finding(Finding("a", None, "unreadable", reason)).startswith(told)
 
 
 def test_reasons_are_counted():

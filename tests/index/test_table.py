@@ -7,7 +7,7 @@ import pytest
 from cxr_sr.errors import SettingsError
 from cxr_sr.evaluation.cases import find_cases
 from cxr_sr.index.table import find_index, read_index, read_table
-from cxr_sr.training.data.images import read_entries
+from cxr_sr.training.data.images import list_images
 from tests.builders import write_png
 
 
@@ -19,7 +19,7 @@ def index(tmp_path: Path) -> Path:
 
 
 def test_training_and_evaluation_see_the_same_rows(index):
-    trained = [(e.path, e.patient) for e in read_entries(index) if e.split == "val"]
+    trained = [(e.path, e.patient) for e in list_images(index) if e.split == "val"]
     assert [(c.path, c.patient) for c in find_cases(index)] == trained
     assert len(trained) == 2
 
@@ -28,7 +28,7 @@ def test_training_and_evaluation_see_the_same_rows(index):
 def test_training_and_evaluation_refuse_alike(index, text):
     index.write_text(text)
     told = []
-    for read in (find_cases, read_entries):
+    for read in (find_cases, list_images):
         with pytest.raises(SettingsError) as caught:
             read(index)
         told.append(str(caught.value))
@@ -85,6 +85,6 @@ def test_a_folder_is_measured_whole_or_as_a_training_splits_it(tmp_path):
     trained = {case.name for case in find_cases(tmp_path, "train")}
     assert len(kept) == 2
     assert len(trained) == 23
-    assert kept == {e.name for e in read_entries(tmp_path) if e.split == "val"}
+    assert kept == {e.name for e in list_images(tmp_path) if e.split == "val"}
     with pytest.raises(SettingsError, match="no image in the split 'test'"):
         find_cases(tmp_path, "test")

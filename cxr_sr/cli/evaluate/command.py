@@ -92,7 +92,7 @@ def _write(
     from cxr_sr.evaluation.report import write_results
 
     written = write_results(folder, summaries, measurements)
-    if figures.available():
+    if figures.has_matplotlib():
         findings = figures.Findings(comparison, measurements, summaries)
         written += figures.write_figures(folder, findings)
     else:

@@ -1,4 +1,4 @@
-"""`cxr-sr evaluate --physics`: measure simulated noise and edges."""
+"""`cxr-sr evaluate --physics`: measure_physics simulated noise and edges."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from cxr_sr.errors import InputError
 
 if TYPE_CHECKING:
     from cxr_sr.evaluation.evaluate import Comparison
-    from cxr_sr.evaluation.physics.report import Row
+    from cxr_sr.evaluation.physics.report import PhysicsRow
     from cxr_sr.radiograph import Radiograph
 
 ANATOMIES = 3
@@ -19,18 +19,23 @@ ANATOMIES = 3
 
 def measure_physics(options: Options, comparison: "Comparison") -> int:
     """Measure noise and edges in the results of each model; write the tables."""
-    from cxr_sr.evaluation.physics.report import as_json, count_of, measure, tables
+    from cxr_sr.evaluation.physics.report import (
+        as_json,
+        count_of,
+        measure_physics,
+        tables,
+    )
 
-    rows: list[Row] = []
+    rows: list[PhysicsRow] = []
 
-    def note(row: "Row") -> Step:
+    def note(row: "PhysicsRow") -> Step:
         rows.append(row)
         return Step(Path(), worked=False)
 
     anatomy = _anatomy(options)
     count = count_of(comparison, with_anatomy=bool(anatomy))
     with loop(note, [], quiet=options.quiet, others=count) as each:
-        each.follow(measure(comparison, anatomy))
+        each.follow(measure_physics(comparison, anatomy))
     if options.as_json:
         for row in rows:
             output.record(as_json(row))
@@ -62,13 +67,13 @@ def _anatomy(options: Options) -> "list[Radiograph]":
     return found
 
 
-def _write(folder: Path, rows: "list[Row]") -> None:
+def _write(folder: Path, rows: "list[PhysicsRow]") -> None:
     from cxr_sr.evaluation import figures
     from cxr_sr.evaluation.physics.figures import write_figures
     from cxr_sr.evaluation.physics.report import write_results
 
     written = write_results(folder, rows)
-    if figures.available():
+    if figures.has_matplotlib():
         written += write_figures(folder, rows)
     else:
         output.say(figures.MISSING)

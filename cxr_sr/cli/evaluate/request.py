@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from cxr_sr.evaluation.evaluate import Comparison
     from cxr_sr.names import Precision
 
-DEGRADATIONS = ("bicubic", "detector")
-DOSES_UGY = (2.5,)
-WIDTHS_PX = (0.0, 0.6)
+USUAL_DEGRADATIONS = ("bicubic", "detector")
+USUAL_DOSES_UGY = (2.5,)
+USUAL_WIDTHS_PX = (0.0, 0.6)
 """The default degradations: clean images and noisy images. The noise is white, or
 correlated like the noise of a detector and its processing."""
 
@@ -60,12 +60,12 @@ def _conditions(options: Options) -> "list[Condition]":
 
     exposures = [
         Exposure(dose, width)
-        for dose in options.dose or DOSES_UGY
-        for width in options.noise_width or WIDTHS_PX
+        for dose in options.dose or USUAL_DOSES_UGY
+        for width in options.noise_width or USUAL_WIDTHS_PX
     ]
     return [
         Condition(scale, degradation, exposure)
-        for degradation in options.degradation or DEGRADATIONS
+        for degradation in options.degradation or USUAL_DEGRADATIONS
         for exposure in (exposures if degradation in NOISY else [None])
         for scale in options.scale or SCALES
     ]

@@ -123,10 +123,10 @@ def _conclude(options: Options, rules: "IndexSettings", made: "Index") -> int:
 
 
 def _draw(options: Options, summary: "IndexSummary") -> None:
-    from cxr_sr.evaluation.figures import available
+    from cxr_sr.evaluation.figures import has_matplotlib
     from cxr_sr.index.figure import write_figure
 
-    if available():
+    if has_matplotlib():
         write_figure(summary, options.beside(".png"))
     elif not options.quiet:
         output.say(

@@ -34,7 +34,7 @@ from cxr_sr.cli.options import (
 )
 from cxr_sr.errors import OutputError, ReportError
 from cxr_sr.names import OnError
-from cxr_sr.report.entries import WRITTEN, FileEntry
+from cxr_sr.report.entries import REPORT, WRITTEN, FileEntry
 from cxr_sr.report.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from cxr_sr.report.earlier import EarlierRuns
     from cxr_sr.tasks.running import TaskRecipe
 
-REPORT = "cxr-sr-report.jsonl"
 HeadName = Annotated[
     str,
     Option(

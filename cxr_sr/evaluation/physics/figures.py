@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from cxr_sr.evaluation.figures import panels
 from cxr_sr.evaluation.physics.edge import EdgeResponse
 from cxr_sr.evaluation.physics.flat import BAND_NAMES, Amplification
-from cxr_sr.evaluation.physics.report import Row
+from cxr_sr.evaluation.physics.report import PhysicsRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def write_figures(folder: Path, rows: Sequence[Row]) -> list[Path]:
+def write_figures(folder: Path, rows: Sequence[PhysicsRow]) -> list[Path]:
     """Draw noise.png and edges.png into `folder`; return their paths."""
     noise = [row for row in rows if isinstance(row, Amplification)]
     edges = [row for row in rows if isinstance(row, EdgeResponse)]

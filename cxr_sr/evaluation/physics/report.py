@@ -24,7 +24,7 @@ from cxr_sr.texts import csv_text
 VERSION = 1
 """Version of the layout of physics.json."""
 
-Row = Amplification | EdgeResponse
+PhysicsRow = Amplification | EdgeResponse
 Table = tuple[list[str], list[list[str]]]
 """Columns and rows."""
 
@@ -51,9 +51,9 @@ LEGEND = {
 }
 
 
-def measure(
+def measure_physics(
     comparison: Comparison, anatomy: Sequence[Radiograph] = ()
-) -> Generator[Row]:
+) -> Generator[PhysicsRow]:
     """Yield the noise and edge measurements of each compared model, scale by scale.
 
     Parameters
@@ -73,7 +73,7 @@ def measure(
 
 
 def count_of(comparison: Comparison, *, with_anatomy: bool) -> int:
-    """Return the number of rows that `measure` yields."""
+    """Return the number of rows that `measure_physics` yields."""
     edges = 2 * len(CONTRASTS) + (len(CONTRASTS) - 1) * with_anatomy
     counts = [
         len(comparison.contenders_at(Condition(scale))) for scale in _scales(comparison)
@@ -85,13 +85,13 @@ def _scales(comparison: Comparison) -> list[int]:
     return list(dict.fromkeys(condition.scale for condition in comparison.conditions))
 
 
-def as_json(row: Row) -> dict[str, Any]:
+def as_json(row: PhysicsRow) -> dict[str, Any]:
     """Return a row's kind and its fields."""
     kind = "noise" if isinstance(row, Amplification) else "edge"
     return {"kind": kind, **dataclasses.asdict(row)}
 
 
-def tables(rows: Sequence[Row]) -> dict[str, Table]:
+def tables(rows: Sequence[PhysicsRow]) -> dict[str, Table]:
     """Return the tables of noise and of edges that have rows."""
     noise = [_noise_cells(row) for row in rows if isinstance(row, Amplification)]
     edges = [_edge_cells(row) for row in rows if isinstance(row, EdgeResponse)]
@@ -117,7 +117,7 @@ def _background(row: EdgeResponse) -> str:
     return f"{row.background} {row.dose_ugy:g} uGy {row.noise_width_px:g} px"
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[PhysicsRow]) -> str:
     """Return the tables in Markdown, each table with a description."""
     parts = [
         f"{LEGEND[name]}\n\n{_markdown(*table)}" for name, table in tables(rows).items()
@@ -130,7 +130,7 @@ def _markdown(columns: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write_results(folder: Path, rows: Sequence[Row]) -> list[Path]:
+def write_results(folder: Path, rows: Sequence[PhysicsRow]) -> list[Path]:
     """Write physics.json, physics.md and one CSV file a table; return their paths."""
     results = {"version": VERSION, "rows": [as_json(row) for row in rows]}
     texts = {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom.coding.codecs import Decoded
-from cxr_sr.formats.dicom.layout import PixelLayout, check_radiograph, pixel_layout
+from cxr_sr.formats.dicom.layout import PixelLayout, check_projection, pixel_layout
 from cxr_sr.formats.dicom.parse import ParsedDicom
 from cxr_sr.formats.dicom.pixels import rows_of
 
@@ -105,7 +105,7 @@ def has_strange_bits(parsed: ParsedDicom) -> bool:
     InputError
         If `read` would refuse the image.
     """
-    element, layout = check_radiograph(parsed), pixel_layout(parsed.dataset)
+    element, layout = check_projection(parsed), pixel_layout(parsed.dataset)
     if layout.format.bits_stored == layout.format.bits_allocated or layout.colour:
         return False
     rows = rows_of(parsed, element, layout, _SOME_ROWS)

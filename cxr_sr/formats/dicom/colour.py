@@ -11,9 +11,9 @@ from pydicom.dataset import Dataset
 
 from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
 from cxr_sr.formats.dicom.coding.meaning import METHODS
-from cxr_sr.formats.dicom.layout import PALETTE, PixelLayout, Samples
+from cxr_sr.formats.dicom.layout import PALETTE, PixelLayout
 from cxr_sr.formats.dicom.parse import ParsedDicom
-from cxr_sr.formats.gray import CONVERTED, gray_of, gray_of_ybr
+from cxr_sr.formats.gray import CONVERTED, Samples, gray_of, gray_of_ybr
 from cxr_sr.formats.header.elements import numbers, put, remove, text, undecoded
 from cxr_sr.formats.header.words import joined
 from cxr_sr.radiograph import PixelFormat

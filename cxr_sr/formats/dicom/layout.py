@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     UID,
@@ -59,7 +56,6 @@ COLOURS = {
     **dict.fromkeys(("RGB", "YBR_FULL", HALF_CHROMA, "YBR_RCT", "YBR_ICT"), 3),
 }
 """PhotometricInterpretation of colour images that may be gray -> SamplesPerPixel."""
-Samples = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,7 @@ class PixelLayout:
         return self.format.bits_allocated // 8
 
 
-def check_radiograph(parsed: ParsedDicom) -> PixelElement:
+def check_projection(parsed: ParsedDicom) -> PixelElement:
     """Refuse all files except single-frame grayscale projection radiographs.
 
     Returns

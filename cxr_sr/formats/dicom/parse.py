@@ -24,7 +24,7 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom.encoding import encoding_of, to_explicit_little_endian
 from cxr_sr.formats.dicom.limits import check_sequences, read_bounded
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet, readable
-from cxr_sr.formats.header.elements import put, remove_tags, text, uid
+from cxr_sr.formats.header.elements import PIXEL_DATA, put, remove_tags, text, uid
 from cxr_sr.formats.inflate import RAW, inflate
 from cxr_sr.formats.kind import Kind
 
@@ -35,9 +35,8 @@ keeps a decoder from allocating much memory for a file of a few bytes."""
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 _Element = DataElement | RawDataElement
-_PIXEL_DATA = 0x7FE00010
 _NOT_HEADER = {0x0000, 0x0002, 0x7FE0}
-_ANY_PIXEL_DATA = {0x7FE00008, 0x7FE00009, _PIXEL_DATA}
+_ANY_PIXEL_DATA = {0x7FE00008, 0x7FE00009, PIXEL_DATA}
 _ITEM = b"\xfe\xff\x00\xe0"
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0"
 
@@ -192,7 +191,7 @@ def _elements_after(file: BinaryIO, before: Dataset) -> dict[BaseTag, _Element]:
         _check_complete(after)
     except (*PARSER_ERRORS, OSError, UnreadableError):
         return {}
-    return {e.tag: e for e in after.elements() if e.tag > _PIXEL_DATA}
+    return {e.tag: e for e in after.elements() if e.tag > PIXEL_DATA}
 
 
 def _fragments(file: BinaryIO) -> tuple[tuple[int, int], ...]:

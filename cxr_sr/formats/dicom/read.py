@@ -15,14 +15,14 @@ from cxr_sr.formats.dicom.colour import as_gray, as_lossy, gray_pixels, was_loss
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.layout import (
     PixelLayout,
-    Samples,
-    check_radiograph,
+    check_projection,
     embedded_overlays,
     pixel_layout,
 )
 from cxr_sr.formats.dicom.parse import parse
 from cxr_sr.formats.dicom.pixels import code_head, decode
 from cxr_sr.formats.dicom.windows import stored_window
+from cxr_sr.formats.gray import Samples
 from cxr_sr.formats.guard import quiet, readable
 from cxr_sr.formats.header.derive import HeaderOptions
 from cxr_sr.formats.header.elements import OVERLAY_GROUPS, items, numbers, put
@@ -61,7 +61,7 @@ def read_dicom(
     with readable("the file"):
         parsed = parse(file, kind)
         with quiet():
-            element = check_radiograph(parsed)
+            element = check_projection(parsed)
             layout = pixel_layout(parsed.dataset)
         decoded = decode(parsed, element, layout)
         pixels, fmt = _stored(decoded, layout, parsed.dataset)

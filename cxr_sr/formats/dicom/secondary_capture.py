@@ -20,13 +20,12 @@ from pydicom.valuerep import format_number_as_ds
 
 from cxr_sr.formats.header.change import TOOL, Change, HeaderOptions, tool_version
 from cxr_sr.formats.header.dates import ChosenDates
+from cxr_sr.formats.header.derive import DEFAULT_OPTIONS
 from cxr_sr.formats.header.elements import put
 from cxr_sr.formats.header.identity import treatment
 from cxr_sr.formats.header.rules import RULES
 from cxr_sr.formats.header.tags import checked_tags, study_uid
 from cxr_sr.radiograph import Radiograph
-
-DEFAULT_OPTIONS = HeaderOptions()
 
 UNKNOWN = (
     "PatientName",

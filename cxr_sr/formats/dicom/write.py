@@ -27,7 +27,7 @@ from cxr_sr.files import replacing
 from cxr_sr.formats.dicom.encoding import holds_encapsulated
 from cxr_sr.formats.guard import PARSER_ERRORS, quiet
 from cxr_sr.formats.header.change import tool_version
-from cxr_sr.formats.header.elements import numbers, put, remove_tags, text
+from cxr_sr.formats.header.elements import PIXEL_DATA, numbers, put, remove_tags, text
 from cxr_sr.names import Compression
 from cxr_sr.radiograph import PixelFormat, Radiograph
 
@@ -47,8 +47,6 @@ MAX_PIXEL_BYTES = 0xFFFFFFFE
 """The longest native PixelData: its length is an even 32-bit number, PS3.5 7.1."""
 BLOCK_BYTES = 2**22
 """How much of the image is copied at a time."""
-
-_PIXEL_DATA = 0x7FE00010
 
 
 def check_storable(shape: tuple[int, ...], fmt: PixelFormat) -> None:
@@ -135,7 +133,7 @@ def as_dataset(radiograph: Radiograph, header: Dataset) -> Dataset:
     dataset.filename = None
     pixels = b"".join(_blocks(radiograph.pixels))
     vr = _pixel_vr(radiograph.pixels)
-    dataset.add_new(_PIXEL_DATA, vr, pixels + b"\0" * (len(pixels) % 2))
+    dataset.add_new(PIXEL_DATA, vr, pixels + b"\0" * (len(pixels) % 2))
     return dataset
 
 
@@ -182,9 +180,9 @@ def _encoded(header: Dataset, syntax: UID) -> tuple[bytes, bytes]:
         with quiet():
             before = _stream(b"\0" * 128 + b"DICM")
             write_file_meta_info(before, _file_meta(header, syntax))
-            write_dataset(before, header[:_PIXEL_DATA])
+            write_dataset(before, header[:PIXEL_DATA])
             after = _stream(b"")
-            write_dataset(after, header[_PIXEL_DATA + 1 :])
+            write_dataset(after, header[PIXEL_DATA + 1 :])
     except PARSER_ERRORS as error:
         raise OutputError(
             "the header cannot be encoded; its source is damaged: export it anew"

@@ -28,6 +28,8 @@ from cxr_sr.errors import UnreadableError
 
 Keyword = str | int
 """An element's keyword, or its tag where a keyword would be ambiguous (60xx)."""
+PIXEL_DATA = 0x7FE00010
+"""The tag of PixelData."""
 OVERLAY_GROUPS = range(0x6000, 0x6100, 2)
 """PS3.3 C.9.2 ends at 601E (60xx in PS3.6); older files use more."""
 

@@ -25,7 +25,7 @@ pixels by less than this can tell."""
 
 
 @each
-def divide(result: Dataset, keyword: str, change: Change) -> None:
+def divide_pair(result: Dataset, keyword: str, change: Change) -> None:
     """Divide a (row, column) pair by the factors; remove an invalid one.
 
     Zero, a negative number or junk would pass for a distance in the result. 16

@@ -80,7 +80,7 @@ class StowSender:
             answer = self._client.store_instances([dataset])
         failed = failures(answer)
         if failed:
-            raise refusal(failed[0])
+            raise store_error(failed[0])
         if answer.get("ReferencedSOPSequence") == []:
             raise RefusedError("the server lists it neither as stored nor as failed")
 
@@ -124,7 +124,7 @@ def failures(answer: Dataset) -> list[int]:
     return [int(reason[0]) if reason else 0 for reason in reasons]
 
 
-def refusal(reason: int) -> RefusedError:
+def store_error(reason: int) -> RefusedError:
     """Return the error for a FailureReason (0008,1197)."""
     words = f"failure reason 0x{reason:04X}" if reason else "no reason given"
     return RefusedError(words, busy=reason in BUSY)
@@ -137,7 +137,7 @@ def _http_error(response: Any) -> CxrSrError:  # noqa: ANN401 - requests may be 
     if code == 409:  # no instance was stored, PS3.18 10.5.3; the body has the reason
         listed = _failed(response)
         if listed:
-            return refusal(listed[0])
+            return store_error(listed[0])
     return RefusedError(f"HTTP status {code}", busy=code in LATER)
 
 

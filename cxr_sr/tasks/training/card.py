@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cxr_sr.tasks.spec import HeadSpec
+from cxr_sr.texts import Row
 from cxr_sr.training.run_folder.card import files_section
-
-Row = dict[str, str]
 
 LIMITS = (
     "It is unproven on ages, views, diseases and makers that the data above lacks.",

@@ -109,7 +109,7 @@ def _on_canvas(masks: NDArray[np.bool_], preview: Preview) -> Tensor:
     return canvas
 
 
-class Samples:
+class AugmentedSamples:
     """Endless augmented samples.
 
     The share of a patient grows with the square root of the number of its images.
@@ -141,7 +141,11 @@ class SampleBatches:
     """The batches of one epoch, from the trainer's current step on."""
 
     def __init__(
-        self, samples: Samples, batch: int, steps: int, learner: LightningModule
+        self,
+        samples: AugmentedSamples,
+        batch: int,
+        steps: int,
+        learner: LightningModule,
     ) -> None:
         self.samples = samples
         self.batch = batch

@@ -28,10 +28,10 @@ from cxr_sr.tasks.labels import Labels
 from cxr_sr.tasks.spec import HeadSpec
 from cxr_sr.tasks.training.card import head_card
 from cxr_sr.tasks.training.data import (
+    AugmentedSamples,
     Example,
     HeldOut,
     SampleBatches,
-    Samples,
     read_examples,
 )
 from cxr_sr.tasks.training.learner import HeadLearner
@@ -101,7 +101,10 @@ def fit_head(
         "training with %d images, validating with %d", len(train_set), len(held_out)
     )
     batches = SampleBatches(
-        Samples(train_set, run.size_px, run.seed), run.batch, run.epoch_steps, learner
+        AugmentedSamples(train_set, run.size_px, run.seed),
+        run.batch,
+        run.epoch_steps,
+        learner,
     )
     with quiet_lightning():
         settings = LoopSettings(accelerator, 1, run.epoch_steps, run.patience)

@@ -102,7 +102,7 @@ def degrade(
     hold = partial(stored, codes=codes)
     rows, columns = (side // scale for side in image.shape[-2:])
     shape = torch.Size((*image.shape[:2], rows, columns))
-    noise = grain.draw(shape, settings.grain, random)
+    noise = grain.draw_noise(shape, settings.grain, random)
     noise = grain.DrawnNoise(*(part.to(image) for part in noise))
     if drawn == "detector":
         seen, law = detector(image, scale, settings, random, noise.values)

@@ -56,7 +56,9 @@ class DrawnNoise(NamedTuple):
     """(N, 1, 1, 1) with the next pixel, down and across in the mean."""
 
 
-def draw(shape: torch.Size, settings: Grain, random: torch.Generator) -> DrawnNoise:
+def draw_noise(
+    shape: torch.Size, settings: Grain, random: torch.Generator
+) -> DrawnNoise:
     """Return coloured noise of `shape` (N, C, h, w), each crop with its own spectrum.
 
     References

@@ -77,7 +77,7 @@ class TrainingImage:
         return corner, (height, width)
 
 
-def read_entries(data: Path) -> list[IndexEntry]:
+def list_images(data: Path) -> list[IndexEntry]:
     """Return the images of an index (CSV) or a folder.
 
     A tenth of a folder without an index is for validation; the hashes of the file names

@@ -12,8 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from cxr_sr.superres.models.spec import ModelSpec
-
-Row = dict[str, str]
+from cxr_sr.texts import Row
 
 LIMITS = (
     "What a network adds it has seen in other radiographs, not in the input.",

@@ -8,10 +8,8 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from cxr_sr.texts import read_rows, write_rows
+from cxr_sr.texts import Row, read_rows, write_rows
 from cxr_sr.training.course import Course
-
-Row = dict[str, str]
 
 
 class Clock:
@@ -79,7 +77,7 @@ class History(Callback):
         row |= learner.latest
         rows = [*self.rows(), row]
         _write(self.table, rows)
-        draw(rows, self.picture, learner.curves)
+        draw_curves(rows, self.picture, learner.curves)
 
     def rows(self) -> list[Row]:
         """Return the rows of the table."""
@@ -89,7 +87,7 @@ class History(Callback):
             return read_rows(file)[1]
 
 
-def draw(rows: list[Row], picture: Path, curves: tuple[str, str]) -> None:
+def draw_curves(rows: list[Row], picture: Path, curves: tuple[str, str]) -> None:
     """Draw the metrics of the validations, and the loss, against the step.
 
     Parameters

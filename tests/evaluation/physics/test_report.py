@@ -91,5 +91,5 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(tmp_path):
 
 def test_as_many_rows_are_announced_as_come():
     planned = compare(["lanczos"], [Condition(2), Condition(2, "box")])
-    rows = list(report.measure(planned))
+    rows = list(report.measure_physics(planned))
     assert len(rows) == report.count_of(planned, with_anatomy=False)

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from cxr_sr.formats.header.derive import RULES, derive
-from cxr_sr.formats.header.geometry import divide
+from cxr_sr.formats.header.geometry import divide_pair
 from tests.header_builders import (
     make_derivation,
     make_header,
@@ -28,7 +28,7 @@ ROWS, COLUMNS = 40, 30
 ODD = (2.37, 2.41)
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-PAIRS = next(rule.attributes for rule in RULES if rule.action is divide)
+PAIRS = next(rule.attributes for rule in RULES if rule.action is divide_pair)
 factors = st.tuples(st.floats(1, 8), st.floats(1, 8))
 
 

@@ -30,7 +30,7 @@ from cxr_sr.training.data.dataset import (
     detail,
     laplacian,
 )
-from cxr_sr.training.data.images import TrainingImage, load, read_entries
+from cxr_sr.training.data.images import TrainingImage, list_images, load
 from cxr_sr.training.run_folder.provenance import data_hash, provenance
 from tests.builders import noise, pixel_format, write_png
 
@@ -69,7 +69,7 @@ def learner(step: int = 0, rank: int = 0, world: int = 1) -> Any:
 class TestIndex:
     def test_an_index_lists_files_beside_it(self, tmp_path: Path):
         path = write_index(tmp_path, ["deep/a.png,train,p1", "b.png,val,p2"])
-        first, second = read_entries(path)
+        first, second = list_images(path)
         assert first.path == tmp_path / "deep" / "a.png"
         assert (first.name, first.split, first.patient) == ("deep/a.png", "train", "p1")
         assert second.split == "val"
@@ -77,7 +77,7 @@ class TestIndex:
     def test_an_index_may_state_sources_and_terms(self, tmp_path: Path):
         header = "patient,licence,file,source,split"
         path = write_index(tmp_path, ["p1,CC BY 4.0,a.png,Some set,train"], header)
-        (found,) = read_entries(path)
+        (found,) = list_images(path)
         assert (found.source, found.licence) == ("Some set", "CC BY 4.0")
 
     def test_a_folder_is_split_as_its_own_index_says(self, tmp_path: Path):
@@ -85,33 +85,31 @@ class TestIndex:
         write_png(tmp_path / "a.png")
         write_png(tmp_path / "unlisted.png")
         write_index(tmp_path, ["a.png,test,p1"]).rename(tmp_path / "manifest.csv")
-        assert [(e.name, e.split) for e in read_entries(tmp_path)] == [
-            ("a.png", "test")
-        ]
+        assert [(e.name, e.split) for e in list_images(tmp_path)] == [("a.png", "test")]
 
     def test_a_tenth_of_a_plain_folder_is_kept_for_validation(self, tmp_path: Path):
         for number in range(20):
             write_png(tmp_path / f"{number}.png")
         (tmp_path / "notes.txt").touch()
-        entries = read_entries(tmp_path)
+        entries = list_images(tmp_path)
         assert len(entries) == 20
         assert sum(e.split == "val" for e in entries) == 2
-        assert entries == read_entries(tmp_path)
+        assert entries == list_images(tmp_path)
 
     def test_a_small_folder_keeps_one_for_validation(self, tmp_path: Path):
         for name in ("IM0", "sub/IM1"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             write_png(tmp_path / "a.png").rename(tmp_path / name)
-        assert sorted(e.split for e in read_entries(tmp_path)) == ["train", "val"]
+        assert sorted(e.split for e in list_images(tmp_path)) == ["train", "val"]
 
     def test_an_index_without_the_columns_says_which_are_missing(self, tmp_path: Path):
         path = write_index(tmp_path, ["a.png,train"], "file,fold")
         with pytest.raises(SettingsError, match=r"list\.csv lacks .*split, patient"):
-            read_entries(path)
+            list_images(path)
 
     def test_an_empty_index_is_refused(self, tmp_path: Path):
         with pytest.raises(TrainingError, match="lists no image"):
-            read_entries(write_index(tmp_path, []))
+            list_images(write_index(tmp_path, []))
 
     def test_an_index_that_is_not_there_is_refused_without_its_path(
         self, tmp_path: Path
@@ -119,7 +117,7 @@ class TestIndex:
         with pytest.raises(
             SettingsError, match=r"nothing\.csv is no readable index"
         ) as caught:
-            read_entries(tmp_path / "nothing.csv")
+            list_images(tmp_path / "nothing.csv")
         assert str(tmp_path) not in str(caught.value)
 
 
@@ -131,7 +129,7 @@ class TestLoading:
         (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
         rows = ["broken.png,train,p1", "absent.png,train,p2", "good.png,train,p3"]
         with caplog.at_level(logging.WARNING):
-            images = load(read_entries(write_index(tmp_path, rows)), 24, 9)
+            images = load(list_images(write_index(tmp_path, rows)), 24, 9)
         assert [i.entry.name for i in images] == ["good.png"]
         told = [record.getMessage() for record in caplog.records]
         assert [text.split(" ")[0] for text in told] == ["broken.png", "absent.png"]
@@ -143,7 +141,7 @@ class TestLoading:
     ):
         write_png(tmp_path / "a.png", noise((30, 70), pixel_format(8)))
         path = write_index(tmp_path, ["a.png,train,p1"])
-        assert load(read_entries(path), 48, 9) == []
+        assert load(list_images(path), 48, 9) == []
         assert "70 x 30 px, smaller than the crop of 48" in caplog.text
 
     def test_true_colour_is_left_out(
@@ -152,7 +150,7 @@ class TestLoading:
         write_png(tmp_path / "gray.png")
         write_png(tmp_path / "rgb.png", noise((50, 60, 3), pixel_format(8)))
         path = write_index(tmp_path, ["gray.png,train,p1", "rgb.png,train,p2"])
-        images = load(read_entries(path), 24, 9)
+        images = load(list_images(path), 24, 9)
         assert [i.channels for i in images] == [1]
         assert "rgb.png is left out: the image has true colour" in caplog.text
 
@@ -163,7 +161,7 @@ class TestLoading:
         finer = cxr_sr.upscale(cxr_sr.read(tmp_path / "a.png"), "bicubic", 2)
         cxr_sr.write(finer, tmp_path / "finer.png")
         rows = ["a.png,train,p1", "finer.png,train,p1"]
-        entries = read_entries(write_index(tmp_path, rows))
+        entries = list_images(write_index(tmp_path, rows))
         assert [i.entry.name for i in load(entries, 24, 9)] == ["a.png"]
         assert "finer.png is left out: the image is itself a result" in caplog.text
         assert len(load(entries, 24, 9, again=True)) == 2
@@ -171,13 +169,13 @@ class TestLoading:
     def test_no_more_is_decoded_than_wanted(self, tmp_path: Path):
         write_png(tmp_path / "a.png")
         path = write_index(tmp_path, ["a.png,val,p1", "absent.png,val,p2"])
-        assert len(load(read_entries(path), 24, 1)) == 1
+        assert len(load(list_images(path), 24, 1)) == 1
 
     def test_stored_values_are_kept_as_they_are(self, tmp_path: Path):
         pixels = noise((40, 40), pixel_format(16))
         write_png(tmp_path / "a.png", pixels)
         path = write_index(tmp_path, ["a.png,train,p1"])
-        (found,) = load(read_entries(path), 24, 1)
+        (found,) = load(list_images(path), 24, 1)
         assert found.stored.dtype == np.uint16
         assert np.array_equal(found.stored, pixels)
         assert found.code == pytest.approx(1 / 65535)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,6 +32,8 @@ class Prediction:
     """Masks (classes, rows, columns) of a segmentation; None for a classification."""
     seconds: float
     """Wall time of the head, in seconds."""
+    doubts: tuple[str, ...] = ()
+    """Reasons why a mask may be wrong, for the user."""
 
     def facts(self) -> dict[str, Any]:
         """Return the probabilities and the masks' shares of the image for a report."""
@@ -69,7 +72,25 @@ def predict(radiograph: Radiograph, head: Head) -> Prediction:
             spec.classes, logits[:, preview.rows, preview.columns], strict=True
         )
     }
-    return Prediction(chances, masks, time.perf_counter() - begun)
+    doubts = tuple(doubts_of(chances, head))
+    return Prediction(chances, masks, time.perf_counter() - begun, doubts)
+
+
+def doubts_of(chances: dict[str, float], head: Head) -> Iterator[str]:
+    """Yield a warning for each mask whose mean probability is unusually low.
+
+    Parameters
+    ----------
+    chances : by class, the mean probability within its mask
+    """
+    for name, chance in chances.items():
+        if chance < head.doubtful:
+            yield (
+                f"the mask of {name} is doubtful: its mean probability is "
+                f"{chance:.2f}, and that of most correct masks is above "
+                f"{head.doubtful:.2f}; the image may show another part of the body, be "
+                "rotated, or state the wrong polarity"
+            )
 
 
 def check_masks(head: Head) -> None:

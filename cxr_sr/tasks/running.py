@@ -85,6 +85,8 @@ class Running:
         radiograph = read_original(job.source, again=recipe.again)
         found = predict(radiograph, recipe.head)
         facts = found.facts()
+        if found.doubts:
+            facts["warnings"] = list(found.doubts)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         if found.masks is None:
             text = json.dumps(facts["probabilities"], indent=2) + "\n"

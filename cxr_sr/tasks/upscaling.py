@@ -111,6 +111,7 @@ class UpscalingAndFinding:
         doubts, found = [both.reason], both.found
         if found is not None:
             facts |= found.facts()
+            doubts += found.doubts
             if found.masks is not None:
                 mask, doubt = self._put_mask(job, both.radiograph, found.masks)
                 facts |= mask

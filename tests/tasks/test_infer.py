@@ -19,7 +19,7 @@ from cxr_sr.errors import SettingsError
 from cxr_sr.superres.models.networks import load_network
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.tasks.heads import load_head
-from cxr_sr.tasks.infer import kept, logits_of, predict, region
+from cxr_sr.tasks.infer import doubts_of, kept, logits_of, predict, region
 from cxr_sr.tasks.preview import preview_of
 from cxr_sr.tasks.training.network import TaskNetwork, features_of
 from tests.builders import write_png
@@ -112,3 +112,23 @@ def test_a_head_without_masks_is_refused_before_any_work(classifier, tmp_path):
     assert told.exit_code == 2
     assert "makes no masks" in told.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("chance", "doubted"), [(0.5, True), (0.98, False)])
+def test_a_mask_of_low_probability_is_doubtful(chance, doubted):
+    """As the head `lungs` finds it where there are no lungs."""
+    found = list(doubts_of({"lungs": chance}, load_head("lungs")))
+    assert len(found) == doubted
+    assert all(f"{chance:.2f}" in text for text in found)
+
+
+def test_nothing_is_doubted_of_a_head_that_nobody_measured(masker):
+    assert list(doubts_of({"lungs": 0.1}, load_head(masker))) == []
+
+
+def test_a_doubt_reaches_the_caller():
+    """Noise is no chest."""
+    noise = np.random.default_rng(0).integers(0, 255, (256, 256)).astype(np.uint8)
+    found = predict(from_array(noise), load_head("lungs"))
+    assert found.probabilities["lungs"] < 0.93
+    assert len(found.doubts) == 1

@@ -30,10 +30,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import claims_tasks
-from claims_arms import Arm, Budget, Trained, measure, train
+from claims_arms import (
+    Arm,
+    Budget,
+    Trained,
+    costs,
+    doubt,
+    judge,
+    measure,
+    pace,
+    train,
+    verdict,
+)
 from claims_images import prepare
 from claims_seeds import OverSeeds, averaged, over_seeds, seeds_table
-from claims_verdict import costs, doubt, judge, pace, verdict
 
 from cxr_sr.errors import CxrSrError
 from cxr_sr.evaluation import paired, report

@@ -1,8 +1,9 @@
-"""How the arms of a claim are trained and measured."""
+"""How the arms of a claim are trained, measured and judged."""
 
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from cxr_sr.evaluation.evaluate import (
     evaluate,
 )
 from cxr_sr.evaluation.protocol import Score, as_stored, degraded, score
+from cxr_sr.evaluation.summary import summarise
 from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.networks import Network, load_network
@@ -228,3 +230,58 @@ def by_luminance(network: Network, coarse: Tensor, scale: int) -> Tensor:
     luma = (coarse * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     restored = reconstruct(network, Coarse.of(luma), scale)
     return restored + enlarge(coarse - luma, scale)
+
+
+def judge(found: Sequence[Difference]) -> list[str]:
+    """Return better, worse or tie for each rival and metric, scales taken together."""
+    overall: dict[tuple[str, str], str] = {}
+    for difference in found:
+        # The mean over all scales comes first, where there are several.
+        key = difference.rival, difference.metric
+        overall.setdefault(key, difference.outcome)
+    return list(overall.values())
+
+
+def costs(trained: Sequence[Trained], measured: Sequence[Measurement]) -> list[str]:
+    """Return better or worse for the first arm's parameters and restoring time."""
+    champion, *rivals = trained
+    mine = champion.parameters, pace(champion, measured)
+    return [
+        "better" if own < other else "worse"
+        for rival in rivals
+        for own, other in zip(
+            mine, (rival.parameters, pace(rival, measured)), strict=True
+        )
+    ]
+
+
+def pace(trained: Trained, measured: Sequence[Measurement]) -> float:
+    """Return the median time of restoring, seconds a megapixel of output."""
+    own = (m.seconds for m in measured if m.model == trained.arm.name)
+    return statistics.median(own)
+
+
+def verdict(outcomes: Sequence[str]) -> str:
+    """Return whether a claim held here, in a few words."""
+    counts = {o: list(outcomes).count(o) for o in ("better", "worse", "tie")}
+    tally = ", ".join(f"{n} {o}" for o, n in counts.items())
+    if counts["better"] == len(outcomes):
+        return f"It held here ({tally})."
+    if counts["better"]:
+        return f"It held in part only ({tally})."
+    return f"{'It did not hold' if counts['worse'] else 'A tie'} here ({tally})."
+
+
+def doubt(measured: Sequence[Measurement]) -> str:
+    """Return a warning where an arm was trained too little to be judged."""
+    gains: dict[str, list[float]] = {}
+    for summary in summarise(measured):
+        gains.setdefault(summary.model, []).append(summary.psnr_gain)
+    del gains[BASELINE]
+    behind = [name for name, of_arm in gains.items() if statistics.fmean(of_arm) <= 0]
+    if not behind:
+        return ""
+    return (
+        f" But {', '.join(behind)}: no better than bicubic yet, so that the budget is "
+        "too small to judge by."
+    )

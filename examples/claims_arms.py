@@ -27,6 +27,7 @@ from cxr_sr.evaluation.evaluate import (
     Measurement,
     evaluate,
 )
+from cxr_sr.evaluation.paired import Difference
 from cxr_sr.evaluation.protocol import Score, as_stored, degraded, score
 from cxr_sr.evaluation.summary import summarise
 from cxr_sr.names import SCALES, LossName, Optimiser, TrainingPrecision

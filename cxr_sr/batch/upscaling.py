@@ -11,17 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import numpy as np
-
 from cxr_sr.batch.identities import uid_facts
 from cxr_sr.batch.pipeline import Stage
 from cxr_sr.batch.tags import TagTable
-from cxr_sr.errors import NotARadiographError, OwnResultError, SettingsError
+from cxr_sr.errors import SettingsError
 from cxr_sr.files import sha256_of
 from cxr_sr.formats import (
-    OWN_RESULT,
-    check_storable,
-    inspect,
     is_lossy,
     read_original,
     uids_of,
@@ -29,18 +24,17 @@ from cxr_sr.formats import (
 )
 from cxr_sr.formats.dicom.header import DicomHeader, Uids
 from cxr_sr.formats.header.derive import HeaderOptions
-from cxr_sr.formats.inspection import Inspection
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.files import RasterHeader, polarity_warning
 from cxr_sr.formats.registry import format_named
 from cxr_sr.names import Compression
-from cxr_sr.radiograph import Geometry, Header, PixelFormat, Radiograph
+from cxr_sr.radiograph import Header, Radiograph
 from cxr_sr.report.earlier import fingerprint
 from cxr_sr.report.entries import FileFacts, RunEntry
 from cxr_sr.report.outcome import Job
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.settings import Settings
-from cxr_sr.superres.target import Target, plan_size
+from cxr_sr.superres.target import Target
 from cxr_sr.superres.upscale import upscale
 
 
@@ -213,42 +207,6 @@ class Upscaling:
 
     def _coding(self, job: Job) -> Compression:
         return self._recipe.compression if _is_dicom(job) else "none"
-
-
-def rehearse(recipe: UpscalingRecipe, job: Job) -> FileFacts:
-    """Return the facts about a future result, such as its size, from the header alone.
-
-    Raises
-    ------
-    CxrSrError
-        If the header shows that the file must be refused.
-    """
-    found = inspect(job.source)
-    if found.refusal is not None:
-        raise NotARadiographError(found.refusal)
-    if found.own_result and not recipe.again:
-        raise OwnResultError(OWN_RESULT)
-    outline = _outline(found)
-    size = plan_size(outline, recipe.target, recipe.model.spec)
-    check_storable(size.shape, outline.format)
-    return {
-        "output": job.output,
-        "input_size": outline.shape,
-        "output_size": size.shape,
-        "input_spacing_mm": found.spacing_mm,
-        "scale": size.scale,
-    }
-
-
-def _outline(found: Inspection) -> Radiograph:
-    """Return a radiograph of zeros with the size that a header states."""
-    shape = found.rows or 0, found.columns or 0
-    bits = found.bits_allocated or 16
-    fmt = PixelFormat(bits, bits, signed=False, photometric="MONOCHROME2")
-    zeros = np.broadcast_to(
-        fmt.dtype.type(0), shape
-    )  # all pixels share the memory of one sample
-    return Radiograph(zeros, fmt, Geometry(found.spacing_mm), RasterHeader())
 
 
 def _is_dicom(job: Job) -> bool:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,6 +67,14 @@ def test_nothing_is_estimated_from_an_instant(clock):
     assert (run.rate, run.remaining_s, run.text) == (None, None, "")
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0.9, False), (1.1, True)])
+def test_there_is_an_estimate_after_a_second_of_work(clock, seconds, told):
+    run = Pace(2, {SMALL: 1e6, LARGE: 9e6}, clock)
+    clock.now = seconds
+    run.finish(SMALL, worked=True)
+    assert bool(run.text) == told
+
+
 def test_at_the_end_nothing_is_left(clock):
     run = Pace(1, {SMALL: 1e6}, clock)
     clock.now = 2
@@ -98,6 +107,19 @@ class TestSurvey:
             unknown: 640,
             gone: 0,
         }
+
+    def test_headers_are_read_for_two_seconds(self, tmp_path, monkeypatch, clock):
+        asked = []
+
+        def stated(path):
+            asked.append(path)
+            clock.now += 0.6
+            return 1.0
+
+        monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=clock))
+        monkeypatch.setattr(pace, "_stated", stated)
+        pixel_counts([tmp_path / str(number) for number in range(9)])
+        assert len(asked) == 4
 
     def test_it_takes_no_longer_than_it_may(self, tmp_path, monkeypatch):
         monkeypatch.setattr(pace, "SURVEY_SECONDS", -1.0)

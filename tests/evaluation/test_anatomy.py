@@ -31,6 +31,10 @@ class TestAnatomy:
         kept = anatomy_of(lettered((240, 240)), scale)
         assert 0.96 < kept.mean() < 1
 
+    def test_strong_edges_are_three_per_cent(self):
+        noise = np.random.default_rng(0).normal(size=(400, 400))
+        assert anatomy_of(noise, 1).mean() == pytest.approx(0.97, abs=0.002)
+
     def test_the_letter_is_left_out_as_far_as_its_edges_reach(self):
         kept = anatomy_of(lettered((240, 240)), 2)
         assert not kept[38:50, 38:44].any()
@@ -82,6 +86,16 @@ class TestFalseStructure:
         quiet = quiet_of(self.half_flat(), 2)
         assert not quiet[:, :40].any()
         assert 0.15 < quiet.mean() < 0.6
+
+    def test_a_quarter_of_textured_anatomy_is_quiet(self):
+        noise = np.random.default_rng(0).normal(size=(240, 240))
+        assert quiet_of(noise, 2).mean() == pytest.approx(0.25, abs=0.002)
+
+    def test_one_pixel_in_twenty_is_stronger_than_the_false_structure(self):
+        noise = np.random.default_rng(0).normal(size=(480, 480))
+        found = false_structure(noise, np.full(noise.shape, fill_value=True), 2)
+        two_sided = 1.96  # of a normal distribution
+        assert found == pytest.approx(two_sided * unmeasured(noise, 2).std(), rel=0.02)
 
     def test_the_border_of_the_film_is_no_quiet_anatomy(self):
         film = self.half_flat()

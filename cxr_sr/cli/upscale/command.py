@@ -64,7 +64,7 @@ def upscale(options: Options) -> int:
 
 def _rehearse(options: Options, recipe: "UpscalingRecipe", plan: "Plan") -> int:
     """Print the outputs and their sizes, from the headers alone."""
-    from cxr_sr.batch.upscaling import rehearse
+    from cxr_sr.batch.rehearsal import rehearse
 
     counts = Counter[str]()
     rehearsed = run(partial(rehearse, recipe), plan.jobs, Serial)

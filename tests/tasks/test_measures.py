@@ -40,14 +40,16 @@ class TestSurface:
         in_mm = surface_distances(square(10, 20), square(7, 23), (0.5, 0.5))
         assert in_mm == pytest.approx((mean / 2, far / 2))
 
-    def test_rows_and_columns_have_their_own_size(self):
+    @pytest.mark.parametrize("axis", [0, 1])
+    def test_rows_and_columns_have_their_own_size(self, axis):
         wide = square(10, 20)
-        shifted = np.roll(wide, 4, axis=1)
-        down, across = (
-            surface_distances(wide, shifted, pixel)[1] for pixel in ((9, 1), (1, 9))
+        shifted = np.roll(wide, 4, axis)
+        along, beside = (
+            surface_distances(wide, shifted, pixel)[1]
+            for pixel in (((9, 1), (1, 9)) if axis == 0 else ((1, 9), (9, 1)))
         )
-        assert down < 5
-        assert across > 5
+        assert beside < 5
+        assert along > 5
 
     def test_equal_masks_touch(self):
         assert surface_distances(square(3, 9), square(3, 9), (2, 2)) == (0, 0)

@@ -30,6 +30,13 @@ def blurred(sigma_px):
     return gaussian_blur(coverage(SHAPE), sigma_px)
 
 
+@pytest.mark.parametrize("shape", [(40, 30), (41, 31)])
+def test_the_edge_runs_through_the_middle(shape):
+    """Half a turn changes the sides."""
+    share = coverage(shape)
+    assert share + share[::-1, ::-1] == pytest.approx(1)
+
+
 class TestMtf:
     @pytest.mark.parametrize("sigma_px", [0.6, 1.0, 2.0])
     @pytest.mark.parametrize("frequency", [0.05, 0.125, 0.25])

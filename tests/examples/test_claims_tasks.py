@@ -31,10 +31,13 @@ def test_both_trunks_are_measured_on_the_same_others(tasks, tmp_path):
     table = write_data(tmp_path / "data", 8)
     told = tasks.reproduce("sr-trunk", table, tmp_path / "out", budget(2))
     assert "2 patients, 2 steps, 2 seeds: 2 images of 1 patients" in told
-    (found,) = json.loads((tmp_path / "out" / "sr-trunk.json").read_text())
-    assert found["scores"].keys() == {"shipped trunk", "random trunk"}
+    fixed, tuned = json.loads((tmp_path / "out" / "sr-trunk.json").read_text())
+    assert fixed["scores"].keys() == {"shipped trunk", "random trunk"}
+    assert tuned["scores"].keys() == {"tuned trunk", "random trunk"}
+    assert len(tuned["seeds"]["values"]) == 2
     runs = sorted(p.name for p in (tmp_path / "out" / "sr-trunk").iterdir())
-    assert runs == ["random-2-0", "random-2-1", "shipped-2-0", "shipped-2-1"]
+    arms = ("random", "shipped", "tuned")
+    assert runs == [f"{arm}-2-{seed}" for arm in arms for seed in range(2)]
     for run in runs:
         settings = (tmp_path / "out" / "sr-trunk" / run / "settings.json").read_text()
         assert json.loads(settings)["patients"] == 2

@@ -11,6 +11,7 @@ from cxr_sr.batch.outputs import apart, output_name
 from cxr_sr.batch.plan import Shard, check_absent, check_places, gather
 from cxr_sr.errors import OutputError, SettingsError
 from cxr_sr.files import PREFIX
+from cxr_sr.formats.kind import Kind
 from cxr_sr.report.outcome import Job
 
 NAMES = st.text(
@@ -56,6 +57,10 @@ def an_image(path: Path) -> Path:
         ("a/IM0001", "same", "a/IM0001"),
         ("1.2.840.5", "same", "1.2.840.5"),
         ("chest.PNG", "same", "chest.PNG"),
+        ("a/chest.jpg", "same", "a/chest.png"),
+        ("a/scan.nii", "same", "a/scan.mha"),
+        ("a/scan.nii.gz", "same", "a/scan.mha"),
+        ("a/scan.nii.gz", "png", "a/scan.png"),
         ("a/IM0001", "dicom", "a/IM0001"),
         ("1.2.840.5", "dicom", "1.2.840.5"),
         ("chest.IMA", "dicom", "chest.IMA"),
@@ -72,6 +77,14 @@ def test_the_output_is_named_by_the_input_with_an_ending_by_format(
     name, form, expected
 ):
     assert output_name(name, form) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(Kind.PNG, "a/chest.png"), (Kind.JPEG, "a/chest.png"), (Kind.DICOM, "a/chest")],
+)
+def test_without_a_known_ending_the_contents_decide(kind, expected):
+    assert output_name("a/chest", "same", kind) == expected
 
 
 def test_a_folder_is_mirrored_and_what_is_no_image_is_left_out(tmp_path):

@@ -139,6 +139,12 @@ class TestWindow:
         scaling = scaling_of(pixel_format(12), window)
         assert (scaling.zero, scaling.zero + scaling.slope) == window
 
+    @pytest.mark.parametrize("window", FITTING)
+    def test_one_of_signed_values_is_used_as_well(self, window):
+        low, high = (end - 2048 for end in window)
+        scaling = scaling_of(pixel_format(12, signed=True), (low, high))
+        assert (scaling.zero, scaling.zero + scaling.slope) == (low, high)
+
     @pytest.mark.parametrize("window", USELESS)
     @pytest.mark.parametrize("photometric", PHOTOMETRIC)
     def test_one_that_does_not_is_ignored(self, window, photometric):

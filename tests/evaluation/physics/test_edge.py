@@ -9,6 +9,7 @@ from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.degradations import Exposure, gaussian_blur
 from cxr_sr.evaluation.evaluate import compare
 from cxr_sr.evaluation.physics.edge import (
+    BIN_PX,
     CONTRASTS,
     REACH_PX,
     coverage,
@@ -49,6 +50,13 @@ class TestMtf:
         expected = np.sinc(frequency) * gaussian
         found = mtf_at(profile_of(blurred(sigma_px), 2), frequency)
         assert found == pytest.approx(expected, abs=0.01)
+
+    def test_what_bins_and_differences_take_away_is_given_back(self):
+        """The bins' means of the edge that a square pixel sees, by calculation."""
+        ends = np.arange(-10, 10 + BIN_PX, BIN_PX)
+        area = np.where(ends > 0.5, ends, np.clip(ends + 0.5, 0, 1) ** 2 / 2)
+        profile = np.diff(area) / BIN_PX
+        assert mtf_at(profile, 0.5) == pytest.approx(np.sinc(0.5), rel=3e-3)
 
     def test_it_does_not_depend_on_step_or_level(self):
         edge = blurred(1.0)

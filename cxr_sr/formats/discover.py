@@ -1,4 +1,4 @@
-"""Find the files to work on, and the reasons to leave out others."""
+"""Find the files to work on, and the reasons to leave out other files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cxr_sr.formats.registry import (
 
 _ENDINGS = format_of(Kind.DICOM).suffixes
 SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
-"""Files that Windows writes into folders; those of macOS and Linux begin with a dot."""
+"""Files that Windows writes into folders; system files elsewhere begin with a dot."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ class Candidate:
 
     path: Path
     relative: PurePath
-    """Its path below the input; the result gets the same path below the output."""
+    """Path below the input folder; the result gets the same path below the output
+    folder."""
     kind: Kind
     asked: bool = False
-    """The user named this very file, or a DICOMDIR did."""
+    """True if the user or a DICOMDIR named the file itself."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Skipped:
     path: Path
     relative: PurePath
     reason: str
-    """One sentence without the path."""
+    """The reason, in one sentence without the path."""
     asked: bool = False
-    """The user or a DICOMDIR named this file, so that leaving it out is a failure."""
+    """True if the user or a DICOMDIR named the file: then leaving it out is a
+    failure."""
 
 
 Found = Candidate | Skipped
@@ -66,8 +68,9 @@ def discover(inputs: Iterable[Path]) -> Iterator[Found]:
     """Yield every file below `inputs`, in the order of inputs and then of names.
 
     Folders are searched with their subfolders, also through links. Each folder is
-    searched once, under its own name if that lies below the input. A DICOMDIR as an
-    input means the files that it refers to. The content of a file tells its format.
+    searched once, under its own name if the folder lies below the input. A DICOMDIR as
+    an input stands for the files that it refers to. The content of a file decides its
+    format.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ def discover(inputs: Iterable[Path]) -> Iterator[Found]:
 
 
 def found_below(root: Path, path: Path) -> Found:
-    """Return what `discover` yields for one file of the folder `root`."""
+    """Return the item that `discover` would yield for one file of the folder `root`."""
     return _file(path, path.relative_to(root))
 
 
@@ -111,7 +114,7 @@ def _folder(root: Path) -> Iterator[Found]:
 
 
 def _leads_back(folder: Path, root: Path) -> bool:
-    """Return whether this is a link to a folder that lies below `root` anyway."""
+    """Tell whether this is a link to another folder below `root`."""
     if not folder.is_symlink():
         return False
     try:
@@ -122,11 +125,11 @@ def _leads_back(folder: Path, root: Path) -> bool:
 
 
 def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
-    """Return whether this folder was not searched yet, under any name."""
+    """Tell whether this folder was not searched yet, under any name."""
     try:
         status = folder.stat()
     except OSError:
-        return True  # os.walk will say what is wrong
+        return True  # os.walk will report the error
     identity = status.st_dev, status.st_ino
     if identity in seen:
         return False
@@ -146,11 +149,13 @@ def _file(path: Path, relative: PurePath, *, asked: bool = False) -> Found:
 
 def _unwanted(name: str) -> str:
     if name.startswith(PREFIX):
-        return "left over from a run that was killed; it can be deleted"
+        return "a temporary file of a killed run; it can be deleted"
     if name.startswith(".") or name.lower() in SYSTEM_FILES:
         return "a hidden or system file"
     if name.upper() == "DICOMDIR":
-        return "a directory of the files beside it, which are found without it"
+        return (
+            "a directory of the other files in the folder, which are found without it"
+        )
     return ""
 
 
@@ -195,14 +200,14 @@ def _dicomdir(path: Path) -> Iterator[Found]:
 
 
 def _is_plain(component: str) -> bool:
-    """Return whether this is a path inside a folder, without ".." or a root."""
+    """Tell whether this is a path inside a folder, without ".." or a root."""
     return component not in {"", ".", ".."} and not set(component) & {"/", ":", "\0"}
 
 
 def _whatever_case(root: Path, components: tuple[str, ...]) -> Path:
-    """Return the file of a file ID, which may have another name now.
+    """Return the file for a file ID; the name of the file may differ.
 
-    IDs are upper case, but a mounted disc may show lower case. And users add suffixes,
+    IDs are upper case, but a mounted disc may show lower case. Users also add suffixes,
     which IDs do not have.
     """
     path = root
@@ -223,7 +228,7 @@ def _references(path: Path) -> list[tuple[str, ...]]:
     Raises
     ------
     UnreadableError
-        If this is no DICOMDIR, or a damaged one.
+        If this is no DICOMDIR, or the DICOMDIR is damaged.
     """
     header = parse_header(path, Kind.DICOM).dataset
     with quiet():

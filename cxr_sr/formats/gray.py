@@ -1,4 +1,4 @@
-"""Colour samples that show nothing but gray become gray; true colour is refused."""
+"""Convert colour samples to gray if all pixels are gray; refuse true colour."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from cxr_sr.errors import NotARadiographError
 
 LOSSY_TOLERANCE = 4
-"""Largest difference, in codes of 8 bits, that lossy compression may make between red,
-green and blue of gray."""
+"""Largest difference between red, green and blue of a gray pixel after lossy
+compression, in 8-bit codes."""
 CHANNELS = (
-    "It has colour or alpha channels: it is read as gray if red, green and blue are "
-    "equal everywhere and nothing is transparent, and refused otherwise."
+    "It has colour or alpha channels: cxr-sr reads it as gray if red, green and blue "
+    "are equal everywhere and no pixel is transparent, and refuses it otherwise."
 )
 ENLARGED = (
-    "Blocks of 8 x 8 px and ringing at edges are enlarged like everything else, and no "
-    "result is more faithful than its source. A DICOM result says so "
+    "The result also enlarges blocks of 8 x 8 px and ringing at edges, and is not more "
+    "faithful than its source. A DICOM result states the loss "
     "(LossyImageCompression 01)."
 )
 CONVERTED = "converted to MONOCHROME2 from colour samples that were all gray"
@@ -28,15 +28,15 @@ Samples = NDArray[np.integer[Any]]
 
 
 def gray_of(samples: Samples, *, lossy: bool = False, bits: int = 8) -> Samples:
-    """Return the one gray value of each pixel.
+    """Return the gray value of each pixel.
 
     Parameters
     ----------
-    samples : (H, W), or (H, W, C): gray; gray and alpha; red, green and blue; or these
-        and alpha
-    lossy : the samples were decoded from a lossy code, so that the three may differ by
-        `LOSSY_TOLERANCE`; then the luma is returned
-    bits : of a sample that is lossy
+    samples : (H, W), or (H, W, C): gray; gray and alpha; red, green and blue; or red,
+        green, blue and alpha
+    lossy : True if the samples come from a lossy code. Then red, green and blue may
+        differ by `LOSSY_TOLERANCE`, and the function returns the luma
+    bits : number of bits of a lossy sample
 
     Returns
     -------
@@ -118,6 +118,6 @@ def _check_opaque(alpha: Samples) -> None:
     if transparent:
         raise NotARadiographError(
             f"the image is transparent in {transparent} of {alpha.size} pixels, whose "
-            "value depends on the background; expected an opaque one: save it without "
-            "alpha channel"
+            "value depends on the background; expected an opaque image: save it "
+            "without alpha channel"
         )

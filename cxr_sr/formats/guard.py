@@ -16,8 +16,8 @@ from cxr_sr.errors import UnreadableError
 # could leave all warnings off.
 _ONE_AT_A_TIME = threading.RLock()
 if hasattr(os, "register_at_fork"):  # Windows does not fork
-    # A child must not begin with a lock that a thread of its parent holds, nor with
-    # everyone's warnings off.
+    # A child must not inherit a lock that a thread of its parent holds, or warnings
+    # that are off.
     os.register_at_fork(
         before=_ONE_AT_A_TIME.acquire,
         after_in_parent=_ONE_AT_A_TIME.release,
@@ -30,9 +30,9 @@ PARSER_ERRORS = (
     EOFError,
     LookupError,
     MemoryError,
-    RuntimeError,  # with RecursionError and NotImplementedError
+    RuntimeError,  # includes RecursionError and NotImplementedError
     TypeError,
-    ValueError,  # with UnicodeError
+    ValueError,  # includes UnicodeError
     struct.error,
     zlib.error,
 )
@@ -43,7 +43,7 @@ PARSER_ERRORS = (
 def quiet() -> Iterator[None]:
     """Suppress warnings of libraries: real headers break rules that we tolerate.
 
-    Errors and `inspect` tell the user everything that matters.
+    Errors and `inspect` tell the user all important facts.
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -66,13 +66,13 @@ def readable(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # Not str(error): it names the path.
+        # Not str(error), because that names the path.
         reason = error.strerror or "unexpected end of the data"
         raise UnreadableError(
             f"{what} cannot be read: {reason}; check the file and its folder"
         ) from error
     except PARSER_ERRORS as error:
-        # Nor here: it may quote a value, and a value may be a patient's.
+        # Not str(error), because it may quote a value that identifies a patient.
         raise UnreadableError(
             f"{what} cannot be read; the file is damaged, or in a form that no decoder "
             "here knows: export it anew, uncompressed if you can"

@@ -87,7 +87,7 @@ def test_a_file_is_known_by_its_content(folder: Path, dicom: Path):
         ("Thumbs.db", "hidden or system"),
         ("desktop.ini", "hidden or system"),
         ("DICOMDIR", "found without it"),
-        (f"{PREFIX}0011.dcm", "left over from a run that was killed"),
+        (f"{PREFIX}0011.dcm", "a temporary file of a killed run"),
         ("empty.dcm", "an empty file"),
     ],
 )

@@ -1,7 +1,7 @@
 """Make a DICOM header for pixels without a header.
 
-A PNG does not name its patient. Unknown attributes are empty where the standard allows
-it. Nothing is invented.
+A PNG does not name its patient. Unknown attributes are empty if the standard allows an
+empty value. No value is invented.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ SAID_OF_A_RESULT = {
 
 @dataclass(frozen=True)
 class Said:
-    """The facts that a source without a DICOM header states besides its pixels."""
+    """The facts besides the pixels that a source without a DICOM header states."""
 
     spacing: str = "PixelSpacing"
-    """The attribute for its spacing."""
+    """The DICOM attribute for the spacing of this source."""
     lossy_method: str = ""
-    """LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5; "" if nothing was lost."""
+    """LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5; "" without lossy compression."""
     lossy_ratio: float = 1.0
     description: str = ""
-    """The change of the pixels by the reader, as a phrase."""
+    """The reader's change of the pixels, as a phrase."""
 
 
 NOTHING_SAID = Said()
@@ -79,13 +79,13 @@ def secondary_capture(
 ) -> Dataset:
     """Return a Secondary Capture header for pixels that came without a header.
 
-    The UIDs come from pixels and options, so that the same file is the same instance.
-    If `upscale` made the image, the header says how.
+    The UIDs are made from pixels and options, so the same file is the same instance.
+    For a result of `upscale`, the header describes how it was made.
 
     Parameters
     ----------
-    now : when the file is made
-    options : of these, `dates`, `series_number`, `synthetic` and `tags` apply
+    now : time of the run
+    options : only `dates`, `series_number`, `synthetic` and `tags` are used
     said : other facts about the source
 
     Returns
@@ -95,7 +95,7 @@ def secondary_capture(
     Raises
     ------
     SettingsError
-        If a tag is no attribute, may not be stated, or has an invalid value.
+        If a tag is no attribute, is forbidden, or has an invalid value.
 
     References
     ----------
@@ -120,7 +120,7 @@ def secondary_capture(
 
 
 def _say(header: Dataset, radiograph: Radiograph, said: Said) -> None:
-    """Put the facts about the source: its spacing, its loss, and its conversion."""
+    """Write the facts about the source: spacing, lossy compression, and conversion."""
     if radiograph.geometry.spacing_mm is not None:
         spacing = [format_number_as_ds(mm) for mm in radiograph.geometry.spacing_mm]
         put(header, said.spacing, spacing)
@@ -133,7 +133,7 @@ def _say(header: Dataset, radiograph: Radiograph, said: Said) -> None:
 
 
 def _values(value: Any) -> Any:  # noqa: ANN401 - whatever an element holds
-    """Return the parts of a text that has several."""
+    """Return the parts of a text with several values."""
     several = isinstance(value, str) and "\\" in value
     return value.split("\\") if several else value
 
@@ -155,7 +155,7 @@ def _kind(options: HeaderOptions) -> dict[str, Any]:
 def _uids(
     radiograph: Radiograph, options: HeaderOptions, tags: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the UIDs; images of a stated study, treated alike, are one series."""
+    """Return the UIDs; images of one study with the same settings share a series."""
     pixels = np.ascontiguousarray(radiograph.pixels)
     digest, chosen = hashlib.sha256(pixels.data).hexdigest(), repr(options)
     study = study_uid(tags)

@@ -1,4 +1,4 @@
-"""Patient and view in a header: for grouping and counting, not for display."""
+"""Read patient and view from a header, to group and count images, not to display."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from cxr_sr.formats.header.elements import items, text
 from cxr_sr.radiograph import Header
 
 OLDEST_YEARS = 130
-"""Highest age in years; a higher one is an error of the header."""
+"""Highest age in years; a higher age is an error of the header."""
 DAYS_A_UNIT = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Y": 365.25}
-"""Of an AS, PS3.5 6.2."""
+"""Units of an age string (AS), PS3.5 6.2, in days."""
 VIEWS = {
     "399348003": "AP",
     "R-10206": "AP",
@@ -40,7 +40,7 @@ class Subject:
 
     patient: tuple[str, str] | None = None
     """PatientID (0010,0020) and IssuerOfPatientID (0010,0021), which together name one
-    patient (PS3.3 C.7.1.1); None where there is no PatientID."""
+    patient (PS3.3 C.7.1.1); None without a PatientID."""
     study: str = ""
     """StudyInstanceUID; a study has only one patient."""
     age_years: int | None = None
@@ -52,7 +52,7 @@ class Subject:
     body_part: str = ""
     modality: str = ""
     manufacturer: str = ""
-    """Of the equipment, in printable characters."""
+    """Manufacturer of the equipment, in printable characters."""
 
     @classmethod
     def of(cls, header: Header) -> Subject:
@@ -80,7 +80,7 @@ def _subject(header: Dataset) -> Subject:
 
 
 def code(value: str) -> str:
-    """Return a code string in capitals; "" if it is no CS, such as a sentence.
+    """Return a code string in capitals; "" for other text, such as a sentence.
 
     References
     ----------
@@ -91,7 +91,7 @@ def code(value: str) -> str:
 
 
 def sex(value: str) -> Literal["F", "M", "O", ""]:
-    """Return F, M or O, which PatientSex may be (PS3.3 C.7.1.1); "" for all else."""
+    """Return F, M or O, the values of PatientSex (PS3.3 C.7.1.1); "" for other text."""
     match value.strip().upper():
         case "F":
             return "F"

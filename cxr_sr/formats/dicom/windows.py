@@ -1,4 +1,4 @@
-"""The windows and the rescale that a header states: the rules of PS3.3 C.11.
+"""Read the windows and the rescale of a header, by the rules of PS3.3 C.11.
 
 ::
 
@@ -19,7 +19,7 @@ FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 def function_of(header: Dataset) -> str:
-    """Return how windows map values: LINEAR, LINEAR_EXACT or SIGMOID.
+    """Return the function of the windows: LINEAR, LINEAR_EXACT or SIGMOID.
 
     References
     ----------
@@ -47,8 +47,8 @@ def is_valid(window: Window, function: str) -> bool:
 def ends_of(window: Window, function: str) -> Window:
     """Return (low, high): brightness rises from 0 at `low` to 1 at `high`.
 
-    They are equal for a LINEAR window of width 1, which is a step. SIGMOID has no ends;
-    these are those of the straight line with its slope at the center.
+    Both are equal for a LINEAR window of width 1, which is a step. SIGMOID has no ends;
+    the result is for the straight line with the slope of SIGMOID at the center.
 
     References
     ----------
@@ -61,7 +61,7 @@ def ends_of(window: Window, function: str) -> Window:
 
 
 def linear_rescale(header: Dataset) -> tuple[float, float] | None:
-    """Return (slope, intercept), 1 and 0 where absent; None if they are not linear.
+    """Return (slope, intercept), 1 and 0 if absent; None for another transform.
 
     References
     ----------

@@ -39,18 +39,18 @@ SYNTAXES: dict[Compression, UID] = {
 }
 
 IMPLEMENTATION_CLASS_UID = UID("2.25.144965259570509083239074465216268761633")
-"""Names this writer in file meta information, PS3.10 7.1."""
+"""UID of this writer for the file meta information, PS3.10 7.1."""
 
 MAX_SIDE = 0xFFFF
 """Rows and Columns are US."""
 MAX_PIXEL_BYTES = 0xFFFFFFFE
 """The longest native PixelData: its length is an even 32-bit number, PS3.5 7.1."""
 BLOCK_BYTES = 2**22
-"""How much of the image is copied at a time."""
+"""Bytes of the image to copy at a time."""
 
 
 def check_storable(shape: tuple[int, ...], fmt: PixelFormat) -> None:
-    """Refuse an image that no DICOM file can hold; call it before any work.
+    """Refuse an image that is too large for a DICOM file; call this before any work.
 
     Parameters
     ----------
@@ -83,20 +83,20 @@ def write_dicom(
     compression: Compression = "none",
     overwrite: bool = False,
 ) -> None:
-    """Write a DICOM file; it appears whole or not at all.
+    """Write a DICOM file; it appears complete or not at all.
 
-    The pixels of an uncompressed file are written in blocks, so that an array mapped
-    from disk is never in memory as a whole. The same input gives the same bytes.
+    The pixels of an uncompressed file are written in blocks, so an array that is mapped
+    from disk is never completely in memory. The same input gives the same bytes.
 
     Parameters
     ----------
-    header : without pixel data and file meta information; its image pixel attributes
-        are set to those of `radiograph`
+    header : the header without pixel data and file meta information; its image pixel
+        attributes are replaced by those of `radiograph`
 
     Raises
     ------
     OutputError
-        If the image is too large, the file exists, or the disk refuses.
+        If the image is too large, the file exists, or the file cannot be written.
 
     References
     ----------
@@ -121,7 +121,7 @@ def as_dataset(radiograph: Radiograph, header: Dataset) -> Dataset:
 
     Parameters
     ----------
-    header : as of `write_dicom`
+    header : see `write_dicom`
 
     Raises
     ------
@@ -149,9 +149,11 @@ def _around_pixels(
 
 
 def _described(header: Dataset, radiograph: Radiograph) -> Dataset:
-    """Return the header with the image pixel module of these pixels."""
+    """Return the header with the image pixel module for these pixels."""
     fmt, shape = radiograph.format, radiograph.pixels.shape
-    described = header[:]  # shares its elements, which are replaced, not changed
+    described = header[
+        :
+    ]  # a copy that shares the elements; they are replaced, never changed
     facts = {
         "SamplesPerPixel": 1 if len(shape) == 2 else shape[2],
         "Rows": shape[0],
@@ -173,8 +175,8 @@ def _encoded(header: Dataset, syntax: UID) -> tuple[bytes, bytes]:
     """Return the bytes of the file before and after the pixel data element."""
     if not text(header, "SOPInstanceUID"):
         raise OutputError(
-            "SOPInstanceUID (0008,0018) is missing, and a file needs one; correct the "
-            "source (an upscaled image is given its own)"
+            "SOPInstanceUID (0008,0018) is missing, but a file needs this UID; correct "
+            "the source (an upscaled image gets a new UID)"
         )
     try:
         with quiet():
@@ -198,7 +200,7 @@ def _stream(start: bytes) -> DicomBytesIO:
 
 
 def _file_meta(header: Dataset, syntax: UID) -> FileMetaDataset:
-    """Return file meta information that says who wrote the file, not who sent it."""
+    """Return file meta information that names the file's writer, not its sender."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = UID(text(header, "SOPClassUID"))
     meta.MediaStorageSOPInstanceUID = UID(text(header, "SOPInstanceUID"))
@@ -241,7 +243,7 @@ def _blocks(pixels: NDArray[np.integer[Any]]) -> Iterator[bytes]:
 def _compressed(radiograph: Radiograph, compression: Compression) -> bytes:
     """Return the code stream of a lossless compression."""
     pixels, fmt = radiograph.pixels, radiograph.format
-    if fmt.bits_stored <= 8 and compression != "rle":  # their streams know no padding
+    if fmt.bits_stored <= 8 and compression != "rle":  # these streams have no padding
         pixels = pixels.astype("i1" if fmt.signed else "u1", copy=False)
     match compression:
         case "jpegls":

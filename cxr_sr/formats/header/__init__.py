@@ -1,1 +1,1 @@
-"""The header of a result, derived from its source by a table of rules."""
+"""Derive the header of a result from its source by a table of rules."""

@@ -1,4 +1,4 @@
-"""The input of the rules of a derived header, and the options of the caller."""
+"""Define the input of the header rules, and the options of the caller."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOOL = "cxr-sr"
 
 @functools.cache
 def tool_version() -> str:
-    """Return the installed version, "0" in a checkout that was never installed."""
+    """Return the installed version; "0" in a checkout that was never installed."""
     try:
         return importlib.metadata.version(TOOL)
     except importlib.metadata.PackageNotFoundError:
@@ -32,50 +32,52 @@ class HeaderOptions:
     """The user's options for derived headers."""
 
     equipment: Equipment = "standard"
-    """standard: General Equipment names this tool and the source's moves to
-    ContributingEquipmentSequence; keep: Manufacturer and its like stay, for studies
-    that group images by them."""
+    """standard: General Equipment names this tool, and the source's equipment moves to
+    ContributingEquipmentSequence. keep: the source's Manufacturer and related
+    attributes stay, for studies that group images by them."""
     private: PrivateElements = "drop"
-    """Private elements may hold pixel coordinates, LUTs or a patient's name."""
+    """keep or drop: private elements may hold pixel coordinates, LUTs or a patient's
+    name."""
     overlays: OverlayPlanes = "scale"
-    """Overlay planes follow the image, or go."""
+    """Overlay planes are enlarged with the image, or dropped."""
     synthetic: bool = True
     """Declare the pixels of a trained network as SyntheticData."""
     series_offset: int = 9000
-    """Added to SeriesNumber, so that results sort behind their sources."""
+    """Number to add to SeriesNumber, so that viewers list results after their
+    sources."""
     series_number: int | None = None
-    """SeriesNumber of every result, in place of the source's and the offset."""
+    """SeriesNumber of every result, instead of the source's number plus the offset."""
     dates: Dates = "auto"
-    """now: series, content and instance get the time of the run; source: they keep
-    their dates; none: they have none; auto: source where PatientIdentityRemoved is YES
-    or LongitudinalTemporalInformationModified is MODIFIED or REMOVED, else now."""
+    """Dates of series, content and instance. now: the time of the run; source: the
+    source's dates; none: no dates; auto: source if PatientIdentityRemoved is YES or
+    LongitudinalTemporalInformationModified is MODIFIED or REMOVED, else now."""
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Keyword -> value, stated of an image that came without a header (a picture, an
-    array): PatientID, StudyInstanceUID, StudyDate, Modality and their like. A DICOM
-    file has its own."""
+    """Values by DICOM keyword for an image without a header (a picture, an array):
+    PatientID, StudyInstanceUID, StudyDate, Modality and others. Not used for a DICOM
+    file, which has its own header."""
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """One derivation of a header: all that a rule may look at."""
+    """One derivation of a header: all facts that a rule may use."""
 
     source: Dataset
-    """The header before; rules write to another dataset, never to this one."""
+    """The header of the source; rules write to another data set, never to this one."""
     derivation: Derivation
     shape: tuple[int, int]
     """(rows, columns) of the result."""
     now: datetime
-    """When the result is made, in the header's own time zone."""
+    """Time of the run, in the time zone of the header."""
     options: HeaderOptions = field(default_factory=HeaderOptions)
 
     @functools.cached_property
     def dates(self) -> ChosenDates:
-        """Where series, content and instance take their dates from."""
+        """Origin of the dates of series, content and instance."""
         return ChosenDates.by(self.source, self.options.dates)
 
     @functools.cached_property
     def source_shape(self) -> tuple[int, int]:
-        """(rows, columns) of the source; by the factors if its header says nonsense."""
+        """(rows, columns) of the source; from the factors if its header is invalid."""
         stated = [*numbers(self.source, "Rows"), *numbers(self.source, "Columns")]
         if len(stated) == 2 and min(stated) >= 1:
             return int(stated[0]), int(stated[1])
@@ -84,30 +86,31 @@ class Change:
 
 
 Action = Callable[[Dataset, tuple[str, ...], Change], None]
-"""Changes a header in place: (result so far, the rule's attributes, the change)."""
+"""Changes a header in place; arguments: the result so far, the attributes, the
+change."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: some attributes, and the change that is made to them."""
+    """A rule: some attributes, and the action on them."""
 
     names: str
-    """Keywords of PS3.6 and, for what has none, tags as PS3.6 writes them: (60xx,eeee);
-    a space between them."""
+    """Keywords of PS3.6, separated by spaces. An attribute without a unique keyword has
+    a tag in the form of PS3.6: (60xx,eeee)."""
     action: Action
     told: str
-    """What a user is told, as a phrase that follows the names."""
+    """Text for the documentation: a phrase that follows the names."""
     source: str
-    """The clause that asks for it, or "our choice"."""
+    """The clause of the standard that demands the change, or "our choice"."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """The names one by one."""
+        """The names as a list."""
         return tuple(self.names.split())
 
 
 def each(act: Callable[[Dataset, str, Change], None]) -> Action:
-    """Make an action from a change of a single attribute."""
+    """Make an action from a function for a single attribute."""
 
     @functools.wraps(act)
     def action(result: Dataset, attributes: tuple[str, ...], change: Change) -> None:
@@ -118,10 +121,10 @@ def each(act: Callable[[Dataset, str, Change], None]) -> Action:
 
 
 def keep(_result: Dataset, _attributes: tuple[str, ...], _change: Change) -> None:
-    """Do nothing: the rule is there to be read, and tested."""
+    """Do nothing; the rule is for the documentation and for tests."""
 
 
 @each
 def drop(result: Dataset, keyword: str, _change: Change) -> None:
-    """Take the attribute out."""
+    """Remove the attribute."""
     remove(result, keyword)

@@ -1,7 +1,7 @@
-"""The dates of a result: of the run, of its source, or none.
+"""Choose the dates of a result: dates of the run, of its source, or none.
 
-A de-identified cohort often has its dates shifted, by a century in some. Beside them
-the day of the run would put a series long before or after its own study.
+The dates of a de-identified cohort are often shifted, sometimes by a century. With the
+date of the run, a series would lie long before or after its own study.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ SHIFTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("MODIFIED", "REMOVED"),
     ),
 )
-"""Attributes and the values by which a header says so, PS3.3 C.7.1.1 and C.12.1."""
+"""Attributes and values that state a de-identification, PS3.3 C.7.1.1 and C.12.1."""
 
 
 @dataclass(frozen=True)
 class ChosenDates:
-    """Where the dates of one result come from, and why."""
+    """The origin of the dates of one result, and the reason."""
 
     which: Literal["now", "source", "none"]
     because: str = ""
-    """The statement in the header that decided, if any."""
+    """The element of the header that decided, if any."""
 
     @classmethod
     def by(cls, header: Dataset, option: Dates) -> ChosenDates:

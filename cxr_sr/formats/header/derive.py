@@ -1,6 +1,6 @@
-"""The header of a super-resolved radiograph, from that of its source.
+"""Derive the header of a super-resolved radiograph from the header of its source.
 
-A pure function over one table: no files, no pixels, nothing global.
+`derive` is a pure function over one table: no files, no pixels, no global state.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def derive(
     ----------
     header : header of the source; it is not changed
     shape : (rows, columns, ...) of the result
-    now : when the result is made; converted to TimezoneOffsetFromUTC if it is aware
+    now : time of the run; converted to TimezoneOffsetFromUTC if it has a time zone
 
     Returns
     -------
@@ -48,10 +48,9 @@ def derive(
     Raises
     ------
     UnreadableError
-        If sequences are nested deeper than can be followed, or PixelRepresentation
-        is damaged.
+        If sequences are nested too deep, or PixelRepresentation is damaged.
     """
-    source = header[:]  # its own dict: decoding an element for reading stays in here
+    source = header[:]  # a copy, so that decoding an element does not change the source
     change = Change(
         source, derivation, (shape[0], shape[1]), local_time(source, now), options
     )

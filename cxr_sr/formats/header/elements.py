@@ -1,9 +1,9 @@
-"""Reading and writing single elements of headers that may be damaged.
+"""Read and write single elements of headers that may be damaged.
 
-Real headers hold empty elements, wrong VRs, text where numbers belong and bytes in no
-character set. Nothing here raises for them: what cannot be understood reads as absent,
-so that whoever asks leaves it as it is. Nor is pydicom made to convert, and to warn
-of, a value that only passes through.
+Real headers have empty elements, wrong VRs, text in place of numbers, and bytes outside
+their character set. The functions here raise no errors for these faults. An unreadable
+value reads as absent, so the caller leaves it unchanged. pydicom does not convert
+values that are only copied, so it gives no warnings about them.
 """
 
 from __future__ import annotations
@@ -44,15 +44,16 @@ UNDECODABLE = (
     OSError,
     struct.error,
     BytesLengthException,
-    UserWarning,  # where the caller has turned warnings into errors
+    UserWarning,  # if the caller has turned warnings into errors
 )
 """Errors of pydicom when a raw value does not fit its VR."""
 
 LARGEST_NUMBER = 1e15
-"""Beyond it lies nothing in pixels or millimetres, and arithmetic might overflow."""
+"""Largest plausible number of pixels or millimetres; beyond it, arithmetic may
+overflow."""
 
 INTEGER_STRING = range(-(2**31), 2**31)
-"""The values an IS may hold, PS3.5 6.2."""
+"""Range of an integer string (IS), PS3.5 6.2."""
 
 VALID_UID = re.compile(r"[012](\.(0|[1-9][0-9]*))+")
 
@@ -60,7 +61,7 @@ _ESCAPE = b"\x1b"
 
 
 def undecoded(header: Dataset, keyword: Keyword) -> DataElement | RawDataElement | None:
-    """Return an element without converting it from bytes; None if absent."""
+    """Return an element without converting its bytes; None if absent."""
     tag = Tag(keyword)
     return header.get_item(tag) if tag in header else None
 
@@ -68,7 +69,7 @@ def undecoded(header: Dataset, keyword: Keyword) -> DataElement | RawDataElement
 def text(header: Dataset, keyword: Keyword) -> str:
     r"""Return an element as text, its values joined by ``\``; "" if absent or no text.
 
-    Bytes that are no text in the header's character set come back as "?".
+    Bytes outside the header's character set become "?".
     """
     element = undecoded(header, keyword)
     value = None if element is None else element.value
@@ -84,7 +85,7 @@ def text(header: Dataset, keyword: Keyword) -> str:
 def cut(header: Dataset, words: str, limit: int) -> str:
     """Return the beginning of a text that fits `limit` bytes in the character set.
 
-    PS3.5 6.2 counts characters; but many databases count bytes, and validators too.
+    PS3.5 6.2 counts characters, but many databases and validators count bytes.
     """
     words = words[:limit]
     while _encoded_length(header, words) > limit:
@@ -93,9 +94,9 @@ def cut(header: Dataset, words: str, limit: int) -> str:
 
 
 def numbers(header: Dataset, keyword: Keyword) -> tuple[float, ...]:
-    """Return an element's numbers; () if it is absent, empty, or holds anything else.
+    """Return an element's numbers; () if it is absent, empty, or no valid number.
 
-    Infinity and absurdly large numbers count as something else.
+    Infinity and implausibly large numbers are not valid.
     """
     try:
         values = [float(v) for v in _values(header, keyword)]
@@ -105,11 +106,11 @@ def numbers(header: Dataset, keyword: Keyword) -> tuple[float, ...]:
 
 
 def uid(header: Dataset, keyword: Keyword) -> str:
-    """Return a UID that other elements may quote; "" if absent or invalid.
+    """Return a UID that other elements may refer to; "" if absent or invalid.
 
     References
     ----------
-    DICOM PS3.5 9.1; ISO/IEC 9834-1 knows the roots 0, 1 and 2 only
+    DICOM PS3.5 9.1; ISO/IEC 9834-1 has only the roots 0, 1 and 2
     """
     value = text(header, keyword)
     return value if len(value) <= 64 and VALID_UID.fullmatch(value) else ""
@@ -128,9 +129,9 @@ def items(header: Dataset, keyword: Keyword) -> list[Dataset] | None:
 
 
 def put(dataset: Dataset, keyword: Keyword, value: Any, vr: str = "") -> None:  # noqa: ANN401 - whatever the VR holds
-    """Set an element, whatever was there; `vr` where the dictionary knows several.
+    """Set or replace an element; `vr` is needed if the dictionary lists several VRs.
 
-    Nothing is validated: values of the source are copied with their faults.
+    Values are not validated, because values of the source are copied with their faults.
     """
     tag = Tag(keyword)
     dataset[tag] = DataElement(
@@ -139,25 +140,25 @@ def put(dataset: Dataset, keyword: Keyword, value: Any, vr: str = "") -> None:  
 
 
 def remove(dataset: Dataset, keyword: Keyword) -> None:
-    """Take an element out, if it is there."""
+    """Remove an element, if it is present."""
     tag = Tag(keyword)
     if tag in dataset:
         del dataset[tag]
 
 
 def remove_tags(dataset: Dataset, unwanted: Callable[[BaseTag], bool]) -> None:
-    """Take out all elements with such tags, without decoding the others."""
+    """Remove all elements with the tags in `unwanted`, without decoding the others."""
     for tag in [t for t in dataset.keys() if unwanted(t)]:  # noqa: SIM118 - see above
         del dataset[tag]
 
 
 def append(dataset: Dataset, keyword: Keyword, item: Dataset) -> None:
-    """Add an item to a sequence; a sequence that cannot be read is left as it is.
+    """Add an item to a sequence; an unreadable sequence stays unchanged.
 
     Raises
     ------
     UnreadableError
-        If PixelRepresentation is damaged: pydicom hands it down to new items.
+        If PixelRepresentation is damaged, because pydicom copies it to new items.
     """
     present = items(dataset, keyword)
     if present is None:

@@ -1,7 +1,7 @@
 """Move measurements in image pixels to the finer grid.
 
 Positions are 1-based: pixel c of n covers c - 1 to c, and its centre lies at c - 0.5.
-"Beyond the image" is said by 0 and by n + 1 (PS3.3 C.8.7.3.1.1), whatever n is.
+The positions 0 and n + 1 mean "beyond the image" (PS3.3 C.8.7.3.1.1).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ ROW, COLUMN = 0, 1
 """Index of each direction in shapes, factors and spacings."""
 
 LARGEST_RATIO_TERM = 1000
-"""Rounding the rows and columns of a result to whole pixels changes the shape of its
-pixels by less than this can tell."""
+"""Tolerance for the ratio of two factors: rows and columns of a result are rounded to
+whole pixels, which changes the shape of a pixel by less."""
 
 
 @each
 def divide_pair(result: Dataset, keyword: str, change: Change) -> None:
     """Divide a (row, column) pair by the factors; remove an invalid one.
 
-    Zero, a negative number or junk would pass for a distance in the result. 16
+    Zero, a negative number or text would look like a distance in the result. 16
     characters hold 14 digits of a spacing (DS, PS3.5 6.2).
     """
     pair = _positive_pair(change.source, keyword)
@@ -41,7 +41,7 @@ def divide_pair(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def divide_in_groups(result: Dataset, keyword: str, change: Change) -> None:
-    """Divide the spacing that functional groups of a multi-frame image state."""
+    """Divide the spacing in the functional groups of a multi-frame image."""
     for group in items(result, keyword) or ():
         for measures in items(group, "PixelMeasuresSequence") or ():
             pair = _positive_pair(measures, "PixelSpacing")
@@ -53,7 +53,7 @@ def divide_in_groups(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def drop_lost_calibration(result: Dataset, keyword: str, change: Change) -> None:
-    """Remove how a spacing was calibrated where the spacing itself was invalid."""
+    """Remove the calibration of a spacing if the spacing itself was invalid."""
     stated = "PixelSpacing" in change.source
     if stated and _positive_pair(change.source, "PixelSpacing") is None:
         remove(result, keyword)
@@ -61,7 +61,7 @@ def drop_lost_calibration(result: Dataset, keyword: str, change: Change) -> None
 
 @each
 def adjust_aspect(result: Dataset, keyword: str, change: Change) -> None:
-    """Adjust vertical:horizontal where rows and columns grew by different factors."""
+    """Adjust vertical:horizontal if rows and columns grew by different factors."""
     pair = _positive_pair(change.source, keyword)
     if pair is None:
         return
@@ -98,7 +98,7 @@ def move_points(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def scale_radius(result: Dataset, keyword: str, change: Change) -> None:
-    """Multiply a radius, which is counted in pixels along a row (PS3.3 C.7.6.11)."""
+    """Multiply a radius; its unit is a pixel along a row (PS3.3 C.7.6.11)."""
     radius = numbers(change.source, keyword)
     if len(radius) == 1:
         _put_integers(
@@ -108,7 +108,7 @@ def scale_radius(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def shift_position(result: Dataset, keyword: str, change: Change) -> None:
-    """Move the centre of the first pixel: the outer edges of the image stay.
+    """Move the centre of the first pixel, so that the outer edges of the image stay.
 
     References
     ----------
@@ -136,12 +136,12 @@ def _positive_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
 
 
 def _decimal_string(value: float) -> str:
-    """Return a DS without the noise of floating point: 0.07, not 0.07000000000000."""
+    """Return a DS without rounding noise: 0.07, not 0.07000000000000."""
     return format_number_as_ds(float(f"{value:.14g}"))
 
 
 def _axis_of_edge(keyword: str) -> int:
-    """Return the index a vertical edge is counted in: columns."""
+    """Return the axis of an edge: columns for a vertical edge, else rows."""
     return COLUMN if keyword.endswith("VerticalEdge") else ROW
 
 
@@ -163,7 +163,7 @@ def _move(
 def _moved(
     position: float, axis: int, change: Change, rule: Callable[[float, float], int]
 ) -> int:
-    """Map one position; a position in the image stays in it."""
+    """Map one position; a position inside the image stays inside."""
     size, new_size = change.source_shape[axis], change.shape[axis]
     if position == 0:
         return 0
@@ -174,6 +174,6 @@ def _moved(
 
 
 def _put_integers(result: Dataset, keyword: str, values: Sequence[int]) -> None:
-    """Write an IS; a number that is too long for it cannot be a pixel, and stays."""
+    """Write an IS; a number that is too long is no pixel position, and stays."""
     if all(v in INTEGER_STRING for v in values):
         put(result, keyword, list(values))

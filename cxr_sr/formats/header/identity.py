@@ -1,4 +1,4 @@
-"""Which image this is now: UIDs, numbers, dates and ImageType."""
+"""Give the result its identity: UIDs, numbers, dates and ImageType."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ DX_IMAGE = {
     DigitalIntraOralXRayImageStorageForPresentation,
     DigitalIntraOralXRayImageStorageForProcessing,
 }
-"""SOP classes whose ImageType has an empty third value, PS3.3 C.8.11.3.1.1. (That of
-mammography means something, C.8.11.7.1.4, and stays.)"""
+"""SOP classes whose ImageType has an empty third value, PS3.3 C.8.11.3.1.1. (In
+mammography the third value has a meaning, C.8.11.7.1.4, and stays.)"""
 
 CAPTURES = {
     SecondaryCaptureImageStorage,
@@ -50,7 +50,7 @@ CAPTURES = {
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
 }
-"""SOP classes of secondary captures of gray or colour, PS3.4 B.5."""
+"""SOP classes of secondary captures, gray or colour, PS3.4 B.5."""
 
 GRAY_AS_STORED = {
     "RescaleIntercept": "0",
@@ -61,7 +61,7 @@ GRAY_AS_STORED = {
 """Attributes that multi-frame gray needs, PS3.3 A.8.3.4, C.8.6.3."""
 
 MOSTLY_UID = re.compile(r"[0-9.]{1,64}")
-"""Form of a UID that archives accept, although it may break a rule of PS3.5 9.1."""
+"""Form of a UID that archives accept, even if it breaks a rule of PS3.5 9.1."""
 
 
 def always(make: Callable[[Change], Any]) -> Action:
@@ -77,9 +77,10 @@ def always(make: Callable[[Change], Any]) -> Action:
 def instance_uid(change: Change) -> str:
     """Return a UID that is the same for the same source, settings and version.
 
-    Any setting that can change a pixel or an element changes it: an archive that knows
-    a UID already keeps the pixels it has. So do the source's pixels, for a cohort may
-    have one UID, or none, in many files. Nothing of the machine or the time enters.
+    Every setting that can change a pixel or an element changes the UID, because an
+    archive that knows a UID keeps its old pixels. The source's pixels also change the
+    UID, because many files of a cohort may have the same UID, or none. The machine and
+    the time have no influence.
     """
     derivation = change.derivation
     factors = [repr(float(factor)) for factor in derivation.factors]
@@ -95,17 +96,17 @@ def instance_uid(change: Change) -> str:
 def series_uid(change: Change) -> str:
     """Return a UID that all images of one source series share after one treatment.
 
-    The options are part of the treatment: some change what is said of a series as a
-    whole (its number, dates and equipment), and one series has one of each. The
-    factors enter as rounded in the label: images of slightly different sizes brought
-    to one spacing differ by a rounding of their rows, and belong together.
+    The options are part of the treatment, because some change facts of a whole series
+    (its number, dates and equipment). The factors are rounded as in the label: images
+    of slightly different sizes that get the same spacing differ only by rounding, and
+    belong together.
 
     References
     ----------
     DICOM PS3.3 C.8.11.1.1.1: FOR PRESENTATION and FOR PROCESSING never share a series
     """
     stated = text(change.source, "SeriesInstanceUID")
-    # A text that is no UID may stand in every file of a cohort.
+    # Every file of a cohort may have the same invalid text instead of a UID.
     source = uid(change.source, "SeriesInstanceUID") or "\0".join(
         [stated, *_whose(change)]
     )
@@ -116,10 +117,10 @@ def series_uid(change: Change) -> str:
 
 @each
 def complete_study(result: Dataset, keyword: str, change: Change) -> None:
-    """Make a study UID where the source has none: no archive files an image without.
+    """Make a study UID if the source has none, because every archive needs this UID.
 
-    Whose image it is, nobody must guess: where no patient is named, it is a study of
-    its own. An element that is there and empty was emptied on purpose, and stays so.
+    Without a named patient, the image becomes its own study, so that no patient is
+    guessed. An empty element was emptied on purpose, and stays empty.
     """
     stated = text(change.source, keyword)
     if not MOSTLY_UID.fullmatch(stated) and (stated or keyword not in change.source):
@@ -138,12 +139,12 @@ def _whose(change: Change) -> list[str]:
 
 
 def weights_uid(derivation: Derivation) -> str:
-    """Return the DeviceUID of a model: it changes with every training."""
+    """Return the DeviceUID of a model; each training gives another UID."""
     return _uid("model", derivation.model, derivation.weights_sha256)
 
 
 def series_number(change: Change) -> int:
-    """Return the number asked for, or the source's moved behind the originals."""
+    """Return the requested number, or the source's number plus the offset."""
     if change.options.series_number is not None:
         return change.options.series_number
     source = numbers(change.source, "SeriesNumber") or (0,)
@@ -152,11 +153,11 @@ def series_number(change: Change) -> int:
 
 
 def local_time(header: Dataset, now: datetime) -> datetime:
-    """Return `now` in the header's time zone; as it is if either knows of none.
+    """Return `now` in the header's time zone; unchanged if either has no time zone.
 
     References
     ----------
-    DICOM PS3.3 C.12.1: TimezoneOffsetFromUTC holds for all DA and TM of the object
+    DICOM PS3.3 C.12.1: TimezoneOffsetFromUTC applies to all DA and TM of the object
     """
     offset = re.fullmatch(
         r"([+-])(\d\d)([0-5]\d)", text(header, "TimezoneOffsetFromUTC")
@@ -171,7 +172,7 @@ def local_time(header: Dataset, now: datetime) -> datetime:
 
 @each
 def stamp(result: Dataset, keyword: str, change: Change) -> None:
-    """Set a DA or a TM to now, keep it, or remove it, as the options say."""
+    """Set a DA or a TM to now, keep it, or remove it, according to the options."""
     if change.dates.which == "none":
         remove(result, keyword)
     if change.dates.which != "now":
@@ -182,7 +183,7 @@ def stamp(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def gray_class(result: Dataset, keyword: str, change: Change) -> None:
-    """Replace the class of multi-frame true colour; its results are gray.
+    """Replace the SOP class of multi-frame true colour, because results are gray.
 
     References
     ----------
@@ -205,8 +206,8 @@ def gray_class(result: Dataset, keyword: str, change: Change) -> None:
 def image_type(change: Change) -> list[str]:
     """Return DERIVED, then the source's values in their places, then RESAMPLED.
 
-    The place of a value says its meaning, so nothing is inserted before one. The first
-    three places belong to the standard; RESAMPLED comes after them.
+    The place of a value decides its meaning, so no value is inserted before another.
+    The standard defines the first three places; RESAMPLED comes after them.
 
     References
     ----------
@@ -225,7 +226,7 @@ def image_type(change: Change) -> list[str]:
 
 
 def treatment(derivation: Derivation) -> list[str]:
-    """Return the part of the derivation that the images of one series share."""
+    """Return the part of the derivation that all images of a series share."""
     return [scale_label(derivation.factors), *_settings(derivation)]
 
 
@@ -246,7 +247,7 @@ def _settings(derivation: Derivation) -> list[str]:
 def _fingerprint(header: Dataset) -> str:
     """Return a replacement for a missing UID: the SHA-256 of all text in the header.
 
-    Text alone, without its spaces, is the same before and after it is decoded.
+    Only text, without spaces, is the same before and after decoding.
     """
     digest = hashlib.sha256()
     for tag in sorted(header.keys()):

@@ -1,4 +1,4 @@
-"""Attributes that do not change, although a reader may expect it; the table's end."""
+"""List attributes that stay although a reader may expect a change; the table's end."""
 
 from __future__ import annotations
 

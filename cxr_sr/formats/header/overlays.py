@@ -1,4 +1,4 @@
-"""Overlay planes (60xx,eeee): one bit a pixel, drawn over the image."""
+"""Enlarge overlay planes (60xx,eeee): one bit a pixel, drawn over the image."""
 
 from __future__ import annotations
 
@@ -35,21 +35,22 @@ ROI_AREA, ROI_MEAN, ROI_DEVIATION = 0x1301, 0x1302, 0x1303
 DATA = 0x3000
 
 LARGEST_SIDE = 0xFFFF
-"""OverlayRows and OverlayColumns are US."""
+"""Largest OverlayRows and OverlayColumns, which are US."""
 ORIGINS = range(-0x8000, 0x8000)
-"""OverlayOrigin is SS."""
+"""Range of OverlayOrigin, which is SS."""
 LARGEST_TERM = 10**6
-"""A ratio of two sizes is found again exactly, for sides are US; others nearly."""
+"""Largest denominator of a factor. A ratio of two sides is found exactly, because sides
+are US; other factors are found approximately."""
 ROWS_AT_ONCE = 512
-"""A multiple of 8, so that every block of rows fills whole bytes."""
+"""Rows in a block: a multiple of 8, so that every block fills whole bytes."""
 
 
 @dataclass(frozen=True)
 class _Plane:
-    """One overlay: where it lies on the image, and its bits."""
+    """One overlay: its place on the image, and its bits."""
 
     origin: tuple[int, int]
-    """(row, column) of its first pixel, 1-based, on or off the image."""
+    """(row, column) of the first pixel, 1-based, inside or outside the image."""
     bits: NDArray[np.uint8]
     """(rows, columns), 0 or 1."""
 
@@ -61,7 +62,8 @@ class _Finer:
     origin: tuple[int, int]
     shape: tuple[int, int]
     data: bytes
-    """8 pixels a byte, the first in the lowest bit, rows end to end."""
+    """8 pixels a byte, the first pixel in the lowest bit, without padding between
+    rows."""
 
 
 def scale_overlays(
@@ -69,9 +71,9 @@ def scale_overlays(
 ) -> None:
     """Repeat the bits of every plane; remove a plane that cannot be scaled.
 
-    That is: a plane of several frames, and one whose size and data disagree. Left as
-    it is, it would mark another place. (One inside the unused bits of the pixels has
-    been unpacked when the file was read.)
+    A plane cannot be scaled if it has several frames, or if its size and data disagree.
+    Unchanged, it would mark another place. (A plane in unused bits of the pixels was
+    unpacked when the file was read.)
 
     References
     ----------
@@ -92,12 +94,12 @@ def unpack_overlay(header: Dataset, group: int, plane: NDArray[np.uint8]) -> boo
 
     Parameters
     ----------
-    plane : (H, W) of the image, 0 or 1; the part counts that OverlayRows,
-        OverlayColumns and OverlayOrigin state, and all of it where they state nothing
+    plane : (H, W) of the image, 0 or 1. OverlayRows, OverlayColumns and OverlayOrigin
+        select a part; without them, the whole plane counts
 
     Returns
     -------
-    False, with nothing changed, if they state a part that is not on the image.
+    True; False, without any change, if the selected part lies outside the image.
 
     References
     ----------
@@ -126,18 +128,18 @@ def unpack_overlay(header: Dataset, group: int, plane: NDArray[np.uint8]) -> boo
 
 
 def remove_group(header: Dataset, group: int) -> None:
-    """Take all elements of a group out."""
+    """Remove all elements of a group."""
     remove_tags(header, lambda tag: tag.group == group)
 
 
 def drop_curves(result: Dataset, _attributes: tuple[str, ...], _change: Change) -> None:
-    """Take all curve groups out."""
+    """Remove all curve groups."""
     for group in _present(result, CURVE_GROUPS):
         remove_group(result, group)
 
 
 def _finer(plane: _Plane, change: Change) -> _Finer | None:
-    """Return the plane on the finer grid, None if it does not fit its elements."""
+    """Return the plane on the finer grid; None if its elements cannot hold it."""
     first, rows = _axis(0, plane, change)
     left, columns = _axis(1, plane, change)
     shape = len(rows), len(columns)
@@ -153,12 +155,12 @@ def _finer(plane: _Plane, change: Change) -> _Finer | None:
 
 
 def _fits(origin: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Tell whether OverlayOrigin (SS) and OverlayRows, OverlayColumns (US) hold it."""
+    """Tell whether OverlayOrigin (SS), OverlayRows and OverlayColumns (US) hold it."""
     return all(o in ORIGINS for o in origin) and max(shape) <= LARGEST_SIDE
 
 
 def _axis(axis: int, plane: _Plane, change: Change) -> tuple[int, NDArray[np.intp]]:
-    """Return the new origin and the nearest old index of every new one."""
+    """Return the new origin, and the nearest old index for every new index."""
     size, new_size = change.source_shape[axis], change.shape[axis]
     # A fraction, because centres of new pixels often lie between two old ones.
     factor = Fraction(change.derivation.factors[axis]).limit_denominator(LARGEST_TERM)
@@ -167,7 +169,7 @@ def _axis(axis: int, plane: _Plane, change: Change) -> tuple[int, NDArray[np.int
         new_size if edge == size else round(edge * factor)
         for edge in (begin, begin + count)
     )
-    # Where the centre of each new pixel, i + 1/2, fell before.
+    # The old position of the centre of each new pixel, i + 1/2.
     centres = 2 * np.arange(new_begin, new_end) + 1
     nearest = centres * factor.denominator // (2 * factor.numerator)
     return new_begin + 1, np.clip(nearest - begin, 0, count - 1)
@@ -195,7 +197,7 @@ def _integers(header: Dataset, group: int, element: int) -> tuple[int, ...]:
 def _bits(header: Dataset, group: int) -> NDArray[np.uint8]:
     """Return OverlayData unpacked, the first pixel in the lowest bit.
 
-    The header is in little endian, whatever the file was: `formats.read` sees to it.
+    The header is always in little endian, because `formats.read` converts it.
     """
     element = undecoded(header, _tag(group, DATA))
     if element is None or not isinstance(element.value, bytes):

@@ -1,4 +1,4 @@
-"""Recognise results of this package, so that they are not used as sources.
+"""Recognise results of this package, so that nobody uses them as sources by mistake.
 
 A network that is trained, measured or run on its own results repeats its own errors.
 """
@@ -17,15 +17,15 @@ OWN_RESULT = f"It is itself a result of {TOOL}."
 NOTICE = re.compile(rf"(RESEARCH ONLY \({TOOL} [^)]*\)(: *|$))+")
 """Begins the SeriesDescription of every result."""
 NOTICE_BYTES = re.compile(rb"RESEARCH ONLY \(" + TOOL.encode() + rb" x[0-9.x]+\): ")
-"""The same, as a raster file holds it."""
+"""The same pattern for the text in a raster file."""
 SENTENCE = re.compile(rf"(^|; ){TOOL} [^ ;]+: ")
-"""Beginning of the text that a result adds to DerivationDescription."""
+"""Pattern for the text that a result adds to DerivationDescription."""
 
 
 def is_own(header: Dataset) -> bool:
     """Tell whether `upscale` made the image of a header.
 
-    Any one trace is enough, for archives and de-identification remove some:
+    One of three traces is enough, because archives and de-identification remove some:
     ContributingEquipmentSequence, DerivationDescription or SeriesDescription.
     """
     equipment = items(header, "ContributingEquipmentSequence") or ()

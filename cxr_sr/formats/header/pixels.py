@@ -1,4 +1,4 @@
-"""Attributes of the stored values, and those that a result must not keep."""
+"""Set attributes of the stored values; remove those that a result must not keep."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def set_size(result: Dataset, attributes: tuple[str, ...], change: Change) -> No
 def update_extremes(
     result: Dataset, attributes: tuple[str, ...], change: Change
 ) -> None:
-    """State the new smallest and largest value, where the source states its own.
+    """State the new smallest and largest value, if the source states its values.
 
     References
     ----------
-    DICOM PS3.3 C.7.6.3.1: US or SS, as PixelRepresentation says
+    DICOM PS3.3 C.7.6.3.1: US or SS, according to PixelRepresentation
     """
     signed = numbers(change.source, "PixelRepresentation") == (1.0,)
     extremes = (change.derivation.minimum, change.derivation.maximum)
@@ -37,13 +37,13 @@ def update_extremes(
 def drop_lost_padding(
     result: Dataset, attributes: tuple[str, ...], change: Change
 ) -> None:
-    """Remove a padding value that native pixels may have, too."""
+    """Remove a padding value that native pixels may also have."""
     if not change.derivation.padding_kept:
         drop(result, attributes, change)
 
 
 def drop_private(result: Dataset, _attributes: tuple[str, ...], change: Change) -> None:
-    """Take odd groups out, at every depth."""
+    """Remove private (odd) groups, at every depth."""
     if change.options.private == "drop":
         for dataset in _with_items(result):
             remove_tags(dataset, lambda tag: tag.is_private)
@@ -52,9 +52,9 @@ def drop_private(result: Dataset, _attributes: tuple[str, ...], change: Change) 
 def drop_everywhere(
     result: Dataset, attributes: tuple[str, ...], _change: Change
 ) -> None:
-    """Take pixel data and their like out, at every depth.
+    """Remove pixel data and related elements, at every depth.
 
-    Those of an item share the transfer syntax of the file, which may be another now.
+    Pixel data in an item have the transfer syntax of the file, which may have changed.
 
     References
     ----------
@@ -68,7 +68,7 @@ def drop_everywhere(
 def drop_group_lengths(
     result: Dataset, _attributes: tuple[str, ...], _change: Change
 ) -> None:
-    """Take (gggg,0000) out, at every depth: they are wrong from now on."""
+    """Remove (gggg,0000), at every depth, because the lengths are now wrong."""
     for dataset in _with_items(result):
         remove_tags(dataset, lambda tag: tag.element == 0)
 
@@ -83,7 +83,7 @@ def _with_items(dataset: Dataset) -> Iterator[Dataset]:
 
 
 def _may_be_sequence(dataset: Dataset, tag: int) -> bool:
-    """Tell by VR, by the dictionary where the transfer syntax left it out."""
+    """Tell by the VR; by the dictionary if the transfer syntax leaves out VRs."""
     element = undecoded(dataset, tag)
     stated = None if element is None else element.VR
     unstated = stated in {None, "UN"} and dictionary_has_tag(tag)

@@ -1,4 +1,4 @@
-"""Where the pixels come from and who made them: codes, references and equipment."""
+"""State the origin of the pixels: codes, references and equipment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SUPER_RESOLUTION: Code = (
     OWN_SCHEME,
     "Super-resolution by a trained network",
 )
-"""CID 7203 is extensible and has nothing for it."""
+"""Private code, because CID 7203 is extensible and has no code for super-resolution."""
 
 
 @each
@@ -52,7 +52,7 @@ def add_derivation_codes(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def identify_coding_scheme(result: Dataset, keyword: str, change: Change) -> None:
-    """Name the private scheme, so that a reader can look it up."""
+    """Name the private coding scheme, so that a reader can look it up."""
     schemes = [text(i, "CodingSchemeDesignator") for i in items(result, keyword) or ()]
     if change.derivation.learned and OWN_SCHEME not in schemes:
         scheme = new_item(
@@ -65,13 +65,12 @@ def identify_coding_scheme(result: Dataset, keyword: str, change: Change) -> Non
 
 @each
 def add_source_image(result: Dataset, keyword: str, change: Change) -> None:
-    """Append the source; a viewer must not overlay it pixel by pixel."""
+    """Append the source; a viewer must not overlay source and result pixel by pixel."""
     reference = _reference(change.source)
     if reference is None:
         return
     put(reference, "PurposeOfReferenceCodeSequence", [_coded(SOURCE_IMAGE)])
-    # A magnified projection is the example the standard itself gives for NO:
-    # PS3.3 C.12.4.
+    # The standard's own example for NO is a magnified projection: PS3.3 C.12.4.
     put(reference, "SpatialLocationsPreserved", "NO")
     append(result, keyword, reference)
 
@@ -95,7 +94,7 @@ def add_source_series(result: Dataset, keyword: str, change: Change) -> None:
 def move_equipment(
     result: Dataset, attributes: tuple[str, ...], change: Change
 ) -> None:
-    """Give the source's equipment a ContributingEquipmentSequence item; enter ours.
+    """Move the source's equipment to ContributingEquipmentSequence; write our own.
 
     References
     ----------
@@ -103,7 +102,7 @@ def move_equipment(
     """
     if change.options.equipment == "keep":
         return
-    # A result names its equipment in both places already.
+    # A source that is a result already names its equipment in both places.
     listed = _is_listed(change.source)
     item = new_item(result)
     for tag in map(Tag, attributes):
@@ -139,13 +138,13 @@ def add_own_equipment(result: Dataset, keyword: str, change: Change) -> None:
 
 @each
 def declare_synthetic(result: Dataset, keyword: str, change: Change) -> None:
-    """Set YES for a network's pixels; keep the source's own value."""
+    """Set YES for a network's pixels; else keep the source's value."""
     if change.derivation.learned and change.options.synthetic:
         put(result, keyword, "YES")
 
 
 def _is_listed(source: Dataset) -> bool:
-    """Tell whether the source lists its General Equipment as a contribution too."""
+    """Tell whether the source also lists its General Equipment as a contribution."""
     names = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions")
     ours = [text(source, name) for name in names]
     listed = items(source, "ContributingEquipmentSequence") or ()
@@ -166,13 +165,13 @@ def _own_equipment(change: Change) -> dict[str, str]:
 
 
 def _role_of_source(source: Dataset) -> Code:
-    """Tell apart who exposed the image and who had already processed it."""
+    """Return the role of the source's equipment: acquisition or processing."""
     derived = text(source, "ImageType").startswith("DERIVED")
     return PROCESSING_EQUIPMENT if derived else ACQUISITION_EQUIPMENT
 
 
 def _reference(source: Dataset) -> Dataset | None:
-    """Return a reference to the source, None if it has no valid UID to quote."""
+    """Return a reference to the source; None if the source has no valid UID."""
     pair = {
         "ReferencedSOPClassUID": uid(source, "SOPClassUID"),
         "ReferencedSOPInstanceUID": uid(source, "SOPInstanceUID"),

@@ -1,7 +1,7 @@
-"""All changes of a DICOM header, as one table.
+"""List all changes of a DICOM header in one table.
 
-The code, docs/header-rules.md and the tests use this table. Attributes that it does not
-name are copied unchanged. Clauses are of DICOM PS3.3 unless another part is named.
+The code, docs/header-rules.md and the tests use this table. Attributes outside the
+table are copied unchanged. Clauses belong to DICOM PS3.3 unless another part is named.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SOPInstanceUID",
         identity.always(identity.instance_uid),
-        "new; the same again for the same source and pixels, model, settings and "
-        "version",
+        "new; the same source, pixels, model, settings and version give the same UID",
         "C.7.6.1.1.2",
     ),
     Rule(
@@ -36,20 +35,20 @@ RULES: tuple[Rule, ...] = (
         "SOPClassUID",
         identity.gray_class,
         "kept: an image of the same kind; but Multi-frame True Color Secondary Capture "
-        "becomes Multi-frame Grayscale Byte or Word, for its pixels are gray",
+        "becomes Multi-frame Grayscale Byte or Word, because its pixels are gray",
         "our choice, A.8.5.4",
     ),
     Rule(
         "StudyInstanceUID",
         identity.complete_study,
-        "kept, also empty; where it is absent or no UID, made of patient and study, or "
-        "of the pixels if no PatientID is stated",
+        "kept, also if empty; if absent or no valid UID, made from patient and study, "
+        "or from the pixels without a PatientID",
         "C.7.2.1",
     ),
     Rule(
         "SeriesNumber",
         identity.always(identity.series_number),
-        "the source's plus 9000, or --series-number",
+        "the source's number plus 9000, or --series-number",
         "our choice",
     ),
     Rule(
@@ -62,16 +61,16 @@ RULES: tuple[Rule, ...] = (
         "SeriesDate SeriesTime ContentDate ContentTime InstanceCreationDate "
         "InstanceCreationTime",
         identity.stamp,
-        "now, in the time zone of TimezoneOffsetFromUTC; the source's if "
-        "PatientIdentityRemoved is YES or LongitudinalTemporalInformationModified is "
-        "MODIFIED or REMOVED, because its dates may be shifted; --dates chooses "
-        "otherwise",
+        "time of the run, in the time zone of TimezoneOffsetFromUTC; the source's "
+        "dates if PatientIdentityRemoved is YES or "
+        "LongitudinalTemporalInformationModified is MODIFIED or REMOVED, because such "
+        "dates may be shifted; --dates overrides this",
         "C.7.1.1, C.7.3.1, C.7.6.1, C.12.1",
     ),
     Rule(
         "InstanceCreatorUID",
         drop,
-        "removed: the device it names did not make this image",
+        "removed, because the named device did not make this image",
         "C.12.1",
     ),
     Rule(
@@ -93,13 +92,13 @@ RULES: tuple[Rule, ...] = (
         "DerivationCodeSequence",
         provenance.add_derivation_codes,
         "113085 DCM Spatial resampling is appended; for a network also SUPERRES "
-        "99CXRSR, for the standard has no code for it",
+        "99CXRSR, because the standard has no code for super-resolution",
         "C.12.4, PS3.16 CID 7203",
     ),
     Rule(
         "CodingSchemeIdentificationSequence",
         provenance.identify_coding_scheme,
-        "names 99CXRSR where it is used",
+        "names 99CXRSR if the header uses this scheme",
         "C.12.1, PS3.16 8",
     ),
     Rule(
@@ -133,7 +132,7 @@ RULES: tuple[Rule, ...] = (
         "ContributingEquipmentSequence",
         provenance.add_own_equipment,
         "an item for cxr-sr and the model is appended (109102 DCM Processing "
-        "Equipment); it states the time only where the dates above are now",
+        "Equipment); it states the time only if the dates above are those of the run",
         "C.12.1.1.5",
     ),
     Rule(
@@ -145,8 +144,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SyntheticData",
         provenance.declare_synthetic,
-        "YES for a trained network, unless --synthetic-data no; an interpolator leaves "
-        "it alone",
+        "YES for a trained network, unless --synthetic-data no; unchanged for an "
+        "interpolator",
         "C.12.1",
     ),
     # --- its pixels
@@ -154,13 +153,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SmallestImagePixelValue LargestImagePixelValue",
         pixels.update_extremes,
-        "computed anew where the source states them",
+        "computed anew if the source states them",
         "C.7.6.3.1",
     ),
     Rule(
         "PixelPaddingValue PixelPaddingRangeLimit",
         pixels.drop_lost_padding,
-        "kept, because padding pixels are kept; removed if that failed",
+        "kept, because padding pixels are kept; removed if other pixels have the value",
         "C.7.5.1.1.2",
     ),
     # --- its geometry
@@ -200,14 +199,14 @@ RULES: tuple[Rule, ...] = (
         "CollimatorRightVerticalEdge CollimatorLowerHorizontalEdge "
         "ShutterRightVerticalEdge ShutterLowerHorizontalEdge",
         geometry.move_far_edge,
-        "c becomes s (c - 1) + 1, likewise",
+        'c becomes s (c - 1) + 1, rounded; "beyond the image" keeps this meaning',
         "C.8.7.3.1.1, C.7.6.11",
     ),
     Rule(
         "CenterOfCircularCollimator VerticesOfThePolygonalCollimator "
         "CenterOfCircularShutter VerticesOfThePolygonalShutter",
         geometry.move_points,
-        "c becomes s (c - 0.5) + 0.5, likewise",
+        'c becomes s (c - 0.5) + 0.5, rounded; "beyond the image" keeps this meaning',
         "C.8.7.3, C.7.6.11",
     ),
     Rule(
@@ -242,7 +241,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "(50xx,eeee)",
         overlays.drop_curves,
-        "removed: retired, in pixels of the source",
+        "removed: retired, and in pixels of the source",
         "PS3.3-2004 C.10.2",
     ),
     Rule(
@@ -274,15 +273,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "(gggg,0000)",
         pixels.drop_group_lengths,
-        "removed: retired, and wrong from now on",
+        "removed: retired, and no longer right",
         "PS3.5 7.2",
     ),
     Rule(
         "PixelData FloatPixelData DoubleFloatPixelData PixelDataProviderURL "
         "ExtendedOffsetTable ExtendedOffsetTableLengths",
         pixels.drop_everywhere,
-        "removed at every depth, then the new pixels, in the source's bits and "
-        "photometric interpretation, never inverted and never windowed",
+        "removed at every depth; then the new pixels are added, with the source's bits "
+        "and photometric interpretation, never inverted and never windowed",
         "C.7.6.3.1",
     ),
     *KEPT,

@@ -1,4 +1,4 @@
-"""Attributes that a user states for an image without a header, such as the patient.
+"""Check attributes that a user states for an image without a header.
 
 ::
 
@@ -35,7 +35,7 @@ STATED = {
     "ContentDate",
     "ContentTime",
 }
-"""Attributes that a rule changes and that may be stated of the image before."""
+"""Attributes that a user may state although a rule changes them."""
 NOT_STATED = {
     "SOPClassUID",
     "PresentationIntentType",
@@ -43,7 +43,7 @@ NOT_STATED = {
     "SpecificCharacterSet",
     "FrameOfReferenceUID",
 }
-"""Attributes that follow from the kind of file that is written."""
+"""Attributes that the format of the output decides."""
 TEXT_VR = {
     *("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"),
     *("PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"),
@@ -67,12 +67,12 @@ stated."""
 
 
 def keyword_of(column: str) -> str:
-    """Return the attribute that a column names: PatientID, also as "patient_id".
+    """Return the attribute that a column names: PatientID, or also patient_id.
 
     Raises
     ------
     SettingsError
-        If there is none of that name, or it may not be stated.
+        If no attribute has this name, or the user may not state it.
     """
     keyword = _keywords().get(_plain(column))
     if keyword is None:
@@ -83,8 +83,8 @@ def keyword_of(column: str) -> str:
         )
     if not _may_be_stated(keyword):
         raise SettingsError(
-            f"{keyword} cannot be stated: it follows from the image and from what is "
-            "done to it; leave it out"
+            f"{keyword} cannot be stated, because the image and its processing decide "
+            "the value; leave the column out"
         )
     return keyword
 
@@ -95,7 +95,7 @@ def value_of(keyword: str, given: str) -> str:
     Raises
     ------
     SettingsError
-        If it is invalid; the message does not repeat it, because it may identify.
+        If the value is invalid; the message does not repeat it, for privacy.
     """
     vr = dictionary_VR(tag_for_keyword(keyword) or keyword)
     value = _rewritten(vr, given.strip())
@@ -105,18 +105,18 @@ def value_of(keyword: str, given: str) -> str:
     except ValueError as error:
         example = f", as {EXAMPLES[vr]}" if vr in EXAMPLES else ""
         raise SettingsError(
-            f"the value of {keyword} is no {vr} (PS3.5 6.2); expected one{example}"
+            f"the value of {keyword} is no {vr}; expected a {vr} (PS3.5 6.2){example}"
         ) from error
     return value
 
 
 def checked_tags(given: Mapping[str, str]) -> dict[str, str]:
-    """Return tags by their keywords, with values as DICOM writes them.
+    """Return tags by their keywords, with values in the form of DICOM.
 
     Raises
     ------
     SettingsError
-        If one is no attribute, may not be stated, or has an invalid value.
+        If a tag is no attribute, is forbidden, or has an invalid value.
     """
     pairs = ((keyword_of(name), value) for name, value in given.items())
     return {k: value_of(k, value) for k, value in pairs if value.strip()}
@@ -127,7 +127,7 @@ def study_uid(tags: Mapping[str, str]) -> str:
 
     Returns
     -------
-    "" where they name no study
+    "" if they name no study
     """
     if uid := tags.get("StudyInstanceUID"):
         return uid
@@ -139,7 +139,7 @@ def study_uid(tags: Mapping[str, str]) -> str:
 
 
 def _rewritten(vr: str, value: str) -> str:
-    """Return ISO dates and times without their marks, codes in capitals, ages in AS."""
+    """Return dates and times without separators, codes in capitals, ages as AS."""
     match vr:
         case "DA" if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
             return value.replace("-", "")
@@ -158,7 +158,7 @@ def _may_be_stated(keyword: str) -> bool:
     if keyword in STATED:
         return True
     ruled = any(r.action is not keep and keyword in r.attributes for r in RULES)
-    # Of group 0028, what does not describe the pixels: (0028,03xx) and (0028,21xx).
+    # The part of group 0028 that does not describe pixels: (0028,03xx), (0028,21xx).
     pixels = tag.group == 0x0028 and tag.element >> 8 not in {0x03, 0x21}
     foreign = tag.group in {0x0002, 0x0004, 0x7FE0} or tag.group >> 8 in {0x50, 0x60}
     text = dictionary_VR(tag) in TEXT_VR

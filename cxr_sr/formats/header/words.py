@@ -1,4 +1,4 @@
-"""The texts for people in a result: SeriesDescription and DerivationDescription."""
+"""Write the texts for people: SeriesDescription and DerivationDescription."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cxr_sr.formats.header.own import NOTICE
 from cxr_sr.radiograph import Derivation
 
 LONGEST_DESCRIPTION = 1024
-"""Longest ST, PS3.5 6.2: DerivationDescription."""
+"""Largest length of an ST, PS3.5 6.2: DerivationDescription."""
 LONGEST_LABEL = 64
-"""Longest LO, PS3.5 6.2: SeriesDescription, ManufacturerModelName."""
+"""Largest length of an LO, PS3.5 6.2: SeriesDescription, ManufacturerModelName."""
 NOT_IN_A_LABEL = re.compile(r"[\x00-\x1f\x7f\\]+")
-"""Control characters, and what would begin a second value."""
+"""Control characters, and the backslash, which would begin a second value."""
 
 
 def series_description(change: Change) -> str:
-    """Return the notice first, for viewers cut long texts, then the source's words.
+    """Return the notice and then the source's text; viewers cut long texts at the end.
 
-    The notice of an earlier run makes room for that of this one.
+    The notice of an earlier run is replaced.
     """
     source = NOT_IN_A_LABEL.sub(" ", text(change.source, "SeriesDescription")).strip()
     source = NOTICE.sub("", source)
@@ -42,7 +42,7 @@ def derivation_description(change: Change) -> str:
 
 
 def joined(header: Dataset, ours: str) -> str:
-    """Return a header's DerivationDescription with a clause of ours after it."""
+    """Return a header's DerivationDescription, followed by our clause."""
     source = text(header, "DerivationDescription").rstrip()
     if not source:
         return ours
@@ -53,7 +53,7 @@ def joined(header: Dataset, ours: str) -> str:
 
 
 def derivation_text(derivation: Derivation) -> str:
-    """Return one ASCII sentence that says how the pixels were made."""
+    """Return one ASCII sentence that describes how the pixels were made."""
     label, model = scale_label(derivation.factors), model_name(derivation)
     how = f"interpolated {label} by {model}"
     if derivation.learned:
@@ -88,9 +88,9 @@ def _noise(derivation: Derivation) -> str:
 
 
 def _last_pixels(derivation: Derivation) -> str:
-    """Say where the last row and column lie, if they do not end where the source does.
+    """Return a clause about the last row and column if they do not end with the source.
 
-    A spacing that is reached exactly leaves a part of a pixel.
+    For an exact spacing, the last pixel may cover the edge of the source.
     """
     said = [
         f"the last {line} {'reaches' if px > 0 else 'ends'} {abs(px):.2f} px "
@@ -102,13 +102,13 @@ def _last_pixels(derivation: Derivation) -> str:
 
 
 def scale_label(factors: tuple[float, float]) -> str:
-    """Return "x2", or "x2.37x2.41" where rows and columns differ."""
+    """Return "x2", or "x2.37x2.41" if rows and columns differ."""
     down, across = (f"x{factor:.3g}" for factor in factors)
     return down if down == across else down + across
 
 
 def model_name(derivation: Derivation) -> str:
-    """Return the model's name as an LO may hold it, PS3.5 6.2."""
+    """Return the model's name in the form of an LO, PS3.5 6.2."""
     return _plain(derivation.model)
 
 
@@ -120,5 +120,5 @@ def _unquotable(source: Dataset) -> str:
 
 
 def _plain(words: str) -> str:
-    """Return printable ASCII that is one value."""
+    """Return the text as printable ASCII and a single value."""
     return re.sub(r"[^ -\[\]-~]", "?", words)[:LONGEST_LABEL].strip()

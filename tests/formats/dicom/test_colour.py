@@ -88,7 +88,7 @@ def test_equal_channels_are_gray(
     assert told.refusal is None
     assert told.photometric == photometric
     assert any(
-        "read as gray if red, green and blue are equal" in f for f in told.findings
+        "reads it as gray if red, green and blue are equal" in f for f in told.findings
     )
 
 

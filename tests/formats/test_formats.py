@@ -230,7 +230,9 @@ def test_an_upscaled_dicom_can_be_read_and_upscaled_again(tmp_path: Path):
 
 def test_a_png_named_as_something_unknown_is_not_written(tmp_path: Path):
     image = read(write_png(tmp_path / "a.png"))
-    with pytest.raises(OutputError, match=r"suffix '.jpg'; use .dcm, .png"):
+    with pytest.raises(
+        OutputError, match=r"suffix '.jpg' names no format for output; use .dcm, .png"
+    ):
         write(image, tmp_path / "b.jpg")
 
 

@@ -354,7 +354,7 @@ def test_what_cannot_be_shown_says_why(chrome, run, tmp_path):
     words += ["-o", tmp_path / "page.html"]
     assert CliRunner().invoke(app, [str(w) for w in words]).exit_code == 5
     chrome.open(tmp_path / "page.html")
-    assert "not in the input folder" in text(chrome, "problem")
+    assert "the input folder lacks the input" in text(chrome, "problem")
     assert chrome.run("return document.getElementById('stage').hidden")
     chrome.press("n")
     chrome.wait(READY)

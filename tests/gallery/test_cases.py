@@ -107,10 +107,22 @@ class TestCase:
     @pytest.mark.parametrize(
         ("harm", "told"),
         [
-            (lambda: Path("in/a/chest.dcm").unlink(), "the input folder lacks the input"),
-            (lambda: a_dicom(Path("in/a/chest.dcm"), 9), "the input folder lacks the input"),
-            (lambda: Path("out/a/chest.dcm").unlink(), "the output folder lacks the result"),
-            (lambda: damage(Path("out/a/chest.dcm")), "the output folder lacks the result"),
+            (
+                lambda: Path("in/a/chest.dcm").unlink(),
+                "the input folder lacks the input",
+            ),
+            (
+                lambda: a_dicom(Path("in/a/chest.dcm"), 9),
+                "the input folder lacks the input",
+            ),
+            (
+                lambda: Path("out/a/chest.dcm").unlink(),
+                "the output folder lacks the result",
+            ),
+            (
+                lambda: damage(Path("out/a/chest.dcm")),
+                "the output folder lacks the result",
+            ),
             (lambda: shutil.rmtree("out/a"), "the output folder lacks the result"),
         ],
         ids=["input gone", "input changed", "result gone", "result cut", "no folder"],

@@ -27,7 +27,7 @@ from pydicom.valuerep import TEXT_VR_DELIMS
 from cxr_sr.errors import UnreadableError
 
 Keyword = str | int
-"""An element's keyword, or its tag where a keyword would be ambiguous (60xx)."""
+"""An element's keyword; its tag if the keyword would be ambiguous (60xx)."""
 PIXEL_DATA = 0x7FE00010
 """The tag of PixelData."""
 OVERLAY_GROUPS = range(0x6000, 0x6100, 2)

@@ -166,8 +166,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing DetectorBinning",
         geometry.divide_pair,
-        "divided by the factors, all alike (a binning below 1 is legal); removed if "
-        "zero, negative or unreadable",
+        "divided by the factors (a binning below 1 is legal); removed if zero, "
+        "negative or unreadable",
         "10.7.1.1, 10.7.1.3, C.8.6.2, C.8.11.4.1.1",
     ),
     Rule(

@@ -103,7 +103,8 @@ _TORCH_NAMES = {
         "RadiographDataset",
     ),
 }
-"""They need torch, so that `from cxr_sr import *` has them only where it is there."""
+"""These names need torch; `from cxr_sr import *` has them only if torch is
+installed."""
 _HOMES = {
     name: home for home, names in (_NAMES | _TORCH_NAMES).items() for name in names
 }

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""Define all errors of the package, as one tree.
 
 ::
 
@@ -7,9 +7,9 @@
     │   ├── UnreadableError      damaged, truncated, or in a coding no decoder reads
     │   └── NotARadiographError  read well enough, but not one grayscale radiograph
     │       └── OwnResultError   a radiograph that this package made finer already
-    ├── OutputError              the result cannot be stored where or as asked
-    ├── ReportError              a run can no longer be recorded, and so must end
-    ├── StreamError              standard output takes no more
+    ├── OutputError              the result cannot be stored there, or in this form
+    ├── ReportError              the report cannot be written any more: the run ends
+    ├── StreamError              standard output cannot be written any more
     ├── ModelError               unknown model; missing, damaged or altered weights
     ├── EngineError              an inference engine is missing or fails
     ├── SettingsError            options that contradict each other or the input
@@ -36,11 +36,11 @@ class NotARadiographError(InputError):
 
 
 class OwnResultError(NotARadiographError):
-    """The file is a result of this package, and not to be worked on once more."""
+    """The file is a result of this package, and must not be processed again."""
 
 
 class OutputError(CxrSrError):
-    """The result cannot be stored where, or in the form, that was asked for."""
+    """The result cannot be stored at the requested place or in that form."""
 
 
 class ReportError(CxrSrError):
@@ -48,7 +48,7 @@ class ReportError(CxrSrError):
 
 
 class StreamError(CxrSrError):
-    """Standard output takes no more, because its disk is full for example."""
+    """Standard output cannot be written any more, for example on a full disk."""
 
 
 class ModelError(CxrSrError):

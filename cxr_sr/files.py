@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files of lines that survive a kill."""
+"""Write files that appear complete or not at all, and files of lines."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from typing import Any, Literal, Union, cast, get_args, get_origin
 from cxr_sr.errors import OutputError
 
 PREFIX = ".cxr-sr-"
-"""The name of every unfinished file begins with it; `discover` skips such files."""
+"""Prefix of the name of every unfinished file; `discover` skips such files."""
 ANOTHERS_AGE_S = 24 * 3600.0
-"""Age in seconds of an unfinished file that no other machine can still be writing."""
+"""Age in seconds after which no other machine can still write an unfinished file."""
 LEAST_AGE_S = 2.0
-"""Least age in seconds of an abandoned file. Two containers of one name may not see
-each other's processes, but a file that is being written is always younger."""
+"""Least age in seconds of an abandoned file. Two containers with the same name cannot
+see each other's processes, but a file in work is always younger."""
 LARGEST_NUMBER = 1e300
-"""No number that is written to a file of lines is larger."""
+"""Largest number in a file of lines."""
 
 
 @contextmanager
@@ -37,8 +37,8 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     Parameters
     ----------
-    path : the final path; the temporary one has the same suffix, which some writers
-        need
+    path : the final path; the temporary path has the same suffix, because some writers
+        need it
     overwrite : replace an existing file
 
     Raises
@@ -119,14 +119,14 @@ def sha256_of(path: Path) -> str:
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects in the lines of a file; skip all other lines.
 
-    A kill leaves an incomplete line, and a wrong file has lines of any kind.
+    A killed process leaves an incomplete line; a wrong file may have any lines.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     """
-    # An editor may have put a mark of its encoding first.
+    # An editor may have added a byte-order mark.
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for text in file:
             try:
@@ -147,7 +147,7 @@ def fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any type there is
     if origin is tuple:
         pair = isinstance(value, list) and len(value) == len(parts)
         return pair and all(map(fits, cast("list[object]", value), parts))
-    if hint in (int, float):  # nan is not within, nor is what no float can hold
+    if hint in (int, float):  # refuses nan and numbers that no float can hold
         number = isinstance(value, (int, hint))
         return number and -LARGEST_NUMBER <= cast("float", value) <= LARGEST_NUMBER
     return isinstance(value, origin or hint)
@@ -159,7 +159,7 @@ def ends_torn(path: Path) -> bool:
         with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) != b"\n"
-    except OSError:  # not there, or empty
+    except OSError:  # missing or empty
         return False
 
 
@@ -178,7 +178,7 @@ def _alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        pass  # another user's
+        pass  # a process of another user
     return True
 
 

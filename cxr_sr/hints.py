@@ -1,4 +1,4 @@
-"""Hints for messages: a similar name, or an extra that is missing."""
+"""Make hints for messages: a similar name, or a missing extra."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXTRAS = {
     "torch": "train",
     "watchfiles": "pacs",
 }
-"""By module: the extra of this package that installs it, as in pyproject.toml."""
+"""The extra of this package that installs a module, by module; see pyproject.toml."""
 
 
 def how_to_install(error: ImportError) -> str:
@@ -29,7 +29,7 @@ def how_to_install(error: ImportError) -> str:
 
     Returns
     -------
-    One sentence; it names the extra where the module belongs to one.
+    One sentence; it names the extra if the module belongs to an extra.
     """
     module = (error.name or "").partition(".")[0]
     extra = f"[{_EXTRAS[module]}]" if module in _EXTRAS else ""
@@ -40,11 +40,11 @@ def how_to_install(error: ImportError) -> str:
 
 
 def similar_file(path: Path) -> str:
-    """Return "; did you mean 'chest.dcm'?" for a path that leads to nothing.
+    """Return "; did you mean 'chest.dcm'?" for a path that does not exist.
 
     Returns
     -------
-    "" where the file is there, its folder is not, or no name is similar.
+    "" if the file exists, its folder is missing, or no name is similar.
     """
     if path.exists():
         return ""
@@ -56,12 +56,12 @@ def similar_file(path: Path) -> str:
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Return " did you mean 'fine'?", or "" where no known name is similar.
+    """Return " did you mean 'fine'?", or "" if no known name is similar.
 
     Parameters
     ----------
-    given : the written name; capitals do not matter
-    known : the names that there are
+    given : the name that the user wrote; capitals do not matter
+    known : all valid names
     """
     names = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(given.casefold(), names, n=1, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""The words that options, settings and reports have in common, each set once.
+"""Define the words that options, settings and reports share.
 
 The command line imports this module at its start, so it imports nothing slow.
 """
@@ -9,27 +9,28 @@ import math
 from typing import Literal
 
 SCALES = (2, 3, 4, 8)
-"""The factors that networks are trained and measured for."""
+"""The factors of the networks, for training and evaluation."""
 MULTIPLE = math.lcm(*SCALES)
-"""24: sides of an image that every scale divides, so that all see the same pixels."""
+"""24: every scale divides it, so sides with this divisor suit all scales."""
 
 EngineName = Literal["auto", "onnx", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "int8"]
-"""Of a network's arithmetic."""
+"""Precision of a network's arithmetic."""
 Consistency = Literal["noise", "box", "bicubic", "off"]
-"""How far the output has to agree with the input: box and bicubic name the reduction by
-which it equals the input; noise: by box, as far as the input's own noise allows."""
+"""Agreement of the output with the input. box, bicubic: the output, reduced in this
+way, equals the input; noise: like box, except for differences within
+the input's noise; off: no agreement is enforced."""
 ValueRange = Literal["source", "stored"]
-"""The values that a result may take: those between the least and the largest of its
-source, or all that its pixel format can store."""
+"""The allowed values of a result. source: between the smallest and the largest value of
+its source; stored: all values of its pixel format."""
 Compression = Literal["none", "jpegls", "j2k", "rle"]
-"""Lossless, of the pixels in a DICOM file."""
+"""Lossless compression of the pixels in a DICOM file."""
 Equipment = Literal["standard", "keep"]
 PrivateElements = Literal["drop", "keep"]
 OverlayPlanes = Literal["scale", "drop"]
 Dates = Literal["auto", "now", "source", "none"]
-"""Of series, content and instance. auto: now, but those of the source where its header
-says that they may be shifted."""
+"""Dates of series, content and instance. auto: source if the header states that its
+dates may be shifted, else now."""
 
 OnError = Literal["continue", "stop"]
 """The action of a run when a file fails."""
@@ -38,11 +39,11 @@ NetworkName = Literal["hydra", "vdsr", "trunk"]
 LossName = Literal["mae+ms-ssim", "mae", "ms-ssim", "mse", "charbonnier"]
 Optimiser = Literal["adam", "muon"]
 TrainingDevice = Literal["auto", "cpu", "cuda"]
-"""auto: cuda where torch finds such a device, else cpu."""
+"""Device of a training. auto: cuda if torch finds such a device, else cpu."""
 TrainingPrecision = Literal["fp32", "bf16"]
-"""Of a network's inner layers while it is trained."""
+"""Precision of a network's inner layers during training."""
 
 TaskKind = Literal["segmentation", "classification"]
 TrunkWeights = Literal["shipped", "tuned", "random"]
-"""Of the trunk under a head: fixed, as super-resolution left them; those, and then
-trained with the head; or trained from a random start."""
+"""Weights of the trunk under a head. shipped: fixed, from super-resolution; tuned: from
+super-resolution, then trained with the head; random: trained from a random start."""

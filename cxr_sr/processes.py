@@ -1,4 +1,4 @@
-"""How a process ended."""
+"""Describe the end of a process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ def cause_of(code: int | None) -> str:
 
     Parameters
     ----------
-    code : as in `subprocess` and `multiprocessing`: a signal counts negative
+    code : exit code, or minus the number of a signal, as in `subprocess` and
+        `multiprocessing`
     """
     if code is None or code >= 0:
         return f"exit code {code}"

@@ -1,7 +1,8 @@
-"""How many processors this process may use: the only place that counts them.
+"""Count the processors that this process may use; no other module counts them.
 
-A machine may have more than a process is allowed to use: a scheduler pins it to some,
-a container has a quota, SLURM allots a share. Threads beyond that only take turns.
+A machine may have more processors than a process may use: a scheduler pins the process
+to some of them, a container has a quota, or SLURM assigns a share. More threads than
+processors only take turns.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from pathlib import Path, PurePosixPath
 
 
 def available() -> int:
-    """Return how many threads should compute in this process.
+    """Return the number of threads that should compute in this process.
 
-    All that `allowed` counts. Processes that share them divide them: a worker of a
-    torch DataLoader takes its part, and another child of `multiprocessing`, which
-    cannot know how many siblings it has, takes one.
+    The number is that of `allowed`, divided among processes that share the processors.
+    A worker of a torch DataLoader takes its share. Any other child of `multiprocessing`
+    takes one processor, because it cannot know the number of its siblings.
     """
     if multiprocessing.parent_process() is None:
         return allowed()
@@ -29,10 +30,10 @@ def available() -> int:
 
 
 def allowed() -> int:
-    """Return how many processors the system lets this process use, at least 1.
+    """Return the number of processors that this process may use, at least 1.
 
-    The smallest of: its affinity (or PYTHON_CPU_COUNT, from Python 3.13 on), the CPU
-    quota of its control groups, and the processors of its SLURM task.
+    The number is the smallest of three: the affinity (or PYTHON_CPU_COUNT, from Python
+    3.13 on), the CPU quota of the control groups, and the processors of the SLURM task.
     """
     limits = [_affinity(), *_quotas(Path("/")), *_slurm(os.environ)]
     return max(math.ceil(min(limits)), 1)
@@ -47,14 +48,14 @@ def _affinity() -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Yield the quota, in processors, of each control group that this process is in.
+    """Yield the quota, in processors, of each control group of this process.
 
-    A group has at most what the groups around it have. In a container, its own group
-    is mounted as the outermost one, whatever path the kernel states.
+    A group cannot exceed the quotas of the groups around it. In a container, its own
+    group is mounted as the outermost group, for any path that the kernel states.
 
     Parameters
     ----------
-    root : where the file system begins; another one in tests
+    root : root of the file system; tests use another folder
 
     References
     ----------
@@ -79,13 +80,13 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _groups(mount: Path, place: str) -> list[Path]:
-    """Return the folders of a control group and of all around it."""
+    """Return the folders of a control group and of all groups around it."""
     group = PurePosixPath(place.lstrip("/"))
     return [mount / part for part in (group, *group.parents)]
 
 
 def _ratio(quota: str = "", period: str = "") -> Iterator[float]:
-    """Yield quota / period where both are positive: "max" and -1 mean no limit."""
+    """Yield quota / period if both are positive: "max" and -1 mean no limit."""
     with suppress(ValueError):
         if int(quota) > 0 and int(period) > 0:
             yield int(quota) / int(period)

@@ -80,7 +80,7 @@ class Derivation:
     """How a radiograph was upscaled: the facts for headers and reports."""
 
     factors: tuple[float, float]
-    """Pixels of the output for each of the input, along columns and along rows."""
+    """Output pixels for each input pixel, along columns and along rows."""
     model: str
     """Name of the model, as in `cxr-sr models`."""
     weights_sha256: str
@@ -92,42 +92,41 @@ class Derivation:
     consistency: Consistency
     """The projection that was applied."""
     consistency_max: float
-    """Largest |downsampled output - input|, in stored codes, of all pixels that are no
-    padding; of the values that are stored."""
+    """Largest |downsampled output - input| of the stored values, in stored codes, over
+    all pixels without padding."""
     consistency_rms: float
     """Root mean square of the same."""
     minimum: int
-    """Least stored value of the output, without padding."""
+    """Smallest stored value of the output, without padding."""
     maximum: int
     """Largest stored value of the output, without padding."""
     noise_sigma: float = 0.0
-    """Standard deviation of the input's own noise, in stored codes, in the median over
-    its levels; 0 where it has none, or where it was not asked for."""
+    """Standard deviation of the input's own noise, in stored codes: the median over the
+    gray levels. 0 without noise, or if the noise was not estimated."""
     noise_correlation: float = 0.0
-    """Of that noise with the noise of the next pixel."""
+    """Correlation of the noise of neighbouring pixels."""
     coding_error: float = 0.0
     """`Radiograph.coding_error` of the input, where the network was told."""
     noise_explained: float = 1.0
     """Share of the squared disagreement between the network and the input that this
     noise explains."""
     grain: float = 1.0
-    """Share of the measured grain that stays, in the mean over the image."""
+    """Share of the measured grain that stays: the mean over the image."""
     grain_asked: float | None = None
-    """The share that was asked for; None: the usual one of each level."""
+    """The requested share; None: the usual share of each level."""
     value_range: ValueRange = "stored"
-    """The values that the output was allowed to take."""
+    """The allowed values of the output."""
     padding_kept: bool = True
     """Padding pixels were carried over and no native pixel took their value."""
     overhang_px: tuple[float, float] = (0.0, 0.0)
-    """How far the last row and the last column reach beyond the edge of the input, in
-    pixels of the output; negative where they end short of it. Not 0 only where an exact
-    spacing was asked for."""
+    """Distance of the last row and the last column beyond the edge of the input, in
+    output pixels; negative inside the edge. Not 0 only for an exact spacing."""
     pixels_sha256: str = ""
-    """`Radiograph.pixels_sha256` of the source; "" where nobody computed it."""
+    """`Radiograph.pixels_sha256` of the source; "" if it was not computed."""
 
     @property
     def learned(self) -> bool:
-        """Whether a trained network had a part in the pixels."""
+        """True if a trained network contributed to the pixels."""
         return bool(self.weights_sha256)
 
 
@@ -158,12 +157,12 @@ class Radiograph:
     that can be expressed in stored values; a hint for scaling and for pictures."""
     padding: tuple[int, int] | None = None
     """(low, high) stored values, inclusive, that mean "no image here"
-    (PixelPaddingValue, PS3.3 C.7.5.1.1.2); None where the source declares none."""
+    (PixelPaddingValue, PS3.3 C.7.5.1.1.2); None if the source declares none."""
     coding_error: float = 0.0
     """Standard deviation, in stored codes, of the error that lossy JPEG left, as its
     tables tell; 0 for other codings."""
     derivation: Derivation | None = None
-    """How this image was made, for an image that `upscale` made."""
+    """The facts about the upscaling; None for an image that `upscale` did not make."""
 
     def __post_init__(self) -> None:
         view = self.pixels.view()

@@ -1,8 +1,8 @@
-"""Texts from outside - file names, facts, names of models - in our lines and tables.
+"""Write foreign texts (file names, facts, model names) safely into lines and tables.
 
-A control character could move a terminal's cursor, or split a line in two; a cell that
-begins as a formula does is one to a spreadsheet. Both are written so that they are
-seen, and tables give the original back.
+A control character could move a terminal's cursor or split a line. A cell that looks
+like a formula is a formula to a spreadsheet. So both are escaped; `original` restores
+the text of a cell.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 _FORMULA = re.compile("'*[=+\\-@\uff0b\uff0d\uff1d\uff20]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _ESCAPE = "\u241b"
-"""Stands before the number of a character in a cell: the picture of ESC, which no text
-has and no spreadsheet minds."""
+"""Marks the number of a character in a cell: the picture of ESC, which is harmless in a
+spreadsheet and does not occur in texts."""
 _ESCAPED = re.compile(f"{_ESCAPE}([0-9a-f]+);")
 
 
@@ -36,10 +36,10 @@ def escaped(text: str, keep: str = "") -> str:
 
 
 def cell(value: object) -> object:
-    """Return a value as it may stand in a CSV file that a spreadsheet opens.
+    """Return a value in a safe form for a CSV file that a spreadsheet may open.
 
-    Numbers stay. A text that begins as a formula does gets an apostrophe before it, and
-    a control character becomes a number between two signs.
+    Numbers stay. A text that looks like a formula gets an apostrophe before it. A
+    control character becomes its number between two marks.
 
     References
     ----------
@@ -53,7 +53,7 @@ def cell(value: object) -> object:
 
 
 def original(text: str) -> str:
-    """Return the text from which `cell` made this; other texts stay."""
+    """Return the text that `cell` has changed; other texts stay."""
     if text.startswith("'") and _FORMULA.match(text):
         text = text[1:]
     return _ESCAPED.sub(lambda m: _character(int(m[1], 16), m[0]), text)
@@ -75,28 +75,28 @@ def part_of(text: str) -> tuple[int, int] | None:
 def write_rows(
     file: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Write a CSV table whose cells are safe; a lacking one is empty."""
+    """Write a CSV table with safe cells; a missing cell is empty."""
     writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: cell(v) for k, v in row.items()} for row in rows)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return what `write_rows` writes."""
+    """Return the text that `write_rows` would write."""
     file = io.StringIO()
     write_rows(file, columns, rows)
     return file.getvalue()
 
 
 def read_rows(file: IO[str]) -> tuple[Sequence[str], list[Row]]:
-    """Return the columns and rows of a CSV table, the cells as they were.
+    """Return the columns and rows of a CSV table, with the original texts of cells.
 
-    A lacking cell is "", and cells beyond the columns are left out.
+    A missing cell is "", and cells beyond the columns are left out.
 
     Raises
     ------
     csv.Error
-        If it is no CSV.
+        If the file is no CSV.
     """
     reader = csv.DictReader(file, restval="")
     rows = [

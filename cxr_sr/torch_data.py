@@ -1,4 +1,4 @@
-"""A torch Dataset of radiographs for classifiers: of files, folders, or a report.
+"""Provide a torch Dataset of radiographs, from files, folders or a report.
 
 ::
 
@@ -84,7 +84,7 @@ class RadiographDataset(Dataset[tuple[Tensor, str]]):
     Raises
     ------
     SettingsError
-        If there is no radiograph in it, or the report is none.
+        If `source` has no radiograph, or the file is no report.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class RadiographDataset(Dataset[tuple[Tensor, str]]):
         if not self._files:
             raise SettingsError(
                 f"there is no radiograph in it; {len(self.left_out)} files were left "
-                "out (left_out says why)"
+                "out (left_out has the reasons)"
             )
 
     @property

@@ -26,7 +26,7 @@ def check_radiograph(given: object) -> Radiograph:
     Raises
     ------
     SettingsError
-        If it is anything else.
+        If the argument is anything else.
     """
     if isinstance(given, Radiograph):
         return given
@@ -38,14 +38,14 @@ def check_radiograph(given: object) -> Radiograph:
 
 
 def model_of(given: Model | str | Path) -> Model:
-    """Return the model, loaded if it was given by its name or by its file.
+    """Return the model; load it if the argument is a name or a file.
 
     Raises
     ------
     SettingsError
-        If it is neither a model nor a name nor a path.
+        If the argument is neither a model nor a name nor a path.
     ModelError
-        As `load_model`.
+        For the same reasons as `load_model`.
     """
     if isinstance(given, Model):
         return given
@@ -70,7 +70,7 @@ def target_of(given: object) -> Target:
     Raises
     ------
     SettingsError
-        If it is neither.
+        If the argument is neither a target nor a whole number.
     """
     if isinstance(given, Scale | Spacing | LongSide):
         return given

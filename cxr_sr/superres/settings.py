@@ -1,4 +1,4 @@
-"""How to compute: engine, precision, projection, threads, memory."""
+"""Define the settings of a computation: engine, precision, threads, memory."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ class Settings:
     """Precision of the network; auto: int8 if model and machine have it, else fp32. The
     bicubic base is always computed in fp32."""
     consistency: Consistency = "noise"
-    """How the result is made to agree with the measured pixels. `noise`: up to their
-    noise; `box`, `bicubic`: exactly, if reduced this way; `off`: not at all."""
+    """Agreement of the result with the measured pixels. `noise`: up to their noise;
+    `box`, `bicubic`: the result, reduced in this way, equals them; `off`: no
+    correction."""
     grain: float | None = None
     """Share of the measured grain to keep with `noise`, 0 to 1; None: all of a faint
     grain, less of a strong one (`consistency.usual_grain`)."""
     value_range: ValueRange = "source"
-    """The allowed values of a result. `source`: between the least and the largest value
-    of the input; `stored`: all values of its pixel format."""
+    """The allowed values of a result. `source`: between the smallest and the largest
+    value of the input; `stored`: all values of its pixel format."""
     threads: int = 0
     """Number of tiles to compute at a time; 0: one for each processor that this process
     may use (affinity, container quota, SLURM). Processes of `multiprocessing` share the
@@ -60,7 +61,7 @@ def resolved(settings: Settings, model: Model) -> Settings:
     Raises
     ------
     EngineError, SettingsError
-        As `open_chain`.
+        For the same reasons as `open_chain`.
     """
     if not model.spec.learned:
         return settings

@@ -116,7 +116,7 @@ def _factors(radiograph: Radiograph, target: Target) -> tuple[float, float]:
     spacing = radiograph.geometry.spacing_mm
     if spacing is None or min(spacing) <= 0:
         raise SettingsError(
-            "the input states no usable pixel spacing, so that a spacing in mm cannot "
-            "be reached; give a scale or a size in pixels instead"
+            "the input states no usable pixel spacing, so that a spacing in mm is "
+            "impossible; give a scale or a size in pixels instead"
         )
     return spacing[0] / target.mm, spacing[1] / target.mm

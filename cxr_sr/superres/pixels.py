@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cxr_sr.names import ValueRange
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres import tiling
-from cxr_sr.superres.budget import threads_of, tiles_of
+from cxr_sr.superres.budget import threads_for, tiles_of
 from cxr_sr.superres.canvas import canvas
 from cxr_sr.superres.chain import Chain, Whole
 from cxr_sr.superres.consistency import Agreement, reduce, within
@@ -171,7 +171,8 @@ def compute(
     result = canvas(shape, radiograph.format.dtype)
     tally = Tally()
     tiles = tiles_of((rows, columns), chain, settings)
-    for tile, (part, part_tally) in tiling.run(work.tile, tiles, threads_of(settings)):
+    threads = threads_for((rows, columns), chain, settings)
+    for tile, (part, part_tally) in tiling.run(work.tile, tiles, threads):
         result[tile.target(scale)] = part.transpose(1, 2, 0)
         tally += part_tally
     pixels = result.reshape(*shape[:2], *radiograph.pixels.shape[2:])

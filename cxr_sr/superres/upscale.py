@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cxr_sr.formats import check_storable
 from cxr_sr.radiograph import Derivation, Radiograph
 from cxr_sr.superres.arguments import check_radiograph, model_of, target_of
-from cxr_sr.superres.budget import threads_of
+from cxr_sr.superres.budget import check_weights, threads_of
 from cxr_sr.superres.canvas import STRIP_ROWS
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.intensity import Scaling
@@ -26,7 +26,7 @@ from cxr_sr.superres.noise import Noise, estimate_of
 from cxr_sr.superres.padding import padding_mask
 from cxr_sr.superres.pixels import Tally, compute
 from cxr_sr.superres.resize import resize
-from cxr_sr.superres.settings import Settings
+from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.target import Target, plan_size
 
 
@@ -110,9 +110,11 @@ def open_chain(
     EngineError
         If the engine is not installed.
     SettingsError
-        If the model does not do the scale, the precision or the planes.
+        If the model does not do the scale, the precision or the planes, or its
+        weights do not fit into the memory allowed.
     """
     model.spec.check_planes(planes)
+    check_weights(model, resolved(settings, model))
     chain = Chain.open(
         model,
         scale,

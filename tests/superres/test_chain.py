@@ -31,6 +31,7 @@ class TorchEngine:
     precision = "fp64"
     weights_sha256 = ""
     floats_per_px = 0.0
+    weights_bytes = 0
 
     def __init__(self, network, scale):
         self.network, self.scale = network.double(), scale
@@ -50,6 +51,7 @@ class Unused:
     precision = "fp32"
     weights_sha256 = ""
     floats_per_px = 0.0
+    weights_bytes = 0
 
     def __call__(self, image):
         raise AssertionError(image.shape)

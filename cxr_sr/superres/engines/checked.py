@@ -27,6 +27,8 @@ class Engine(Protocol):
     """SHA-256 of the bytes of the weights file."""
     floats_per_px: float
     """Number of values in all layers together, for one pixel of the input."""
+    weights_bytes: int
+    """Size of the weights in use."""
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image.
@@ -58,6 +60,7 @@ class Checked:
         self.precision = engine.precision
         self.weights_sha256 = engine.weights_sha256
         self.floats_per_px = engine.floats_per_px
+        self.weights_bytes = engine.weights_bytes
         self._model = model.spec.name
         self._channels = model.spec.channels
         self._factor = factor_of(model, scale)

@@ -69,6 +69,7 @@ class OnnxEngine:
         options.enable_cpu_mem_arena = False
         self.weights_sha256, part = _read(model, scale)
         self.floats_per_px = part.floats_per_px
+        self.weights_bytes = len(part.content)
         with _loading(model.onnx):
             self._session = onnxruntime.InferenceSession(
                 part.content, options, providers=["CPUExecutionProvider"]
@@ -95,6 +96,7 @@ class OpenVinoEngine:
         self.precision: str = precision
         self.weights_sha256, part = _read(model, scale, precision)
         self.floats_per_px = part.floats_per_px
+        self.weights_bytes = len(part.content)
         self._graph = part.content
         self._threads = threads
         self._opening = threading.Lock()
@@ -187,6 +189,7 @@ class TorchEngine:
         self._scale = scale
         # `load_network` has read no other file.
         self.weights_sha256 = model.spec.safetensors_sha256
+        self.weights_bytes = sum(p.nbytes for p in self._network.parameters())
         parts = self._network.modules()
         widths = (m.out_channels for m in parts if isinstance(m, torch.nn.Conv2d))
         self.floats_per_px = float(sum(widths))

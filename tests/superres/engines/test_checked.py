@@ -92,6 +92,7 @@ class Fake:
     """An engine that gives what it is told to, or dies."""
 
     name, precision, weights_sha256, floats_per_px = "fake", "fp32", "", 1.0
+    weights_bytes = 0
 
     def __init__(self, gives):
         self.gives = gives

@@ -121,6 +121,16 @@ def tiny_model(folder: Path, name: str = "trunk", channels: int = 1) -> Model:
     return write_weights(network, tiny_spec(name, channels), folder)
 
 
+def build_model(folder: Path, **settings: int) -> Model:
+    """The files of an untrained trunk of any size; its name is the folder's."""
+    from cxr_sr.superres.models.networks import build  # noqa: PLC0415 - loads torch
+    from cxr_sr.training.weights import write_weights  # noqa: PLC0415
+
+    spec = ModelSpec(folder.name, "Untrained.", network="trunk", settings=settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_weights(build(spec).eval(), spec, folder)
+
+
 def write_png(path: Path, pixels: NDArray[np.integer[Any]] | None = None) -> Path:
     """A gray (H, W) or RGB (H, W, 3) PNG of 8 or 16 bits."""
     import SimpleITK as sitk  # noqa: N813, PLC0415 - most tests need none

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
+from math import ceil, prod
 
 from cxr_sr import processors
 from cxr_sr.errors import SettingsError
@@ -13,24 +13,22 @@ from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.settings import Settings
 
-BASELINE_MB = {"numpy": 200, "onnx": 250, "openvino": 290, "torch": 420}
+BASELINE_MB = {"numpy": 200, "onnx": 250, "openvino": 305, "torch": 420}
 """Memory in MB of the process without tiles, by engine: interpreter and libraries."""
-WEIGHTS_COPIES = 9
+WEIGHTS_COPIES = 10
 """Memory of the weights, as a multiple of the file's size: its bytes, the parsed graph,
 the part of one scale, and what the engine makes of them. Measured up to 150 MB."""
 
 CHAIN_BYTES = 64
 """Working memory of the chain, in bytes for each output pixel of a tile: float32 and
 float64 copies of base, residual, projection and codes."""
-NETWORK_BYTES = 4200
-"""Working memory of a network, in bytes for each pixel of its own grid. ONNX Runtime
-keeps most layers of a trunk. torch keeps the two widest layers of hydra."""
-OPENVINO_BYTES = {"input": 700, "output": 1600}
-"""The same for OpenVINO, by grid. OpenVINO keeps three layers of a trunk (48 channels),
-or the two widest layers of hydra."""
-USUAL_FLOATS = 2600
-"""Values of all layers for a pixel of `fine`. The two numbers above are for a
-network of this size; memory grows in proportion to it."""
+BYTES_OF_ALL, BYTES_OF_LIVE = 2.0, 4.0
+"""Working memory of ONNX Runtime and torch, in bytes for each value of all layers, and
+for each of those needed at a time. ONNX Runtime keeps many layers for a while."""
+OPENVINO_BYTES_OF_LIVE = 4.6
+"""The same for OpenVINO, which keeps only what it needs."""
+CALL_MB = 8
+"""Working memory of a call of an engine, for a tile of any size."""
 SMALLEST_TILE_PX = 32
 LARGEST_TILE_PX = 512
 """Larger tiles hardly reduce the work on halos, and do not fit the processor's
@@ -101,6 +99,7 @@ def threads_for(shape: tuple[int, ...], chain: Chain, settings: Settings) -> int
     side = min(settings.tile_px or SMALLEST_TILE_PX, SMALLEST_TILE_PX)
     side += 2 * chain.halo_px
     tile = prod(min(length, side) for length in shape) * _bytes_per_px(chain)
+    tile += _call_bytes(chain)
     least, allowed = _fixed_bytes(chain), settings.max_memory_mb * 1e6
     if least + tile > allowed:
         raise _too_large(chain.spec, least + tile, settings)
@@ -110,7 +109,7 @@ def threads_for(shape: tuple[int, ...], chain: Chain, settings: Settings) -> int
 def _tile_px(chain: Chain, settings: Settings, threads: int) -> int:
     """Return the side of the largest tile of which `threads` fit into the memory."""
     allowed = settings.max_memory_mb * 1e6 - _fixed_bytes(chain)
-    area = allowed / threads / _bytes_per_px(chain)
+    area = (allowed / threads - _call_bytes(chain)) / _bytes_per_px(chain)
     side = int(area**0.5) - 2 * chain.halo_px
     return min(max(side, SMALLEST_TILE_PX), LARGEST_TILE_PX)
 
@@ -120,17 +119,25 @@ def _bytes_per_px(chain: Chain) -> float:
     fine = chain.scale**2
     if chain.engine is None:
         return fine * CHAIN_BYTES
-    openvino = chain.engine.name == "openvino"
-    usual = OPENVINO_BYTES[chain.spec.grid] if openvino else NETWORK_BYTES
-    layers = usual * max(1.0, chain.engine.floats_per_px / USUAL_FLOATS)
+    footprint = chain.engine.footprint
+    if chain.engine.name == "openvino":
+        layers = OPENVINO_BYTES_OF_LIVE * footprint.live_floats_per_px
+    else:
+        layers = BYTES_OF_ALL * footprint.floats_per_px
+        layers += BYTES_OF_LIVE * footprint.live_floats_per_px
     return fine * CHAIN_BYTES + layers * (fine if chain.spec.grid == "output" else 1)
+
+
+def _call_bytes(chain: Chain) -> float:
+    """Return the working memory of a tile of no size."""
+    return 0.0 if chain.engine is None else CALL_MB * 1e6
 
 
 def _fixed_bytes(chain: Chain) -> float:
     """Return the memory of the process without tiles."""
     if chain.engine is None:
         return _least_bytes("numpy", 0)
-    return _least_bytes(chain.engine.name, chain.engine.weights_bytes)
+    return _least_bytes(chain.engine.name, chain.engine.footprint.weights_bytes)
 
 
 def _least_bytes(engine: str, weights_bytes: int) -> float:
@@ -139,7 +146,7 @@ def _least_bytes(engine: str, weights_bytes: int) -> float:
 
 def _too_large(spec: ModelSpec, least: float, settings: Settings) -> SettingsError:
     return SettingsError(
-        f"model {spec.name!r} needs {least / 1e6:,.0f} MB of memory even with the "
+        f"model {spec.name!r} needs {ceil(least / 1e6)} MB of memory even with the "
         f"smallest tiles; expected at most {settings.max_memory_mb} MB; allow more "
         "with --max-memory, or use a smaller network or another --engine"
     )

@@ -39,11 +39,13 @@ class Settings:
     may use (affinity, container quota, SLURM). Processes of `multiprocessing` share the
     processors."""
     tile_px: int = 0
-    """Side of a tile in input pixels, without halo; 0: as large as `max_memory_mb`
-    allows."""
+    """Longest side of a tile in input pixels, without halo; 0: as long as
+    `max_memory_mb` allows. It is never longer than that."""
     max_memory_mb: int = 800
-    """Target for the peak memory of the process, in MB: libraries, weights and tiles.
-    The stored values of a large input and output come on top."""
+    """Bound on the peak memory of the process, in MB: libraries, weights and tiles.
+    Fewer tiles than `threads` are computed at a time if no more fit; a network is
+    refused if not even one small tile fits. The stored values of the images, input and
+    output, come on top."""
     now: datetime | None = None
     """The time to write into headers; None: the time of the call."""
 

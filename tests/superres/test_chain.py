@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cxr_sr.errors import EngineError, SettingsError
 from cxr_sr.superres.chain import NOTHING_KNOWN, Chain, Whole
 from cxr_sr.superres.consistency import project
+from cxr_sr.superres.models.graph import Footprint
 from cxr_sr.superres.models.shipped import INTERPOLATORS
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import MODELS, Model, load_model
@@ -30,8 +31,7 @@ class TorchEngine:
     name = "torch"
     precision = "fp64"
     weights_sha256 = ""
-    floats_per_px = 0.0
-    weights_bytes = 0
+    footprint = Footprint()
 
     def __init__(self, network, scale):
         self.network, self.scale = network.double(), scale
@@ -50,8 +50,7 @@ class Unused:
     name = "unused"
     precision = "fp32"
     weights_sha256 = ""
-    floats_per_px = 0.0
-    weights_bytes = 0
+    footprint = Footprint()
 
     def __call__(self, image):
         raise AssertionError(image.shape)

@@ -211,7 +211,7 @@ class TestSettings:
         assert np.array_equal(paged.pixels, whole.pixels)
 
     @pytest.mark.parametrize(
-        ("memory_mb", "side"), [(1, SMALLEST_TILE_PX), (10**6, LARGEST_TILE_PX)]
+        ("memory_mb", "side"), [(205, SMALLEST_TILE_PX), (10**6, LARGEST_TILE_PX)]
     )
     def test_tiles_grow_with_the_memory_within_bounds(
         self, monkeypatch, memory_mb, side

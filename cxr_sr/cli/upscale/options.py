@@ -114,8 +114,8 @@ class Treatment:
         computing(
             min=0,
             metavar="PX",
-            help="Side of a tile in pixels, such as 256; 0: as large as "
-            "--max-memory allows.",
+            help="Longest side of a tile in pixels, such as 256; 0: as long as "
+            "--max-memory allows. It is never longer than that.",
         ),
     ] = 0
     max_memory: Annotated[
@@ -123,8 +123,9 @@ class Treatment:
         computing(
             min=300,
             metavar="MB",
-            help="Target for the memory of each process while it computes, in MB, such "
-            "as 1500. A large input, and an output that does not fit, need more.",
+            help="Bound on the memory of each process in MB, such as 1500: program, "
+            "weights and tiles. A network that does not fit is refused. The pixels of "
+            "the images that are read, computed and written come on top.",
         ),
     ] = 800
 

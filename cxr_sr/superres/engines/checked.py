@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import EngineError
+from cxr_sr.superres.models.graph import Footprint
 from cxr_sr.superres.models.zoo import Model
 
 Array = NDArray[np.floating[Any]]
@@ -25,10 +26,7 @@ class Engine(Protocol):
     """fp32 or int8."""
     weights_sha256: str
     """SHA-256 of the bytes of the weights file."""
-    floats_per_px: float
-    """Number of values in all layers together, for one pixel of the input."""
-    weights_bytes: int
-    """Size of the weights in use."""
+    footprint: Footprint
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image.
@@ -59,8 +57,7 @@ class Checked:
         self.name = engine.name
         self.precision = engine.precision
         self.weights_sha256 = engine.weights_sha256
-        self.floats_per_px = engine.floats_per_px
-        self.weights_bytes = engine.weights_bytes
+        self.footprint = engine.footprint
         self._model = model.spec.name
         self._channels = model.spec.channels
         self._factor = factor_of(model, scale)

@@ -24,7 +24,7 @@ from cxr_sr.errors import ModelError
 from cxr_sr.names import Precision
 from cxr_sr.superres.engines.checked import Array, factor_of
 from cxr_sr.superres.engines.telemetry import import_onnxruntime, import_openvino
-from cxr_sr.superres.models.graph import Subgraph, parse, subgraph
+from cxr_sr.superres.models.graph import Footprint, Subgraph, parse, subgraph
 from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.zoo import Model
 
@@ -68,8 +68,7 @@ class OnnxEngine:
         options.enable_mem_pattern = False
         options.enable_cpu_mem_arena = False
         self.weights_sha256, part = _read(model, scale)
-        self.floats_per_px = part.floats_per_px
-        self.weights_bytes = len(part.content)
+        self.footprint = part.footprint
         with _loading(model.onnx):
             self._session = onnxruntime.InferenceSession(
                 part.content, options, providers=["CPUExecutionProvider"]
@@ -95,8 +94,7 @@ class OpenVinoEngine:
     ) -> None:
         self.precision: str = precision
         self.weights_sha256, part = _read(model, scale, precision)
-        self.floats_per_px = part.floats_per_px
-        self.weights_bytes = len(part.content)
+        self.footprint = part.footprint
         self._graph = part.content
         self._threads = threads
         self._opening = threading.Lock()
@@ -189,10 +187,13 @@ class TorchEngine:
         self._scale = scale
         # `load_network` has read no other file.
         self.weights_sha256 = model.spec.safetensors_sha256
-        self.weights_bytes = sum(p.nbytes for p in self._network.parameters())
         parts = self._network.modules()
-        widths = (m.out_channels for m in parts if isinstance(m, torch.nn.Conv2d))
-        self.floats_per_px = float(sum(widths))
+        widths = [m.out_channels for m in parts if isinstance(m, torch.nn.Conv2d)]
+        self.footprint = Footprint(
+            sum(p.nbytes for p in self._network.parameters()),
+            sum(widths),
+            3 * max(widths),  # a convolution's input and output, and what is added
+        )
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""

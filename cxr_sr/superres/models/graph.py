@@ -33,6 +33,8 @@ a constant larger."""
 WIDEST_KERNEL = 15
 NOT_COUNTED = frozenset({"Clip", "DequantizeLinear", "QuantizeLinear"})
 """They change a value in its place, or become part of a convolution."""
+IN_PLACE = NOT_COUNTED | {"BatchNormalization", "Relu"}
+"""Their result may take the place of their input."""
 MOST_FLOATS = 50_000
 """Values of all layers together for one pixel of the input; `fine` has 1,800 and
 `fine` 2,600."""
@@ -45,13 +47,24 @@ GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
 
 
 @dataclass(frozen=True)
+class Footprint:
+    """What a network needs memory for."""
+
+    weights_bytes: int = 0
+    """Size of its weights."""
+    floats_per_px: float = 0.0
+    """Values of all layers together for one pixel of the input image."""
+    live_floats_per_px: float = 0.0
+    """The most of these values that are needed at one time."""
+
+
+@dataclass(frozen=True)
 class Subgraph:
     """The part of a graph that computes one output, ready for a runtime."""
 
     content: bytes
     """A serialised ONNX model."""
-    floats_per_px: float
-    """Values of all layers together for one pixel of the input image."""
+    footprint: Footprint
 
 
 def parse(content: bytes, name: str) -> onnx.ModelProto:
@@ -121,7 +134,10 @@ def subgraph(
     for tensor in model.graph.initializer:
         check_constant(tensor, name)
     part = _reduced(model, outputs[0])
-    return Subgraph(part.SerializeToString(), _floats(part, name, planes, factor))
+    content = part.SerializeToString()
+    known = _shapes_known(part, name, planes, factor)
+    total, live = _floats(known, name)
+    return Subgraph(content, Footprint(len(content), total, live))
 
 
 def refusal(name: str, found: str) -> ModelError:
@@ -182,10 +198,10 @@ def check_constant(tensor: onnx.TensorProto, name: str) -> None:
         raise refusal(name, "a constant states another size than it has")
 
 
-def _floats(
+def _shapes_known(
     part: onnx.ModelProto, name: str, planes: tuple[int, int], factor: int
-) -> float:
-    """Return how many values there are for one pixel of the input image."""
+) -> onnx.GraphProto:
+    """Return a graph with the shapes of all its values for a small image."""
     import onnx
 
     probe = onnx.ModelProto()
@@ -200,23 +216,39 @@ def _floats(
             onnx.TensorShapeProto.Dimension(dim_value=side) for side in (1, *sides)
         )
     try:
-        known = onnx.shape_inference.infer_shapes(probe, strict_mode=True).graph
+        return onnx.shape_inference.infer_shapes(probe, strict_mode=True).graph
     except Exception as error:
         raise refusal(name, "its layers do not fit one another") from error
-    shapes = {v.name: v.type.tensor_type.shape.dim for v in known.value_info}
-    constants = {tensor.name for tensor in part.graph.initializer}
+
+
+def _floats(known: onnx.GraphProto, name: str) -> tuple[float, float]:
+    """Return how many values there are for a pixel: in all, and at most at a time."""
+    values = [*known.value_info, *known.input, *known.output]
+    sizes = {v.name: _size(v) for v in values}
+    constants = {tensor.name for tensor in known.initializer}
+    # A value is needed until the last node that reads it.
+    last = {i: n for n, node in enumerate(known.node) for i in node.input}
+    live = most = sizes[known.input[0].name]
     total = 0
-    for node in known.node:
+    for number, node in enumerate(known.node):
         # A value that is computed from constants alone has no pixels.
         if constants.issuperset(node.input):
             constants.update(node.output)
             continue
-        for output in node.output if node.op_type not in NOT_COUNTED else ():
-            sides = shapes.get(output, known.output[0].type.tensor_type.shape.dim)
-            total += prod(side.dim_value or MOST_FLOATS for side in sides)
+        made = sum(sizes.get(output, MOST_FLOATS) for output in node.output)
+        read = {i for i in node.input if i not in constants and last[i] == number}
+        total += 0 if node.op_type in NOT_COUNTED else made
+        most = max(most, live + (0 if node.op_type in IN_PLACE else made))
+        live += made - sum(sizes.get(i, 0) for i in read)
     if not 0 < total <= MOST_FLOATS * PROBE_PX**2:
         raise refusal(name, "its layers would take more memory than a network of ours")
-    return total / PROBE_PX**2
+    return total / PROBE_PX**2, most / PROBE_PX**2
+
+
+def _size(value: onnx.ValueInfoProto) -> int:
+    """Return the number of values of a tensor; a side that is unknown is endless."""
+    sides = value.type.tensor_type.shape.dim
+    return prod(side.dim_value or MOST_FLOATS for side in sides)
 
 
 def _bytes_of_constants(content: bytes) -> int:

@@ -12,6 +12,7 @@ from cxr_sr.errors import EngineError
 from cxr_sr.superres.engines import PACKAGES, open_engine
 from cxr_sr.superres.engines.checked import Checked
 from cxr_sr.superres.models.spec import METADATA_KEY
+from cxr_sr.superres.models.graph import Footprint
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.superres.upscale import upscale
 from tests.builders import radiograph, structure, tiny_model, tiny_network, write_png
@@ -91,8 +92,8 @@ def test_a_user_sees_a_failed_file_and_no_image(tmp_path):
 class Fake:
     """An engine that gives what it is told to, or dies."""
 
-    name, precision, weights_sha256, floats_per_px = "fake", "fp32", "", 1.0
-    weights_bytes = 0
+    name, precision, weights_sha256 = "fake", "fp32", ""
+    footprint = Footprint()
 
     def __init__(self, gives):
         self.gives = gives

@@ -246,7 +246,7 @@ class TestWeights:
         assert one is other
 
     def test_but_anew_where_the_file_holds_others(self, tmp_path, engine_name):
-        write_weights = pytest.importorskip("cxr_sr.training.onnx").write_weights
+        write_weights = pytest.importorskip("cxr_sr.training.weights").write_weights
         before, image = tiny_model(tmp_path), an_image()
         old = open_engine(before, 2, engine_name, "fp32")(image)
         spec = tiny_spec("trunk")

@@ -75,7 +75,8 @@ def test_the_shipped_graphs_pass(path):
             node.op_type for node in onnx.load_from_string(part.content).graph.node
         }
         assert kinds <= OPERATORS
-        assert 100 < part.floats_per_px < 3000
+        footprint = part.footprint
+        assert 60 < footprint.live_floats_per_px < footprint.floats_per_px < 3000
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt", ".pth", ".bin", ".onnx", ""])

@@ -1,0 +1,101 @@
+"""`--max-memory` against what the system counts for the process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cxr_sr.cli.main import app
+from cxr_sr.superres.engines import PACKAGES
+from tests.builders import build_model
+from tests.files import COMMAND, a_png
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="others do not count in KiB")
+
+SHAPE = (420, 380)
+IMAGE_MB = 5 * SHAPE[0] * SHAPE[1] / 1e6
+"""Input and output at x2, of one byte a pixel."""
+TOLERANCE = 1.1
+"""Libraries of other versions, and threads that other machines start."""
+
+
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""In a small process: a child's peak begins with the memory of who starts it."""
+
+
+def peak_mb(*words: str) -> float:
+    """Run `cxr-sr upscale` as a process; return the most memory that it had."""
+    command = [COMMAND, "upscale", *words, "-o", "out", "--quiet", "--overwrite"]
+    measured = [sys.executable, "-c", MEASURE, *command]
+    done = subprocess.run(measured, check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[-1]) * 1024 / 1e6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image, and a network far wider than ours that does next to nothing."""
+    folder = tmp_path_factory.mktemp("memory")
+    a_png(folder / "a.png", shape=SHAPE)
+    build_model(folder / "wide", width=200, depth=2)
+    build_model(folder / "heavy", width=512, depth=2)
+    build_model(folder / "deep", width=64, depth=40)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "engine", "max_mb", "threads"),
+    [
+        ("bicubic", "auto", 300, 16),
+        ("fine", "openvino", 400, 2),
+        ("fine", "openvino", 380, 16),
+        ("fast", "onnx", 320, 2),
+        ("wide", "onnx", 520, 2),
+        ("wide", "openvino", 450, 8),
+        ("wide", "torch", 600, 2),
+    ],
+)
+def test_the_peak_is_what_was_promised(
+    folder, monkeypatch, model, engine, max_mb, threads
+):
+    pytest.importorskip("torch")  # it makes the wide network
+    if engine in PACKAGES:
+        pytest.importorskip(PACKAGES[engine])
+    monkeypatch.chdir(folder)
+    given = ["a.png", "--model", model, "--engine", engine, "--threads", str(threads)]
+    peak = peak_mb(*given, "--max-memory", str(max_mb))
+    assert peak <= TOLERANCE * max_mb + IMAGE_MB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--tile", "32"], ["--tile", "2000"]])
+def test_a_network_that_cannot_fit_is_refused(folder, monkeypatch, more):
+    """Before any work, in one sentence; and with what it needs, it runs."""
+    pytest.importorskip("torch")
+    monkeypatch.chdir(folder)
+    words = ["upscale", "a.png", "-o", "new", "--model", "heavy", "--engine", "onnx"]
+    done = CliRunner().invoke(app, [*words, "--max-memory", "400", *more])
+    assert done.exit_code == 2
+    assert "needs 5" in done.stderr
+    assert "expected at most 400 MB" in done.stderr
+    assert done.stderr.count("\n") <= 2
+    assert not Path("new").exists()
+
+
+@pytest.mark.slow
+def test_layers_that_cannot_fit_fail_the_file(folder, monkeypatch):
+    """Its weights fit, but no tile does."""
+    pytest.importorskip("torch")
+    monkeypatch.chdir(folder)
+    words = ["upscale", "a.png", "-o", "newer", "--model", "deep", "--engine", "onnx"]
+    done = CliRunner().invoke(app, [*words, "--max-memory", "340"])
+    assert done.exit_code == 5, done.stderr
+    assert "a.png: model 'deep' needs" in done.stderr
+    assert "with the smallest tiles; expected at most 340 MB" in done.stderr
+    assert not list(Path("newer").glob("*.png"))

@@ -12,7 +12,9 @@ from cxr_sr.superres.engines import PACKAGES
 from tests.builders import build_model
 from tests.files import COMMAND, a_png
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="others do not count in KiB")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="others do not count in KiB"
+)
 
 SHAPE = (420, 380)
 IMAGE_MB = 5 * SHAPE[0] * SHAPE[1] / 1e6
@@ -31,7 +33,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 def peak_mb(*words: str) -> float:
     """Run `cxr-sr upscale` as a process; return the most memory that it had."""
-    command = [COMMAND, "upscale", *words, "-o", "out", "--quiet", "--overwrite"]
+    command = [str(COMMAND), "upscale", *words, "-o", "out", "--quiet", "--overwrite"]
     measured = [sys.executable, "-c", MEASURE, *command]
     done = subprocess.run(measured, check=True, capture_output=True, text=True)
     return int(done.stdout.split()[-1]) * 1024 / 1e6

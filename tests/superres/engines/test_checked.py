@@ -11,8 +11,8 @@ from cxr_sr.cli.main import app
 from cxr_sr.errors import EngineError
 from cxr_sr.superres.engines import PACKAGES, open_engine
 from cxr_sr.superres.engines.checked import Checked
-from cxr_sr.superres.models.spec import METADATA_KEY
 from cxr_sr.superres.models.graph import Footprint
+from cxr_sr.superres.models.spec import METADATA_KEY
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.superres.upscale import upscale
 from tests.builders import radiograph, structure, tiny_model, tiny_network, write_png

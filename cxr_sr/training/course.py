@@ -1,4 +1,4 @@
-"""The common part of all trainings: budget, rates, averages, clock."""
+"""Define the common part of all trainings: budget, rates, averages, clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WARM_UP = 0.1
 FIRST_RATE, LAST_RATE = 0.1, 0.001
 """Learning rate at the start and the end, as a share of its peak."""
 CLOSING_SECONDS = 5.0
-"""Time to write the weights, their card and pictures."""
+"""Time to write the weights, their card and pictures, in seconds."""
 
 
 class Budget(Protocol):
@@ -78,12 +78,12 @@ class Course(LightningModule):
         self.latest: dict[str, float] = {}
         """Loss, learning rate and gradient norm of the newest step, for the log."""
         self.started = time.monotonic()
-        """When the command began: reading the images is part of its wall time."""
+        """Start of the command: reading the images is part of the wall time."""
         self._earlier_s = 0.0
         self._validation_s = 0.0
 
     def told(self, best: float) -> str:
-        """Return the newest validation in words, for the progress bar."""
+        """Return the last validation in words, for the progress bar."""
         return f"{best:+.2f} dB over bicubic"
 
     @property
@@ -102,7 +102,7 @@ class Course(LightningModule):
     def _usable_s(self, seconds: float) -> float:
         """Return the budget without the work after the last step.
 
-        That is another validation, and writing the weights.
+        This work is another validation, and writing the weights.
         """
         closing = self._validation_s + min(CLOSING_SECONDS, seconds / 20)
         return seconds - min(closing, seconds / 2)
@@ -120,7 +120,7 @@ class Course(LightningModule):
         Raises
         ------
         TrainingError
-            If it is not finite.
+            If the gradient is not finite.
         """
         norm = float(clip_grad_norm_(self.network.parameters(), self.budget.clip))
         self.latest["gradient"] = self._finite(norm, "gradient's norm")
@@ -138,11 +138,11 @@ class Course(LightningModule):
             self.trainer.should_stop = True
 
     def on_validation_start(self) -> None:
-        """Note when it starts."""
+        """Record the start of the validation."""
         self._validating = time.monotonic()
 
     def on_validation_end(self) -> None:
-        """Note how long it took."""
+        """Record the duration of the validation."""
         self._validation_s = time.monotonic() - self._validating
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ class Course(LightningModule):
         checkpoint["elapsed_s"] = self.elapsed_s
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from the wall time of the earlier runs."""
+        """Continue with the wall time of the earlier runs."""
         self._earlier_s = checkpoint["elapsed_s"]
 
     def _step_seed(self) -> int:

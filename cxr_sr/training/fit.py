@@ -1,4 +1,4 @@
-"""Train a network; leave settings, checkpoints, curves and weights in a run folder.
+"""Train a network; write settings, checkpoints, curves and weights to a run folder.
 
 ::
 
@@ -69,12 +69,12 @@ def fit(
     quiet: bool = False,
     started: float | None = None,
 ) -> Model:
-    """Train as `run` says, and export the best averaged weights.
+    """Train with the settings in `run`, and export the best averaged weights.
 
     Parameters
     ----------
     data : an index (CSV) or a folder of radiographs
-    folder : the run's own, created; or the one to `resume`
+    folder : a new folder for the run; or the folder of the run to `resume`
     quiet : show no progress bar
     started : `time.monotonic()` when the command began, from which its wall time
         counts; None: now
@@ -84,7 +84,8 @@ def fit(
     SettingsError
         If the index cannot be read.
     TrainingError
-        If no training can start from the data or the settings, or it diverges.
+        If no training can start with the data or the settings, or the training
+        diverges.
     """
     started = started or time.monotonic()
     checkpoint = start_of(folder, resume=resume)
@@ -154,7 +155,7 @@ def _tell_emulation(run: Run) -> None:
     if run.recipe.precision == "bf16" and slow and leading():
         log.warning(
             "this processor has no bf16 arithmetic: with --precision bf16 a step takes "
-            "many times as long; fp32 is the faster one here"
+            "many times as long; use --precision fp32"
         )
 
 
@@ -173,7 +174,7 @@ def _images(data: Path, split: str, run: Run) -> list[TrainingImage]:
         raise TrainingError(
             f"the data has no image in the split {split!r}: it lists {len(listed)} "
             f"image(s) of {len({e.patient for e in listed})} patient(s); a training "
-            "needs those of two at least, some in train and some in val"
+            "needs images of at least two patients, in train and in val"
         )
     count = len(entries) if split == "train" else run.validation_images
     images = load(entries, run.least_px, count, again=run.again, channels=run.channels)

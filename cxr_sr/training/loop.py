@@ -22,16 +22,16 @@ from cxr_sr.training.run_folder.history import History
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """Where a training runs, and when it looks at itself."""
+    """The device of a training, and the times of its validations."""
 
     accelerator: str
     """cpu or cuda."""
     devices: int
-    """Processes that share the work."""
+    """Number of processes that share the work."""
     epoch_steps: int
     """Steps between validations."""
     patience: int | None = None
-    """Validations without a better one after which it ends; None: never early."""
+    """Number of validations without improvement after which it ends; None: no limit."""
 
 
 def trainer_of(
@@ -83,7 +83,7 @@ def train(
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C; the last checkpoint stands.
+        On Ctrl-C; the last checkpoint is kept.
     TrainingError
         If one of several processes died.
     """

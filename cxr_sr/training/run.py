@@ -1,4 +1,4 @@
-"""The settings of a training: the network, the crops, and the budget."""
+"""Define the settings of a training: the network, the crops, and the budget."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.data.degrade import Degradation
 
 REGION_PX = 264
-"""Side of the region of an image that is shown, and of a fast validation."""
+"""Side of the region for pictures and for a fast validation, px."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train, apart from the network and the data."""
+    """The settings of a training, apart from the network and the data."""
 
     scales: tuple[int, ...] = SCALES
-    """They take turns step by step, in this order; one named twice is trained twice as
-    often."""
+    """Factors to train. The steps use them in turn, in this order; a factor that is
+    named twice is trained twice as often."""
     degradation: Degradation = field(default_factory=Degradation)
     loss: LossName = "mae+ms-ssim"
     lr: float = 1e-3
@@ -38,15 +38,16 @@ class Recipe:
     """`muon` is for the trunk's inner convolutions; Adam trains the rest."""
     max_steps: int | None = None
     max_seconds: float | None = None
-    """Wall time; with both, the one that is used up first ends the run."""
+    """Wall time in seconds; with both limits, the first one that is reached ends the
+    run."""
     clip: float = 0.1
-    """Largest gradient norm that is followed as it is; a crop full of edges has ten
-    times the usual one."""
+    """Largest gradient norm without clipping; a crop full of edges has ten times the
+    usual norm."""
     ema: float = 0.999
     """Decay of the averaged weights in each step; these are validated and kept."""
     precision: TrainingPrecision = "fp32"
-    """Of the network's inner layers in training; weights, base and loss stay in
-    float32. bf16 halves the time of a step where the processor has AVX512-BF16."""
+    """Precision of the network's inner layers in training; weights, base and loss stay
+    in float32. bf16 halves the time of a step on a processor with AVX512-BF16."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,45 +68,45 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that decides a training; stored as the run's settings.json."""
+    """All settings that decide a training; stored in the run's settings.json."""
 
     recipe: Recipe
     model: str = "trunk"
     """A key of `networks.NETWORKS`."""
     name: str = ""
-    """Of the weights files; the network's, if none is given."""
+    """Name of the weights files; "" stands for the name of the network."""
     network: dict[str, int] = field(default_factory=dict)
-    """Its settings: width, depth."""
+    """Settings of the network: width, depth."""
     channels: Literal[1, 3] = 1
     """1 for gray radiographs; 3 for an experiment with pictures in true colour."""
     sampling: Sampling = field(default_factory=Sampling)
     batch: int = 4
-    """Crops a step, in each process."""
+    """Number of crops in a step, in each process."""
     epoch_steps: int = 500
-    """Steps between validations; a killed run loses at most so many."""
+    """Steps between validations; a killed run loses at most this number of steps."""
     patience: int | None = None
-    """Validations in a row without a better gain after which the run ends early."""
+    """The run ends early after this number of validations without a better gain."""
     validation_images: int = 8
     validation_px: int | None = REGION_PX
-    """Side of the most detailed part of an image, which is validated; None for all of
-    it."""
+    """Side of the most detailed part of an image, for validation; None: the whole
+    image."""
     device: TrainingDevice = "auto"
     """Device of the steps. A run may be resumed on another device."""
     devices: int = 1
-    """Processes that share the work, each with a device of its own if it is cuda."""
+    """Number of processes that share the work; with cuda, each has its own device."""
     threads: int = 0
     """Threads of torch in each process; 0: its share of the processors that may be
     used, or fewer where torch finds that better."""
     quantise: bool = False
-    """Train a trunk to be rounded to int8, and write that as well."""
+    """Train a trunk for int8, and also write int8 weights."""
     init: Path | None = None
-    """Weights to start from: those layers that fit, tails for other scales aside."""
+    """Weights to start from; layers that do not fit start at random."""
     synthetic: int = 0
-    """Synthetic images beside those of the data; see `training.data.synthetic`."""
+    """Number of synthetic images to add; see `training.data.synthetic`."""
     teacher: str | None = None
     """Name or weights of a model whose results count for half of the truth."""
     again: bool = False
-    """Train on results of this package, too."""
+    """Also train on results of this package."""
 
     def __post_init__(self) -> None:
         self.sampling.sides(network_class(self.model).grid, self.recipe.scales)

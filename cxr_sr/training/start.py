@@ -41,12 +41,12 @@ def settle_normalisation(network: Network, images: Sequence[TrainingImage]) -> N
 
 
 def start_from(network: Network, weights: Path) -> None:
-    """Take over the weights of a file, as far as they fit.
+    """Copy the weights of a file, as far as they fit.
 
-    So a trunk trained for x2 starts a trunk for all scales, and a small trunk a large
-    one, which starts with the small one's results: a wider layer's first outputs are
-    the given ones and do not see its new inputs, and pairs beyond the given ones add
-    nothing yet.
+    So a trunk for x2 can start a trunk for all scales, and a small trunk can start a
+    large trunk. The large trunk then gives the same results as the small trunk: the
+    first outputs of a wider layer are the given ones and ignore the new inputs, and
+    additional pairs of layers add nothing yet.
 
     Raises
     ------
@@ -85,14 +85,14 @@ def start_from(network: Network, weights: Path) -> None:
 
 
 def teacher_for(network: Network, name_or_file: str) -> Network:
-    """Return a trained model's network, whose results `network` is to learn.
+    """Return the network of a trained model, as a teacher for `network`.
 
     Raises
     ------
     TrainingError
-        If it has no weights, or not all of the scales, or other channels.
+        If the model has no weights, lacks a scale, or has other channels.
     ModelError
-        If there is no such model.
+        If no model has the given name.
     """
     model = load_model(name_or_file)
     spec = model.spec
@@ -129,7 +129,7 @@ def accelerator_of(run: OnDevice) -> str:
     Raises
     ------
     TrainingError
-        If cuda is asked for, and torch finds none.
+        If cuda is requested, but torch finds no CUDA device.
     """
     found = torch.cuda.is_available()
     if run.device == "cuda" and not found:

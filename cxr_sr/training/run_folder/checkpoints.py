@@ -30,7 +30,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         Raises
         ------
         TrainingError
-            If it cannot be written, as on a full disk.
+            If the checkpoint cannot be written, for example on a full disk.
         """
         target = Path(path)
         partial = target.with_name(f"{target.name}.part")
@@ -63,7 +63,7 @@ def start_of(folder: Path, *, resume: bool) -> Path | None:
         )
     if not resume and leading() and last.exists():
         raise TrainingError(
-            f"{folder.name} holds a run already; give --resume to go on with it, or "
+            f"{folder.name} holds a run already; give --resume to continue it, or "
             "another folder"
         )
     return last if resume else None

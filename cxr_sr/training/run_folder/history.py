@@ -1,4 +1,4 @@
-"""The curve of a run: metrics.csv and curves.png."""
+"""Write the curve of a run: metrics.csv and curves.png."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cxr_sr.training.course import Course
 
 
 class Clock:
-    """Measures the share of the time between steps that is spent waiting for data."""
+    """Measures the share of the time between steps that goes into waiting for data."""
 
     def __init__(self) -> None:
         self._waited = self._worked = 0.0
@@ -114,7 +114,7 @@ def draw_curves(rows: list[Row], picture: Path, curves: tuple[str, str]) -> None
 
 
 def _write(table: Path, rows: list[Row]) -> None:
-    """Replace the table; a kill leaves either the old one or the new one."""
+    """Replace the table; a killed run leaves either the old or the new table."""
     partial = table.with_suffix(".part")
     with partial.open("w", newline="", encoding="utf-8") as file:
         # A run begun by an older version has rows with fewer columns.

@@ -20,11 +20,11 @@ PACKAGES = ("torch", "lightning", "numpy")
 
 
 def provenance(splits: dict[str, list[TrainingImage]]) -> dict[str, Any]:
-    """Return the sets, terms, number and hash of the data trained on.
+    """Return the sets, licences, number and hash of the training data.
 
     Parameters
     ----------
-    splits : the images of each split that is used, "train" among them
+    splits : the images of each used split; "train" is one of them
     """
     images = splits["train"]
     sets = Counter((i.entry.source, i.entry.licence) for i in images)
@@ -49,7 +49,7 @@ def data_hash(images: Sequence[TrainingImage]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the packages that computed."""
+    """Return the versions of the packages that compute."""
     from cxr_sr import __version__
 
     return {"cxr-sr": __version__} | {name: version(name) for name in PACKAGES}
@@ -75,7 +75,7 @@ def check_same(
     Raises
     ------
     TrainingError
-        If they differ.
+        If data or network differ.
     """
     began = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     if began["data_sha256"] != training["data_sha256"]:

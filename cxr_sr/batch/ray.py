@@ -144,7 +144,25 @@ def _init(address: str | None) -> None:
         ray.init("auto", **quietly)
     except ConnectionError:
         # The cluster accepts connections from this machine only.
-        ray.init("local", num_cpus=allowed(), _node_ip_address=LOOPBACK, **quietly)
+        with _loopback_stays():
+            ray.init("local", num_cpus=allowed(), _node_ip_address=LOOPBACK, **quietly)
+
+
+@contextmanager
+def _loopback_stays() -> Iterator[None]:
+    """Have a cluster of this machine listen to this machine alone.
+
+    Ray replaces a loopback address by one that others can reach, but not where it
+    supports no clusters of several machines, as on Windows.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _room(processors: int) -> int:

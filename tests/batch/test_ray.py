@@ -261,6 +261,32 @@ def test_a_running_cluster_is_joined_from_without_and_from_within(many, alone, h
     assert but_for_times(report_of("within")) == expected
 
 
+def listening(driver: int) -> set[str]:
+    """The addresses at which a process and all below it can be called."""
+    found: set[str] = set()
+    for process in psutil.Process(driver).children(recursive=True):
+        with suppress(psutil.Error):  # gone since
+            for place in process.net_connections("inet"):
+                if place.status == psutil.CONN_LISTEN:
+                    found.add(place.laddr.ip.removeprefix("::ffff:"))
+    return found
+
+
+@pytest.mark.slow
+def test_a_temporary_cluster_listens_to_this_machine_alone(many, alone):
+    words = [str(COMMAND), *FINER, "-o", "out", "--cluster", "ray"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        found = listening(process.pid)
+        _, talk = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, talk
+    assert found
+    assert found <= {"127.0.0.1", "::1"}
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_on_a_cluster_keeps_what_is_done(many, alone, head):
     with started(head, ["-o", "out"]) as run:

@@ -107,7 +107,7 @@ def _tell(options: Options, shown: "Shown") -> None:
         output.complain(f"{file}: {reason}")
     output.data(str(options.output), stands=True)
     if not options.quiet:
-        output.say(f"{shown.pairs} shown, {len(shown.problems)} could not be")
+        output.say(f"{shown.pairs} shown, {len(shown.problems)} could not be shown")
 
 
 def _code(shown: "Shown") -> int:

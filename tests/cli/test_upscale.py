@@ -1,15 +1,18 @@
 """`cxr-sr upscale`: what is written and where, what is refused, and the exit codes."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom.uid import CTImageStorage
 
+import cxr_sr
 from tests.files import (
     EVERY,
     NOTICE,
@@ -379,3 +382,18 @@ def test_on_error_stop_leaves_the_rest_undone(export):
     result = upscale(export, "-o", "out", "--on-error", "stop")
     assert result.exit_code == 5
     assert [e["type"] for e in report_of()] == ["run", "file", "summary"]
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd", ".png", ".tif"])
+def test_resume_notices_changed_pixels(tmp_path, monkeypatch, suffix):
+    """Though name, size and time of the file stay as they were."""
+    monkeypatch.chdir(tmp_path)
+    path = Path(f"a{suffix}")
+    for number, status in enumerate(("done", "kept", "done")):
+        pixels = np.full((20, 16), 90 + 50 * (number == 2), np.uint8)
+        sitk.WriteImage(sitk.GetImageFromArray(pixels), path)
+        os.utime(path, (10**9, 10**9))
+        done = upscale(path, "-o", "out", "--model", "bicubic", "--resume")
+        assert done.exit_code == 0, done.stderr
+        assert report_of()[-2]["status"] == status
+    assert cxr_sr.read(Path("out") / path).pixels.max() == 140

@@ -16,7 +16,7 @@ from cxr_sr.files import sha256_of
 from cxr_sr.superres.models.parts import MOST_BYTES, read_weights
 from cxr_sr.superres.models.shipped import DATA, MORE_DATA
 from cxr_sr.superres.models.spec import METADATA_KEY
-from cxr_sr.superres.models.zoo import MODELS, load_model
+from cxr_sr.superres.models.zoo import MODELS, WEIGHTS, load_model
 from tests.builders import tiny_model, tiny_network, tiny_spec
 
 torch = pytest.importorskip("torch")
@@ -84,6 +84,28 @@ class TestTogether:
         (tmp_path / f"fast{suffix}").rename(tmp_path / f"fine{suffix}")
         with pytest.raises(ModelError, match="do not belong together"):
             load_model(tmp_path)
+
+    @pytest.mark.parametrize(
+        "path", sorted(WEIGHTS.glob("*.int8.onnx")), ids=lambda p: p.name
+    )
+    def test_the_shipped_int8_graphs_are_near_their_networks(self, path):
+        """They were trained further, so they are no mere rounding: a hash pins them."""
+        plain, rounded = (
+            {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+            for graph in (
+                onnx.load(path.with_name(path.name.replace(".int8", ""))).graph,
+                onnx.load(path).graph,
+            )
+        )
+        compared = 0
+        for name, values in plain.items():
+            codes, steps = (rounded.get(f"{name}.{part}") for part in ("codes", "step"))
+            if codes is None or steps is None or codes.shape != values.shape:
+                continue
+            restored = codes * steps.reshape(-1, *[1] * (codes.ndim - 1))
+            assert np.corrcoef(restored.ravel(), values.ravel())[0, 1] > 0.99, name
+            compared += 1
+        assert compared > 5
 
 
 class TestReading:

@@ -23,7 +23,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class FakeHeader:
-    """A header that remembers what it was told; all that arrays to arrays needs."""
+    """A header that keeps the arguments of `derived`; arrays need no more."""
 
     derivation: Derivation | None = None
     shape: tuple[int, ...] = ()

@@ -24,14 +24,14 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(autouse=True, scope="session")
 def _interrupts_are_heard():
-    """What a shell runs in the background is deaf to Ctrl-C, and so is all below."""
+    """Let Ctrl-C work: a shell's background jobs and their children ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def looked_for_anew():
-    """What this machine lacks for int8; nobody remembers it afterwards."""
+    """Ask afresh if this machine can run int8; forget the answer after the test."""
     engines._lacking_for_int8.cache_clear()
     yield
     engines._lacking_for_int8.cache_clear()

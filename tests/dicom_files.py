@@ -140,7 +140,7 @@ def saved(
     pixels: DataElement | None = None,
     bare: bool = False,
 ) -> Path:
-    """Write a data set as it is, whatever it claims."""
+    """Write a data set unchanged, even if its header is wrong."""
     implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
     body = _stream(implicit, little)
     write_dataset(body, header[:0x7FE00010])

@@ -1,4 +1,4 @@
-"""Small files, and what the command line makes of them, each with defaults."""
+"""Builders of small files, and of runs of the command line on them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ MEMORY_BYTES = 2**30
 
 @dataclass
 class Findings:
-    """What came of reading many mutants."""
+    """The results of reading many mutants."""
 
     ends: Counter[str] = field(default_factory=Counter)
     """How many were read, refused, or did what they must not."""
@@ -60,7 +60,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of file, and what is done with it."""
+    """One kind of file, with its maker and its reader."""
 
     mutant: Callable[[int, int], tuple[str, bytes]]
     """By seed and number; what was done, and the file."""
@@ -90,7 +90,7 @@ def _raster(path: Path) -> str:
 
 
 def _report(path: Path) -> str:
-    """Go on from a report, show it, and ask what was sent."""
+    """Resume from a report, show it, and ask which results were sent."""
     job = Job("a.dcm", path, "a.dcm", path.with_name("a.dcm"))
     earlier = EarlierRuns.read(path, report.HASH)
     assert [*earlier.sift([job], lambda _: None)] == [job], "a file is not what it was"
@@ -151,7 +151,7 @@ def fuzz(
 
 
 def _tried(kind: Kind, path: Path) -> tuple[str, str]:
-    """Try a file; return its end, and what is wrong with that."""
+    """Try a file; return how it ended, and the fault if that is one."""
     try:
         return kind.tried(path), ""
     except NotARadiographError:
@@ -179,7 +179,7 @@ def _status(name: str) -> int:
 
 
 def _reset_peak() -> int:
-    """Have the peak of memory counted from now on; return what is in use."""
+    """Count the memory peak from now on; return the memory in use."""
     try:
         Path("/proc/self/clear_refs").write_text("5", "ascii")
     except OSError:

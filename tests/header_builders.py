@@ -20,7 +20,7 @@ from cxr_sr.radiograph import Derivation
 
 
 def make_derivation(**overrides: Any) -> Derivation:
-    """Return what a network did at x2, apart from `overrides`."""
+    """Return the derivation of a network at x2, changed by `overrides`."""
     defaults: dict[str, Any] = {
         "factors": (2.0, 2.0),
         "model": "hydra",
@@ -130,7 +130,7 @@ def raw_element(keyword: str | int, value: bytes, vr: str = "UN") -> RawDataElem
 def undecoded_header(folder: Path, header: Dataset) -> Dataset:
     """Return a header as it comes from a file: nothing in it is decoded yet."""
     path = folder / "header.dcm"
-    # As read, so that pydicom writes raw elements as they are.
+    # The header counts as read, so that pydicom writes raw elements unchanged.
     charset = header._character_set
     header.set_original_encoding(
         is_implicit_vr=False, is_little_endian=True, character_encoding=charset

@@ -1,4 +1,4 @@
-"""No two results of a run pass for one another in an archive unnoticed."""
+"""A run warns when two of its results would share an identity in an archive."""
 
 from pathlib import Path
 from typing import Any

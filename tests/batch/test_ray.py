@@ -53,7 +53,7 @@ def alone(monkeypatch) -> Iterator[None]:
 
 @contextmanager
 def a_place_for_ray() -> Iterator[str]:
-    # Not pytest's: the paths of Ray's sockets have to be short.
+    # pytest's folder is too deep: the paths of Ray's sockets have to be short.
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as place:
         yield place
 
@@ -165,7 +165,7 @@ class Head:
         options += [f"--port={self.ports[1]}", f"--temp-dir={self._place}"]
         options += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--block"]
         options += ["--include-dashboard=false", "--disable-usage-stats"]
-        # Not the script `ray`: it need not be installed beside this Python.
+        # The script `ray` may be missing beside this Python.
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -385,7 +385,7 @@ def test_a_ray_that_does_not_start_is_refused(many, alone, monkeypatch):
         raise Exception("The current node timed out")  # noqa: TRY002 - Ray's own way
 
     monkeypatch.setattr(ray, "init", init)
-    # Of this process, the fixture `cluster` may have connected it.
+    # The fixture `cluster` may have connected this process to Ray.
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     result = upscale("in", "-o", "out", "--cluster", "ray")
     assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""What every command gets: options from a dataclass, exit codes from exceptions."""
+"""Every command gets options from a dataclass and exit codes from exceptions."""
 
 import errno
 import inspect
@@ -41,7 +41,7 @@ def invoke(command, *arguments):
 
 
 class Terminal(io.StringIO):
-    """What is printed to a terminal."""
+    """The output on a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -235,7 +235,7 @@ class TestQuiet:
 
 
 class TestNearMisses:
-    """What is almost right is answered with what is right."""
+    """A misspelt word gets an answer with the right word."""
 
     @pytest.mark.parametrize(
         ("arguments", "meant"),

@@ -60,7 +60,7 @@ def ramp_dicom(path, **more):
 
 
 def ramp_shown(tmp_path, *options, **header):
-    """What is exported of the ramp at 16 bits, as a flat list."""
+    """Export the ramp at 16 bits; return its values as a flat list."""
     source = ramp_dicom(tmp_path / "in" / "ramp.dcm", **header)
     result = export(source, "-o", tmp_path / "out", "--bits", 16, *options)
     assert result.exit_code == 0, result.stderr

@@ -1,4 +1,4 @@
-"""`cxr-sr gallery`: where the page goes, and what is refused."""
+"""`cxr-sr gallery`: the place of the page, and the refusals."""
 
 import re
 import shutil

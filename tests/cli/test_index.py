@@ -190,7 +190,7 @@ class TestNobodyIsNamed:
             assert not found, name
 
     def test_nor_do_the_uids_of_real_files(self, shared_dicom, tmp_path, monkeypatch):
-        """Of every real file, each identifying attribute is looked for."""
+        """The test looks for each identifying attribute of every real file."""
         monkeypatch.chdir(tmp_path)
         source = tmp_path / "data"
         source.mkdir()
@@ -347,7 +347,7 @@ class TestKilled:
         assert Path("index.csv").read_bytes() == before
 
     def test_a_worker_that_dies_costs_its_file(self, many, monkeypatch):
-        """As where a decoder crashes: all others are indexed."""
+        """A worker dies as if a decoder crashed: all other files are indexed."""
         monkeypatch.setattr("cxr_sr.cli.index.command._look", Deadly("IM07"))
         result = index(many, "-o", "index.csv", SALT, jobs=2)
         assert result.exit_code == 4
@@ -561,7 +561,7 @@ def test_no_torch_is_loaded(export):
 
 @pytest.mark.usefixtures("views")
 class TestWanted:
-    """Only the views and body parts that were asked for; what is unknown is told."""
+    """The index holds only the wanted views and body parts; it reports unknown ones."""
 
     @pytest.fixture
     def views(self, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""`cxr-sr inspect` tells what is there, from headers, without naming a patient."""
+"""`cxr-sr inspect` describes files by their headers and names no patient."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`cxr-sr models` tells what there is, and lets nobody run altered weights."""
+"""`cxr-sr models` lists the models and refuses altered weights."""
 
 import dataclasses
 import json

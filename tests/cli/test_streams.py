@@ -1,4 +1,4 @@
-"""Standard output and error: full, closed, or without a reader; what is in them."""
+"""Standard output and error: their content; full, closed or without a reader."""
 
 import logging
 import re
@@ -55,7 +55,7 @@ def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ended(line: str, streams: str) -> tuple[int, str]:
-    """Run in a shell; return the exit code, and what came on standard error."""
+    """Run in a shell; return the exit code and the text on standard error."""
     shell = f'{COMMAND} {line} {streams}; exit "${{PIPESTATUS[0]}}"'
     done = subprocess.run(
         ["bash", "-c", shell], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""`cxr-sr upscale`: what is written and where, what is refused, and the exit codes."""
+"""`cxr-sr upscale`: its files and their places, its refusals and its exit codes."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a screen should show, by pydicom's steps and the formulas of the standard."""
+"""A screen shows the values that pydicom's steps and the standard's formulas give."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RAMP12 = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 def of_dicom(
     pixels: NDArray[Any] = RAMP12, fmt: PixelFormat | None = None, **said: Any
 ) -> Radiograph:
-    """All 12-bit values, with a DX header but no window, apart from what is said."""
+    """Return all 12-bit values; the DX header has no window unless `said` adds one."""
     fmt = fmt or pixel_format()
     defaults: dict[str, Any] = {
         "WindowCenter": None,
@@ -266,7 +266,7 @@ def test_padding_behind_a_table_is_no_entry():
 def test_white_is_the_largest_entry_that_a_table_can_have(
     depth: int, entries: list[int], white: int
 ):
-    """Of 16 stated bits only those count that the entries need: writers overstate."""
+    """A table may state 16 bits and use fewer: only the bits in use count."""
     image = of_dicom(
         np.arange(len(entries), dtype=np.uint16)[None],
         VOILUTSequence=[table(len(entries), 0, depth, entries)],

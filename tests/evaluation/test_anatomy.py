@@ -1,4 +1,4 @@
-"""What counts as anatomy and what as made up: simple images with known answers."""
+"""Anatomy and invented structure are told apart on images with known answers."""
 
 import numpy as np
 import pytest

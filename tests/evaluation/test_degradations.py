@@ -1,4 +1,4 @@
-"""What evaluation undoes: equal to training's in torch, and true to the physics."""
+"""Evaluation degrades images as training does in torch, and as the physics says."""
 
 import math
 

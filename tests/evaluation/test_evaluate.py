@@ -1,4 +1,4 @@
-"""The protocol, the models that are measured by it, and what is made of the numbers."""
+"""The protocol of an evaluation, the models that it measures, and its tables."""
 
 import csv
 import dataclasses
@@ -61,7 +61,7 @@ def image(shape=(72, 96), bits=8, seed=0, **changes):
 
 
 def by_hand(restore):
-    """What upscales, made of a function from units to units."""
+    """Return an upscaler made of a function from units to units."""
     return lambda coarse: as_stored(coarse, restore(unit_of(coarse)))
 
 
@@ -256,7 +256,7 @@ class TestProtocol:
         assert psnr[0] + 3 < psnr[1] < psnr[2]
 
     def test_disagreement_is_measured_as_the_degradation_reduces(self):
-        """Pixel repetition agrees by box whatever was degraded by box."""
+        """Pixel repetition agrees by box with every image that a box degraded."""
         original = image()
         nearest = bicubic(2, "nearest")
         by_box = measure(original, Condition(2, "box"), nearest)
@@ -430,7 +430,7 @@ def weights(tmp_path_factory):
 
 class TestNetwork:
     def test_without_settings_it_is_measured_as_it_is_used(self, weights, tmp_path):
-        """The score is that of what `upscale` makes, by default, of a coarse file."""
+        """The score equals the score of the default `upscale` of a coarse file."""
         (case,) = find_cases(export(tmp_path, images=1))
         condition = Condition(2, "detector")
         (done,) = evaluate([case], compare([str(weights)], [condition]))
@@ -778,7 +778,7 @@ class TestCommand:
         assert (tmp_path / "out" / "results.md").is_file()
 
     def test_no_torch_is_needed(self, tmp_path):
-        """As in an installation without the extra `train`."""
+        """The test hides torch, as an installation without the extra `train` would."""
         index = export(tmp_path, images=1)
         program = (
             "import sys; sys.modules['torch'] = None; sys.argv[0] = 'cxr-sr'\n"

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation, by what is drawn in them."""
+"""The pictures of an evaluation show the right curves and labels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Paired differences: what they pair, what they leave out, what they conclude."""
+"""Paired differences: the pairs, the images left out, and the conclusions."""
 
 import math
 from pathlib import Path

@@ -34,7 +34,7 @@ speed = importlib.import_module("speed_contest")
 
 
 def load_script(patch):
-    """The example as a module; what it sets for libraries will not stay."""
+    """The example as a module; its settings for libraries are undone afterwards."""
     spec = importlib.util.spec_from_file_location("benchmark_speed", SCRIPT)
     assert spec
     assert spec.loader
@@ -51,7 +51,7 @@ def benchmark(monkeypatch):
 
 
 class FakeOpenCv:
-    """Records what it is told, and repeats pixels."""
+    """Records its arguments, and repeats pixels."""
 
     def __init__(self):
         self.told = []
@@ -89,7 +89,7 @@ def bicubic(**changes):
 
 
 def rows():
-    """What a comparison of bicubic and one network at x2 and x4 gives."""
+    """The results of a comparison of bicubic and one network at x2 and x4."""
     everyone = [
         make(scale=scale, seconds=[seconds, 2 * seconds], psnr=40.0 + seconds)
         for scale in (2, 4)
@@ -126,7 +126,7 @@ def cells_of(text):
 
 @dataclass(frozen=True)
 class Told:
-    """What a run printed and wrote."""
+    """The printed text and the files of a run."""
 
     out: str
     err: str

@@ -1,4 +1,4 @@
-"""The paper's claims: what is trained is equal, what is said is what was found."""
+"""The paper's claims: arms train equally, and the text matches the numbers."""
 
 import importlib
 import json

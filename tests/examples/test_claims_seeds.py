@@ -1,4 +1,4 @@
-"""Several seeds of a claim, trainings that are not done twice, and what arms cost."""
+"""Several seeds of a claim; no training is repeated; the costs of the arms."""
 
 import importlib
 import json

@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run(script: str, folder: Path) -> str:
-    """Run a script on a small radiograph; return what it printed."""
+    """Run a script on a small radiograph; return its printed text."""
     pixels = (structure((64, 72)) * 65535).astype(pixel_format(16).dtype)
     write_png(folder / "a.png", pixels)
     paths = EXAMPLES / script, folder / "a.png", folder / "picture.png"

@@ -63,7 +63,7 @@ def test_lists_and_scattered_memory_are_arrays_too():
 
 
 def test_the_array_stays_its_owners():
-    """Neither changes the other."""
+    """A change of one leaves the other unchanged."""
     pixels = noise()
     before = pixels.copy()
     image = cxr_sr.from_array(pixels)

@@ -84,7 +84,7 @@ class TestFromDataset:
             assert_array_equal(one, other, err_msg=path.name)
 
     def test_one_from_a_network_has_no_file_meta_information(self, tmp_path):
-        """As pynetdicom's event.dataset: the encoding is that which it was read in."""
+        """The encoding is the one it was read in, as for pynetdicom's event.dataset."""
         path = dicom_file(tmp_path / "a.dcm", syntax=ImplicitVRLittleEndian)
         dataset = pydicom.dcmread(path)
         received = Dataset(dataset)
@@ -185,7 +185,7 @@ class TestStream:
         assert not stream.closed
 
     def test_one_that_cannot_go_back_will_do(self, tmp_path):
-        """As a network's response or a member of an archive."""
+        """A network's response and a member of an archive are such streams."""
 
         class Once(io.RawIOBase):
             def __init__(self, data: bytes) -> None:

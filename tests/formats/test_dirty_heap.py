@@ -1,4 +1,4 @@
-"""The same bytes give the same pixels, whatever was in memory before."""
+"""The same bytes give the same pixels after any earlier use of the memory."""
 
 from __future__ import annotations
 

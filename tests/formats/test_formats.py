@@ -33,7 +33,7 @@ def a_raster() -> Radiograph:
 
 
 def upscaled(image: Radiograph, now: datetime = NOON) -> Radiograph:
-    """What `upscale` makes of an image: twice the rows and columns."""
+    """Return an image with twice the rows and columns, as `upscale` does."""
     pixels = np.kron(image.pixels, np.ones((2, 2), image.pixels.dtype))
     derivation = make_derivation()
     return image.replace(

@@ -68,7 +68,7 @@ def test_what_is_neither_read_nor_refused_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def hungry(_path: Path) -> None:
-        # Far more than what a garbage collection at that moment may give back.
+        # This is far more memory than a garbage collection may free at that moment.
         bytearray(b"\1") * 2**28
         raise KeyError
 
@@ -83,7 +83,7 @@ def test_what_is_neither_read_nor_refused_is_found(
 def test_a_reader_that_opens_another_file_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """As ITK's reader did."""
+    """ITK's reader once opened another file in this way."""
 
     def careless(path: Path) -> SimpleNamespace:
         other = path.with_name(raster.OUTSIDE).read_bytes()

@@ -164,7 +164,7 @@ COMMANDS = [
 def test_no_command_repeats_what_a_header_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    """But a DICOM result, whose header it is, and an index, which counts by maker."""
+    """DICOM results keep their header, and an index counts by maker: both may."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
     for n, data in enumerate([*dicom_files(), *raster_files()]):

@@ -117,7 +117,7 @@ def test_hostile_code_outlives_neither_its_alarm_nor_its_parent(harmed_by, monke
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process decodes all")
 def test_no_image_is_decoded_where_another_was(harmed_by):
-    """What one decoder left in memory, the next cannot find."""
+    """A decoder finds no data of the decoder before it in memory."""
     process = harmed_by("import builtins; builtins.left = 'a patient'; return left")
     for _ in range(2):
         decoded(process, JPEG_LOSSLESS_FRAME)

@@ -69,7 +69,7 @@ class Browser:
         self.wait("return document.getElementById('viewer').ariaBusy !== 'true'")
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run the body of a JavaScript function, and return what it returns."""
+        """Run the body of a JavaScript function; return its value."""
         body = {"script": script, "args": list(arguments)}
         return self._call("POST", "/execute/sync", body)
 
@@ -113,7 +113,7 @@ class Browser:
         )
 
     def complaints(self) -> list[str]:
-        """What the browser had to say about pages since the last time it was asked."""
+        """Return the browser's messages about pages since the last call."""
         entries = self._call("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries]
 

@@ -81,7 +81,7 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chrome: Browser, run: Path) -> Iterator[Browser]:
-    """The page, just opened; whatever a test does, it must not make it complain."""
+    """The page, just opened; the browser must report no error during any test."""
     chrome.prefer("light")
     chrome.open(run / "page.html")
     yield chrome
@@ -117,7 +117,7 @@ def text(page: Browser, name: str) -> str:
 
 
 def grays(page: Browser) -> np.ndarray:
-    """The canvas as it is: (H, W, 3)."""
+    """The pixels of the canvas: (H, W, 3)."""
     flat = page.run(
         "const c = document.getElementById('canvas');"
         "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
@@ -128,7 +128,7 @@ def grays(page: Browser) -> np.ndarray:
 
 
 def point_at(page: Browser, x: float, y: float) -> tuple[str, str]:
-    """What is read where the mouse is, in shares of the canvas: before, after."""
+    """The values before and after at a mouse position, in shares of the canvas."""
     page.run(
         "const c = document.getElementById('canvas');"
         "const b = c.getBoundingClientRect();"
@@ -159,7 +159,7 @@ def focus(page: Browser) -> None:
 
 
 def middle(page: Browser) -> tuple[int, int]:
-    """Of the picture, on the screen."""
+    """Return the middle of the picture on the screen."""
     x, y = page.run(
         "const c = document.getElementById('canvas'); c.scrollIntoView();"
         "const b = c.getBoundingClientRect();"

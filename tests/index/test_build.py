@@ -47,7 +47,7 @@ def rules(manifest: Manifest | None = None, folder: str = "") -> IndexSettings:
 
 
 def manifest(**rows: tuple[str, str]) -> Manifest:
-    """Of files a.png, b.png, ..., each with a patient's hash and a split."""
+    """Return a manifest of a.png, b.png, ..., each with a patient hash and a split."""
     files = {
         f"{name}.png": {"patient": patient, "split": side}
         for name, (patient, side) in rows.items()

@@ -1,4 +1,4 @@
-"""What an index says of a file: the same however coded, and nothing of whose it is."""
+"""An index states the same facts for every coding, and nothing of the patient."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What was read is not read again; what changed, failed or was cut off is."""
+"""Files are read once; changed, failed and interrupted ones are read again."""
 
 import dataclasses
 import json
@@ -45,7 +45,7 @@ def found(candidate: Candidate, facts: Facts | None = None, **more) -> Finding:
 
 
 def run(path, files, **changes):
-    """A run that ends well; return what was known and what had to be read."""
+    """Do a run that ends well; return the known files and the files it had to read."""
     with journal(path, **changes) as running:
         known, todo = running.sift(files)
         for candidate in todo:
@@ -199,7 +199,7 @@ WRONG: list[Any] = [
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda w: repr(w)[:9])
 def test_a_line_of_another_type_is_read_anew_and_ends_nothing(path, files, wrong):
-    """Whatever value of whatever key was edited: the index is that of a whole run."""
+    """After an edit of any value of any key, the index equals a whole run's index."""
     run(path, files)
     *others, last = path.read_text().splitlines(keepends=True)
     line = json.loads(last)

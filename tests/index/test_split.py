@@ -153,7 +153,7 @@ class TestShares:
     @settings(max_examples=20)
     @given(st.integers(), SHARES)
     def test_sides_get_their_shares(self, seed, weights):
-        """Of 2000 patients, within five standard deviations."""
+        """The shares of 2000 patients are right within five standard deviations."""
         dealt = shares(weights, seed)
         sides = [dealt.side(SALT.name("patient", str(n), "")) for n in range(2000)]
         for name, share in dealt.parts.items():

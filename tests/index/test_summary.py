@@ -23,7 +23,7 @@ RULES = IndexSettings(
 
 
 def summary(*changes: dict[str, Any], left_out=(), rules=RULES) -> IndexSummary:
-    """Of images n0, n1, ... that differ from the usual one in `changes`."""
+    """Summarise images n0, n1, ...; `changes` sets how each differs from the usual."""
     images = [some_image(f"n{k}", **change) for k, change in enumerate(changes)]
     return IndexSummary.of(assemble([*images, *left_out], rules))
 

@@ -1,4 +1,4 @@
-"""The conformance statement is generated, and the file in docs is what is generated."""
+"""The conformance statement is generated, and the file in docs is up to date."""
 
 from pathlib import Path
 

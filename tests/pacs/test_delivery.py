@@ -1,4 +1,4 @@
-"""One receiver and its thread: what is tried again, how often, and what is not."""
+"""One receiver and its thread: which failures are tried again, and how often."""
 
 import errno
 import queue as queues
@@ -16,7 +16,7 @@ PEER = DicomPeer("PACS", "127.0.0.1", 104)
 
 
 class Script:
-    """A sender that answers each file as it is told, then takes it."""
+    """A sender that gives the prepared answers for a file, then accepts it."""
 
     def __init__(self, **answers):
         self.answers = {key: list(each) for key, each in answers.items()}

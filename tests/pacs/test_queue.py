@@ -1,4 +1,4 @@
-"""The queue on disk: one state at any moment, whatever is killed when."""
+"""The queue on disk: each file has one state, after a kill at any moment."""
 
 import errno
 import os

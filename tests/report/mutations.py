@@ -96,7 +96,7 @@ def _damaged(text: bytes, random: Random) -> bytes:
 
 
 def mutant(seed: int, number: int) -> tuple[str, bytes]:
-    """Return what was done to a report, and what became of it."""
+    """Return the name of the change, and the changed report."""
     random = np.random.default_rng([seed, number, 2])
     lines = [LINES[n] for n in random.permutation(len(LINES))] if number % 3 else LINES
     lines = [_edited(line, random) if random.integers(2) else line for line in lines]

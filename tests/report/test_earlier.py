@@ -1,4 +1,4 @@
-"""What earlier runs did with the same settings need not be done again."""
+"""A run does not repeat the work of earlier runs with the same settings."""
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_the_fingerprint_knows_settings_apart_but_not_their_order():
 
 
 def test_the_last_line_holds_here_too(report, job):
-    """As for `Results`: a file that failed since it was written is tried again."""
+    """A file that failed since it was written is tried again, as `Results` does."""
     written(report, done(job))
     written(report, Outcome(job, "failed", {"settings_sha256": SAME}, "disk full"))
     assert [entry["file"] for entry in Results.read(report).missing] == [job.name]

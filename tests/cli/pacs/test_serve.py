@@ -302,7 +302,7 @@ def test_orthanc_sends_receives_renders_and_finds(tmp_path, rg1):
 
 
 def look(pacs, instance, how):
-    """What Orthanc draws of an instance, at its full size."""
+    """Return Orthanc's picture of an instance, at its full size."""
     picture = pacs.get(f"instances/{instance}/{how}", Accept="image/png").content
     with TemporaryDirectory() as folder:
         path = Path(folder, "look.png")

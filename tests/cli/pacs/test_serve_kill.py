@@ -77,7 +77,7 @@ def is_whole(path: Path) -> bool:
 
 @pytest.fixture
 def in_memory(tmp_path):
-    """A folder without a disk, whose pace depends on what else it is used for."""
+    """A folder in memory: other programs slow a disk down."""
     memory = Path("/dev", "shm")
     if not memory.is_dir():
         yield tmp_path

@@ -1,4 +1,4 @@
-"""What `cxr-sr serve` refuses at the start, TLS, and the examples for its operation."""
+"""`cxr-sr serve`: refusals at the start, TLS, and the examples for its operation."""
 
 import shlex
 import shutil

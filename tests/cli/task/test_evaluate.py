@@ -16,7 +16,7 @@ def invoke(*arguments: object) -> Result:
 
 
 def test_it_prints_each_measure(masker: Path, tmp_path: Path):
-    """The only class of the head is that of the table, whatever its column."""
+    """The only class of the head matches the table's only column, of any name."""
     told = invoke(write_data(tmp_path), "--head", masker, "--json")
     assert told.exit_code == 0, told.output
     records = [json.loads(line) for line in told.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""`cxr-sr task run`: masks and probabilities of files, and what becomes of bad ones."""
+"""`cxr-sr task run`: masks and probabilities of files; bad files."""
 
 from __future__ import annotations
 

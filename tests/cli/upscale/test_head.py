@@ -101,7 +101,7 @@ def test_an_existing_mask_is_kept_unless_the_user_says_otherwise(folder):
 
 
 def test_what_no_segmentation_can_refer_to_gets_a_picture(folder):
-    """Of a picture that becomes DICOM, and of a file without UIDs."""
+    """This is true of a picture that becomes DICOM, and of a file without UIDs."""
     dicom_chest(folder / "c.dcm", StudyInstanceUID="")
     told = upscale(folder, "-o", "out", "--head", "lungs", "--format", "dicom", *PLAIN)
     assert told.exit_code == 0, told.stderr

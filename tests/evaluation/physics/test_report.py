@@ -1,4 +1,4 @@
-"""`evaluate --physics`: what it prints, and what it writes."""
+"""`evaluate --physics`: its printed table and its files."""
 
 import csv
 import json

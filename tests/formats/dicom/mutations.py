@@ -68,7 +68,7 @@ def insert_or_delete(data: bytearray, random: Random) -> bytes | bytearray:
 
 
 def absurd_numbers(data: bytearray, random: Random) -> bytes | bytearray:
-    """Let Rows, Columns, bits or sign be what they cannot be."""
+    """Set Rows, Columns, bits or sign to impossible values."""
     for count in random.choice(len(_COUNTS), int(random.integers(1, 4))):
         little = b"\x28\0" + _COUNTS[count]
         big = b"\0\x28" + _COUNTS[count][::-1]
@@ -92,7 +92,7 @@ def wrong_lengths(data: bytearray, random: Random) -> bytes | bytearray:
 
 
 def fake_syntax(data: bytearray, random: Random) -> bytes | bytearray:
-    """Claim another transfer syntax than that of the bytes."""
+    """State a transfer syntax that the bytes do not have."""
     uid = str(_SYNTAXES[random.integers(len(_SYNTAXES))]).encode()
     uid += b"\0" * (len(uid) % 2)
     new = b"\x02\0\x10\0UI" + struct.pack("<H", len(uid)) + uid
@@ -193,7 +193,7 @@ def seeds() -> list[bytes]:
 
 
 def mutant(seed: int, number: int) -> tuple[str, bytes]:
-    """Return what was done to a file, and what became of it."""
+    """Return the name of the change, and the changed file."""
     random = np.random.default_rng([seed, number])
     origin = int(random.integers(len(seeds())))
     data = bytes(seeds()[origin])

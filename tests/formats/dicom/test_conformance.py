@@ -1,4 +1,4 @@
-"""What dciodvfy finds wrong in a result, it must have found wrong in the source.
+"""dciodvfy finds no error in a result that it did not find in the source.
 
 dciodvfy (Debian package dicom3tools) knows the standard of mid-2022; its exit code says
 little, its `Error` lines count. It does not notice geometry: test_header_geometry does.

@@ -81,7 +81,7 @@ def test_sequences_nested_without_end_are_refused(tmp_path: Path):
 def element(
     tag: str, vr: bytes, value: bytes = b"", length: int | None = None
 ) -> bytes:
-    """An element in Explicit VR Little Endian; `tag` as it is in the file."""
+    """An element in Explicit VR Little Endian; `tag` has the byte order of the file."""
     size = (len(value) if length is None else length).to_bytes(4, "little")
     long = vr in (b"SQ", b"UN")
     return bytes.fromhex(tag) + vr + (b"\0\0" + size if long else size[:2]) + value

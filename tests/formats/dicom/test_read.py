@@ -1,4 +1,4 @@
-"""A DICOM header becomes what a radiograph knows, or a reason why it is none."""
+"""A DICOM header gives a radiograph, or a reason why it cannot."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_an_overlay_that_lies_nowhere_goes(tmp_path: Path, stated: dict[str, Any
 
 @pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless, RLELossless])
 def test_a_compressed_sample_holds_its_overlay_too(tmp_path: Path, syntax: Any):
-    """Of 16 bits in the code stream, 12 of which are the value."""
+    """The code stream holds 16 bits: 12 are the value, the overlay is above."""
     plane = random_plane()
     pixels = with_embedded(tmp_path / "a.dcm", plane, "above the value")
     file = pydicom.dcmread(tmp_path / "a.dcm")

@@ -1,4 +1,4 @@
-"""What is no radiograph, or contradicts itself, is refused by name."""
+"""A file that is no radiograph or contradicts itself is refused, with its name."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from tests.header_builders import make_code, make_header, raw_element
 
 
 def subject(**overrides) -> Subject:
-    """Of a header in which text stands as a file would have it, valid or not."""
+    """Return the subject of a header; text values may be invalid, as in a file."""
     header = make_header(**dict.fromkeys(overrides))
     for keyword, value in overrides.items():
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What a derived header says of the image itself: which it is, when, and what of."""
+"""A derived header states the image's identity, its time and its source."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def derived(
     derivation: Derivation | None = None,
     **options: object,
 ) -> Dataset:
-    """Derive with defaults, so that a test names only what it is about."""
+    """Derive with defaults, so that a test names only its own settings."""
     header = make_header() if header is None else header
     derivation = derivation or make_derivation()
     return derive(header, derivation, SHAPE, NOW, HeaderOptions(**options))  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ VRS = [
 
 
 def derived(header: Dataset, options: HeaderOptions | None = None) -> Dataset:
-    """The derived header, which states the result's own size whatever was damaged."""
+    """Return the derived header; it states the result's own size after any damage."""
     options = options or HeaderOptions()
     result = derive(header, make_derivation(), (80, 60), NOW, options)
     assert (result["Rows"].value, result["Columns"].value) == (80, 60)
@@ -153,7 +153,7 @@ def test_damage_in_one_place_spares_the_rest() -> None:
 
 
 def test_private_elements_inside_a_sequence_of_unknown_vr_go() -> None:
-    # What an implicit file leaves, or a sender that writes all it does not know as UN.
+    # An implicit file gives such a VR; so does a sender that writes unknown VRs as UN.
     secret = make_code("1", "99X", "x")
     secret.add_new((0x0009, 0x0010), "LO", "ACME")
     encoded = _encoded_sequence(secret)

@@ -1,4 +1,4 @@
-"""Overlay planes must cover what they covered, whatever the factor."""
+"""Overlay planes cover the same anatomy after a change of size by any factor."""
 
 from __future__ import annotations
 

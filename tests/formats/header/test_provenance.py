@@ -223,7 +223,7 @@ def test_a_picture_written_as_dicom_keeps_its_writer() -> None:
 def test_a_picture_keeps_its_writer_beside_the_contribution_of_another_version() -> (
     None
 ):
-    """Only an equal contribution is not listed again."""
+    """A contribution is left out only if an equal one is listed already."""
     other = make_item(Manufacturer="cxr-sr", SoftwareVersions="0.0.1")
     header = make_header(Manufacturer="cxr-sr", ContributingEquipmentSequence=[other])
     made = [i.Manufacturer for i in derived(header).ContributingEquipmentSequence]
@@ -308,7 +308,7 @@ def test_undecoded_equipment_is_written_as_it_was(tmp_path: Path) -> None:
 def test_nothing_of_this_machine_is_in_a_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither its name, nor the user's, nor a folder's: whoever asks gets a secret."""
+    """The names of host, user and folder are secrets here; no header holds them."""
     folder = tmp_path / "secret-folder"
     folder.mkdir()
     monkeypatch.chdir(folder)

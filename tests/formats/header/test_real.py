@@ -1,4 +1,4 @@
-"""What holds for one header must hold for every real one: no attribute is forgotten."""
+"""The rules hold for every real header: no attribute is forgotten."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ruled(tag: BaseTag) -> bool:
 
 
 def without_private(header: Dataset) -> Dataset:
-    """Take out, at every depth, what goes at every depth."""
+    """Remove the attributes that cxr-sr removes at every depth."""
     tags = [e.tag for e in header.elements()]
     for tag in [t for t in tags if t.is_private or t.element == 0]:
         del header[tag]

@@ -1,4 +1,4 @@
-"""What a user states of a picture is written as DICOM writes it, or refused by name."""
+"""A user's values for a picture are written as valid DICOM, or refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files this process opens."""
+"""A fixture that lists the files that this process opens."""
 
 from __future__ import annotations
 

@@ -243,7 +243,7 @@ def _pictures() -> list[bytes]:
 
 
 def mutant(seed: int, number: int) -> tuple[str, bytes]:
-    """Return what was done to a file, and what became of it."""
+    """Return the name of the change, and the changed file."""
     random = np.random.default_rng([seed, number, 1])
     texts = len(_texts())
     # Half of them have a header of lines.

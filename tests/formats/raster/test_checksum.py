@@ -28,7 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def smooth() -> NDArray[np.uint8]:
-    """What deflates well enough that libtiff misses many a changed bit."""
+    """Pixels that compress well: libtiff then misses many changed bits."""
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     noise = np.random.default_rng(1).normal(0, 2, SHAPE)
     values = 66 * (2 + np.sin(x / 9) * np.cos(y / 7)) + noise

@@ -1,4 +1,4 @@
-"""MetaImage: what ITK reads is read alike; what would name another file is refused."""
+"""MetaImage: pixels equal ITK's; a header that names another file is refused."""
 
 from __future__ import annotations
 
@@ -267,7 +267,7 @@ def test_samples_as_text_are_refused_by_name(tmp_path: Path):
 def test_a_damaged_one_is_refused_by_every_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ):
-    """What does not pass its checksum is no pixel of anything."""
+    """Data that fail their checksum give no pixels."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
     packed = bytearray(zlib.compress(bytes(2 * 64 * 64)))

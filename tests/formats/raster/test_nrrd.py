@@ -1,4 +1,4 @@
-"""NRRD: what ITK reads is read alike; what would name another file is refused."""
+"""NRRD: pixels equal ITK's; a header that names another file is refused."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_message_says_which_damage(tmp_path: Path, data: bytes, said: str):
 
 
 def test_a_bomb_is_not_inflated(tmp_path: Path):
-    """Neither the stated size nor the stream can ask for more memory than an image."""
+    """A stated size or a stream never takes more memory than an image needs."""
     bomb = zlib.compress(bytes(2**26), 9)
     large = {"CompressedData": "True", "DimSize": "16000 16000"}
     with pytest.raises(UnreadableError, match="states 512000000 bytes"):

@@ -1,4 +1,4 @@
-"""What a DICOMweb server may answer to STOW-RS, and what follows from it."""
+"""A DICOMweb server's answers to STOW-RS, and the client's reactions."""
 
 import json
 import threading

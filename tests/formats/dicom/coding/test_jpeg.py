@@ -173,7 +173,7 @@ def test_other_streams_have_none(stream: bytes):
 
 
 def test_steps_of_16_bits_count_in_the_codes_of_the_image():
-    """A table of 12-bit JPEG, T.81 B.2.4.1, sixteen times that of 8 bits."""
+    """A table of 12-bit JPEG, T.81 B.2.4.1: sixteen times the 8-bit table."""
     stream, _ = compressed(75)
     table = stream.index(b"\xff\xdb")
     length = int.from_bytes(stream[table + 2 : table + 4], "big")

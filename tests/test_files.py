@@ -1,4 +1,4 @@
-"""What a killed writer leaves is swept; what a living one writes is not."""
+"""The temporary files of a killed writer are removed, a living writer's are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a process ended is told by the signal's name, or by its exit code."""
+"""A message about an ended process gives the signal's name or the exit code."""
 
 import signal
 import subprocess

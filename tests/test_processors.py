@@ -1,4 +1,4 @@
-"""A process uses what it may, not what the machine has."""
+"""A process uses its allowed processors, not all processors of the machine."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ V2 = "0::{}\n"
 
 @pytest.fixture(autouse=True)
 def a_machine_of_64(monkeypatch):
-    """Nothing restricts this process; a test says what does."""
+    """Nothing restricts this process; a test adds its own restrictions."""
     for name in SLURM:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(processors, "_affinity", lambda: 64)
@@ -104,7 +104,7 @@ class TestQuota:
 
 
 class TestScheduler:
-    """What SLURM allots, and to whom the system pins a process."""
+    """The processors that SLURM allots, and those that the system pins a process to."""
 
     @pytest.mark.parametrize(
         ("environment", "allowed"),
@@ -144,7 +144,7 @@ def _available(_: object) -> int:
 
 
 class TestChildren:
-    """Children divide what the parent may use."""
+    """Children divide the parent's processors."""
 
     def test_a_worker_of_a_pool_takes_one(self):
         with multiprocessing.get_context("fork").Pool(2) as pool:

@@ -1,4 +1,4 @@
-"""What `import cxr_sr` promises is there, and costs nothing until it is used."""
+"""Every public name of `cxr_sr` exists, and loads nothing until it is used."""
 
 import inspect
 import os

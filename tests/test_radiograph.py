@@ -1,4 +1,4 @@
-"""The domain object: what can be stored, and where the pixels lie."""
+"""The domain object: its stored values, and the places of its pixels."""
 
 import dataclasses
 

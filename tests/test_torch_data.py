@@ -1,4 +1,4 @@
-"""What a classifier gets to see: upright in polarity, square, in a stated range."""
+"""A classifier's input has the right polarity, is square, and has a stated range."""
 
 import csv
 import io
@@ -77,7 +77,7 @@ class TestSquare:
         image = radiograph(noise((30, 40)), geometry=Geometry((0.4, 0.2)))
         square = radiograph(image.pixels[5:25], geometry=image.geometry)
         whole = picture_of(square, View(16, size=LongSide(40))).pixels / 65535
-        # the range of the gray values is that of the whole image, not of the square
+        # The whole image sets the range of the gray values, not the square.
         assert np.abs(central_square(image, 40) - whole).max() < 0.01
 
     def test_it_agrees_with_other_peoples_resampling(self):

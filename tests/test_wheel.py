@@ -1,4 +1,4 @@
-"""What is installed is whole, and nothing else."""
+"""The installed package is complete and holds no other files."""
 
 import os
 import subprocess

@@ -66,7 +66,7 @@ def errors(
 
 
 def calm() -> Radiograph:
-    """An image that stays within 12 bits whatever a `tiny_network` makes of it."""
+    """An image whose result stays within 12 bits after any `tiny_network`."""
     pixels = np.rint(2000 + 100 * structure()).astype(np.uint16)
     return radiograph(pixels, window=(2000.0, 2100.0))
 

@@ -1,4 +1,4 @@
-"""`upscale` takes a model by name; of a wrong argument it says what it expected."""
+"""`upscale` takes a model by name; a wrong argument gets the expected values."""
 
 import numpy as np
 import pytest

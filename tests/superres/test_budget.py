@@ -1,4 +1,4 @@
-"""`--max-memory` against what the system counts for the process."""
+"""`--max-memory` is compared with the memory that the system counts."""
 
 import subprocess
 import sys
@@ -78,7 +78,7 @@ def test_the_peak_is_what_was_promised(
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--tile", "32"], ["--tile", "2000"]])
 def test_a_network_that_cannot_fit_is_refused(folder, monkeypatch, more):
-    """Before any work, in one sentence; and with what it needs, it runs."""
+    """One sentence refuses it before any work; with enough memory it runs."""
     pytest.importorskip("torch")
     monkeypatch.chdir(folder)
     words = ["upscale", "a.png", "-o", "new", "--model", "heavy", "--engine", "onnx"]

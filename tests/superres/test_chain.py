@@ -26,7 +26,7 @@ NOISY = Whole(noise=Noise((0.2, 0.6), (0.02, 0.08), 0.3))
 
 
 class TorchEngine:
-    """A network as it is in memory, in the precision of its input."""
+    """A network in memory that computes in the precision of its input."""
 
     name = "torch"
     precision = "fp64"
@@ -73,7 +73,7 @@ def thin(network, width=2):
 
 
 def convolve_in_order(image, weight, bias=None, _stride=1, padding=0, dilation=1, *_):
-    """What conv2d computes, as sums over channels and taps in one fixed order.
+    """Compute conv2d as sums over channels and taps in one fixed order.
 
     torch leaves float64 convolutions to a matrix product whose order of summation
     depends on the size of the image, so that its last bit does too.
@@ -103,7 +103,7 @@ def chain_of(name, scale, consistency="box", network=None):
 
 
 def in_tiles(chain, unit, tile_px, halo_px=None, whole=NOTHING_KNOWN):
-    """What `chain` makes of `unit` (C, H, W) in tiles."""
+    """Return the result of `chain` for `unit` (C, H, W), computed in tiles."""
     scale = chain.scale
     halo_px = chain.halo_px if halo_px is None else halo_px
     planes, rows, columns = unit.shape
@@ -159,7 +159,7 @@ class TestTiledIsWhole:
     )
     @settings(max_examples=40, deadline=None)
     def test_with_noise_estimated_once(self, name, scale, grain, sides):
-        """The noise is that of the whole image, whichever tile asks for it."""
+        """Every tile uses the noise of the whole image."""
         rows, columns, tile_px = sides
         chain = dataclasses.replace(chain_of(name, scale, "noise"), grain=grain)
         unit = structure((2, rows, columns)).astype(np.float32)

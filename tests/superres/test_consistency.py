@@ -180,7 +180,7 @@ class TestAll:
     @pytest.mark.parametrize("scale", SCALES)
     @pytest.mark.parametrize("consistency", RADIUS_PX)
     def test_no_pixel_looks_further_than_stated(self, scale, consistency):
-        """Measured by what one measured pixel changes; tiles rely on it."""
+        """The test changes one measured pixel; tiles rely on this reach."""
         side = 2 * RADIUS_PX[consistency] + 9
         measured = random_image((side, side))
         image = upsample(measured, scale)
@@ -196,7 +196,7 @@ class TestAll:
 
 
 class TestNoise:
-    """What the noise explains may stay; all else is corrected."""
+    """Differences that noise explains may stay; all others are corrected."""
 
     @pytest.mark.parametrize("scale", SCALES)
     def test_without_noise_it_is_the_exact_box_bit_for_bit(self, scale):
@@ -226,7 +226,7 @@ class TestNoise:
         )
 
     def test_the_grain_that_stays_is_the_interpolated_measurements(self):
-        """Of a flat estimate nothing else is left: bicubic, times the share."""
+        """A flat estimate becomes the bicubic measurements times the share."""
         measured = 0.02 * random_image((40, 40))
         flat = np.zeros((80, 80))
         fine = agree(flat, measured, 2, np.full((40, 40), 1.0), 0.25).image

@@ -31,7 +31,7 @@ def random_image(shape=(9, 7), dtype=np.float64, seed=0):
 class TestAgainstTorch:
     """torch's antialiased interpolation has the same kernel and the same edges.
 
-    Not at a width of one, which torch 2.13 computes wrongly: Pillow agrees with us.
+    A width of one is left out: torch 2.13 computes it wrongly; Pillow agrees with us.
     """
 
     @pytest.mark.parametrize("scale", [2, 3, 4, 8])
@@ -129,7 +129,7 @@ class TestKnownValues:
         ].tolist() == [4, 0.5]
 
     def test_the_spline_is_the_one_of_scipy(self):
-        """Away from the edges, where the two treat what is missing differently."""
+        """They agree inside; at the edges they fill missing pixels differently."""
         ndimage = pytest.importorskip("scipy.ndimage")
         image = random_image((48, 44))
         expected = ndimage.zoom(image, 3, order=3, mode="reflect", grid_mode=True)

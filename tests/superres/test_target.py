@@ -1,4 +1,4 @@
-"""What was asked for becomes a scale and a size, or a message that helps."""
+"""A wanted target becomes a scale and a size, or a message that helps."""
 
 import math
 

@@ -70,10 +70,10 @@ def test_a_flat_field_gains_no_noise_at_any_dose(sigma, width_px):
 @pytest.mark.parametrize("error", [0.8, 0.9, 1.0, 1.25, 1.5])
 @pytest.mark.parametrize("width_px", [0.0, 0.5, 0.8])
 def test_a_wrong_estimate_invents_no_structure(monkeypatch, error, width_px):
-    """Told 20 % too little to 50 % too much, it stays flatter than bicubic.
+    """An estimate 20 % too low to 50 % too high leaves it flatter than bicubic.
 
-    Of wide noise bicubic leaves next to nothing there: then less than a twentieth of
-    the noise counts as flat, too.
+    Bicubic leaves almost none of wide noise there. The limit is then a twentieth of the
+    noise.
     """
     monkeypatch.setattr(estimation, "MARGIN", estimation.MARGIN * error)
     image = field(0.02, width_px)

@@ -1,4 +1,4 @@
-"""One radiograph in, one finer radiograph out: what may change and what must not."""
+"""A radiograph gives a finer one; some attributes change and others must not."""
 
 import dataclasses
 
@@ -122,7 +122,7 @@ class TestAgreement:
         assert off > 10
 
     def test_values_moved_off_the_padding_count_as_clipped(self):
-        """Else the report would promise for them what was not kept."""
+        """If they did not count, the report would promise a wrong agreement."""
         image = radiograph(padding=(1900, 2100))
         image = image.replace(pixels=np.where(image.pixels > 2000, 2200, 1800))
         result = upscaled(image.replace(pixels=image.pixels.astype(np.uint16)))
@@ -143,7 +143,7 @@ class TestStoredValues:
     @given(images(), KINDS, SCALES)
     @QUICK
     def test_polarity_is_a_mirror(self, image, model, scale):
-        """What a network sees does not depend on it; what is stored is mirrored."""
+        """A network's input does not depend on polarity; stored values are mirrored."""
         fmt = dataclasses.replace(image.format, photometric="MONOCHROME2")
         other = dataclasses.replace(fmt, photometric="MONOCHROME1")
         mirrored = fmt.minimum + fmt.maximum - image.pixels.astype(int)

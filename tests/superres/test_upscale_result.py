@@ -1,4 +1,4 @@
-"""Size, place and report of a result; what is refused; what settings change."""
+"""Size, place and report of a result; refusals; effects of settings."""
 
 from datetime import UTC, datetime
 
@@ -68,7 +68,7 @@ class TestExtent:
 
     @pytest.mark.parametrize("mm", [0.06, 0.09, 0.13, 0.199])
     def test_a_pixel_shows_what_lies_there(self, mm):
-        """Of a ramp, whose value is its own position, up to the partial last pixel."""
+        """Each value of a ramp is its own position, up to the partial last pixel."""
         ramp = np.arange(40)[:, None] * 100 + np.zeros((40, 36))
         image = radiograph(ramp.astype(np.uint16))
         result = upscaled(image, "bilinear", Spacing(mm), consistency="off")
@@ -242,7 +242,7 @@ class TestSettings:
         assert asked == [(3, 3), (1, 3)]
 
     def test_where_cores_cannot_be_asked_for_they_are_counted(self, monkeypatch):
-        """As on macOS and Windows."""
+        """macOS and Windows lack these functions."""
         for name in ("process_cpu_count", "sched_getaffinity"):
             monkeypatch.delattr(f"os.{name}", raising=False)
         assert upscaled(radiograph(), threads=0).shape == (80, 72)

@@ -30,7 +30,7 @@ def lungs(seed: int, shape: tuple[int, int] = SHAPE) -> NDArray[np.bool_]:
 
 
 def chest(seed: int, shape: tuple[int, int] = SHAPE) -> NDArray[np.uint8]:
-    """What has those lungs: they are dark, and there is noise."""
+    """Return a chest with the lungs of `lungs`: they are dark, and there is noise."""
     random = np.random.default_rng(seed)
     gray = np.where(lungs(seed, shape), 70.0, 170.0) + random.normal(0, 8, shape)
     return np.rint(gray).clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A head is found by name or file, and refused where it is not what it should be."""
+"""A head is found by name or file; a wrong or damaged file is refused."""
 
 from __future__ import annotations
 

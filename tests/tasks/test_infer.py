@@ -80,7 +80,7 @@ def test_torch_is_not_needed(masker: Path):
 
 
 def test_a_region_can_be_measured_and_exported(masker: Path, tmp_path: Path):
-    """Its PSNR is that of its pixels; its mask lies on the picture."""
+    """The PSNR counts the pixels of the region; the mask lies on the picture."""
     (tmp_path / "in").mkdir()
     write_png(tmp_path / "in" / "a.png", chest(3, (96, 120)))
     told = CliRunner().invoke(
@@ -116,7 +116,7 @@ def test_a_head_without_masks_is_refused_before_any_work(classifier, tmp_path):
 
 @pytest.mark.parametrize(("chance", "doubted"), [(0.5, True), (0.98, False)])
 def test_a_mask_of_low_probability_is_doubtful(chance, doubted):
-    """As the head `lungs` finds it where there are no lungs."""
+    """The head `lungs` gives such a mask for a picture without lungs."""
     found = list(doubts_of({"lungs": chance}, load_head("lungs")))
     assert len(found) == doubted
     assert all(f"{chance:.2f}" in text for text in found)

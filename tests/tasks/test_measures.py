@@ -86,7 +86,7 @@ class TestInterval:
         assert widths[1] < widths[0] / 2
 
     def test_more_images_of_the_same_patients_do_not_narrow_it(self):
-        """What is known of ten patients is not known better from copies of images."""
+        """Copies of images add no knowledge about ten patients."""
         values = np.random.default_rng(1).normal(5, 1, 10)
         once = interval([f"p{n}" for n in range(10)], lambda k: float(values[k].mean()))
         many = np.repeat(values, 20)

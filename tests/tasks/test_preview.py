@@ -1,4 +1,4 @@
-"""What a head sees of a radiograph, and the way back to its pixels."""
+"""The preview of a radiograph for a head, and the way back to its pixels."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def killed_fit(
     monkeypatch: pytest.MonkeyPatch,
     settings: Run | None = None,
 ) -> None:
-    """Start a run that dies, as far as it can tell, at the end of a step."""
+    """Start a run and stop it at the end of a step, as if it had been killed."""
     original = Learner.on_train_batch_end
 
     def end(learner: Learner, *given: Any) -> None:

@@ -97,7 +97,7 @@ def test_cuda_is_refused_before_any_work_where_there_is_none(
 
 
 def test_a_run_goes_on_on_another_device(data: Path, tmp_path: Path):
-    """`auto` here is the CPU; what counts is that the setting may change."""
+    """`auto` is the CPU here; the test changes only the setting."""
     folder = tmp_path / "run"
     fit(data, folder, run(device="auto", recipe=recipe(max_steps=2)))
     fit(data, folder, run(device="cpu", recipe=recipe(max_steps=4)), resume=True)

@@ -1,4 +1,4 @@
-"""int8: what torch rounds in training is what the engines compute."""
+"""int8: the engines compute the values that torch rounds in training."""
 
 import dataclasses
 
@@ -74,7 +74,7 @@ def test_the_written_graph_computes_what_torch_rounds(trunk, model, engine):
 
 
 def test_openvino_makes_no_pass_of_its_own_for_a_sum(tmp_path):
-    """But for the first, whose other branch is needed again at the trunk's end."""
+    """The first sum is an exception: the trunk's end needs its other branch again."""
     openvino = pytest.importorskip("openvino")
     depth = 6
     spec = dataclasses.replace(tiny_spec(), settings={"width": 8, "depth": depth})

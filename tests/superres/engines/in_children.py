@@ -16,7 +16,7 @@ import cxr_sr
 
 ENGINE, FIRST, HOW = sys.argv[1:4]
 SIDES = (40, 72, 100, 72)
-# Of Python 3.12 and later, about threads of any kind.
+# Python 3.12 and later warn of a fork while any thread runs.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 

@@ -1,4 +1,4 @@
-"""What a network gives is a number for every pixel, or a failure that says so."""
+"""A network gives a number for every pixel, or the run fails and says so."""
 
 import json
 
@@ -90,7 +90,7 @@ def test_a_user_sees_a_failed_file_and_no_image(tmp_path):
 
 
 class Fake:
-    """An engine that gives what it is told to, or dies."""
+    """An engine that gives a prepared answer, or dies."""
 
     name, precision, weights_sha256 = "fake", "fp32", ""
     footprint = Footprint()

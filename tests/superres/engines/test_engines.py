@@ -119,7 +119,7 @@ class TestAgreement:
 
     @pytest.mark.slow
     def test_the_first_calls_may_come_from_several_threads(self, model, engine_name):
-        """In a process of its own: what is loaded once is loaded at the first call."""
+        """The test runs in a new process, since the first call loads the library."""
         script = (
             "import sys, threading, numpy as np\n"
             "from cxr_sr.superres.engines import open_engine\n"
@@ -197,7 +197,7 @@ class TestChoice:
 
 
 def compiled_by(engine):
-    """What OpenVINO compiled, behind the check."""
+    """Return the model that OpenVINO compiled, from behind the check."""
     assert isinstance(engine, Checked)
     assert isinstance(engine.engine, OpenVinoEngine)
     assert engine.engine._compiled is not None

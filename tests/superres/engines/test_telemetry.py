@@ -22,7 +22,7 @@ time.sleep(0.5)
 
 @pytest.mark.parametrize("engine", ["openvino", "onnx"])
 def test_a_first_use_contacts_nobody_and_leaves_no_identifier(tmp_path, engine):
-    """Not in CI, and in an empty home folder, where the telemetry would be on."""
+    """The telemetry would be on here: the home folder is empty, and CI is not set."""
     pytest.importorskip(engine if engine == "openvino" else "onnxruntime")
     sent = tmp_path / "sent"
     code = UPSCALE.format(sent=str(sent), engine=engine)

@@ -36,7 +36,7 @@ class Saturating:
 
 
 def exact(image: Array) -> Array:
-    """What it would give if it did not saturate: each pixel's excess over four."""
+    """Return the output without saturation: a pixel's excess over four neighbours."""
     padded = np.pad(image, [(0, 0), (0, 0), (1, 1), (1, 1)], "edge")
     across = padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
     down = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1]
@@ -80,7 +80,7 @@ def test_the_rest_is_left_as_it_was():
     gained = []
 
     def network(seen: Array) -> Array:
-        """Gives another residual with each gain, whatever is strong."""
+        """Gives another residual with each gain."""
         gained.append(seen.max())
         return exact(seen).clip(-FULL, FULL) + np.float32(len(gained) / 64)
 

@@ -63,7 +63,7 @@ def _specified(data: bytes, random: Random) -> bytes:
 
 
 def _attributes(data: bytes, random: Random) -> bytes:
-    """Set whole numbers of nodes and shapes to what they cannot be."""
+    """Set whole numbers of nodes and shapes to impossible values."""
     model = onnx.load_from_string(data)
     numbers = [0, -1, 1, 7, 2**31, 2**62, -(2**62)]
     for _ in range(int(random.integers(1, 4))):
@@ -106,7 +106,7 @@ WAYS = [_changed, _specified, _attributes, _bytes, _not_finite]
 
 
 def mutant(seed: int, number: int) -> tuple[str, bytes]:
-    """Return what was done to a graph, and what became of it."""
+    """Return the name of the change, and the changed graph."""
     random = np.random.default_rng([seed, number, 3])
     way = WAYS[int(random.integers(len(WAYS)))]
     return way.__name__.strip("_"), way(seed_bytes(), random)

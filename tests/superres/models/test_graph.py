@@ -44,7 +44,7 @@ def test_each_is_refused_in_one_sentence(good, tmp_path, kind, engine):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is told by /proc")
 def test_none_takes_memory(good, tmp_path):
-    """All of them in one process, whose peak stays near that of the good one."""
+    """One process opens all of them; its peak stays near the peak for the good file."""
     paths = [str(hostile.a_file(kind, good, tmp_path)) for kind in hostile.KINDS]
     script = (
         "import re, sys\n"

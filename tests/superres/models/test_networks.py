@@ -126,7 +126,7 @@ def test_a_trunk_shows_its_features():
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_trunks_residual_follows_every_window(scale: int):
-    """f(a x + b) = a f(x): what the bits and the window are makes no difference."""
+    """f(a x + b) = a f(x): bit depth and window make no difference."""
     network = tiny_network("trunk").double()
     stored = image().double()
     residual = network(stored, scale)

@@ -1,4 +1,4 @@
-"""The files of a model are those of one training, and what they say is their own."""
+"""All files of a model come from one training, and each describes itself."""
 
 import dataclasses
 import json

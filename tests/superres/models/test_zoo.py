@@ -41,7 +41,7 @@ def spec_of(**changes):
 
 
 def write_onnx(path, metadata: dict[str, str]):
-    """An ONNX file that does nothing but say what it is."""
+    """Write an ONNX file without nodes, which holds only metadata."""
     onnx = pytest.importorskip("onnx")
     graph = onnx.helper.make_graph([], "nothing", [], [])
     model = onnx.helper.make_model(graph)
@@ -213,7 +213,7 @@ class TestByFile:
 
     @pytest.mark.parametrize("int8", [True, False])
     def test_a_copy_of_shipped_weights_is_treated_as_they_are(self, tmp_path, int8):
-        """Its own metadata may be older than what is known of it, as of int8."""
+        """The metadata in the file may be older than the package's facts about it."""
         shipped = load_model("fine")
         for path in [shipped.onnx, shipped.int8][: 1 + int8]:
             shutil.copy(path, tmp_path)
@@ -349,7 +349,7 @@ def test_the_hash_is_sha256_of_the_bytes(tmp_path):
 
 
 class TestOtherFiles:
-    """What lies where weights were expected is named for what it is."""
+    """The message names the kind of a file that holds no weights."""
 
     @pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt", ".bin", ".safetensors"])
     @pytest.mark.parametrize("zipped", [True, False])

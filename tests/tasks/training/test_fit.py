@@ -72,7 +72,7 @@ def test_it_learns_to_find_what_it_is_shown(tmp_path: Path):
 
 
 def test_a_run_goes_on_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """And comes to the weights of one that was not stopped."""
+    """The resumed run ends with the weights of a run that was not stopped."""
     trained(tmp_path / "once")
     table = write_data(tmp_path / "data")
     labels = Labels.read(table, "segmentation", "lungs=mask", "1/3")

@@ -1,4 +1,4 @@
-"""What training sees: which files, which crops, in which windows and depths."""
+"""Training reads the right files, crops, windows and bit depths."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TestIndex:
         assert (found.source, found.licence) == ("Some set", "CC BY 4.0")
 
     def test_a_folder_is_split_as_its_own_index_says(self, tmp_path: Path):
-        """So that images kept for testing are never trained on by accident."""
+        """Nobody then trains on the test images by accident."""
         write_png(tmp_path / "a.png")
         write_png(tmp_path / "unlisted.png")
         write_index(tmp_path, ["a.png,test,p1"]).rename(tmp_path / "manifest.csv")

@@ -47,7 +47,7 @@ def image(height: int = 48, width: int = 72, seed: int = 0) -> Tensor:
 
 
 def codes(bits: int = 16) -> Tensor:
-    """What an image of unit range is stored in."""
+    """Return the row that states how an image of unit range is stored."""
     return torch.tensor([[1 / (2**bits - 1), 0.0, 1.0, 0.1]], dtype=torch.float64)
 
 

@@ -1,4 +1,4 @@
-"""What a run says of itself to people: the model card and the pictures."""
+"""A run writes a model card and pictures for people."""
 
 import dataclasses
 

@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
-    """Read the command line; what is unknown here is for both commands."""
+    """Read the command line; options unknown here are passed to both commands."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], allow_abbrev=False
     )

@@ -108,7 +108,7 @@ def stage_by_stage(work: Upscaling, jobs: list[Job]) -> tuple[dict[str, float], 
 def tell(
     alone: dict[str, float], processor_s: float, together: float, files: int
 ) -> None:
-    """Print the paces and how near the pipeline comes to what is possible."""
+    """Print the paces, and compare the pipeline's pace with the best possible one."""
     cores = processors.allowed()
     for name, seconds in alone.items():
         print(f"{name:22} {seconds / files:7.3f} s a file")

@@ -297,7 +297,7 @@ def cells(row: Row) -> list[str]:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Return a Markdown table that can be read as it is."""
+    """Return a Markdown table whose source has aligned columns."""
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     lines = [COLUMNS, ["-" * width for width in widths], *rows]
     padded = [map(str.ljust, line, widths) for line in lines]

@@ -188,7 +188,7 @@ def each_seed(budget: Budget) -> list[Budget]:
 def _round(
     claim: Claim, folder: Path, budget: Budget
 ) -> tuple[list[Trained], list[Measurement]]:
-    """Return the arms of one seed, and what was measured of them."""
+    """Return the arms of one seed and their measurements."""
     trained = [train(arm, folder, budget) for arm in claim.arms]
     return trained, list(measure(folder / "data", trained, budget.scales))
 

@@ -1,4 +1,4 @@
-"""How the arms of a claim are trained, measured and judged."""
+"""Train, measure and judge the arms of a claim."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ from cxr_sr.training.run import Recipe, Run
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of training, as it is held against another."""
+    """One way of training, to be compared with another."""
 
     name: str
     network: str = ""
-    """What --model says, if none is given."""
+    """The network of --model, if this is empty."""
     loss: LossName = "mae+ms-ssim"
     crop_px: int | None = None
     """None: the whole image."""
@@ -60,7 +60,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Budget:
-    """What each arm gets, and on which images."""
+    """The limits of each arm's training, and its images."""
 
     max_steps: int | None
     max_seconds: float | None
@@ -74,7 +74,7 @@ class Budget:
     scales: tuple[int, ...] = SCALES
     optimiser: Optimiser = "adam"
     precision: TrainingPrecision = "fp32"
-    """Of the inner layers."""
+    """The precision of the inner layers."""
     seeds: int = 0
     """Trainings of each arm, with `seed` and the numbers after it. 0: as many as the
     claim usually has."""
@@ -82,11 +82,11 @@ class Budget:
 
 @dataclass
 class Trained:
-    """What became of an arm."""
+    """The networks of a trained arm."""
 
     arm: Arm
     models: dict[tuple[int, ...], Model] = field(default_factory=dict)
-    """By the scales each is for."""
+    """The key is the scales of the network."""
 
     @property
     def seconds(self) -> float:
@@ -95,25 +95,25 @@ class Trained:
 
     @property
     def steps(self) -> int:
-        """Of all its trainings together."""
+        """The steps of all its trainings together."""
         return sum(int(m.spec.training["steps"]) for m in self.models.values())
 
     @property
     def images(self) -> int:
-        """How many were trained on."""
+        """The number of training images."""
         first = next(iter(self.models.values()))
         return int(first.spec.training["splits"]["train"])
 
     @property
     def parameters(self) -> int:
-        """Of all its networks together."""
+        """The parameters of all its networks together."""
         return sum(model.spec.parameters for model in self.models.values())
 
 
 def train(arm: Arm, folder: Path, budget: Budget) -> Trained:
     """Train an arm's network, or a network for each scale with a share each.
 
-    A network that an earlier call of the same command finished is taken as it is.
+    A network that an earlier call of the same command finished is used again.
     """
     groups = [(s,) for s in budget.scales] if arm.apart else [budget.scales]
     result = Trained(arm)
@@ -150,7 +150,7 @@ def run_of(arm: Arm, budget: Budget, scales: tuple[int, ...], parts: int) -> Run
         channels=3 if arm.pixels == "rgb" else 1,
         sampling=Sampling(arm.crop_px, altered_share=0),
         batch=arm.batch,
-        # One validation, at the end: it must choose nothing on what is measured.
+        # Validate once, at the end: measured images must not choose the weights.
         epoch_steps=recipe.max_steps or 10**9,
         validation_images=1,
         validation_px=SIDE_PX,
@@ -206,7 +206,7 @@ def in_colour(
 def in_turn(
     coarse: Tensor, scale: int, trained: Sequence[Trained]
 ) -> Iterator[tuple[str, Callable[[], Tensor]]]:
-    """Yield bicubic and every arm, with what restores (1, 3, h, w) of RGB."""
+    """Yield bicubic and every arm, each with its function for RGB (1, 3, h, w)."""
     yield BASELINE, partial(enlarge, coarse, scale)
     for t in trained:
         model = next(m for scales, m in t.models.items() if scale in scales)

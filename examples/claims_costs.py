@@ -47,7 +47,7 @@ KIB_IN_MIB = 1024
 
 @dataclass(frozen=True)
 class Networks:
-    """What the arms run."""
+    """The networks that the arms run."""
 
     fine: Trunk
     head: TaskNetwork
@@ -110,7 +110,7 @@ class Networks:
 
 
 def costs_of(labels: Labels, budget: Budget) -> tuple[str, dict[str, object]]:
-    """Return what the arms cost, in words and in numbers.
+    """Return the costs of the arms, in words and in numbers.
 
     Raises
     ------

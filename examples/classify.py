@@ -43,14 +43,14 @@ USABLE = (0, 4)
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network and what its outputs mean."""
+    """A network and the labels of its outputs."""
 
     network: Callable[[Tensor], Tensor]
     labels: Sequence[str] = ()
-    """Empty where nobody knows; outputs are then numbered."""
+    """If empty, the outputs are numbered."""
 
     def scores(self, image: Tensor) -> Iterator[tuple[str, float]]:
-        """Yield what the network says of one image (1, size, size)."""
+        """Yield label and score of each output for one image (1, size, size)."""
         with torch.inference_mode():
             outputs = self.network(image[None])[0].tolist()
         labels = self.labels or [str(number) for number in range(len(outputs))]
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
-    """Return what the user asked for."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="Super-resolve and classify.")
     parser.add_argument("inputs", nargs="+", help="files and folders", metavar="INPUT")
     parser.add_argument("--output", "-o", type=Path, default=Path("finer"))
@@ -107,7 +107,7 @@ def load(path: Path | None) -> Classifier:
 
 
 def upscaled(inputs: list[str], output: Path, model: str | None, scale: int) -> Path:
-    """Run `cxr-sr upscale` and return its report; what is done already is kept."""
+    """Run `cxr-sr upscale` and return its report; results of earlier runs are kept."""
     command = [str(Path(sysconfig.get_path("scripts")) / "cxr-sr"), "upscale", *inputs]
     command += ["--output", str(output), "--scale", str(scale), "--resume"]
     command += ["--model", model] if model else []

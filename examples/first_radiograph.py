@@ -1,4 +1,4 @@
-"""Super-resolve a radiograph, say what changed, and draw a before/after picture.
+"""Super-resolve a radiograph, print the changes, and draw a before/after picture.
 
 Without arguments it takes the 15-bit chest radiograph that the package pydicom-data
 carries; with arguments, your own files:
@@ -75,7 +75,7 @@ def size(radiograph: cxr_sr.Radiograph) -> str:
 
 
 def tell_agreement(finer: cxr_sr.Radiograph) -> None:
-    """Say how far the result, averaged back, is from what was measured."""
+    """Print the largest difference between the averaged result and the input."""
     derivation = finer.derivation
     if derivation is not None:
         print(

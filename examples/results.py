@@ -86,7 +86,7 @@ TABLES = {
 
 
 def main() -> None:
-    """Measure what is asked for and missing, then write the sections."""
+    """Measure the wanted scales that are missing, then write the sections."""
     options = arguments()
     results = stored()
     asked = TABLES[options.table]
@@ -154,7 +154,7 @@ def weights(table: Table) -> dict[str, str]:
 
 
 def section(results: dict[str, Row], table: Table = TABLES["results"]) -> str:
-    """Return the section on what was measured."""
+    """Return the section with the measurements."""
     parts = table.parts(results)
     rows = [row for part in parts for row in part["rows"]]
     which = "" if table.name == "results" else f" --table {table.name}"
@@ -195,7 +195,7 @@ def condition_of(row: Row) -> str:
 
 
 def cell(row: Row) -> str:
-    """Return what a table shows of one model at one scale."""
+    """Return a table's cell for one model at one scale."""
     worse = "-" if row["model"] == "bicubic" else str(row["worse_than_bicubic"])
     return f"{row['psnr']:.2f} ({row['anatomy_psnr']:.2f}), {worse}"
 

@@ -88,9 +88,9 @@ class Runner:
 
 
 def multiply_adds(model: Model, scale: int) -> float:
-    """Count those of a network's convolutions for a pixel of output.
+    """Count the multiply-adds of a network's convolutions for a pixel of output.
 
-    All run on the model's grid: each takes as many for a pixel there as it has weights.
+    All run on the model's grid. Each needs one for each weight and pixel of that grid.
     """
     network = onnx.load(model.onnx)
     if len(network.graph.output) > 1:  # a tail a scale, one of which runs
@@ -158,8 +158,8 @@ def product_rates(threads: int) -> dict[str, float]:
 def _product(operator: str) -> Any:  # noqa: ANN401 - onnxruntime has no types
     """Return a session that multiplies by a constant, floats or codes.
 
-    So does a convolution, whose weights a runtime packs once. Codes are unsigned, and
-    the constant's are signed.
+    A constant is like the weights of a convolution: a runtime packs them once. The
+    input's codes are unsigned, the constant's are signed.
     """
     onnxruntime = import_onnxruntime()
 
@@ -190,7 +190,7 @@ def _rate(multiply: Callable[[int], object], threads: int) -> float:
         for _ in range(PRODUCTS):
             multiply(thread)
 
-    work(0)  # whatever is done once only
+    work(0)  # a first call does the work that is done only once
     begun = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(threads)))

@@ -104,7 +104,7 @@ def tiny_network(name: str = "trunk", channels: int = 1, seed: int = 0) -> Netwo
 
 
 def tiny_spec(name: str = "trunk", channels: int = 1) -> ModelSpec:
-    """What is known of a `tiny_network`; "told" is a trunk that is told the noise."""
+    """Return the spec of a `tiny_network`; "told" is a trunk that gets the noise."""
     settings = {"width": 4, "depth": 2} if name in ("trunk", "told") else {}
     if name == "told":
         name, settings["noise"] = "trunk", 2

@@ -39,7 +39,7 @@ def looked_for_anew():
 
 @pytest.fixture
 def no_packages(monkeypatch, looked_for_anew):
-    """None that an engine needs is found."""
+    """The fixture hides every package that an engine needs."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
 

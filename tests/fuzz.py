@@ -5,11 +5,11 @@
     python -m tests.fuzz --count 10000 --seed 1
     python -m tests.fuzz --kind weights --first 4711 --count 1 --seed 1 --keep found/
 
-Of every five files, two are DICOM, one is another image (MetaImage, NRRD, PNG, JPEG,
-TIFF), and one is a report; the fifth is an image again, or one in ten times weights.
-Every file must be read, or refused by the package's own error, in time and within the
-memory that it is given; a crash of this process ends it with a signal. It prints what
-it found and how long and how large the worst were, and exits with 1 if it found any.
+Two of every five files are DICOM, one is another image (MetaImage, NRRD, PNG, JPEG,
+TIFF), and one is a report. The fifth is an image again or, one time in ten, weights.
+The package must read every file or refuse it with its own error, within limits of time
+and memory. A crash of this process ends it with a signal. The script prints its
+findings and the longest time and largest memory; it exits with 1 if it found a fault.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ class TestChildren:
 
 
 def test_nothing_else_counts_the_machines_processors():
-    """There is one home for the question."""
+    """Only one module counts processors."""
     counting = ("cpu_count", "sched_getaffinity")
     package = Path(cxr_sr.__file__).parent
     others = [

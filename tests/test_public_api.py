@@ -42,7 +42,7 @@ def test_what_a_user_needs_is_reachable_from_the_top(name):
 
 
 def test_torch_is_needed_for_the_names_that_need_it_alone(tmp_path):
-    """Without torch, others work and these say how to have them."""
+    """Without torch the other names work; these say how to install it."""
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")
     code = (
         "import cxr_sr; cxr_sr.upscale(cxr_sr.from_array([[1, 2]]), 'bicubic')\n"

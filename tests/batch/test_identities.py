@@ -122,7 +122,7 @@ def test_uids_are_reported_only_where_they_are_asked_for():
 
 @pytest.mark.parametrize("how", ["--overwrite", "--resume"])
 def test_the_uids_of_both_sides_are_reported_on_request(how):
-    """Also of a file that an earlier run wrote without reporting them."""
+    """They are also reported for a file that an earlier run wrote without them."""
     a_dicom(Path("in/a.dcm"), SOPInstanceUID=UID)
     a_png(Path("in/b.png"))
     upscale("in", "-o", "out")

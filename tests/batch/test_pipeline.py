@@ -79,7 +79,7 @@ def test_a_failure_is_told_as_it_is_without_stages(stage: str, end: str):
 
 
 def test_three_jobs_are_in_hand_at_once_and_no_more():
-    """Reading the third waits for neither thinking nor writing; the fourth waits."""
+    """The third job is read during computing and writing; the fourth waits."""
     reading, slow = threading.Semaphore(0), threading.Event()
 
     class Slow(Staged):

@@ -200,11 +200,11 @@ def head():
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has, of those that are not given to whoever asks for any.
+    """Return free ports outside the range that the system hands out.
 
-    Ray's own servers and its workers ask for any, and would now and then have taken
-    one of these before its turn; and who calls a port of that kind in vain now and
-    then gets it himself, and is answered by himself.
+    Ray's servers and workers ask the system for any free port. They could take a port
+    of that range before the test uses it. A client that calls an unused port of that
+    range may also get the same port itself, and then it connects to itself.
     """
     found: list[int] = []
     for port in random.sample(range(20_000, 23_000), 1_000):

@@ -36,7 +36,7 @@ ENDS = {
 
 
 def work(job: Job) -> dict[str, object]:
-    """Does what the job's name says."""
+    """Ends in the way that the job's name selects."""
     if job.name in ENDS:
         raise ENDS[job.name]
     if job.name == "fatal":

@@ -266,7 +266,7 @@ UNITS = ("MM", "PX", "MB", "HH:MM:SS", "CENTER,WIDTH", "I/N", "SHARE")
 
 @pytest.mark.parametrize("name", ["upscale", "export", "index", "train", "gallery"])
 def test_an_option_with_a_unit_shows_an_example(name):
-    """In its help text, or as its default."""
+    """The example is in the help text, or is the default."""
     callbacks = {
         c.callback.__name__: c.callback for c in app.registered_commands if c.callback
     }

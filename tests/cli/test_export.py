@@ -392,7 +392,7 @@ def test_a_picture_can_be_read_again(folder):
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])
 def test_a_folder_that_vanishes_fails_the_run(folder, monkeypatch, how):
-    """Else it would say that pictures are done which nobody has."""
+    """Otherwise the run would report pictures that do not exist."""
     for n in range(3):
         a_dicom(folder / "in" / f"{n}.dcm", seed=n)
     told = output.data

@@ -30,7 +30,7 @@ def clock():
 
 
 def test_pixels_decide_how_long_the_rest_takes(clock):
-    """One of two files is done, but a tenth of the pixels."""
+    """One of two files is done, but only a tenth of the pixels is."""
     run = Pace(2, {SMALL: 1e6, LARGE: 9e6}, clock)
     clock.now = 10
     run.finish(SMALL, worked=True)

@@ -43,7 +43,7 @@ def code_stream(path: Path) -> bytes:
 
 
 def code_streams(folder: Path) -> Iterator[Stream]:
-    """One of each decoder, as large as can be had."""
+    """Yield a stream for each decoder, a large one where possible."""
     large = PixelLayout(*SHAPE, pixel_format(), 11, 0)
     for syntax in (JPEGLSLossless, JPEG2000Lossless):
         path = dicom_file(folder / "a.dcm", noise(SHAPE), syntax=syntax)
@@ -93,7 +93,7 @@ def told(work) -> Outcome:
 
 @pytest.fixture
 def heaps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Sandboxes whose memory is filled with one thing after another."""
+    """Yield sandboxes; each fills its memory with another value."""
 
     def each() -> Iterator[Sandbox]:
         for fill in HEAPS:
@@ -164,7 +164,7 @@ sandbox_child.serve()
 
 
 def test_memory_is_zero_before_a_decoder_gets_it(monkeypatch: pytest.MonkeyPatch):
-    """Also where it was used before; this is glibc's, and most of Linux."""
+    """Memory used before is zero, too. This needs glibc, which most of Linux has."""
     pytest.importorskip("resource")
     monkeypatch.setattr(sandbox, "_START", ZEROS)
     with pytest.raises(UnreadableError, match="exit code 42"):

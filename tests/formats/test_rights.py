@@ -64,7 +64,7 @@ def test_a_decoder_of_dicom_can_do_no_harm(
 def test_a_decoder_of_png_can_do_no_harm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own: Path, deed: str
 ):
-    """It ends with 42 at the deed."""
+    """The process ends with exit code 42 when it tries the deed."""
     harm = (
         f"try: import _socket, resource; {deed.format(own=str(own))}\n"
         "        except (OSError, ValueError): os._exit(42)\n"
@@ -93,7 +93,7 @@ sandbox_child.serve()
 def test_images_are_decoded_without_root_too(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ):
-    """Without root the limit of processes holds, too: no decoder may need a thread."""
+    """The limit of processes also holds without root: no decoder may need a thread."""
     monkeypatch.setattr(sandbox, "_START", AS_ANYONE)
     process = Sandbox()
     monkeypatch.setattr(raster_decode, "own_sandbox", lambda: process)

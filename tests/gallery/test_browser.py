@@ -89,7 +89,7 @@ def page(chrome: Browser, run: Path) -> Iterator[Browser]:
 
 
 def complaints(chrome: Browser) -> list[str]:
-    """Without the advice about reading a canvas, which only these tests do."""
+    """Leave out the advice about reading a canvas: only these tests read one."""
     return [c for c in chrome.complaints() if "willReadFrequently" not in c]
 
 
@@ -197,7 +197,7 @@ def test_the_facts_of_a_result_are_told(page):
 
 
 def test_stored_values_arrive_exactly(page, run):
-    """In the middle of each image, and in a corner."""
+    """The test reads the middle and a corner of each image."""
     choose(page, DEEP)
     before = read(run / "in/deep.dcm").pixels
     after = read(run / "out/deep.dcm").pixels

@@ -30,5 +30,5 @@ def some_facts(**changes: Any) -> Facts:
 
 
 def some_image(name: str, **changes: Any) -> Finding:
-    """A file of its own pixels."""
+    """Return a file whose pixels no other file has, unless `changes` say so."""
     return Finding(name, some_facts(**({"pixel_hash": name} | changes)))

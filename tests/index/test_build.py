@@ -80,7 +80,7 @@ class TestDuplicates:
         assert left.reason == "the same pixels as a, under another patient or none"
 
     def test_what_a_manifest_lists_is_kept_first(self):
-        """Else an image that was put aside for testing could be trained on."""
+        """Otherwise training could use an image that was put aside for testing."""
         pair = [some_image("a", pixel_hash="x"), some_image("b.png", pixel_hash="x")]
         index = assemble(pair, rules(manifest(b=("p", "test"))))
         assert [(row.file, row.split) for row in index.rows] == [("b.png", "test")]

@@ -66,7 +66,7 @@ def test_a_manifest_states_what_the_header_does_not():
 
 
 def test_an_unwanted_copy_does_not_stand_for_a_wanted_one():
-    """Of two files with the same pixels, the one that states its view is taken."""
+    """Two files have the same pixels: the index takes the one that states its view."""
     copies = (
         some_image("a", view="", pixel_hash="same"),
         some_image("b", view="PA", pixel_hash="same"),

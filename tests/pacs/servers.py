@@ -129,7 +129,7 @@ class Node(Process):
 
 
 class StoreScp(Process):
-    """dcmtk's receiver; keeps every reception under a name of its own."""
+    """dcmtk's receiver; it stores every received instance under a new name."""
 
     def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
         self.folder, self.port = folder, port or free_port()

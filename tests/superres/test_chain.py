@@ -126,7 +126,7 @@ def ordered(monkeypatch):
 
 
 class TestTiledIsWhole:
-    """To the last bit wherever the arithmetic itself does not depend on sizes."""
+    """The bits are equal wherever the arithmetic does not depend on sizes."""
 
     @given(
         st.sampled_from([*INTERPOLATORS]),
@@ -283,7 +283,7 @@ HALOS = [
 
 
 class TestHalo:
-    """In input pixels: kernel or network, and projection."""
+    """The halo, in input pixels, covers kernel or network, and projection."""
 
     @pytest.mark.parametrize(
         ("name", "grid", "radius_px", "scale", "consistency", "halo_px"), HALOS

@@ -248,11 +248,11 @@ class TestParts:
 
 
 def fine_of(rows, columns, scale):
-    """Where both cores lie in the whole result."""
+    """Return the place of both cores in the whole result."""
     return tuple(slice(p[1].start * scale, p[1].stop * scale) for p in (rows, columns))
 
 
 def inner_of(rows, columns, scale):
-    """Where both cores lie in the result of the part."""
+    """Return the place of both cores in the result of the part."""
     offsets = [(p[1], p[2].start) for p in (rows, columns)]
     return tuple(slice((c.start - o) * scale, (c.stop - o) * scale) for c, o in offsets)

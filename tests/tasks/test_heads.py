@@ -82,7 +82,7 @@ def test_what_is_shipped_is_whole(name: str):
 
 
 def test_the_lungs_are_found(shared_cxr: Path):
-    """Also on films of other makers, which it was not trained on, at any size.
+    """The head also finds them on films of other makers, at any size.
 
     Two lungs lie left and right of the middle, and cover a fifth to a half of a chest.
     """

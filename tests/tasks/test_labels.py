@@ -18,7 +18,7 @@ def table(folder: Path, *lines: str) -> Path:
 
 class TestColumns:
     def test_masks_are_found_by_the_names_of_their_columns(self, tmp_path: Path):
-        """Also where the table has the licence of the masks."""
+        """A column with the licence of the masks is not a class."""
         rows = ("image,mask_heart,mask_lungs,mask_licence,patient", "a,h,l,free,1")
         labels = Labels.read(table(tmp_path, *rows), "segmentation", None, "none")
         assert labels.classes == ("heart", "lungs")

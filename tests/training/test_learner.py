@@ -108,7 +108,7 @@ class TestLearning:
 
     @pytest.mark.parametrize("loss", ["mae+ms-ssim", "ms-ssim", "mse", "charbonnier"])
     def test_every_loss_trains(self, loss: str, data: Path, tmp_path: Path):
-        """From the same start on the same crop, each has a value of its own."""
+        """Losses differ in value after the same start on the same crop."""
         values = []
         for name in ("mae", loss):
             one = run(recipe=recipe(max_steps=1, loss=name), epoch_steps=1)

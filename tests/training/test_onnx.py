@@ -41,7 +41,7 @@ def graph(path: Path) -> onnx.GraphProto:
 def test_the_graph_computes_what_torch_does(
     name: str, channels: int, shape: tuple[int, int, int], tmp_path: Path
 ):
-    """For any number of images, any height and any width."""
+    """They agree for any number of images, any height and any width."""
     model = tiny_model(tmp_path, name, channels)
     network = load_network(model)
     image = torch.rand(shape[0], channels, *shape[1:])

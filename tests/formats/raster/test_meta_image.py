@@ -196,7 +196,7 @@ def test_pixels_in_another_file_are_told_by_inspect(tmp_path: Path, value: str):
 
 @pytest.mark.parametrize("filler", ["Comment = x", "Name{} = y"])
 def test_a_header_is_no_longer_than_real_ones(tmp_path: Path, filler: str):
-    """One of 100 KB is read whole; one without end is not."""
+    """A header of 100 KB is read whole; a longer header than 1 MiB is refused."""
     other_file(tmp_path)
     for count, said in ((10_000, "another file"), (200_000, "longer than 1024 KiB")):
         lines = "\n".join(filler.format(n) for n in range(count))

@@ -60,7 +60,7 @@ def test_what_itk_packs_is_unpacked(tmp_path: Path, suffix: str):
 
 @each_coding
 def test_every_damage_is_refused(tmp_path: Path, wrapped: Wrapped, packed: Wrapped):
-    """Cut anywhere, changed anywhere, too short or too long: never any pixels."""
+    """Data that are cut, changed, too short or too long give no pixels."""
     whole = packed(RAW)
     middle = len(whole) // 2
     cut = [whole[:n] for n in range(1, len(whole), len(whole) // 50)]

@@ -155,7 +155,7 @@ def test_a_trunk_of_an_impossible_size_is_refused(width: int, depth: int):
 
 
 def test_normalisation_does_not_depend_on_the_batch():
-    """In training as in inference, one image comes out the same in any company."""
+    """An image's result is the same in every batch, in training and in inference."""
     layer = FixedBatchNorm(1).train()
     layer.settle(0.4, 0.09)
     alone = layer(image()[:1])

@@ -133,7 +133,7 @@ class TestReading:
 
 
 def own(folder: Path, **changes):
-    """Weights of one's own that say of themselves what `changes` say."""
+    """Return the spec of a user's weights whose metadata `changes` alter."""
     model = tiny_model(folder)
     model.safetensors.unlink()
     graph = onnx.load(model.onnx)
@@ -144,7 +144,7 @@ def own(folder: Path, **changes):
 
 
 class TestOwnWeights:
-    """They carry neither our licence nor our training data."""
+    """A user's weights state no licence and no training data of cxr-sr."""
 
     def test_an_unstated_licence_is_unstated(self, tmp_path):
         assert tiny_model(tmp_path).spec.licence == ""

@@ -155,7 +155,7 @@ def test_the_noise_of_a_real_detector_is_that_of_the_difference_of_two_exposures
 
 
 def test_a_faint_noise_amid_detail_is_measured_but_not_told():
-    """It is the texture of a sharper image, which a network would take away."""
+    """This noise is the texture of a sharper image; a network would remove it."""
     detail = anatomy() + 0.02 * shaped((400, 380), 0.6) * (np.arange(380) % 40 > 13)
     found = estimate(*stored(detail + 0.003 * shaped((400, 380), 0.4, 1), 12))
     assert found is not None

@@ -23,7 +23,7 @@ def test_the_same_seed_gives_the_same_sample():
 
 
 def test_the_organ_stays_under_its_mask():
-    """In most samples it is darker than around it; where it is, the mask is."""
+    """The organ is darker than its surroundings in most samples, as under the mask."""
     darker = 0
     for seed in range(40):
         image, mask = sample(seed)

@@ -65,7 +65,7 @@ def test_another_trunk_learns(tmp_path: Path, weights):
 
 @pytest.mark.slow
 def test_it_learns_to_find_what_it_is_shown(tmp_path: Path):
-    """On chests that it was not trained on."""
+    """The test measures chests that it was not trained on."""
     head = trained(tmp_path, max_steps=160, epoch_steps=80, size_px=64, batch=4)
     found = [dice(region(from_array(chest(n)), head), lungs(n)) for n in (50, 51, 52)]
     assert np.mean(found) > 0.85

@@ -77,7 +77,7 @@ def test_bicubic_is_pillows(scale: int):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_bicubic_is_what_evaluation_undoes(scale: int):
-    """The rounding of columns and of rows too, but for ties."""
+    """Columns and rows are rounded alike, too, except at ties."""
     fine = (image(192, 240) * 255).round() / 255
     by_numpy = evaluated(
         fine[0, 0].double().numpy() * 255,
@@ -179,7 +179,7 @@ def test_blur_has_the_stated_sigma(sigma: float):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_training_and_evaluation_know_the_same_detector(scale: int):
-    """Without noise, pixel by pixel; with it, by its strength."""
+    """They agree at each pixel without noise, and in the strength of the noise."""
     fine = image().double() * 1.4 - 0.2
     physics = dataclasses.replace(NOMINAL, quanta=1e12)
     expected = expose(fine[0, 0].numpy(), scale, np.random.default_rng(0), physics)

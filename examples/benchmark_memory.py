@@ -6,10 +6,10 @@
     python examples/benchmark_memory.py --model bicubic --scale 2 --megapixels 1 16
     python examples/benchmark_memory.py --model hydra --engine openvino --threads 2
 
-Each model and size runs in a process of its own: a 16-bit PNG is read, upscaled and
-written as DICOM. The peak is the largest resident memory of that process: interpreter,
-libraries and whatever is mapped from files included, so that the image itself is told
-apart (`image`: input and output as stored values, once each). Seconds are of `upscale`
+Each model and size runs in a new process: it reads a 16-bit PNG, upscales it and
+writes DICOM. The peak is the largest resident memory of that process. It includes the
+interpreter, the libraries and mapped files. The column `image` therefore gives the size
+of the image alone: the stored values of input and output. The seconds measure `upscale`
 alone, for a megapixel of output.
 """
 

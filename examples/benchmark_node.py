@@ -5,9 +5,9 @@
 
 Without --data, copies of a real chest radiograph (RG1 of pydicom-data) are used; they
 differ in their UIDs. Each round runs both commands, one after the other, on the same
-files; the receiver is pynetdicom's. The pace is that of the results after the first, so
-that neither the start nor the loading of the model counts. Processor time, start
-included, is printed too: on a machine that does other work, it tells more.
+files; the receiver is pynetdicom's. The pace counts the results after the first one:
+the start and the loading of the model do not count. It also prints the processor time,
+which includes the start. On a machine that does other work, compare this time.
 It needs the extra [pacs].
 """
 

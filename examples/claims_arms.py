@@ -223,10 +223,10 @@ def whole_colour(network: Network, coarse: Tensor, scale: int) -> Tensor:
 
 @torch.inference_mode()
 def by_luminance(network: Network, coarse: Tensor, scale: int) -> Tensor:
-    """Return RGB whose luminance a network restores, Cb and Cr being bicubic.
+    """Return RGB: a network restores the luminance; Cb and Cr are bicubic.
 
-    RGB less luminance is a linear map of Cb and Cr, so that interpolating it is
-    interpolating them.
+    RGB less luminance is a linear map of Cb and Cr. Interpolating this difference
+    therefore interpolates Cb and Cr.
     """
     luma = (coarse * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     restored = reconstruct(network, Coarse.of(luma), scale)

@@ -8,8 +8,8 @@ Three arms compute the same two things of an image, the residual of super-resolu
 - reduced: as in `upscale --head`, the head has its own trunk, but sees 192 px.
 
 The weights of the head are random: time and memory do not depend on them. This says
-nothing about the quality of the masks. Time is that of the processor, so that other
-work on the machine counts little. Memory is the peak of a fresh process, less what it
+nothing about the quality of the masks. Time is processor time: other work on the
+machine changes it little. Memory is the peak of a fresh process, less what it
 holds before the computation; it is measured on Linux only.
 """
 
@@ -193,10 +193,10 @@ def _seconds(networks: Networks, row: Labelled) -> dict[str, float]:
 
 @torch.inference_mode()
 def peak_mib(model: str, arm: str, row: Labelled) -> float:
-    """Return the memory that an arm needs on an image, in a process of its own.
+    """Return the memory in MiB that an arm needs for an image; run it in a new process.
 
-    The kernel's own mark of the peak is set back before, so that reading the image and
-    starting the process do not count (Linux, proc(5): clear_refs).
+    It resets the kernel's mark of the peak first. The start of the process and the
+    reading of the image then do not count (Linux, proc(5): clear_refs).
     """
     torch.set_num_threads(1)
     compute = Networks.of(model).arms()[arm]

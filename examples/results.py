@@ -2,16 +2,16 @@
 
 ::
 
-    python examples/results.py DATA             # what is missing in results.json
+    python examples/results.py DATA             # the scales missing in results.json
     python examples/results.py DATA --scale 2 --limit 4 --again
     python examples/results.py DATA --table founding
     python examples/results.py                  # only write results.json into the pages
 
-DATA is an index or a folder, as for `cxr-sr evaluate`. Each scale is measured by one
-`cxr-sr evaluate` with the default settings, so that the tables show what `cxr-sr
-upscale` gives, and is stored in examples/results.json when it is done. A scale that was
-measured with the same weights and as many images is not measured again: a run that was
-interrupted goes on where it was.
+DATA is an index or a folder, as for `cxr-sr evaluate`. One `cxr-sr evaluate` measures
+each scale with the default settings; the tables therefore describe the results of
+`cxr-sr upscale`. Each finished scale is stored in examples/results.json. A scale with a
+stored result for the same weights and number of images is not measured again: an
+interrupted run continues at the first missing scale.
 """
 
 from __future__ import annotations

@@ -137,10 +137,9 @@ def take_turns(runners: list[Runner], image: Radiograph) -> None:
 def product_rates(threads: int) -> dict[str, float]:
     """Return the rates of matrix products in `threads` threads, in 10^9 a second.
 
-    Those of float32 are the faster library's of numpy, whose BLAS leaves half of a new
-    processor idle, and ONNX Runtime; those of int8 are ONNX Runtime's. numpy must keep
-    to one thread for a product: see OMP_NUM_THREADS and its like, which are read when
-    numpy is imported.
+    The rate of float32 is the higher one of numpy and ONNX Runtime: numpy's BLAS leaves
+    half of a new processor idle. The rate of int8 is ONNX Runtime's. numpy must use one
+    thread for a product: set OMP_NUM_THREADS and its like before numpy is imported.
     """
     factor = np.ones((PRODUCT_SIDE, PRODUCT_SIDE), np.float32)
     result = [factor.copy() for _ in range(threads)]

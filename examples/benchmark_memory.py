@@ -28,9 +28,9 @@ import cxr_sr
 
 SIZES = (0.25, 1.0, 4.0, 16.0, 60.0)
 ASPECT = 1.2
-"""Rows over columns."""
+"""The ratio of rows to columns."""
 PEAK_MB = 1200
-"""What the project promises beside the image."""
+"""The limit in MB that the project promises, in addition to the image."""
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ take for a call: one, as calls are made from several threads."""
 MARKERS = "os^vDP"
 """In the picture: one for each engine, numpy and OpenCV among them."""
 BELOW_DB = 1.0
-"""How much worse than bicubic something may be to be in the picture."""
+"""The picture leaves out contestants that are worse than bicubic by more than this."""
 COLUMNS = (
     *("model", "engine", "s/megapixel", "spread", "/ bicubic", "/ fastest network"),
     *("differs, codes", "PSNR, dB", "multiply-adds", "of the peak"),

@@ -52,11 +52,11 @@ SEEDS = 3
 SIZE_PX = 96
 """Side of the images in these trainings: a fourth of the usual work."""
 FACTOR = 16
-"""By which images are reduced for `sr-input`; both arms enlarge them by 4."""
+"""The factor that reduces images for `sr-input`; both arms enlarge them by 4."""
 SCALE = 4
 
 Scores = dict[str, dict[str, float]]
-"""By arm, and image: Dice."""
+"""Dice by arm and image."""
 
 
 def reproduce(name: str, table: Path, output: Path, budget: Budget) -> str:

@@ -31,7 +31,7 @@ WAYS: dict[str, tuple[cxr_sr.Model | str, Settings]] = {
     "not told": (FINE.clean, Settings(consistency="box")),
     "fine": (FINE, Settings()),
 }
-"""Models, and how they are used."""
+"""Models and their settings."""
 SCALE = 4
 PART_PX, SHOWN_PX = 384, 96
 """Sides of the square of the input that is enlarged, and of its middle, which is shown:

@@ -30,7 +30,7 @@ from cxr_sr.superres.settings import Settings
 
 DEGRADED = ("box", "detector")
 WAYS = {"bicubic": Settings(consistency="off"), "fine": Settings()}
-"""Models, and how they are used."""
+"""Models and their settings."""
 SCALE = 4
 SHOWN_PX = 176
 """Side of the square of the original that the picture shows."""

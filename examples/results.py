@@ -49,10 +49,10 @@ class Table:
     name: str
     page: Path
     models: tuple[str, ...]
-    """The default first; bicubic is always measured."""
+    """The default comes first; bicubic is always measured."""
     scales: tuple[int, ...] = SCALES
     options: tuple[str, ...] = ()
-    """Of `cxr-sr evaluate`."""
+    """Options of `cxr-sr evaluate`."""
 
     def key(self, scale: int) -> str:
         """Return the name of one scale in results.json."""

@@ -43,13 +43,13 @@ class Runner:
     run: Upscale
     learned: bool = True
     precision: str = "fp32"
-    """fp32 or int8, of most of its multiplications."""
+    """The precision of most of its multiplications: fp32 or int8."""
     multiply_adds: float | None = None
     """Multiplications of all convolutions for a pixel of output, if known."""
     codes: float | None = None
     """Largest difference from the model's first engine; None for that one."""
     psnr: float | None = None
-    """dB; None where the image is too small."""
+    """PSNR in dB; None if the image is too small."""
     seconds: list[float] = field(default_factory=list)
     """Wall seconds for a megapixel of output, one for each turn."""
 

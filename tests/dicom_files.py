@@ -34,7 +34,7 @@ from tests.builders import noise, pixel_format
 from tests.header_builders import make_header
 
 RAMP = (16 * np.arange(256, dtype=np.uint16)).reshape(16, 16)
-"""16 x 16 pixels of 12 bits; what the code streams below hold."""
+"""16 x 16 pixels of 12 bits; the code streams below hold them."""
 
 HTJ2K_FRAME = bytes.fromhex(
     "ff4fff51002940000000001000000010000000000000000000000010000000100000000000000000"

@@ -42,7 +42,7 @@ from tests.superres.models import mutations as weights
 
 SECONDS_A_FILE = 30
 MEMORY_BYTES = 2**30
-"""What reading any of these files may add to this process."""
+"""Bytes of memory that reading any of these files may add to this process."""
 
 
 @dataclass
@@ -50,12 +50,12 @@ class Findings:
     """The results of reading many mutants."""
 
     ends: Counter[str] = field(default_factory=Counter)
-    """How many were read, refused, or did what they must not."""
+    """The number of files for each end: read, refused, or a fault."""
     wrong: list[str] = field(default_factory=list)
     slowest: tuple[float, str] = (0.0, "")
-    """Seconds, and which."""
+    """Seconds, and the name of the file."""
     largest: tuple[int, str] = (0, "")
-    """Bytes of memory beyond what was in use before, and which."""
+    """Bytes of memory added to the memory in use, and the name of the file."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Kind:
     """One kind of file, with its maker and its reader."""
 
     mutant: Callable[[int, int], tuple[str, bytes]]
-    """By seed and number; what was done, and the file."""
+    """Takes seed and number; returns the name of the change, and the file."""
     tried: Callable[[Path], str]
     """Returns how it ended; an error that is not of the package is a finding."""
     suffix: str

@@ -23,9 +23,9 @@ from tests.files import COMMAND, Entry, a_png, an_export, report_of, upscale
 
 MANY = 12
 PATIENCE_S = 240
-"""Seconds for what takes some here: Ray is slow to start on a busy machine."""
+"""Limit in seconds of slow steps: Ray starts slowly on a busy machine."""
 EAGER = {"RAY_worker_niceness": "0"}
-"""Ray's workers are niced, and on a busy machine do next to nothing for minutes."""
+"""Ray's workers have a low priority by default: a busy machine slows them down."""
 FINER = ["upscale", "in", "--model", "bicubic", "--scale", "8"]
 
 
@@ -137,7 +137,7 @@ class Head:
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self.ports: list[int] = []
-        """Of its client server, and its own."""
+        """The port of its client server, and its own port."""
 
     def stand(self) -> None:
         """Start it, or start it anew if it has ended or does not come to answer.

@@ -25,7 +25,7 @@ WRITE = [
     "gallery out/cxr-sr-report.jsonl --inputs in -o page.html",
     "models export fast -o new",
 ]
-"""What is written stands, whatever becomes of the lines about it."""
+"""These commands write files; the files stay, even if the lines about them fail."""
 PRINT = [
     "upscale in -o new --model bicubic --dry-run",
     "inspect in",
@@ -39,9 +39,9 @@ PRINT = [
     "upscale --help",
     "--version",
 ]
-"""Nothing stands but what is printed."""
+"""These commands only print; they write no file."""
 UNTIDY = "a\nb\x1b[31mc\rd\x85e\u2028f\u202eg"
-"""Characters that split a line, turn it, or speak to the terminal."""
+"""Characters that split a line, reverse its direction, or control the terminal."""
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_no_control_character_that_was_typed_is_printed(export: Path, words: lis
     assert told.exit_code in {2, 3, 5}
     for character in "\x1b\r\x85\u2028\u202e":
         assert character not in told.stderr + told.stdout
-    # Where it is quoted, its line goes on behind it.
+    # A message that quotes the name continues after it.
     for line in re.findall(r".*a(?=\\n|\\x0a|$).*", told.stderr, re.MULTILINE):
         assert not line.endswith("a")
 

@@ -46,7 +46,7 @@ def random(seed=0):
 
 
 QUIET = Detector(quanta=1e12, electronic=0.0)
-"""So much exposure that no noise is left."""
+"""The exposure is so high that no noise is left."""
 
 
 class TestEqualToTraining:

@@ -26,7 +26,7 @@ from tests.formats.test_sandbox import decoded
 pil = pytest.importorskip("PIL.Image")
 
 HEAPS = ["0", "1", "2", "85", "127", "128", "170", "204", "254", "255"]
-"""What the C library fills memory with, before and after it was used."""
+"""The values that the C library fills memory with, before and after its use."""
 SHAPE = (60, 70)
 GRAY8 = np.rint(255 * structure(SHAPE)).astype(np.uint8)
 Outcome = str

@@ -198,7 +198,7 @@ def test_nothing_is_opened_before_it_is_asked_for(folder: Path, dicom: Path):
 
 def record(*components: str, kind: str = "IMAGE") -> Dataset:
     item = make_item(DirectoryRecordType=kind)
-    # Hostile discs keep no rules of CS.
+    # Hostile discs ignore the rules of the VR CS.
     item.add(DataElement(0x00041500, "CS", list(components), validation_mode=IGNORE))
     return item
 

@@ -69,7 +69,7 @@ SECRETS = {
     for keyword in TELLING
     for part in (person[keyword], *person[keyword].split("^"))
 }
-"""What must not be found in anything that is written of the export."""
+"""Values that no file written about the export may contain."""
 
 KEPT = [
     "a/s1/IM0001",

@@ -30,7 +30,7 @@ ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PATIENCE_S = 60.0
 QUICK = {**os.environ, "TCP_NODELAY": "1"}
-"""dcmtk's programs else wait for acknowledgements, 40 ms for each instance."""
+"""Without it dcmtk waits for acknowledgements, 40 ms for each instance."""
 
 
 def free_port() -> int:

@@ -28,7 +28,7 @@ KINDS = st.sampled_from(["nearest", "bicubic", "lanczos"])
 SCALES = st.sampled_from([2, 3, 4, 8])
 QUICK = settings(max_examples=30, deadline=None)
 ONE_THREAD = Settings(consistency="box", threads=1, now=NOON)
-"""`box`, because most of these images are all texture, which looks like noise."""
+"""`box`: most of these images are pure texture, and texture looks like noise."""
 
 
 def upscaled(

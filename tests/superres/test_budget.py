@@ -20,7 +20,7 @@ SHAPE = (420, 380)
 IMAGE_MB = 5 * SHAPE[0] * SHAPE[1] / 1e6
 """Input and output at x2, of one byte a pixel."""
 TOLERANCE = 1.1
-"""Libraries of other versions, and threads that other machines start."""
+"""A margin for other library versions, and for threads of other machines."""
 
 
 MEASURE = """
@@ -28,7 +28,7 @@ import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
-"""In a small process: a child's peak begins with the memory of who starts it."""
+"""Start it from a small process: a child's peak begins at its parent's memory."""
 
 
 def peak_mb(*words: str) -> float:

@@ -110,7 +110,7 @@ def test_a_data_set_is_stored_byte_for_byte_as_it_came(tmp_path):
         node.settles(stored=len(syntaxes))
     for key in node.queue.keys("stored"):
         kept = dcmread(node.queue.folder("stored", key) / SOURCE)
-        # storescu writes the header anew; the pixels it leaves alone.
+        # storescu writes a new header; it does not change the pixels.
         assert kept.PixelData == sent.pop(kept.file_meta.TransferSyntaxUID)
     assert not sent
 

@@ -161,7 +161,7 @@ MUTATIONS: dict[Mutation, float] = {
     other_pixels: 1,
     bomb: 0.1,
 }
-"""What is done to files, and how often in proportion."""
+"""The changes to files, with their relative frequencies."""
 
 
 def _pixels(data: bytes | bytearray) -> int:

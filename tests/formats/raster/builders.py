@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 PIXELS = np.arange(1, 7, dtype="<u2").reshape(2, 3)
-"""What a file here holds unless told otherwise."""
+"""The default pixels of a file."""
 META_IMAGE = {
     "ObjectType": "Image",
     "NDims": "2",

@@ -183,7 +183,7 @@ TEXT: dict[Mutation, float] = {
     long_header: 0.3,
     bomb: 0.1,
 }
-"""What is done to headers of lines, and how often in proportion."""
+"""The changes to headers of lines, with their relative frequencies."""
 BYTES: dict[Mutation, float] = {
     flip_bits: 3,
     flip_bits_of_the_end: 4,
@@ -192,7 +192,7 @@ BYTES: dict[Mutation, float] = {
     insert_or_delete: 2,
     other_end: 0.5,
 }
-"""What is done to any file."""
+"""The changes to any file, with their relative frequencies."""
 
 
 @cache

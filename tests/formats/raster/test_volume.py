@@ -65,7 +65,7 @@ def test_every_damage_is_refused(tmp_path: Path, wrapped: Wrapped, packed: Wrapp
     middle = len(whole) // 2
     cut = [whole[:n] for n in range(1, len(whole), len(whole) // 50)]
     cut += [whole[:-n] for n in range(1, 9)]
-    # Headers of gzip hold a time and a name, of which nothing depends.
+    # The time and the name in a gzip header change no pixels.
     changed = [
         whole[:n] + bytes([whole[n] ^ 0x55]) + whole[n + 1 :]
         for n in (middle, *range(len(whole) - 1, len(whole) - 5, -1))

@@ -30,7 +30,7 @@ VALUES: list[object] = [
     [2, 3],
     "none",
 ]
-"""What a field of a specification is set to."""
+"""New values for a field of a specification."""
 
 
 @cache

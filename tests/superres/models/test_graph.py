@@ -18,7 +18,7 @@ from tests.superres.models import hostile
 pytest.importorskip("torch")
 
 MOST_MB = 300
-"""Of a process that meets all of them, one after the other."""
+"""Limit in MB of the peak of a process that opens all of them, one by one."""
 
 
 @pytest.fixture(scope="module")

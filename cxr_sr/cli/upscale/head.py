@@ -51,7 +51,7 @@ class HeadTally:
         if not self.files:
             return
         output.say(
-            f"the head took {self.seconds:.1f} s for {self.files} files; a separate "
+            f"files with a mask: {self.files}; the head took {self.seconds:.1f} s. A separate "
             f"run would have read the files again ({self.saved['read']:.1f} s). The "
             "head has its own trunk and sees a reduced image, so no computing was saved"
         )

@@ -40,9 +40,8 @@ MIXTURE = {
 TOLD = MIXTURE | {"data": MORE_DATA}
 TOLD_DEGRADATION = (
     "bicubic ({}), box, detector; {} of the first two with noise of SD 0.001 to 0.05 "
-    "units and correlation widths of 0 to 1.2 px; 6 % through JPEG"
+    "units and correlation widths of 0 to 1.2 px"
 )
-BEFORE = "9,227 steps with Adam and {} with Muon of a 32 x 16 trunk"
 CLEAN = ModelSpec(
     "fine",
     "The same trunk for images without noise.",
@@ -52,17 +51,17 @@ CLEAN = ModelSpec(
     grid="input",
     radius_px=27,
     parameters=559_008,
-    sha256="9a1b5bce49c598f2bda4e54f639e27885d0a06ab4cd073b5ea9f7a6a4319a338",
-    safetensors_sha256="138dbba9877f12447e047f1f4e35eccb58dcfd7c64d7cb2d84583d4f93d309fd",
-    int8_sha256="4fa1771d28e1e4d7713e192f4a79c094d7c0a96f8fcf2ed742494e54271c719e",
+    sha256="bebef291018444d9621490af8386157e60022e8f4e4e021ccef5251e79abc3b6",
+    safetensors_sha256="a27c7eb7d4f6e78999be01462daaa193cd831858d696215a77fd46407cb7745d",
+    int8_sha256="4f488334008d5c1373e077704958c91ca5c2db91a942be441dca52939cca5904",
     int8_limit=0.5,
-    training=MIXTURE
+    training=TOLD
     | {
-        "degradation": "bicubic",
-        "started_from": BEFORE.format("2,000 (bicubic)") + ", 232,619 of 48 x 16",
-        "steps": 61355,
-        "seconds": 5881,
-        "seed": 31,
+        "degradation": "bicubic (six sevenths), box",
+        "started_from": "fine-bicubic of version 0.1 (305,201 steps, bicubic alone)",
+        "steps": 17139,
+        "seconds": 6000,
+        "seed": 41,
         "scales": "2,4,2,3,2,2,4,2,2,8 in turns",
     },
 )
@@ -85,6 +84,7 @@ TRAINED = (
         | {
             "degradation": TOLD_DEGRADATION.format("three fifths", "two fifths"),
             "started_from": "fast of version 0.1 (21,933 steps with Muon)",
+            "jpeg": "6 %",
             "steps": 22000,
             "seconds": 2509,
             "seed": 0,
@@ -100,17 +100,18 @@ TRAINED = (
         grid="input",
         radius_px=27,
         parameters=559_104,
-        sha256="cc5fa6cc3153524667d8cdc11f70a4b0e1644ee83f2d15698f796e0c5ea1e8a6",
-        safetensors_sha256="c32189d13061909320f565b4020ee72b042737aac0cc1070bbff1964f821ca6b",
-        int8_sha256="75a1bf6ecffc35b2c5737502fbe514d5a49aa83841a892a1028e37c2027103eb",
+        sha256="6f89126ce0cb9bdd0d6af58abf17f24ed31c7add41bf3bbb11eb51d571351469",
+        safetensors_sha256="80c08631de172e2c983bb4632ec35fd95837d2ca995730b3b1afe0cb4ed3d14c",
+        int8_sha256="3ab6196a338fdbb08bbc84c989e2daeacf218e6b4367750720cbfa7a6e0379ff",
         int8_limit=0.25,
         training=TOLD
         | {
-            "degradation": TOLD_DEGRADATION.format("half", "half"),
-            "started_from": "fine-bicubic",
-            "steps": 20186,
-            "seconds": 6300,
-            "seed": 0,
+            "degradation": TOLD_DEGRADATION.format("two fifths", "three quarters"),
+            "jpeg": "30 %, and its error is told",
+            "started_from": "fine-bicubic of version 0.1, 36,621 steps with less noise",
+            "steps": 9778,
+            "seconds": 4795,
+            "seed": 43,
             "scales": "2,4,2,3,2,2,4,2,2,8 in turns",
         },
         clean=CLEAN,

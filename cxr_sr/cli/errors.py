@@ -11,6 +11,7 @@ import typer
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import options, output
 from cxr_sr.errors import (
+    CxrSrError,
     EngineError,
     ModelError,
     OutputError,
@@ -96,6 +97,13 @@ def _tell(error: BaseException) -> int:
         case KeyboardInterrupt():
             output.complain("interrupted; finished outputs are kept")
             return INTERRUPTED
+        case OSError() if not isinstance(error, CxrSrError):
+            output.complain(
+                f"a file or folder of this command cannot be used: {explain(error)}; "
+                "check that none was removed during the run, that all are writable, "
+                "and that there is room"
+            )
+            return ALL_FAILED
         case _:
             output.complain(explain(error))
             return USAGE if isinstance(error, MISTAKES) else ALL_FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +18,15 @@ NOISE = (
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Suppress Lightning's advertising and its needless warnings."""
+    """Suppress Lightning's advertising and its needless warnings.
+
+    TensorBoard writes in a thread of its own, whose errors come again to the caller at
+    the next value; here they print no traceback.
+    """
     log = logging.getLogger("lightning.pytorch")
     level = log.level
     log.setLevel(logging.WARNING)
+    hook, threading.excepthook = threading.excepthook, _passed_over
     with warnings.catch_warnings():
         for message in NOISE:
             warnings.filterwarnings("ignore", message)
@@ -28,3 +34,10 @@ def quiet_lightning() -> Iterator[None]:
             yield
         finally:
             log.setLevel(level)
+            threading.excepthook = hook
+
+
+def _passed_over(failure: threading.ExceptHookArgs) -> None:
+    """Pass over a thread that cannot write; tell all other errors as usual."""
+    if not issubclass(failure.exc_type, OSError):
+        threading.__excepthook__(failure)

@@ -69,6 +69,7 @@ def invoke_raising(error, *arguments):
         (errors.NotARadiographError("a table"), 5, "a table"),
         (errors.TrainingError("no data"), 5, "no data"),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), 5, "no space left"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), 5, "none was removed"),
         (ZeroDivisionError("1/0"), 5, "unexpected ZeroDivisionError"),
         (KeyboardInterrupt(), 130, "interrupted; finished outputs are kept"),
     ],

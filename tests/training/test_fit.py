@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.fit import fit
 from cxr_sr.training.learner import Learner
 from cxr_sr.training.losses import LOSSES
+from cxr_sr.training.quiet import quiet_lightning
 from tests.builders import (
     noise,
     pixel_format,
@@ -283,6 +285,21 @@ class TestBadData:
         assert kept == {"best.ckpt", "last.ckpt"}
         fit(data, folder, run(), resume=True)
         assert curve(folder) == curve(whole)
+
+    def test_a_thread_that_cannot_write_prints_no_traceback(self, capsys):
+        """But one with an error of another kind does."""
+
+        def fail(error: Exception) -> None:
+            raise error
+
+        for error in (FileNotFoundError(2, "gone"), KeyError("mine")):
+            with quiet_lightning():
+                thread = threading.Thread(target=fail, args=(error,))
+                thread.start()
+                thread.join()
+        told = capsys.readouterr().err
+        assert "gone" not in told
+        assert "KeyError" in told
 
     def test_nothing_is_left_where_nothing_could_start(
         self, data: Path, tmp_path: Path

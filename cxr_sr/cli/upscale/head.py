@@ -51,7 +51,8 @@ class HeadTally:
         if not self.files:
             return
         output.say(
-            f"files with a mask: {self.files}; the head took {self.seconds:.1f} s. A separate "
-            f"run would have read the files again ({self.saved['read']:.1f} s). The "
-            "head has its own trunk and sees a reduced image, so no computing was saved"
+            f"files with a mask: {self.files}; the head took {self.seconds:.1f} s. A "
+            "separate run would have read the files again "
+            f"({self.saved['read']:.1f} s). The head has its own trunk and sees a "
+            "reduced image, so no computing was saved"
         )

@@ -100,7 +100,7 @@ def test_a_window_can_be_given():
 @pytest.mark.parametrize("window", [2, -1])
 def test_a_window_that_is_not_there_is_refused(window: int):
     image = of_dicom(WindowCenter=[1000, 3000], WindowWidth=[100, 100])
-    with pytest.raises(SettingsError, match="but the file has 2"):
+    with pytest.raises(SettingsError, match="the file has 2 window"):
         render(image, window=window)
 
 

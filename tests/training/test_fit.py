@@ -164,7 +164,7 @@ class TestResume:
     def test_another_network_is_refused(self, data: Path, tmp_path: Path, monkeypatch):
         killed_fit(3, data, tmp_path / "run", monkeypatch)
         wider = run(network={"width": 8, "depth": 2})
-        with pytest.raises(TrainingError, match=r"run trains the network .*'width': 4"):
+        with pytest.raises(TrainingError, match=r"run has the network .*'width': 4"):
             fit(data, tmp_path / "run", wider, resume=True)
 
     def test_there_has_to_be_a_checkpoint(self, data: Path, tmp_path: Path):

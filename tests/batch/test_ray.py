@@ -275,14 +275,16 @@ def listening(driver: int) -> set[str]:
 @pytest.mark.slow
 def test_a_temporary_cluster_listens_to_this_machine_alone(many, alone):
     words = [str(COMMAND), *FINER, "-o", "out", "--cluster", "ray"]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        process.stdout.readline()
-        found = listening(process.pid)
-        _, talk = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, talk
+    found: set[str] = set()
+    with (
+        Path("talk").open("wb") as talk,
+        subprocess.Popen(words, stdout=talk, stderr=talk) as process,
+    ):
+        while process.poll() is None:
+            with suppress(psutil.Error):  # the process has just ended
+                found |= listening(process.pid)
+            time.sleep(0.2)
+    assert process.returncode == 0, Path("talk").read_text()
     assert found
     assert found <= {"127.0.0.1", "::1"}
 

@@ -47,7 +47,7 @@ class Limits:
     address_space: int
     """Bytes of address space, those in use included."""
     seconds: int
-    """Of wall time, and of processor time."""
+    """Limit of the wall time and, separately, of the processor time, in seconds."""
     readable: str = ""
     """The one file that may be opened; none if it is empty."""
 
@@ -172,9 +172,9 @@ _FORBIDDEN = """
     setpriority 141 140
     sched_setaffinity 203 122
 """
-"""Calls, their numbers on x86_64 and, where it has them, on aarch64. A list of what is
-forbidden, not of what is allowed: C libraries keep finding new ways to allocate memory.
-abort() needs tgkill."""
+"""Calls, their numbers on x86_64 and, where it has them, on aarch64. The list names
+forbidden calls, not allowed ones, because C libraries keep finding new ways to allocate
+memory. abort() needs tgkill, which stays allowed."""
 _NUMBER, _ARCHITECTURE = 0, 4  # offsets in what a filter is asked about
 _LOAD, _IF_EQUAL, _IF_NOT_LESS, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050001  # the last with EPERM

@@ -37,7 +37,7 @@ class Whole:
     gain: float = 1.0
     """Gain of the input of an int8 network."""
     noise: Noise | None = None
-    """Of the image, in units."""
+    """Noise of the image in units; None if it was not measured."""
 
 
 NOTHING_KNOWN = Whole()
@@ -110,7 +110,7 @@ class Chain:
 
     @property
     def precision(self) -> str:
-        """Of the network: fp32 or int8."""
+        """Precision of the network: fp32 or int8."""
         return self.engine.precision if self.engine else "fp32"
 
     def look(

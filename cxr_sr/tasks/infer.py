@@ -24,7 +24,7 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a head found in one radiograph."""
+    """The result of a head for one radiograph."""
 
     probabilities: dict[str, float]
     """Probability of each class. Segmentation: the mean within the mask, 0 if empty."""

@@ -1,7 +1,7 @@
-"""The work of `upscale --head` on one file: a finer image, and what a head finds.
+"""Process one file for `upscale --head`: upscale it and run a head on it.
 
-The file is read once for both. The mask is that of `cxr-sr task run`: it has the size
-of the source and refers to it.
+The file is read once for both. The mask equals the mask of `cxr-sr task run`: it has
+the size of the source and refers to it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Both:
 
     radiograph: Radiograph
     upscaled: Any
-    """What `Upscaling` hands to its last stage."""
+    """The value that `Upscaling` passes to its last stage."""
     found: Prediction | None
     reason: str = ""
     """Why the head found nothing."""

@@ -1,4 +1,4 @@
-"""What a raster file says of its samples, and which files are read."""
+"""Facts about the samples of a raster file; checks of which files can be read."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class RasterFacts:
     """One image file's own description of its samples."""
 
     rows: int
-    """As stored: the orientation may make columns of them."""
+    """Rows as stored in the file; `orientation` may turn them into columns."""
     columns: int
     bits: int
-    """Of one sample, palettes looked up."""
+    """Bits of one sample, after a palette is looked up."""
     channels: int = 1
     """Samples of a pixel, alpha included."""
     frames: int = 1
     signed: bool = False
     white_is_zero: bool = False
     oddity: str = ""
-    """What else keeps it from being read as it is, in a few words."""
+    """Any other reason why the file cannot be read, in a few words."""
     grid: Grid | None = None
     """Where the upright pixels lie; None where the file does not say."""
     scanned: bool = False
-    """The spacing is that of a film scanner."""
+    """A film scanner stated the spacing."""
     orientation: int = UPRIGHT
     lossy: bool = False
     coding_error: float = 0.0
-    """As of `Radiograph`."""
+    """The same as `Radiograph.coding_error`."""
     palette: bool = False
     """The decoder gives indices into a table."""
     planar: bool = False
@@ -47,7 +47,7 @@ class RasterFacts:
 
     @property
     def photometric(self) -> str:
-        """How the file codes its pixels; WhiteIsZero is DICOM's MONOCHROME1."""
+        """DICOM term for the coding of the pixels; WhiteIsZero is MONOCHROME1."""
         if self.channels >= 3:
             return "RGB"
         return self.format.photometric

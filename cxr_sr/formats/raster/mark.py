@@ -16,9 +16,9 @@ from cxr_sr.formats.raster.tiff import SOFTWARE, first_directory
 from cxr_sr.radiograph import Derivation
 
 KEY = "Description"
-"""Of the words in PNG, W3C PNG 11.3.3.2."""
+"""Keyword of the PNG text chunk that holds the words (W3C PNG 11.3.3.2)."""
 END_BYTES = 2**16
-"""So much of the beginning and of the end of a file may hold the words."""
+"""Bytes at the start and at the end of a file that are searched for the words."""
 
 
 def words_of(derivation: Derivation) -> str:

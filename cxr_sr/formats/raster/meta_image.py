@@ -127,7 +127,7 @@ def write_meta_image(
 
 
 def _fields(file: IO[bytes]) -> Fields:
-    """Take in the lines up to that of the samples, which is always the last."""
+    """Read the header lines; the line that names the samples is always the last."""
     fields = Fields(Kind.META_IMAGE)
     spelled = {_plain(name): name for name in _KNOWN}
     for line in header_lines(file, Kind.META_IMAGE):
@@ -137,7 +137,7 @@ def _fields(file: IO[bytes]) -> Fields:
         known = spelled.get(_plain(found[1]))
         if known and found[1] != known:
             raise fields.damaged(f"spells {known} in another way")
-        if known:  # Of others, such as a copied DICOM header, nothing is needed.
+        if known:  # Other keys, such as a copied DICOM header, are ignored.
             fields.add(known, found[2])
         if known == _DATA:
             break

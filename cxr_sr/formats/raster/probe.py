@@ -1,7 +1,7 @@
-"""What a raster file says its pixels are, before a library turns them into others.
+"""Read how a raster file stores its pixels, before a decoder converts them.
 
-Decoders expand palettes and single bits to bytes, and read WhiteIsZero as if it were
-not. So the files' own headers are asked.
+Decoders expand palettes and single bits to bytes, and do not tell that zero was
+white. This module therefore reads the header of the file.
 """
 
 from __future__ import annotations

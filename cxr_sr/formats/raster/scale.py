@@ -1,4 +1,4 @@
-"""What the scale of a PNG or TIFF says of the size of a pixel, if anything.
+"""Read the size of a pixel from the scale of a PNG or TIFF, if it states one.
 
 A TIFF has a place for dots per inch. Programs fill it with the resolution of a screen
 or a printer where they know of none; only a film scanner states its own there.

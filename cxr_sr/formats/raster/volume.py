@@ -41,7 +41,7 @@ _MIB = 2**20
 
 @dataclass(frozen=True)
 class Volume:
-    """What a MetaImage or NRRD header says of its samples."""
+    """The samples of a file, as its MetaImage or NRRD header describes them."""
 
     size: tuple[int, ...]
     """Samples along x, y, and perhaps more axes."""
@@ -70,7 +70,7 @@ class Volume:
 
 
 class _Decompressor(Protocol):
-    """What zlib's and bz2's have in common."""
+    """The interface that the decompressors of zlib and bz2 share."""
 
     @property
     def eof(self) -> bool: ...

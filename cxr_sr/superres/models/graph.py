@@ -21,7 +21,7 @@ MOST_STRUCTURE_BYTES = 2**21
 """Most bytes of an ONNX file without the values of its constants, or of a safetensors
 header. Parsing may need a hundred bytes of memory for each."""
 MOST_FIELDS = 100_000
-"""Of one message in an ONNX file: nodes and constants of a graph."""
+"""Most fields of one message in an ONNX file: nodes and constants of a graph."""
 OPERATORS = frozenset(
     {
         *("Add", "BatchNormalization", "Clip", "Conv", "DepthToSpace", "Pad", "Relu"),
@@ -48,7 +48,7 @@ GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a network needs memory for."""
+    """The parts of a network that need memory."""
 
     weights_bytes: int = 0
     """Size of its weights."""

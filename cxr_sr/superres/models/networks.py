@@ -236,6 +236,14 @@ def build(spec: ModelSpec) -> Network:
 def load_network(model: Model) -> Network:
     """Return a model's network with its weights, ready for inference.
 
+    Parameters
+    ----------
+    model : as `load_model` returned it, with a .safetensors file
+
+    Returns
+    -------
+    A torch module on the CPU in evaluation mode; its weights are float32.
+
     Raises
     ------
     ModelError

@@ -22,11 +22,12 @@ if TYPE_CHECKING:  # numpy takes time, and `--help` needs none of it
     Tensors = dict[str, NDArray[Any]]
 
 MOST_BYTES = 2**28
-"""Of a weights file: that of a trunk twice as deep and five times as wide as `fine`."""
+"""Most bytes of a weights file: enough for a trunk twice as deep and five times as wide
+as `fine`."""
 OF_GRAPH = "network."
 """Begins the names that the tensors of a network have in its graph."""
 DERIVED = "first.weight"
-"""A trunk's graph holds it less its mean."""
+"""The graph of a trunk holds this tensor after its mean is subtracted."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Weights:
 
     content: bytes
     sha256: str
-    """Of these very bytes."""
+    """SHA-256 of `content`, in hexadecimal."""
 
 
 def read_weights(path: Path, sha256: str = "") -> Weights:

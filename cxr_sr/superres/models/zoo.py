@@ -94,6 +94,10 @@ def load_model(name_or_file: str | Path) -> Model:
     name_or_file : a name in `MODELS`, or a .onnx or .safetensors file that
         `cxr-sr train` wrote, or the run's folder
 
+    Returns
+    -------
+    The specification and the files of the model.
+
     Raises
     ------
     ModelError
@@ -136,8 +140,8 @@ def _load_file(path: Path) -> Model:
         raise _missing(path, onnx)
     refuse_pickle(onnx)
     weights = read_weights(onnx)
-    # Of a copy of shipped weights, the facts in this package may be newer than the
-    # file's.
+    # For a copy of shipped weights, this package may state newer facts than the
+    # file.
     shipped = (s for spec in TRAINED for s in (spec, spec.clean) if s)
     spec = next((s for s in shipped if s.sha256 == weights.sha256), None)
     if spec is not None:

@@ -74,8 +74,8 @@ NEGLIGIBLE_CODES, NEGLIGIBLE_UNITS = 0.4, 2.5e-4
 0.29 codes, and no screen shows a four-thousandth of the window."""
 
 NOISY_ENERGY = 2.0
-"""A block has only noise if its energy at high frequencies, divided by that of the
-noise, is at most this. It is true of 99 of 100 blocks of a flat field."""
+"""A block has only noise if its energy at high frequencies, divided by the energy
+of the noise, is at most this. It is true of 99 of 100 blocks of a flat field."""
 NOISY_SHARE = (0.65, 0.8)
 """Share of such blocks. Up to the first value a faint noise is not told; from the
 second value on it is. Reduced radiographs have 0.4 to 0.7, original ones 0.8 to
@@ -98,10 +98,10 @@ class Noise:
     sigma: tuple[float, ...]
     """Standard deviation at each of the levels, in units; constant beyond the ends."""
     correlation: float
-    """Of a pixel's noise with that of the next, down and across in the mean."""
+    """Correlation of the noise of two adjacent pixels, mean of down and across."""
 
     share: float = 1.0
-    """Of the blocks that show nothing but noise at high frequencies."""
+    """Share of blocks that show nothing but noise at high frequencies, 0 to 1."""
     coding: float = 0.0
     """Standard deviation of the error of lossy JPEG, in units; see
     `Radiograph.coding_error`."""

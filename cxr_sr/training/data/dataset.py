@@ -24,22 +24,22 @@ from cxr_sr.training.data.markers import draw_markers
 
 DETAILED_SHARE = 0.6
 """Share of crops around a block drawn in proportion to its detail. Markers and
-collimator edges are a hundredth of a radiograph and most of what is wrong with its
-enlargement; the other crops are uniform, so that plain regions are not forgotten."""
+collimator edges cover a hundredth of a radiograph but cause most of the errors in its
+enlargement. The other crops are uniform, so that plain regions are not forgotten."""
 TURNED_SHARE = 0.2
-"""Share of crops that are flipped or transposed at random. The others stay upright, as
-text on a radiograph is: the shape of letters is most of what can still be learned."""
+"""Share of crops that are flipped or transposed at random. The others stay upright,
+like the text on a radiograph: the shape of letters is the main thing left to learn."""
 BLOCK_PX = 16
 """Side of the blocks whose detail is compared."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a training sample is cut and coloured."""
+    """Settings for the crop and the gray levels of a training sample."""
 
     crop_px: int | None = 48
-    """Side on the network's grid: for a network at input size that of the coarse
-    crop, else that of the fine one, a multiple of 24. None for the whole image."""
+    """Side of the crop in px; None takes the whole image. For a network at input size
+    it is the side of the coarse crop; for others, of the fine one, a multiple of 24."""
     altered_share: float = 0.5
     """Share of samples seen through another window and bit depth than their own."""
     gain: tuple[float, float] = (0.5, 2.0)
@@ -148,9 +148,9 @@ def most_detailed(
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the arguments of `TrainingImage.crop` for the part with most detail.
 
-    Its sides are multiples of 24, and less where the image is smaller. Most of what is
-    wrong with an enlarged radiograph is wrong there: weights chosen by the centres of
-    images are chosen by the least of it.
+    Its sides are multiples of 24 px, smaller if the image is smaller. Most errors of
+    an enlarged radiograph lie in this part. The centre of an image shows fewest
+    errors, so it is a poor place to choose weights by.
     """
     height, width = (min(n, side_px) // MULTIPLE * MULTIPLE for n in image.sides)
     window = height // BLOCK_PX, width // BLOCK_PX
@@ -191,7 +191,7 @@ class Codes(NamedTuple):
     least: float
     largest: float
     contrast: float
-    """As `contrast_of` finds it."""
+    """The contrast that `contrast_of` returns."""
 
     @classmethod
     def of(cls, image: TrainingImage) -> Codes:

@@ -1,4 +1,4 @@
-"""How a coarser image of the same chest would have looked.
+"""Simulate a coarser image of the same chest.
 
 Every degradation maps (N, C, H, W) in units, sides divisible by the scale, to
 (N, C, H / scale, W / scale).

@@ -41,9 +41,9 @@ OVERSAMPLING = 3
 VIEW_PX = (64, 256)
 """Side of the region that a marker is drawn into."""
 CROP_PX = 256
-"""A crop gets a marker for each time that its side holds so many pixels, and one."""
+"""A crop gets one marker, and one more for each time its side holds these pixels."""
 HEIGHT_PX = (10.0, 64.0)
-"""Of letters, drawn log-uniformly."""
+"""Least and largest height of letters in px, drawn log-uniformly."""
 BURNED, LEAD = 0.5, 0.35
 """Shares of burned-in text and of lead; the rest are shutters."""
 
@@ -126,7 +126,7 @@ def _text(side: int, random: np.random.Generator, *, turned: bool) -> Image.Imag
     low, high = HEIGHT_PX
     height = low * (high / low) ** random.random()
     word = _word(random)
-    # Of a word as large as the view only some strokes would be seen.
+    # A word as large as the view would show only some of its strokes.
     word = word[0] if height > 0.4 * side else word
     glyphs = _glyphs(word, _font(int(random.integers(len(_paths()))), round(height)))
     if random.random() < 0.15:

@@ -32,12 +32,12 @@ from cxr_sr.training.data.markers import draw_markers
 SOURCE, LICENCE = "synthetic (dead leaves)", "none needed: made by this program"
 SIDE_PX = 768
 FINER = 2
-"""Shapes are drawn so much finer and binned, which smooths their edges."""
+"""Shapes are drawn finer by this factor, then binned; this smooths their edges."""
 BITS = 14
 LEAVES = 900
 RADIUS_PX = (3.0, 260.0)
-"""Of leaves, with a density of radius^-2: most are small, and large ones show between
-them."""
+"""Least and largest radius of a leaf in px. Its density is radius^-2: most leaves are
+small, and large ones show between them."""
 BLUR_PX = (0.0, 1.6)
 """Sigma; radiographs are blurred by focal spot and scintillator."""
 

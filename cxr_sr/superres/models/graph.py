@@ -36,8 +36,7 @@ NOT_COUNTED = frozenset({"Clip", "DequantizeLinear", "QuantizeLinear"})
 IN_PLACE = NOT_COUNTED | {"BatchNormalization", "Relu"}
 """Their result may take the place of their input."""
 MOST_FLOATS = 50_000
-"""Values of all layers together for one pixel of the input; `fine` has 1,800 and
-`fine` 2,600."""
+"""Values of all layers together for one pixel of the input; `fine` has 2,600."""
 PROBE_PX = 64
 """Side of the image by which the values are counted."""
 

@@ -187,6 +187,35 @@ class Head:
         self._process.wait()
 
 
+def listening(driver: int) -> set[str]:
+    """The addresses at which a process and all below it can be called."""
+    found: set[str] = set()
+    for process in psutil.Process(driver).children(recursive=True):
+        with suppress(psutil.Error):  # gone since
+            for place in process.net_connections("inet"):
+                if place.status == psutil.CONN_LISTEN:
+                    found.add(place.laddr.ip.removeprefix("::ffff:"))
+    return found
+
+
+# It comes before the tests with `head`: a running cluster of this machine is joined.
+@pytest.mark.slow
+def test_a_temporary_cluster_listens_to_this_machine_alone(many, alone):
+    words = [str(COMMAND), *FINER, "-o", "out", "--cluster", "ray"]
+    found: set[str] = set()
+    with (
+        Path("talk").open("wb") as talk,
+        subprocess.Popen(words, stdout=talk, stderr=talk) as process,
+    ):
+        while process.poll() is None:
+            with suppress(psutil.Error):  # the process has just ended
+                found |= listening(process.pid)
+            time.sleep(0.2)
+    assert process.returncode == 0, Path("talk").read_text()
+    assert found, Path("talk").read_text()
+    assert found <= {"127.0.0.1", "::1"}
+
+
 @pytest.fixture(scope="module")
 def head():
     pytest.importorskip("ray")
@@ -259,34 +288,6 @@ def test_a_running_cluster_is_joined_from_without_and_from_within(many, alone, h
     expected = but_for_times(report_of("here"))
     assert but_for_times(report_of("there")) == expected
     assert but_for_times(report_of("within")) == expected
-
-
-def listening(driver: int) -> set[str]:
-    """The addresses at which a process and all below it can be called."""
-    found: set[str] = set()
-    for process in psutil.Process(driver).children(recursive=True):
-        with suppress(psutil.Error):  # gone since
-            for place in process.net_connections("inet"):
-                if place.status == psutil.CONN_LISTEN:
-                    found.add(place.laddr.ip.removeprefix("::ffff:"))
-    return found
-
-
-@pytest.mark.slow
-def test_a_temporary_cluster_listens_to_this_machine_alone(many, alone):
-    words = [str(COMMAND), *FINER, "-o", "out", "--cluster", "ray"]
-    found: set[str] = set()
-    with (
-        Path("talk").open("wb") as talk,
-        subprocess.Popen(words, stdout=talk, stderr=talk) as process,
-    ):
-        while process.poll() is None:
-            with suppress(psutil.Error):  # the process has just ended
-                found |= listening(process.pid)
-            time.sleep(0.2)
-    assert process.returncode == 0, Path("talk").read_text()
-    assert found
-    assert found <= {"127.0.0.1", "::1"}
 
 
 @pytest.mark.slow

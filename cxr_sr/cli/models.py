@@ -37,11 +37,8 @@ MODEL_COLUMNS = ["model", "scales", "parameters", "receptive field", "descriptio
 def listed(*, as_json: Json = False) -> int:
     """List the models with their scales, sizes and purposes."""
     specs = list(zoo.MODELS.values())
-    if as_json:
-        for spec in specs:
-            output.record(dataclasses.asdict(spec))
-        return DONE
-    output.table(MODEL_COLUMNS, [row(spec) for spec in specs])
+    rows = [row(spec) for spec in specs]
+    output.listing(specs, MODEL_COLUMNS, rows, as_json=as_json)
     return DONE
 
 

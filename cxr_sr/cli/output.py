@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,6 +101,16 @@ def paragraph(text: str) -> None:
 def record(fields: dict[str, Any], *, stands: bool = False) -> None:
     """Print one JSON object as a line of data; `stands` as for `data`."""
     data(json.dumps(fields), stands=stands)
+
+
+def listing(
+    specs: list[Any], columns: list[str], rows: list[list[str]], *, as_json: bool
+) -> None:
+    """Print the rows as a table, or their dataclasses as JSON records."""
+    if not as_json:
+        table(columns, rows)
+    for spec in specs if as_json else ():
+        record(asdict(spec))
 
 
 def table(

@@ -1,6 +1,5 @@
 """`cxr-sr task list`: the heads that come with cxr-sr, or the facts about your own."""
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
@@ -29,11 +28,8 @@ def listed(names: Heads = None, *, as_json: Json = False) -> int:
     from cxr_sr.tasks.heads import SHIPPED, load_head
 
     specs = [load_head(name).spec for name in names or SHIPPED]
-    if as_json:
-        for spec in specs:
-            output.record(dataclasses.asdict(spec))
-        return DONE
-    output.table(COLUMNS, [row(spec) for spec in specs])
+    rows = [row(spec) for spec in specs]
+    output.listing(specs, COLUMNS, rows, as_json=as_json)
     return DONE
 
 

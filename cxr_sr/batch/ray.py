@@ -235,9 +235,8 @@ class Actors:
         """Send a dead worker's job to another worker, at most `ATTEMPTS` times."""
         import ray
 
-        ray.kill(
-            errand.worker
-        )  # the worker may be alive but out of reach, and still write
+        # The worker may be alive but out of reach, and still write.
+        ray.kill(errand.worker)
         if errand.number < ATTEMPTS:
             self._send(errand.job, errand.number + 1)
             return

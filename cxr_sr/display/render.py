@@ -182,9 +182,8 @@ def _windowed(units: Values, window: Window, function: str) -> Values:
     """Return the brightness, 0 to 1; for SIGMOID by PS3.3 C.11.2.1.3.1."""
     if function == "SIGMOID":
         center, width = window
-        with np.errstate(
-            over="ignore"
-        ):  # far below a narrow window, exp overflows: 1 / inf is 0
+        # Far below a narrow window, exp overflows: 1 / inf is 0.
+        with np.errstate(over="ignore"):
             shown: Values = 1 / (1 + np.exp(-4 * (units - center) / width))
         return shown
     return _ramp(units, *ends_of(window, function))

@@ -39,11 +39,8 @@ class Condition:
     @property
     def name(self) -> str:
         """Name of the degradation in tables; with dose and width if it is noisy."""
-        return (
-            f"{self.degradation} {self.exposure}"
-            if self.exposure
-            else (self.degradation)
-        )
+        exposure = f" {self.exposure}" if self.exposure else ""
+        return f"{self.degradation}{exposure}"
 
     @property
     def noise(self) -> dict[str, float | None]:

@@ -110,9 +110,8 @@ def _encoded(dataset: Dataset) -> io.BytesIO:
     write_file_meta_info(stream, meta, enforce_standard=False)
     stream.is_little_endian = syntax != ExplicitVRBigEndian
     stream.is_implicit_VR = syntax == ImplicitVRLittleEndian
-    write_dataset(
-        stream, dataset[0x00080000:PIXEL_DATA]
-    )  # group 0000 belongs to network messages
+    # Group 0000 belongs to network messages.
+    write_dataset(stream, dataset[0x00080000:PIXEL_DATA])
     _write_pixels(stream, dataset, syntax)
     write_dataset(stream, dataset[PIXEL_DATA + 1 :])
     return io.BytesIO(stream.getvalue())

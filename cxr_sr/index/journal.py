@@ -63,9 +63,8 @@ class Journal:
 
     def __enter__(self) -> Self:
         there = self._path.is_file()
-        if (
-            self._path.exists() and not there
-        ):  # opening a FIFO would block until a reader comes
+        # Opening a FIFO would block until a reader comes.
+        if self._path.exists() and not there:
             raise OutputError(
                 f"{self._path.name} exists and is no regular file; choose another "
                 "--output"

@@ -132,9 +132,8 @@ class Queue:
         try:
             token.rename(target)
         except OSError:
-            if (
-                target.is_dir()
-            ):  # another association brought the same instance meanwhile
+            # Another association brought the same instance meanwhile.
+            if target.is_dir():
                 return False
             raise
         flush_folder(target.parent)

@@ -56,7 +56,7 @@ class _Growing:
 
 @dataclass
 class Settling:
-    """Checks files at intervals, and finds those that are complete.
+    """Check files at intervals, and find the complete files.
 
     Parameters
     ----------
@@ -146,9 +146,8 @@ class Watcher:
         looked = -math.inf
         for changed in self._changes():
             now = time.monotonic()
-            if (
-                now - looked >= LOOK_AT_ALL_S
-            ):  # at the start, and later in case a change was missed
+            # At the start, and later in case a change was missed.
+            if now - looked >= LOOK_AT_ALL_S:
                 looked = now
                 changed.add(self._watched.folder)
             for path in changed:

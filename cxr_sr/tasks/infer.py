@@ -87,7 +87,7 @@ def doubts_of(chances: dict[str, float], head: Head) -> Iterator[str]:
         if chance < head.doubtful:
             yield (
                 f"the mask of {name} is doubtful: its mean probability is "
-                f"{chance:.2f}, and that of most correct masks is above "
+                f"{chance:.2f}, but most correct masks have more than "
                 f"{head.doubtful:.2f}; the image may show another part of the body, be "
                 "rotated, or state the wrong polarity"
             )

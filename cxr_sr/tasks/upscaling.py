@@ -50,7 +50,7 @@ class HeadedRecipe(UpscalingRecipe):
 
 @dataclass(frozen=True)
 class _Both:
-    """A finer image and what the head found in its source."""
+    """A super-resolved image, and the result of the head for its source."""
 
     radiograph: Radiograph
     upscaled: Any

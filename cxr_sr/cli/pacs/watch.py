@@ -153,9 +153,8 @@ def _follow(
 
         if not options.quiet:
             output.say(f"watching {options.folder}; report: {batch.report_path}")
-        no_bar = dataclasses.replace(
-            options, quiet=True
-        )  # the number of files is unknown, so there is no progress bar
+        # The number of files is unknown, so there is no progress bar.
+        no_bar = dataclasses.replace(options, quiet=True)
         perform(no_bar, Plan([], []), add, work)
     return DONE
 

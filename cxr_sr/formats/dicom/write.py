@@ -90,8 +90,8 @@ def write_dicom(
 
     Parameters
     ----------
-    header : the header without pixel data and file meta information; its image pixel
-        attributes are replaced by those of `radiograph`
+    header : the header without pixel data and file meta information; `radiograph`
+        gives the attributes of the image pixels
 
     Raises
     ------

@@ -82,14 +82,14 @@ class RasterFacts:
 
 
 def check_raster(facts: RasterFacts) -> None:
-    """Refuse all but one image of 8 or 16 bits; whether it is gray, its pixels tell.
+    """Refuse all files but one image of 8 or 16 bits; it may have equal channels.
 
     Raises
     ------
     NotARadiographError
-        Naming what the file is instead.
+        If the file is something else; the message names it.
     UnreadableError
-        If it is absurdly large.
+        If the image is absurdly large.
     """
     reason = facts.oddity
     if not reason and facts.frames != 1:

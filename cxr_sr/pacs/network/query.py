@@ -243,9 +243,8 @@ class DicomArchive:
                 _check(status)
 
         kinds: list[tuple[UID, list[UID]]]
-        if (
-            found.sop_class
-        ):  # one syntax a context: the archive then uses the syntax of its file
+        # One syntax a context: the archive then uses the syntax of its file.
+        if found.sop_class:
             sop_class = UID(found.sop_class)
             kinds = [(sop_class, [syntax]) for syntax in RECEIVED_SYNTAXES]
         else:

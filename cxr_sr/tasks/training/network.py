@@ -57,7 +57,7 @@ class TaskNetwork(nn.Module):
 
         Parameters
         ----------
-        features : of `image`; those that super-resolution made do as well
+        features : of `image`; super-resolution may have computed these features
         image : (N, 1, H, W); its sides are multiples of `MULTIPLE`
         """
         x = torch.relu(self.from_trunk(features) + self.from_image(image))

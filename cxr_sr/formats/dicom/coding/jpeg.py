@@ -22,7 +22,7 @@ _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
 _TABLES = 0xDB
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
-START = b"\xff\xd8"
+_START = b"\xff\xd8"
 END = b"\xff\xd9"
 """Ends every JPEG, JPEG-LS and JPEG 2000 code stream."""
 _DAMAGE = re.compile(
@@ -85,7 +85,7 @@ def parse_jpeg(stream: bytes) -> JpegStream:
     UnreadableError
         If this is no JPEG, or it ends before a frame and a scan have begun.
     """
-    if not stream.startswith(START):
+    if not stream.startswith(_START):
         raise UnreadableError(
             f"a JPEG code stream must begin with ffd8, but this one begins with "
             f"{stream[:4].hex() or 'nothing'}; the file is damaged, or its transfer "
@@ -148,7 +148,7 @@ def coding_error(stream: bytes, bits_stored: int = 16) -> float:
     ----------
     ITU-T T.81 A.3.4, B.2.2 and B.2.4.1
     """
-    if not stream.startswith(START):
+    if not stream.startswith(_START):
         return 0.0
     tables: dict[int, list[int]] = {}
     chosen, bits = 0, 8
@@ -224,9 +224,8 @@ def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
     at = 2
     while at + 4 <= len(stream) and stream[at] == 0xFF:
         marker = stream[at + 1]
-        if (
-            marker == 0xFF or marker in _WITHOUT_LENGTH
-        ):  # a fill byte, or a marker without a segment
+        # A fill byte, or a marker without a segment.
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
             at += 1 if marker == 0xFF else 2
             continue
         end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")

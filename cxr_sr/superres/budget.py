@@ -76,7 +76,7 @@ def tiles_of(
         tile_px = min(tile_px, settings.tile_px)
         return tiling.tiles_over((rows, columns), tile_px, chain.halo_px)
     parts = tiling.parts_of((rows, columns), tile_px, chain.halo_px, threads)
-    return tiling.divide((rows, columns), parts, chain.halo_px)
+    return tiling.even_tiles((rows, columns), parts, chain.halo_px)
 
 
 def threads_for(shape: tuple[int, ...], chain: Chain, settings: Settings) -> int:

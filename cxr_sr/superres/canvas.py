@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 IN_MEMORY_BYTES = 64 << 20
-"""A larger output lives in an unnamed temporary file, so that it can be paged out."""
+"""A larger output lies in an unnamed temporary file, so the system can page it out."""
 STRIP_ROWS = 256
-"""Number of rows to process at a time where a copy of the whole output would not
-fit."""
+"""Number of rows to process at a time if a copy of the whole output may not fit."""
 
 
 def canvas(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""From units to finer units: bicubic base, network, projection."""
+"""Compute finer units from units: bicubic base, network, projection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cxr_sr.superres.consistency import (
 )
 from cxr_sr.superres.engines import Engine, open_engine
 from cxr_sr.superres.int8.gain import contrast_of, gain_of
-from cxr_sr.superres.int8.saturation import SPREAD_PX, first_gain, without_saturation
+from cxr_sr.superres.int8.saturation import MORE_GAIN, SPREAD_PX, without_saturation
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
@@ -26,13 +26,13 @@ from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, level_of, with_noise
 from cxr_sr.superres.resample import FloatImage, Interpolation, radius_of, upsample
 
 BASE: Interpolation = "bicubic"
-"""The base image, to which a network adds its residual. It is never computed in an
-engine, so that low precision cannot damage a 16-bit image."""
+"""The base image, to which a network adds its residual. No engine computes it, so low
+precision cannot damage a 16-bit image."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """Facts about a whole image; all its tiles use the same."""
+    """Facts about a whole image; all of its tiles use the same facts."""
 
     gain: float = 1.0
     """Gain of the input of an int8 network."""
@@ -45,12 +45,12 @@ NOTHING_KNOWN = Whole()
 
 @dataclass(frozen=True)
 class Chain:
-    """All computations on a tile at one scale, as one function."""
+    """A function that does all computations on a tile at one scale."""
 
     spec: ModelSpec
     scale: int
     engine: Engine | None
-    """None for an interpolator."""
+    """Engine of the network; None for an interpolator."""
     consistency: Consistency
     grain: float | None = None
     """Share of the measured grain to keep with `noise`; None: `usual_grain`."""
@@ -72,7 +72,7 @@ class Chain:
         EngineError
             If the engine is not installed.
         SettingsError
-            If the model does not do `scale` or the precision.
+            If the model does not support the scale or the precision.
         """
         model.spec.check_scale(scale)
         model.spec.check_precision(precision)
@@ -83,7 +83,7 @@ class Chain:
 
     @property
     def halo_px(self) -> int:
-        """Distance in input pixels up to which an output pixel reads the input."""
+        """Largest distance, in input pixels, that an output pixel depends on."""
         radius = radius_of(self._interpolation)
         if self.spec.grid == "output":
             radius += -(-self.spec.radius_px // self.scale)
@@ -96,13 +96,11 @@ class Chain:
     def _trunk_radius(self) -> int:
         if self.spec.grid == "output":
             return 0
-        # The first layer reads 3 x 3 pixels of the image, and one of the noise planes.
+        # The first layer reads 3 x 3 pixels of the image, but only one of each noise
+        # plane.
         told = LEVEL_RADIUS_PX - 1 if self.spec.noise_planes else 0
-        return self._network_radius + told
-
-    @property
-    def _network_radius(self) -> int:
-        return self.spec.radius_px + (SPREAD_PX if self.precision == "int8" else 0)
+        spread = SPREAD_PX if self.precision == "int8" else 0
+        return self.spec.radius_px + spread + told
 
     @property
     def _interpolation(self) -> Interpolation:
@@ -121,20 +119,18 @@ class Chain:
         Parameters
         ----------
         planes : (C, H, W) stored values of the whole image
-        scaling : of the image
-        noise : of the image, in units
+        scaling : scaling of the image
+        noise : noise of the image, in units
         """
-        return Whole(self._gain(planes, scaling.slope), noise)
-
-    def _gain(self, planes: NDArray[Any], codes: float) -> float:
         if self.precision != "int8":
-            return 1.0
-        return first_gain(gain_of(contrast_of(planes) / abs(codes)))
+            return Whole(noise=noise)
+        usual = gain_of(contrast_of(planes) / abs(scaling.slope))
+        return Whole(usual * MORE_GAIN, noise)
 
     def grain_of(self, noise: Noise) -> float:
-        """Return the share of the grain that is kept, as a mean over the image.
+        """Return the mean share of the grain that the result keeps.
 
-        With `box` and `bicubic` it is 1, with `off` 0.
+        The share is 1 with `box` and `bicubic`, and 0 with `off`.
         """
         if self.consistency != "noise":
             return 0.0 if self.consistency == "off" else 1.0
@@ -152,7 +148,7 @@ class Chain:
 
         Returns
         -------
-        (C, s*h, s*w) in the same units and type, not clipped; and, with `noise`, its
+        (C, s*h, s*w) in the same units and type, not clipped; with `noise` also its
         disagreement with `unit`
         """
         fine = upsample(unit, self.scale, self._interpolation)
@@ -166,7 +162,7 @@ class Chain:
     def _residual(
         self, engine: Engine, unit: FloatImage, fine: FloatImage, whole: Whole
     ) -> NDArray[Any]:
-        """Run the network on all planes together, or on one after the other."""
+        """Run the network on all planes together, or on each plane alone."""
         image = fine if self.spec.grid == "output" else unit
         together = self.spec.channels == image.shape[0]
         image = image[None] if together else image[:, None]

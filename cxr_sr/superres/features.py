@@ -1,4 +1,4 @@
-"""The feature map of the trunk, for segmentation or classification."""
+"""Compute the feature map of a trunk, for segmentation or classification."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cxr_sr.superres.noise import estimate_of, with_noise
 def features(radiograph: Radiograph, network: Network) -> Tensor:
     """Return the feature map of a whole radiograph, at its own size.
 
-    Gradients flow to the network, so that a head can be trained with its trunk;
-    `torch.inference_mode()` stops them. It needs the memory of about four maps: 1.5 GB
-    for 3000 x 1000 px and 32 channels.
+    Gradients reach the network, so a head can be trained together with its trunk;
+    `torch.inference_mode()` prevents gradients. The function needs the memory of about
+    four maps: 1.5 GB for 3000 x 1000 px and 32 channels.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ def features(radiograph: Radiograph, network: Network) -> Tensor:
 
     Returns
     -------
-    (width, H, W) float32. It is proportional to the contrast in units, and does not
-    depend on the mean level of the image.
+    (width, H, W) float32. The values are proportional to the contrast in units, and do
+    not depend on the mean level of the image.
 
     Raises
     ------
     SettingsError
-        If the network is no trunk, or takes other planes than the image has.
+        If the network is no trunk, or the image has another number of planes.
     """
     if not isinstance(network, Trunk):
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""Stored values <-> units, the range of the networks' input."""
+"""Convert stored values to units, the range of the networks' input, and back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ noise and rounding in the network's input."""
 
 @dataclass(frozen=True)
 class Scaling:
-    """The affine map between stored values and the networks' [0, 1].
+    """The linear map between stored values and units.
 
-    It is exactly invertible and clips nothing: values outside the window simply fall
-    outside [0, 1]. MONOCHROME1 gets a negative slope, so that bone is always bright in
-    units. The stored polarity stays.
+    The map can be inverted exactly and clips nothing: values outside the window become
+    units outside 0 to 1. MONOCHROME1 gets a negative slope, so bone is always bright in
+    units. The stored polarity does not change.
     """
 
     zero: float
@@ -31,11 +31,11 @@ class Scaling:
 
     @classmethod
     def of(cls, radiograph: Radiograph) -> Scaling:
-        """Choose the window if it fits the stored range, else the stored range.
+        """Return the scaling by the window, or by the stored range.
 
-        A window is used when it is no wider than the stored range, covers at least
-        1/64 of it, and overlaps it; any other (some files carry windows wholly
-        outside their pixels) would scale the image into a corner.
+        The window is used if it is no wider than the stored range and covers at least
+        1/64 of it. Other windows would squeeze the image into a small part of the
+        units; some files have windows outside the values of their pixels.
         """
         low, high = _sensible_window(radiograph.window, radiograph.format)
         if radiograph.format.photometric == "MONOCHROME1":
@@ -47,7 +47,7 @@ class Scaling:
     ) -> NDArray[np.floating[Any]]:
         """Return `stored` (any shape, stored values) in units, as `dtype`.
 
-        float32 carries 24 bits: 16-bit values are off by less than 0.01 code.
+        float32 has 24 bits: the error of a 16-bit value is below 0.01 code.
         """
         unit = stored.astype(dtype)
         unit -= dtype(self.zero)
@@ -69,7 +69,7 @@ def _sensible_window(
         return fmt.minimum, fmt.maximum
     low, high = window
     overlap = min(high, fmt.maximum) - max(low, fmt.minimum)
-    # A comparison with NaN is False, so that a bound that is NaN is refused.
+    # A comparison with NaN is False, so a window with NaN is not used.
     if high - low <= span and overlap >= span * MINIMUM_WINDOW_SHARE:
         return low, high
     return fmt.minimum, fmt.maximum

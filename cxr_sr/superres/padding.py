@@ -1,4 +1,4 @@
-"""Padding means "no image here": it stays, and no other pixel gets its value.
+"""Keep padding, which means "no image here"; no other pixel may get its value.
 
 References
 ----------
@@ -30,8 +30,8 @@ def padding_mask(stored: Stored, padding: Range | None) -> NDArray[np.bool_] | N
 def fill(stored: Stored, mask: NDArray[np.bool_]) -> Stored:
     """Return `stored` (H, W) with padding replaced by the nearest image in its row.
 
-    A padding value is often far from the image's values; it would cause ringing in the
-    anatomy beside it. A row that is all padding gets the nearest row with image.
+    A padding value is often far from the values of the image, and would cause ringing
+    beside it. A row with only padding gets the nearest row with image pixels.
     """
     valid = ~mask
     rows = np.flatnonzero(valid.any(axis=1))
@@ -46,7 +46,7 @@ def fill(stored: Stored, mask: NDArray[np.bool_]) -> Stored:
 
 
 def _nearest(known: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """Return for each of 0..length-1 the nearest of the sorted positions `known`."""
+    """Return for each position 0..length-1 the nearest position in sorted `known`."""
     middle = (known[1:] + known[:-1] + 1) // 2
     result: NDArray[np.intp] = known[
         np.searchsorted(middle, np.arange(length), "right")
@@ -66,9 +66,12 @@ def restore(
 def avoid(result: Stored, padding: Range, fmt: PixelFormat) -> bool:
     """Move values of `result` out of the padding range, in place.
 
-    Each value goes to the nearer neighbour of the range that can be stored. If there is
-    none, nothing is changed and False is returned: the caller must then remove
-    PixelPaddingValue.
+    Each value moves to the nearer neighbour of the range that can be stored.
+
+    Returns
+    -------
+    False if no neighbour can be stored. Then nothing is changed, and the caller must
+    remove PixelPaddingValue.
     """
     low, high = padding
     neighbours = [v for v in (low - 1, high + 1) if fmt.minimum <= v <= fmt.maximum]

@@ -1,6 +1,6 @@
-"""The stored values of a result, tile by tile, and how far they agree with the input.
+"""Compute the stored values of a result tile by tile, and compare them with the input.
 
-The agreement is measured on the stored values: after bounds, rounding and padding.
+The comparison uses the final stored values, after bounds, rounding and padding.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Tally:
     """The disagreement of one tile, or of all tiles, with the input."""
 
     largest: float = 0.0
-    """Largest disagreement of the result's means with the input, in stored codes."""
+    """Largest difference of the result's means from the input, in stored codes."""
     squares: float = 0.0
     """Sum of the squared disagreements, in stored codes."""
     count: int = 0
@@ -37,8 +37,9 @@ class Tally:
     before: float = 0.0
     """Sum of the squared disagreements before the correction, in units squared."""
     explained: float = 0.0
-    """The part of that sum that the noise explains."""
+    """The part of `before` that the noise explains."""
     padding_kept: bool = True
+    """True if padding can still be told from the image."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -53,7 +54,7 @@ class Tally:
     @property
     def rms(self) -> float:
         """Root mean square of the disagreement, in stored codes."""
-        # Rounded, because the last digits of a sum depend on the tiles.
+        # The last digits of a sum depend on the tiles.
         return float(f"{(self.squares / max(self.count, 1)) ** 0.5:.9g}")
 
     @property
@@ -67,11 +68,12 @@ class Work:
 
     Parameters
     ----------
-    radiograph : as it was read
-    chain : of its model at one scale
-    noise : of the radiograph
-    value_range : "source" keeps the result between the least and the largest value of
-        the radiograph, padding left out; "stored" between those of its pixel format
+    radiograph : a radiograph, as it was read
+    chain : the computations at one scale
+    noise : noise of the radiograph
+    value_range : allowed values of the result. "source": between the least and the
+        largest value of the radiograph without padding; "stored": all values of its
+        pixel format
     """
 
     def __init__(
@@ -134,7 +136,7 @@ class Work:
         )
 
     def _pad(self, result: NDArray[Any], tile: tiling.Tile) -> bool:
-        """Put padding back into a tile; tell whether it stays distinguishable."""
+        """Put padding back; return True if it can be told from the image."""
         if self.radiograph.padding is None:
             return True
         kept = avoid(result, self.radiograph.padding, self.radiograph.format)
@@ -155,13 +157,13 @@ def _energy(values: NDArray[Any] | None, tile: tiling.Tile) -> float:
 def compute(
     radiograph: Radiograph, chain: Chain, noise: Noise | None, settings: Settings
 ) -> tuple[NDArray[Any], Tally]:
-    """Return the stored values (s*H, s*W[, 3]), and their agreement with the input.
+    """Return the stored values (s*H, s*W[, 3]), and their disagreement with the input.
 
     Parameters
     ----------
-    radiograph : as it was read
-    chain : of its model at one scale
-    noise : of the radiograph
+    radiograph : a radiograph, as it was read
+    chain : the computations at one scale
+    noise : noise of the radiograph
     settings : threads, tiles and the range of values
     """
     work = Work(radiograph, chain, noise, settings.value_range)
@@ -172,7 +174,7 @@ def compute(
     tally = Tally()
     tiles = tiles_of((rows, columns), chain, settings)
     threads = threads_for((rows, columns), chain, settings)
-    for tile, (part, part_tally) in tiling.run(work.tile, tiles, threads):
+    for tile, (part, part_tally) in tiling.compute_tiles(work.tile, tiles, threads):
         result[tile.target(scale)] = part.transpose(1, 2, 0)
         tally += part_tally
     pixels = result.reshape(*shape[:2], *radiograph.pixels.shape[2:])

@@ -1,10 +1,10 @@
-"""Fixed resamplers: finer by an interpolation kernel, coarser by box or bicubic.
+"""Resample images: finer by an interpolation kernel, coarser by box or bicubic.
 
-All work on the last two axes of an array (..., H, W), in the array's own floating
-type, with pixel centres at half-integers: output i of a grid s times finer lies at
-input coordinate (i + 0.5) / s - 0.5. Where a kernel reaches past the image, the
-weights inside are renormalised to sum to one (as Pillow and torch's antialiased
-interpolation do), so that a constant image stays constant up to its edge.
+All functions work on the last two axes of an array (..., H, W), in its own floating
+type. Pixel centres lie at half-integers: output i of a grid s times finer lies at the
+input coordinate (i + 0.5) / s - 0.5. If a kernel reaches beyond the image, the weights
+inside are scaled to the sum of one, as Pillow and torch do. So a constant image stays
+constant up to its border.
 
 Every output is a sum in a fixed order over a fixed neighbourhood. So a part of an image
 with enough of its surroundings gives the same bits as the whole image.
@@ -26,12 +26,7 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "bspline"]
 SPLINE_POLE = math.sqrt(3) - 2
 """Pole of the cubic B-spline's prefilter (Unser, IEEE SPM 1999, 16(6):22-38)."""
 SPLINE_RADIUS = 14
-"""Radius, in input pixels, at which the cardinal spline has decayed to 1e-8 and
-ends."""
-
-
-def _hat(x: float) -> float:
-    return max(0.0, 1.0 - abs(x))
+"""Radius of the cardinal spline, in input pixels; there it has fallen to 1e-8."""
 
 
 def keys(x: float) -> float:
@@ -40,10 +35,6 @@ def keys(x: float) -> float:
     if x < 1:
         return (1.5 * x - 2.5) * x * x + 1
     return ((-0.5 * x + 2.5) * x - 4) * x + 2 if x < 2 else 0.0
-
-
-def _lanczos(x: float) -> float:
-    return float(np.sinc(x) * np.sinc(x / 3)) if abs(x) < 3 else 0.0
 
 
 def _cardinal_spline(x: float) -> float:
@@ -61,16 +52,16 @@ def _cubic_bspline(x: float) -> float:
 
 
 KERNELS: dict[str, tuple[Callable[[float], float], int]] = {
-    "bilinear": (_hat, 1),
+    "bilinear": (lambda x: max(0.0, 1.0 - abs(x)), 1),
     "bicubic": (keys, 2),
-    "lanczos": (_lanczos, 3),
+    "lanczos": (lambda x: np.sinc(x) * np.sinc(x / 3) if abs(x) < 3 else 0.0, 3),
     "bspline": (_cardinal_spline, SPLINE_RADIUS),
 }
 """Kernel and its radius in input pixels."""
 
 
 def radius_of(kind: Interpolation) -> int:
-    """Return the distance, in input pixels, up to which `upsample` reads its input."""
+    """Return the largest distance, in input pixels, at which `upsample` reads."""
     return 0 if kind == "nearest" else KERNELS[kind][1]
 
 
@@ -88,7 +79,7 @@ def upsample(
 
 @cache
 def _phase_weights(kind: str, scale: int) -> NDArray[np.float64]:
-    """(scale, 2 * radius + 1): for each phase, weights of inputs -radius..radius."""
+    """Return (scale, 2 * radius + 1): the weights of the inputs, by phase."""
     kernel, radius = KERNELS[kind]
     taps = range(-radius, radius + 1)
     centres = [(phase + 0.5) / scale - 0.5 for phase in range(scale)]
@@ -103,7 +94,7 @@ def finer(
     axis: int,
     edge: Literal["renormalise", "replicate"] = "renormalise",
 ) -> FloatImage:
-    """Interpolate along one axis with one row of `weights` (scale, taps) a phase."""
+    """Interpolate along one axis; `weights` (scale, taps) has a row for each phase."""
     scale, taps = weights.shape
     length = image.shape[axis]
     padded = _pad(image, axis, taps // 2, edge)
@@ -163,7 +154,7 @@ def _renormalise(result: FloatImage, weights: NDArray[np.float64], axis: int) ->
 def box_down(image: FloatImage, scale: int) -> FloatImage:
     """Return the means of scale x scale blocks: (..., s*H, s*W) -> (..., H, W).
 
-    Binning of detector elements does the same.
+    This is binning of detector elements.
     """
     rows = _sum_of_strides(image, scale, -2)
     blocks = _sum_of_strides(rows, scale, -1)
@@ -182,7 +173,7 @@ def _sum_of_strides(image: FloatImage, scale: int, axis: int) -> FloatImage:
 def bicubic_down(image: FloatImage, scale: int) -> FloatImage:
     """Return the antialiased bicubic reduction: (..., s*H, s*W) -> (..., H, W).
 
-    It is the degradation of most papers: the Keys kernel stretched by `scale`, as in
+    Most papers use this degradation: the Keys kernel stretched by `scale`, as in
     Pillow's BICUBIC and torch's `interpolate(mode="bicubic", antialias=True)`.
     """
     return coarser(coarser(image, scale, -2), scale, -1)
@@ -190,7 +181,7 @@ def bicubic_down(image: FloatImage, scale: int) -> FloatImage:
 
 @cache
 def _stretched_weights(scale: int) -> NDArray[np.float64]:
-    """Weights of the fine pixels from 2 * scale before a block to 2 * scale after."""
+    """Return the weights of a block's fine pixels, and of 2 * scale on both sides."""
     reach = 2 * scale
     centre = (scale - 1) / 2
     fine = range(-reach, scale + reach)

@@ -1,4 +1,4 @@
-"""Resample stored values to any size by one antialiased bicubic step."""
+"""Resample stored values to any size in one step, antialiased bicubic."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def resize(
 ) -> Stored:
     """Return stored values (H, W[, C]) resampled to `shape` (rows, columns).
 
-    Antialiased bicubic, in strips. Padding does not mix with the image: its weight
-    is given to the native pixels beside it, and it is carried over by nearest
-    neighbour.
+    The resampling is antialiased bicubic, in strips. Padding does not mix with the
+    image: the pixels beside it get its weight, and padding itself is resampled by
+    nearest neighbour.
 
     Parameters
     ----------
-    factors : number of outputs for one input, along columns and along rows; by default,
-        so that the edges of the image do not move
+    factors : number of outputs for one input, along columns and along rows; None: the
+        edges of the image do not move
     """
     sizes = list(zip(fine.shape, shape, strict=False))
     wanted = factors or tuple(target / source for source, target in sizes)

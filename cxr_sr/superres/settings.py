@@ -25,12 +25,12 @@ class Settings:
     """Precision of the network; auto: int8 if model and machine have it, else fp32. The
     bicubic base is always computed in fp32."""
     consistency: Consistency = "noise"
-    """Agreement of the result with the measured pixels. `noise`: up to their noise;
-    `box`, `bicubic`: the result, reduced in this way, equals them; `off`: no
-    correction."""
+    """Agreement of the result with the measured pixels. `noise`: they differ by at most
+    their noise; `box`, `bicubic`: the result, reduced in this way, equals the measured
+    pixels; `off`: no correction."""
     grain: float | None = None
     """Share of the measured grain to keep with `noise`, 0 to 1; None: all of a faint
-    grain, less of a strong one (`consistency.usual_grain`)."""
+    grain, less of a strong grain (`consistency.usual_grain`)."""
     value_range: ValueRange = "source"
     """The allowed values of a result. `source`: between the smallest and the largest
     value of the input; `stored`: all values of its pixel format."""
@@ -42,10 +42,10 @@ class Settings:
     """Longest side of a tile in input pixels, without halo; 0: as long as
     `max_memory_mb` allows. It is never longer than that."""
     max_memory_mb: int = 800
-    """Bound on the peak memory of the process, in MB: libraries, weights and tiles.
-    Fewer tiles than `threads` are computed at a time if no more fit; a network is
-    refused if not even one small tile fits. The stored values of the images, input and
-    output, come on top."""
+    """Limit of the peak memory of the process, in MB: libraries, weights and tiles. If
+    not all threads fit, fewer tiles are computed at a time; if not even one small tile
+    fits, the network is refused. The stored values of input and output need memory in
+    addition."""
     now: datetime | None = None
     """The time to write into headers; None: the time of the call."""
 
@@ -58,7 +58,7 @@ class Settings:
 
 
 def resolved(settings: Settings, model: Model) -> Settings:
-    """Return the settings with the engine and the precision that `auto` means here.
+    """Return the settings; replace `auto` by the engine and precision of this machine.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from cxr_sr.superres.models.spec import ModelSpec
 
 @dataclass(frozen=True)
 class Scale:
-    """A whole factor; the model must have it."""
+    """A whole factor; the model must support it."""
 
     factor: int
 
@@ -21,8 +21,8 @@ class Scale:
 class Spacing:
     """A distance between pixel centres, the same for rows and columns.
 
-    The result has exactly this spacing. Its size is rounded to whole pixels, so that
-    the last row and column may end up to half a pixel outside or inside the edge of the
+    The result has exactly this spacing. Its size is rounded to whole pixels. So its
+    last row and column may end up to half a pixel outside or inside the edge of the
     input.
     """
 
@@ -50,8 +50,7 @@ class Size:
     """Number of result pixels for one input pixel, along columns and along rows."""
     overhang_px: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
     """Distance, in result pixels, of the last row and the last column outside the edge
-    of the input; negative if they end inside it."""
-
+    of the input; negative if they end inside the input."""
     spacing_mm: tuple[float, float] | None = field(default=None, compare=False)
     """The requested spacing; None if it follows from the factors."""
 
@@ -74,8 +73,8 @@ def plan_size(radiograph: Radiograph, target: Target, spec: ModelSpec) -> Size:
     rows, columns = radiograph.shape
     factors = _factors(radiograph, target)
     shape = round(rows * factors[0]), round(columns * factors[1])
-    # Compared in pixels, so that a spacing written with few digits needs no larger
-    # scale than the exact one.
+    # Compare pixels: a spacing with few digits must not need a larger scale than the
+    # exact spacing.
     enough = (
         s for s in spec.scales if s * rows >= shape[0] and s * columns >= shape[1]
     )

@@ -29,7 +29,7 @@ class Tile:
     """The core and its halo, cut at the border of the image."""
 
     def inner(self, scale: int = 1) -> Part:
-        """Return where the core lies in the result of the padded part."""
+        """Return the place of the core in the result of the padded part."""
         rows, columns = (
             slice((c.start - p.start) * scale, (c.stop - p.start) * scale)
             for c, p in zip(self.core, self.padded, strict=True)
@@ -37,18 +37,18 @@ class Tile:
         return rows, columns
 
     def target(self, scale: int) -> Part:
-        """Return where the core lies in the output image."""
+        """Return the place of the core in the output image."""
         rows, columns = (slice(c.start * scale, c.stop * scale) for c in self.core)
         return rows, columns
 
 
 def tiles_over(shape: Shape, tile_px: int, halo_px: int) -> Iterator[Tile]:
-    """Yield tiles no longer than `tile_px` that cover an image, as `divide` does."""
+    """Yield tiles no longer than `tile_px` that cover an image; see `even_tiles`."""
     rows, columns = shape
-    return divide(shape, (-(-rows // tile_px), -(-columns // tile_px)), halo_px)
+    return even_tiles(shape, (-(-rows // tile_px), -(-columns // tile_px)), halo_px)
 
 
-def divide(shape: Shape, parts: Shape, halo_px: int) -> Iterator[Tile]:
+def even_tiles(shape: Shape, parts: Shape, halo_px: int) -> Iterator[Tile]:
     """Yield tiles that cover an image of `shape` (rows, columns) once, row by row.
 
     The image is divided evenly into `parts` (down, across), so that no tile is so small
@@ -72,13 +72,13 @@ def parts_of(shape: Shape, tile_px: int, halo_px: int, threads: int) -> Shape:
     """Return the number of parts (down, across) of an image with the least work.
 
     Work is the number of pixels, with halos, that the busiest thread computes. Square
-    tiles have the least halo; but an image of the size of two tiles is better halved
-    than quartered, and the last tiles should not leave threads idle.
+    tiles have the least halo. But halves are better than quarters for an image of the
+    size of two tiles, and the last tiles should not leave threads idle.
 
     Parameters
     ----------
-    tile_px : side of the largest square tile that fits the memory; other tiles have at
-        most its area, with halo
+    tile_px : side of the largest square tile that fits the memory. The area of another
+        tile, with halo, is at most the area of this one
     """
     area = (tile_px + 2 * halo_px) ** 2
 
@@ -104,12 +104,12 @@ def _split(length: int, parts: int) -> Iterator[slice]:
     return (slice(start, stop) for start, stop in pairwise(edges))
 
 
-def run(
+def compute_tiles(
     compute: Callable[[Tile], Result], tiles: Iterator[Tile], threads: int
 ) -> Iterator[tuple[Tile, Result]]:
     """Yield each tile with its result, in order; compute `threads` tiles at a time.
 
-    It holds no more results than threads, for images of any size.
+    For images of any size, at most `threads` results are in memory.
     """
     with ThreadPoolExecutor(threads) as pool:
         pending: deque[tuple[Tile, Future[Result]]] = deque()

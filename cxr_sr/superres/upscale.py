@@ -1,4 +1,4 @@
-"""The one way an image goes, from stored values to stored values.
+"""Upscale a radiograph: from stored values to stored values.
 
 ::
 
@@ -22,7 +22,7 @@ from cxr_sr.superres.canvas import STRIP_ROWS
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.superres.noise import Noise, estimate_of
+from cxr_sr.superres.noise import estimate_of
 from cxr_sr.superres.padding import padding_mask
 from cxr_sr.superres.pixels import Tally, compute
 from cxr_sr.superres.resize import resize
@@ -52,8 +52,8 @@ def upscale(
     Raises
     ------
     SettingsError
-        If an argument is of another type, if model and target do not go together, or
-        the input states no spacing.
+        If an argument has a wrong type, if the model does not support the target, or if
+        the input states no spacing for a target in mm.
     ModelError
         If there is no such model, or its weights are missing or altered.
     OutputError
@@ -81,25 +81,24 @@ def upscale(
     )
     if noise is not None:
         codes = abs(Scaling.of(radiograph).slope)
-        derivation = _of_noise(derivation, chain, noise, codes)
+        derivation = dataclasses.replace(
+            derivation,
+            noise_sigma=noise.usual * codes,
+            noise_correlation=noise.correlation,
+            coding_error=noise.coding * codes,
+            grain=chain.grain_of(noise),
+        )
     result = _finish(radiograph, pixels, derivation, settings.now)
-    return _with_spacing(result, size.spacing_mm)
-
-
-def _with_spacing(
-    result: Radiograph, spacing_mm: tuple[float, float] | None
-) -> Radiograph:
-    """Return `result` with exactly the requested spacing."""
-    if spacing_mm is None:
+    if size.spacing_mm is None:
         return result
-    geometry = dataclasses.replace(result.geometry, spacing_mm=spacing_mm)
+    geometry = dataclasses.replace(result.geometry, spacing_mm=size.spacing_mm)
     return result.replace(geometry=geometry)
 
 
 def open_chain(
     model: Model, scale: int, settings: Settings, planes: tuple[int, ...] = ()
 ) -> Chain:
-    """Open a chain for images of `planes`; refuse a request that the model cannot do.
+    """Open a chain; refuse a request that the model does not support.
 
     Parameters
     ----------
@@ -110,8 +109,8 @@ def open_chain(
     EngineError
         If the engine is not installed.
     SettingsError
-        If the model does not do the scale, the precision or the planes, or its
-        weights do not fit into the memory allowed.
+        If the model does not support the scale, the precision or the planes, or its
+        weights do not fit into the allowed memory.
     """
     model.spec.check_planes(planes)
     check_weights(model, resolved(settings, model))
@@ -150,19 +149,6 @@ def _derivation(
         padding_kept=tally.padding_kept,
         noise_explained=tally.explained_share,
         pixels_sha256=radiograph.pixels_sha256,
-    )
-
-
-def _of_noise(
-    derivation: Derivation, chain: Chain, noise: Noise, codes: float
-) -> Derivation:
-    """Return `derivation` with the facts about the noise; `codes` make one unit."""
-    return dataclasses.replace(
-        derivation,
-        noise_sigma=noise.usual * codes,
-        noise_correlation=noise.correlation,
-        coding_error=noise.coding * codes,
-        grain=chain.grain_of(noise),
     )
 
 

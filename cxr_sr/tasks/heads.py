@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cxr_sr.errors import ModelError
 from cxr_sr.hints import did_you_mean
-from cxr_sr.superres.models.graph import parse, subgraph
+from cxr_sr.superres.models.graph import parse_onnx, subgraph
 from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.shipped import LICENCE
 from cxr_sr.superres.models.zoo import refuse_pickle
@@ -96,7 +96,7 @@ def _onnx_of(path: Path) -> Path:
 
 def _opened(path: Path, sha256: str) -> Head:
     weights = read_weights(path, sha256)
-    model = parse(weights.content, path.name)
+    model = parse_onnx(weights.content, path.name)
     properties = {p.key: p.value for p in model.metadata_props}
     if METADATA_KEY not in properties:
         raise ModelError(

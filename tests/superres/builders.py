@@ -80,7 +80,7 @@ def super_resolve(
     result = np.empty([side * scale for side in unit.shape], unit.dtype)
     tiles = tiles_of(unit.shape, chain, settings)
     whole = chain.look(unit[None], scaling, estimate(unit[None], scaling))
-    work = tiling.run(
+    work = tiling.compute_tiles(
         lambda t: chain(unit[None, *t.padded], whole), tiles, threads_of(settings)
     )
     for tile, fine in work:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_sr.superres.tiling import Tile, divide, parts_of, run, tiles_over
+from cxr_sr.superres.tiling import Tile, compute_tiles, even_tiles, parts_of, tiles_over
 
 SIDES = st.integers(1, 70)
 
@@ -29,7 +29,7 @@ class TestParts:
         self, rows, columns, tile_px, halo_px, threads
     ):
         parts = parts_of((rows, columns), tile_px, halo_px, threads)
-        for tile in divide((rows, columns), parts, halo_px):
+        for tile in even_tiles((rows, columns), parts, halo_px):
             height, width = (p.stop - p.start for p in tile.padded)
             assert height * width <= (tile_px + 2 * halo_px) ** 2
 
@@ -48,7 +48,7 @@ class TestParts:
         found = parts_of((rows, columns), tile_px, halo_px, threads)
         areas = [
             np.prod([p.stop - p.start for p in tile.padded])
-            for tile in divide((rows, columns), found, halo_px)
+            for tile in even_tiles((rows, columns), found, halo_px)
         ]
         assert max(areas) * rounds(found) <= np.prod(largest) * rounds(squares)
 
@@ -138,7 +138,7 @@ class TestRun:
             return tile.core[1].start
 
         tiles = list(tiles_of(*[3] * 12))
-        found = list(run(compute, iter(tiles), threads))
+        found = list(compute_tiles(compute, iter(tiles), threads))
         assert [tile for tile, _ in found] == tiles
         assert [result for _, result in found] == list(range(0, 36, 3))
 
@@ -146,7 +146,7 @@ class TestRun:
     def test_no_more_tiles_are_begun_than_threads_beyond_what_was_taken(self, threads):
         begun: list[Tile] = []
         taken = 0
-        for _ in run(begun.append, tiles_of(*[1] * 20), threads):
+        for _ in compute_tiles(begun.append, tiles_of(*[1] * 20), threads):
             taken += 1
             assert len(begun) <= taken + threads
         assert len(begun) == taken == 20
@@ -154,7 +154,7 @@ class TestRun:
     def test_tiles_are_computed_side_by_side(self):
         """Two tiles that wait for each other."""
         meeting = threading.Barrier(2, timeout=10)
-        results = run(lambda _: meeting.wait(), tiles_of(1, 1), threads=2)
+        results = compute_tiles(lambda _: meeting.wait(), tiles_of(1, 1), threads=2)
         assert {result for _, result in results} == {0, 1}
 
     def test_an_exception_reaches_the_caller(self):
@@ -163,7 +163,7 @@ class TestRun:
                 raise MemoryError("tile 3")
             return tile.core[1].start
 
-        results = run(compute, tiles_of(*[1] * 9), 2)
+        results = compute_tiles(compute, tiles_of(*[1] * 9), 2)
         assert [next(results)[1] for _ in range(3)] == [0, 1, 2]
         with pytest.raises(MemoryError, match="tile 3"):
             next(results)
@@ -176,15 +176,15 @@ class TestRun:
             raise ValueError
 
         with pytest.raises(ValueError):
-            list(run(compute, tiles_of(*[1] * 50), 2))
+            list(compute_tiles(compute, tiles_of(*[1] * 50), 2))
         assert len(begun) <= 3
 
     def test_no_thread_outlives_a_run_that_is_broken_off(self):
         before = threading.active_count()
-        results = run(lambda tile: tile, tiles_of(*[1] * 9), 4)
+        results = compute_tiles(lambda tile: tile, tiles_of(*[1] * 9), 4)
         next(results)
         results.close()  # type: ignore[attr-defined]
         assert threading.active_count() == before
 
     def test_no_tiles_give_no_results(self):
-        assert list(run(id, iter(()), 2)) == []
+        assert list(compute_tiles(id, iter(()), 2)) == []

@@ -235,8 +235,8 @@ class TestSettings:
             asked.append((len(tiles := list(tiles)), threads))
             return real(compute, iter(tiles), threads)
 
-        real = tiling.run
-        monkeypatch.setattr(tiling, "run", run)
+        real = tiling.compute_tiles
+        monkeypatch.setattr(tiling, "compute_tiles", run)
         upscaled(radiograph(noise((96, 80))), threads=3)
         upscaled(radiograph(noise((8, 8))), threads=3)
         assert asked == [(3, 3), (1, 3)]

@@ -39,9 +39,9 @@ def open_engine(
     EngineError
         If the engine's package is not installed.
     SettingsError
-        If there is no such engine, or it does not do the precision.
+        If there is no such engine, or it does not support the precision.
     ModelError
-        If the weights are unreadable, hostile, or not those that `load_model` found.
+        If the weights are unreadable or hostile, or changed after `load_model`.
     """
     return _loaded(*choose(model, engine, precision), model, scale, threads)
 
@@ -49,7 +49,7 @@ def open_engine(
 def choose(
     model: Model, engine: EngineName, precision: Precision
 ) -> tuple[EngineName, Precision]:
-    """Return the engine and precision of `auto` here; warn if it is not int8.
+    """Return the engine and precision; replace `auto`, and warn if int8 cannot run.
 
     Only OpenVINO runs int8: ONNX Runtime needs more time for int8 than for fp32.
 

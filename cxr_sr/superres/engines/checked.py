@@ -1,4 +1,4 @@
-"""The protocol of engines, and an engine that checks its results."""
+"""Define the protocol of engines, and an engine that checks its results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cxr_sr.superres.models.zoo import Model
 Array = NDArray[np.floating[Any]]
 
 LARGEST = 1e6
-"""Largest residual, in units. Images lie between 0 and 1, so that a larger value is an
-error; later steps could make it infinite."""
+"""Largest allowed residual, in units. Images lie between 0 and 1, so a larger value is
+an error; later steps could make it infinite."""
 
 
 class Engine(Protocol):
@@ -33,8 +33,8 @@ class Engine(Protocol):
 
         Parameters
         ----------
-        image : (N, C, h, w) float32 units, positive contrast, on the model's grid; the
-            planes of the noise come last, if the network is told the noise
+        image : (N, C, h, w) float32 units, positive contrast, at the size of the
+            model's grid. If the network is told the noise, its planes come last
 
         Returns
         -------

@@ -1,9 +1,9 @@
-"""The engines that run a network: ONNX Runtime, OpenVINO and torch.
+"""Run a network with ONNX Runtime, OpenVINO or torch.
 
-Each call works on one thread (in torch, on as many as torch is set to), because tiles
-are computed at the same time. Several threads may call an engine at once; it computes
-as many calls at a time as it was opened for. An engine also works in a process that is
-forked after it was opened.
+Each call uses one thread, because several tiles are computed at the same time; torch
+uses its own number of threads. Several threads may call an engine at once. When an
+engine is opened, it gets the number of calls to compute at a time. An engine also works
+in a process that is forked later.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from cxr_sr.errors import ModelError
 from cxr_sr.names import Precision
 from cxr_sr.superres.engines.checked import Array, factor_of
 from cxr_sr.superres.engines.telemetry import import_onnxruntime, import_openvino
-from cxr_sr.superres.models.graph import Footprint, Subgraph, parse, subgraph
+from cxr_sr.superres.models.graph import Footprint, Subgraph, parse_onnx, subgraph
 from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.zoo import Model
 
 
 def _read(model: Model, scale: int, precision: str = "fp32") -> tuple[str, Subgraph]:
-    """Return the hash of an ONNX file, and the part of it that does one scale."""
+    """Return the hash of an ONNX file, and the part of its graph for one scale."""
     spec, path = model.spec, model.file_of("onnx", precision)
     weights = read_weights(path, spec.weights_sha256("onnx", precision))
-    graph = parse(weights.content, path.name)
+    graph = parse_onnx(weights.content, path.name)
     planes = spec.channels + spec.noise_planes, spec.channels
     part = subgraph(graph, path.name, f"x{scale}", planes, factor_of(model, scale))
     return weights.sha256, part
@@ -192,7 +192,7 @@ class TorchEngine:
         self.footprint = Footprint(
             sum(p.nbytes for p in self._network.parameters()),
             sum(widths),
-            3 * max(widths),  # a convolution's input and output, and what is added
+            3 * max(widths),  # input and output of a convolution, and a summand
         )
 
     def __call__(self, image: Array) -> Array:

@@ -1,9 +1,8 @@
 """One gain for each image, so that int8 works for images of any contrast.
 
-An int8 code stands for a fixed number of units, which would lose the detail of a faint
-image. A trunk without biases gives `gain` times the residual for `gain` times the
-image. So the image is multiplied by a gain that gives it the contrast for which the
-codes were made.
+An int8 code stands for a fixed number of units, so a faint image would lose detail. If
+an image is multiplied by a gain, a trunk without biases gives the residual times this
+gain. So each image gets the gain that brings it to the contrast of the codes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ EXPONENTS = (-16, 16)
 def contrast_of(planes: NDArray[Any]) -> float:
     """Return the mean absolute difference of vertical and horizontal neighbours.
 
-    It does not depend on tiles or threads.
+    The result does not depend on tiles or threads.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ def contrast_of(planes: NDArray[Any]) -> float:
     """
     total, count = 0.0, 0
     for row in range(0, planes.shape[1], STRIP_ROWS):
-        # The strip's first neighbour below it belongs to it as well.
+        # The strip includes the first row below it, for the last vertical difference.
         strip = planes[:, row : row + STRIP_ROWS + 1].astype(np.float32)
         across = np.diff(strip[:, :STRIP_ROWS], axis=2)
         for difference in (np.diff(strip, axis=1), across):

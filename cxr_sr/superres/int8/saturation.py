@@ -1,11 +1,11 @@
 """Compute the strong parts of an image again with less gain.
 
 The gain of an image (see `gain`) suits its usual detail. The edges of markers, text and
-collimators are many times stronger: int8 saturates there, which a large residual shows.
-Such edges are few, so that it costs little to compute their neighbourhood again. Less
-gain for the whole image would cost detail everywhere.
+collimators are many times stronger. There, int8 saturates, and the residual is large.
+Such edges are few, so it costs little to compute their neighbourhood again. Less gain
+for the whole image would lose detail everywhere.
 
-Each pixel depends only on pixels within `SPREAD_PX`, so that tiles make no difference.
+Each pixel depends only on pixels within `SPREAD_PX`, so tiles do not change the result.
 """
 
 from __future__ import annotations
@@ -25,22 +25,18 @@ Mask = NDArray[np.bool_]
 
 MORE_GAIN = 2.0
 """First gain of an image, as a multiple of the gain in training. It gives detail one
-bit more. With 4 instead, up to all of an image is computed again, for 0.02 dB; and at
-x2 codes saturate without a large residual that shows it."""
+bit more. With 4, up to the whole image is computed again, for 0.02 dB; and at x2, codes
+saturate without a large residual."""
 SPREAD_PX = 4
 """Distance in input pixels to which a saturated code has an effect."""
 LESS = 0.25
 """Gain of each further computation, as a share of the previous gain."""
 MOST_TIMES = 8
-"""Most further computations; the last gain is 65,536 times less than the first."""
+"""Largest number of further computations. The last gain is the first divided by
+65,536."""
 CELL_PX = 16
-"""Side of a cell. Whole cells are computed again, so that few shapes occur: an engine
-needs time to prepare for each new shape."""
-
-
-def first_gain(usual: float) -> float:
-    """Return the first gain of an image; `usual` is the gain that suits its detail."""
-    return usual * MORE_GAIN
+"""Side of a cell. Whole cells are computed again, so tiles have few different shapes:
+an engine needs time to prepare for each new shape."""
 
 
 def without_saturation(
@@ -59,7 +55,7 @@ def without_saturation(
     image : (N, C, h, w) units
     gain : the first gain, a power of two
     radius_px : radius of the network's receptive field, in input pixels
-    limit : residuals above it, in units times the gain, are computed again
+    limit : a residual above this limit, in units times the gain, is computed again
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""An ONNX graph that has only the operators of our networks.
+"""Check ONNX graphs: they may have only the operators of our networks.
 
 Anybody may have written a weights file. So each graph is checked before a runtime reads
-it: its operators are known, its constants lie inside the file, and it has so few values
-for each pixel that a tile fits into memory.
+it. Its operators must be known, its constants must lie inside the file, and the values
+of its layers for one tile must fit into memory.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ if TYPE_CHECKING:
 
 MOST_STRUCTURE_BYTES = 2**21
 """Most bytes of an ONNX file without the values of its constants, or of a safetensors
-header. Parsing may need a hundred bytes of memory for each."""
+header. For each of these bytes, parsing may need a hundred bytes of memory."""
 MOST_FIELDS = 100_000
-"""Most fields of one message in an ONNX file: nodes and constants of a graph."""
+"""Most fields of one message in an ONNX file; nodes and constants are fields of a
+graph."""
 OPERATORS = frozenset(
     {
         *("Add", "BatchNormalization", "Clip", "Conv", "DepthToSpace", "Pad", "Relu"),
         *("DequantizeLinear", "QuantizeLinear"),
     }
 )
-"""The operators that `training.onnx` and `training.quantise` write. None of them makes
-a constant larger."""
+"""The operators that `training.onnx` and `training.int8_graph` write. None of them
+makes a constant larger."""
 WIDEST_KERNEL = 15
 NOT_COUNTED = frozenset({"Clip", "DequantizeLinear", "QuantizeLinear"})
-"""They change a value in its place, or become part of a convolution."""
+"""Operators that change a value in its place, or become part of a convolution."""
 IN_PLACE = NOT_COUNTED | {"BatchNormalization", "Relu"}
-"""Their result may take the place of their input."""
+"""Operators whose result may take the place of their input."""
 MOST_FLOATS = 50_000
-"""Values of all layers together for one pixel of the input; `fine` has 2,600."""
+"""Most values of all layers together for one pixel of the input; `fine` has 2,600."""
 PROBE_PX = 64
-"""Side of the image by which the values are counted."""
+"""Side of the image for which the values are counted."""
 
 LENGTH_DELIMITED, VARINT, SKIPPED = 2, 0, {1: 8, 5: 4}
 GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
@@ -54,7 +55,7 @@ class Footprint:
     floats_per_px: float = 0.0
     """Values of all layers together for one pixel of the input image."""
     live_floats_per_px: float = 0.0
-    """The most of these values that are needed at one time."""
+    """Largest number of these values that are needed at one time."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,17 @@ class Subgraph:
     footprint: Footprint
 
 
-def parse(content: bytes, name: str) -> onnx.ModelProto:
-    """Return an ONNX file, parsed.
+def parse_onnx(content: bytes, name: str) -> onnx.ModelProto:
+    """Parse the content of an ONNX file.
 
     Parameters
     ----------
-    name : the file's, for messages
+    name : name of the file, for messages
 
     Raises
     ------
     ModelError
-        If it is not an ONNX file, or would take far more memory than disk.
+        If it is no ONNX file, or needs far more memory than disk.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -84,7 +85,9 @@ def parse(content: bytes, name: str) -> onnx.ModelProto:
     try:
         structure = len(content) - _bytes_of_constants(content)
         if structure > MOST_STRUCTURE_BYTES:
-            raise refusal(name, f"{structure >> 20} MiB of it are no constants")
+            raise refused_weights(
+                name, f"beside its constants it has {structure >> 20} MiB"
+            )
         model = onnx.ModelProto()
         model.ParseFromString(content)
     except (DecodeError, ValueError, IndexError) as error:
@@ -102,32 +105,33 @@ def subgraph(
     planes: tuple[int, int],
     factor: int,
 ) -> Subgraph:
-    """Return the part of a graph that computes an output, checked.
+    """Return the checked part of a graph that computes one output.
 
-    A network of several scales has a tail for each; a runtime would compute all.
+    A network for several scales has a tail for each scale. A runtime would compute all
+    of them.
 
     Parameters
     ----------
-    name : the file's, for messages
-    output : name of the output; ignored where there is only one
-    planes : of the input, and of the output
-    factor : the output's rows by the image's
+    name : name of the file, for messages
+    output : name of the output; ignored if the graph has only one
+    planes : number of planes of the input, and of the output
+    factor : rows of the output divided by rows of the input
 
     Raises
     ------
     ModelError
-        If it holds anything but the operators and constants of our networks, or its
-        output has another size.
+        If the graph has other operators or constants than our networks, or its output
+        has another size.
     """
-    outputs = [o for o in model.graph.output if o.name == output]
-    if len(model.graph.output) == 1:
-        outputs = list(model.graph.output)
+    outputs = list(model.graph.output)
+    if len(outputs) > 1:
+        outputs = [o for o in outputs if o.name == output]
     if len(outputs) != 1 or [i.name for i in model.graph.input] != ["image"]:
-        raise refusal(name, f"it has no output {output!r} of one input 'image'")
+        raise refused_weights(name, f"it has no output {output!r} of one input 'image'")
     if model.functions or any(
         o.domain not in {"", "ai.onnx"} for o in model.opset_import
     ):
-        raise refusal(name, "it uses operators that are not of ONNX itself")
+        raise refused_weights(name, "it uses operators outside the ONNX standard")
     for node in model.graph.node:
         _check_operator(node, name)
     for tensor in model.graph.initializer:
@@ -139,7 +143,7 @@ def subgraph(
     return Subgraph(content, Footprint(len(content), total, live))
 
 
-def refusal(name: str, found: str) -> ModelError:
+def refused_weights(name: str, found: str) -> ModelError:
     """Return the error for a file that `cxr-sr train` did not write."""
     return ModelError(
         f"{name} is refused: {found}; expected weights that `cxr-sr train` wrote"
@@ -147,7 +151,7 @@ def refusal(name: str, found: str) -> ModelError:
 
 
 def _reduced(model: onnx.ModelProto, output: onnx.ValueInfoProto) -> onnx.ModelProto:
-    """Return a copy with the nodes that one output needs, in the order of their use."""
+    """Return a copy of a model with only the nodes that one output needs."""
     import onnx
 
     needed, nodes = {output.name}, []
@@ -169,32 +173,37 @@ def _reduced(model: onnx.ModelProto, output: onnx.ValueInfoProto) -> onnx.ModelP
 
 def _check_operator(node: onnx.NodeProto, name: str) -> None:
     if node.op_type not in OPERATORS or node.domain not in {"", "ai.onnx"}:
-        raise refusal(name, "it uses an operator that none of our networks has")
+        raise refused_weights(name, "it uses an operator that none of our networks has")
     for attribute in node.attribute:
         if attribute.name == "kernel_shape" and max(attribute.ints) > WIDEST_KERNEL:
-            raise refusal(name, f"a kernel has more than {WIDEST_KERNEL} pixels a side")
+            raise refused_weights(
+                name, f"a kernel has more than {WIDEST_KERNEL} pixels a side"
+            )
         if attribute.g.ByteSize() or attribute.graphs or attribute.t.ByteSize():
-            raise refusal(name, "an operator holds a graph or a constant of its own")
+            raise refused_weights(
+                name, "an operator holds a graph or a constant of its own"
+            )
 
 
 def check_constant(tensor: onnx.TensorProto, name: str) -> None:
-    """Refuse a constant that is not in the file as the bytes of its values.
+    """Refuse a constant whose values are not in the file as bytes.
 
     Raises
     ------
     ModelError
+        If the values lie in another file, or their number differs from the shape.
     """
     import onnx
 
     if tensor.external_data or tensor.data_location != onnx.TensorProto.DEFAULT:
-        raise refusal(name, "its constants lie in another file")
+        raise refused_weights(name, "its constants lie in another file")
     try:
         width = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     except KeyError:
         width = 0
     stated = prod(tensor.dims) * width
     if min(tensor.dims, default=0) < 0 or not stated == len(tensor.raw_data) > 0:
-        raise refusal(name, "a constant states another size than it has")
+        raise refused_weights(name, "a constant states another size than it has")
 
 
 def _shapes_known(
@@ -217,11 +226,11 @@ def _shapes_known(
     try:
         return onnx.shape_inference.infer_shapes(probe, strict_mode=True).graph
     except Exception as error:
-        raise refusal(name, "its layers do not fit one another") from error
+        raise refused_weights(name, "its layers do not fit one another") from error
 
 
 def _floats(known: onnx.GraphProto, name: str) -> tuple[float, float]:
-    """Return how many values there are for a pixel: in all, and at most at a time."""
+    """Return the number of values for one pixel: in all, and at most at one time."""
     values = [*known.value_info, *known.input, *known.output]
     sizes = {v.name: _size(v) for v in values}
     constants = {tensor.name for tensor in known.initializer}
@@ -230,7 +239,7 @@ def _floats(known: onnx.GraphProto, name: str) -> tuple[float, float]:
     live = most = sizes[known.input[0].name]
     total = 0
     for number, node in enumerate(known.node):
-        # A value that is computed from constants alone has no pixels.
+        # A value that depends only on constants has no pixels.
         if constants.issuperset(node.input):
             constants.update(node.output)
             continue
@@ -240,18 +249,18 @@ def _floats(known: onnx.GraphProto, name: str) -> tuple[float, float]:
         most = max(most, live + (0 if node.op_type in IN_PLACE else made))
         live += made - sum(sizes.get(i, 0) for i in read)
     if not 0 < total <= MOST_FLOATS * PROBE_PX**2:
-        raise refusal(name, "its layers would take more memory than a network of ours")
+        raise refused_weights(name, "its layers need more memory than our networks")
     return total / PROBE_PX**2, most / PROBE_PX**2
 
 
 def _size(value: onnx.ValueInfoProto) -> int:
-    """Return the number of values of a tensor; a side that is unknown is endless."""
+    """Return the number of values of a tensor; an unknown side counts as huge."""
     sides = value.type.tensor_type.shape.dim
     return prod(side.dim_value or MOST_FLOATS for side in sides)
 
 
 def _bytes_of_constants(content: bytes) -> int:
-    """Return how many bytes of a file are values of constants."""
+    """Return the number of bytes of a file that are values of constants."""
     view = memoryview(content)
     return sum(
         len(raw)
@@ -262,7 +271,7 @@ def _bytes_of_constants(content: bytes) -> int:
 
 
 def _fields(message: memoryview, wanted: int) -> Iterator[memoryview]:
-    """Yield the fields of one number out of a message in protobuf's wire format."""
+    """Yield the fields with one number from a message in protobuf's wire format."""
     place = count = 0
     while place < len(message):
         count += 1

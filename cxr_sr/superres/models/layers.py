@@ -9,21 +9,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 DETAIL_GAIN = 8.0
-"""Neighbouring pixels of a radiograph differ by about an eighth of its contrast."""
+"""Factor for the first layer: neighbouring pixels of a radiograph differ by about an
+eighth of its contrast."""
 PAIR_GAIN = 0.3
-"""With small initial pairs, a trunk trains like a shallow network at first."""
+"""Factor for the second convolution of a pair. With small pairs, a trunk trains like a
+shallow network at first."""
 TAIL_GAIN = 0.1
+"""Factor for the convolution of a tail."""
 LAST_LAYER_GAIN = 0.01
-"""Residuals are some hundredths of a unit: a last layer this much smaller than usual
-starts every network near the bicubic image instead of far below it."""
+"""Factor for the last layer. Residuals are some hundredths of a unit; with this factor
+the first result is near the bicubic image."""
 PASSED_ON_GAIN = 0.1
-"""Share of the usual random start that is added to the identity."""
+"""Share of the usual random weights that is added to the identity."""
 
 
 class FullPrecision(nn.Conv2d):
     """A convolution in float32, also if the next layers train in another precision.
 
-    Its input is the image itself; bfloat16 would round away the faintest detail.
+    It reads the image itself. bfloat16 would round away the faintest detail.
     """
 
     def forward(self, image: Tensor) -> Tensor:
@@ -33,10 +36,10 @@ class FullPrecision(nn.Conv2d):
 
 
 class ZeroSumConvolution(FullPrecision):
-    """A 3 x 3 convolution of the differences of pixels; their level does not count.
+    """A 3 x 3 convolution of differences of pixels; the level of the image is ignored.
 
-    It also adds `told` more planes, pixel by pixel: the noise, whose level counts.
-    Their initial weights are 0.
+    It also adds `told` planes of noise, each pixel with one weight; there the level
+    counts. These weights are 0 at first.
     """
 
     def __init__(self, into: int, out: int, told: int = 0) -> None:
@@ -47,8 +50,8 @@ class ZeroSumConvolution(FullPrecision):
     def kernel(self) -> Tensor:
         """The effective kernels (out, into + told, 3, 3).
 
-        Those of the image are `weight` minus the mean of each. Those of the noise
-        planes have only a centre.
+        A kernel for the image is `weight` minus its mean. A kernel for a noise plane
+        is 0 except in the centre.
         """
         kernel = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
         if self.told is None:
@@ -79,9 +82,9 @@ class Pair(nn.Module):
 class FixedBatchNorm(nn.BatchNorm2d):
     """Batch normalisation by the statistics of the whole data set, in training too.
 
-    A few small crops have statistics of their own; normalising by them would take
-    from the network the contrast that its residual is in proportion to. The paper's
-    batches of whole images hardly differ from the data set. Gain and offset learn.
+    The residual is proportional to the contrast of a crop. The statistics of a few
+    small crops would remove this contrast. The batches of the paper are whole images,
+    whose statistics hardly differ from the data set. Gain and offset are trained.
     """
 
     def settle(self, mean: float, variance: float) -> None:
@@ -104,9 +107,9 @@ class FixedBatchNorm(nn.BatchNorm2d):
 def convolution(
     into: int, out: int, dilation: int = 1, kind: type[nn.Conv2d] = nn.Conv2d
 ) -> nn.Conv2d:
-    """Return a 3 x 3 convolution that keeps the image's size, at its usual start."""
+    """Return a 3 x 3 convolution that keeps the size of the image."""
     layer = kind(into, out, 3, padding=dilation, dilation=dilation)
-    # He et al., ICCV 2015: keeps the signal's size through the ReLUs.
+    # He et al., ICCV 2015: the signal keeps its strength through the ReLUs.
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -116,7 +119,7 @@ def convolution(
 def convolutions(
     widths: list[int], dilation: int = 1, first: type[nn.Conv2d] = nn.Conv2d
 ) -> list[nn.Module]:
-    """Return convolutions of these `widths`, each with its ReLU."""
+    """Return convolutions between these `widths`, each with a ReLU after it."""
     kinds = [first] + [nn.Conv2d] * (len(widths) - 2)
     return [
         layer
@@ -126,7 +129,7 @@ def convolutions(
 
 
 def last_layer(into: int, out: int) -> nn.Conv2d:
-    """Return the convolution that makes the residual, small at the start."""
+    """Return the convolution that makes the residual, with small weights at first."""
     layer = convolution(into, out)
     with torch.no_grad():
         layer.weight.mul_(LAST_LAYER_GAIN)
@@ -134,10 +137,10 @@ def last_layer(into: int, out: int) -> nn.Conv2d:
 
 
 def look_at_detail(layer: nn.Module) -> None:
-    """Start a first layer with filters of differences, and not of brightness.
+    """Start a first layer with filters that see differences, not brightness.
 
-    A residual depends on detail, which is faint beside the shading of a chest; a
-    network that starts with random filters has to unlearn the shading first.
+    A residual depends on detail, which is faint compared with the shading of a chest.
+    A network with random filters must first learn to ignore the shading.
     """
     weights = layer.get_parameter("weight")
     with torch.no_grad():
@@ -147,9 +150,13 @@ def look_at_detail(layer: nn.Module) -> None:
 def pass_on(layer: nn.Module) -> None:
     """Start a layer of a deep chain as the identity, with a little noise added.
 
-    The chain then trains like its two ends first. Without that, twenty layers were no
-    better than bicubic after half an hour. L. Xiao et al. (ICML 2018) train chains
-    of thousands of layers from orthogonal kernels of one pixel, of which this is one.
+    At first, the chain then trains like its two end layers alone. Without this start,
+    twenty layers were no better than bicubic after half an hour.
+
+    References
+    ----------
+    L. Xiao et al., ICML 2018: chains of thousands of layers that start with orthogonal
+    kernels of one pixel; the identity is such a kernel.
     """
     weights = layer.get_parameter("weight")
     with torch.no_grad():
@@ -158,7 +165,7 @@ def pass_on(layer: nn.Module) -> None:
 
 
 def unbiased(into: int, out: int, gain: float = 1.0) -> nn.Conv2d:
-    """Return a trunk's convolution, its start times `gain`."""
+    """Return a convolution of a trunk; `gain` multiplies its random start."""
     layer = nn.Conv2d(into, out, 3, padding=1, bias=False)
     with torch.no_grad():
         layer.weight.mul_(gain)

@@ -1,10 +1,10 @@
-"""The networks: each predicts the residual on the bicubic image, nothing else.
+"""Define the networks: each predicts only the residual of the bicubic image.
 
-`forward(image, scale)` takes (N, inputs, H, W) in units and returns a residual to be
-added to the bicubic image: at the size of `image` for `grid = "output"` (where
-`image` is that bicubic image), `scale` times larger for `grid = "input"`. The inputs
-are the channels of the image, and after them the planes of its noise, if the network
-is told the noise.
+`forward(image, scale)` takes (N, inputs, H, W) in units, and returns the residual to
+add to the bicubic image. With `grid = "output"`, `image` is the bicubic image, and the
+residual has its size. With `grid = "input"`, the residual is `scale` times larger than
+`image`. The inputs are the channels of the image; if the network is told the noise, the
+planes of the noise follow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from cxr_sr.errors import ModelError, SettingsError
-from cxr_sr.names import SCALES, NetworkName
+from cxr_sr.names import SCALES
 from cxr_sr.superres.models.layers import (
     FixedBatchNorm,
     FullPrecision,
@@ -35,25 +35,25 @@ from cxr_sr.superres.models.spec import ModelSpec, NetworkGrid
 from cxr_sr.superres.models.zoo import Model
 
 NOISE_PLANES = ("standard deviation", "standard deviation x lag-1 correlation")
-"""The planes that tell a trunk the noise, in the units of its image."""
+"""The planes that tell a trunk the noise of its image, in units."""
 
 
 class Network(nn.Module):
-    """Base of all networks."""
+    """Base class of all networks."""
 
     grid: ClassVar[NetworkGrid]
-    """The pixels the network runs on."""
+    """Size of the image that the network reads: input or output."""
     radius_px: int
-    """Receptive-field radius in pixels of `grid`."""
+    """Radius of the receptive field, in pixels of `grid`."""
 
     def __init__(self, channels: int, scales: tuple[int, ...]) -> None:
         super().__init__()
         self.channels = channels
         """1 for gray, 3 for RGB."""
         self.scales = scales
-        """The factors it is made for."""
+        """The factors that the network supports."""
         self.noise_planes = 0
-        """Planes that tell the noise: 0, or those of `NOISE_PLANES`."""
+        """Number of planes that tell the noise: 0, or the length of `NOISE_PLANES`."""
 
     @property
     def inputs(self) -> int:
@@ -65,7 +65,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def inner_convolutions(self) -> list[Tensor]:
-        """Return the weights of all convolutions but those from and to the image."""
+        """Return the weights of all convolutions except the first and the last."""
         layers = [m for m in self.modules() if isinstance(m, nn.Conv2d)]
         ends = (layers[0], layers[-1])
         return [layer.weight for layer in layers if layer not in ends]
@@ -80,8 +80,9 @@ class Hydra(Network):
 
     References
     ----------
-    The network of the paper this project starts from, with its loss and its training
-    on all scales at once. Dilated convolutions: F. Yu, V. Koltun, ICLR 2016.
+    The network of the paper with which this project began; its loss and its training on
+    all scales at once are from this paper, too. Dilated convolutions: F. Yu, V. Koltun,
+    ICLR 2016.
     """
 
     grid = "output"
@@ -104,7 +105,7 @@ class Hydra(Network):
 
 
 class Vdsr(Network):
-    """Twenty convolutions of 64 channels at output size: the paper's baseline.
+    """Twenty convolutions of 64 channels at output size: the baseline of the paper.
 
     References
     ----------
@@ -133,15 +134,15 @@ class Vdsr(Network):
 class Trunk(Network):
     """A residual trunk at input size and one pixel-shuffle tail for each scale.
 
-    The work falls by the square of the scale against networks at output size.
-    No layer has a bias and the first one's kernels sum to zero, so that the residual
-    follows every affine change of the intensities exactly: whatever window, bit
-    depth or contrast an image comes with, the network does the same to it.
+    Compared with a network at output size, the work falls by the square of the scale.
+    No layer has a bias, and the kernels of the first layer sum to zero. So the residual
+    follows every affine change of the intensities exactly: the network treats images of
+    any window, bit depth or contrast in the same way.
 
     References
     ----------
     Sub-pixel convolution: W. Shi et al., CVPR 2016. Residual pairs without batch
-    normalisation, one tail a scale: B. Lim et al. (EDSR, MDSR), CVPR Workshops 2017.
+    normalisation, a tail for each scale: B. Lim et al. (EDSR, MDSR), CVPRW 2017.
     Networks without biases: S. Mohan et al., ICLR 2020. Noise as an input: K. Zhang
     et al. (FFDNet), IEEE TIP 27 (2018).
     """
@@ -168,7 +169,7 @@ class Trunk(Network):
                 "depth counts the convolutions of its pairs and is even"
             )
         self.radius_px = depth + 3
-        # Beyond a zero-padded border the level itself would be an edge.
+        # With zeros beyond the border, the border itself would be a strong edge.
         self.border = nn.ReplicationPad2d(1)
         self.noise_planes = noise
         self.first = ZeroSumConvolution(channels, width, noise)
@@ -177,7 +178,7 @@ class Trunk(Network):
         self.tails = nn.ModuleDict({f"x{s}": tail(width, channels, s) for s in scales})
 
     def inner_convolutions(self) -> list[Tensor]:
-        """Return the weights of the trunk; the tails of several scales differ."""
+        """Return the weights of the trunk without its first layer and its tails."""
         layers = [*self.pairs.modules(), self.end]
         return [m.weight for m in layers if isinstance(m, nn.Conv2d)]
 
@@ -188,16 +189,12 @@ class Trunk(Network):
         return features
 
     def forward(self, image: Tensor, scale: int) -> Tensor:
-        """Return the residual (N, C, scale H, scale W) by that scale's tail alone."""
+        """Return the residual (N, C, scale H, scale W); only one tail computes."""
         residual: Tensor = self.tails[f"x{scale}"](self.features(image))
         return residual
 
 
-NETWORKS: dict[NetworkName, type[Network]] = {
-    "hydra": Hydra,
-    "vdsr": Vdsr,
-    "trunk": Trunk,
-}
+NETWORKS: dict[str, type[Network]] = {"hydra": Hydra, "vdsr": Vdsr, "trunk": Trunk}
 
 
 def network_class(name: str) -> type[Network]:
@@ -208,12 +205,11 @@ def network_class(name: str) -> type[Network]:
     SettingsError
         If there is no such network.
     """
-    for known, network in NETWORKS.items():
-        if name == known:
-            return network
-    raise SettingsError(
-        f"no network is called {name!r}; expected one of {', '.join(NETWORKS)}"
-    )
+    if name not in NETWORKS:
+        raise SettingsError(
+            f"no network is called {name!r}; expected one of {', '.join(NETWORKS)}"
+        )
+    return NETWORKS[name]
 
 
 def build(spec: ModelSpec) -> Network:
@@ -254,7 +250,7 @@ def load_network(model: Model) -> Network:
     check_header(weights.content, name)
     try:
         state = load(weights.content)
-        with torch.device("meta"):  # a network of another size costs no memory there
+        with torch.device("meta"):  # there a network of a wrong size needs no memory
             build(model.spec).load_state_dict(state, assign=True)
         network = build(model.spec)
         network.load_state_dict(state)

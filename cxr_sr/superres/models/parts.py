@@ -1,4 +1,4 @@
-"""The files of one model: read once, hashed as read, and shown to belong together."""
+"""Read the files of a model, hash their bytes, and check that they belong together."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cxr_sr.errors import ModelError
 from cxr_sr.superres.models.graph import (
     MOST_STRUCTURE_BYTES,
     check_constant,
-    parse,
-    refusal,
+    parse_onnx,
+    refused_weights,
 )
 from cxr_sr.superres.models.spec import METADATA_KEY
 
@@ -25,14 +25,14 @@ MOST_BYTES = 2**28
 """Most bytes of a weights file: enough for a trunk twice as deep and five times as wide
 as `fine`."""
 OF_GRAPH = "network."
-"""Begins the names that the tensors of a network have in its graph."""
+"""Prefix of the tensor names of a network in its graph."""
 DERIVED = "first.weight"
-"""The graph of a trunk holds this tensor after its mean is subtracted."""
+"""The graph of a trunk holds this tensor minus its mean."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A weights file as it was read."""
+    """The content of a weights file, and its hash."""
 
     content: bytes
     sha256: str
@@ -49,7 +49,7 @@ def read_weights(path: Path, sha256: str = "") -> Weights:
     Raises
     ------
     ModelError
-        If it cannot be read, is too large to be one, or has another hash.
+        If the file cannot be read, is too large, or has another hash.
     """
     try:
         with path.open("rb") as file:
@@ -60,7 +60,7 @@ def read_weights(path: Path, sha256: str = "") -> Weights:
             "file that `cxr-sr train` wrote"
         ) from error
     if len(content) > MOST_BYTES:
-        raise refusal(path.name, f"it has more than {MOST_BYTES >> 20} MiB")
+        raise refused_weights(path.name, f"it has more than {MOST_BYTES >> 20} MiB")
     found = hashlib.sha256(content).hexdigest()
     if sha256 and found != sha256:
         raise ModelError(
@@ -72,11 +72,12 @@ def read_weights(path: Path, sha256: str = "") -> Weights:
 
 
 def check_header(content: bytes, name: str) -> None:
-    """Refuse a safetensors file whose header would take much memory.
+    """Refuse a safetensors file whose header is too large for memory.
 
     Raises
     ------
     ModelError
+        If the stated length of the header exceeds the file or the limit.
     """
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(MOST_STRUCTURE_BYTES, len(content) - 8):
@@ -115,14 +116,14 @@ def specification_of(content: bytes, name: str) -> str:
     ModelError
         If it is not an ONNX file.
     """
-    properties = parse(content, name).metadata_props
+    properties = parse_onnx(content, name).metadata_props
     return next((p.value for p in properties if p.key == METADATA_KEY), "")
 
 
 def _apart(onnx: Path, other: Path) -> ModelError:
     return ModelError(
-        f"{other.name} and {onnx.name} do not belong together: they hold other weights "
-        "or say otherwise of themselves; take all files of a model from one training"
+        f"{other.name} and {onnx.name} do not belong together: their weights or their "
+        "descriptions differ; take all files of a model from one training"
     )
 
 
@@ -131,7 +132,7 @@ def _of_graph(path: Path) -> tuple[str, Tensors]:
     import onnx
 
     content = read_weights(path).content
-    model = parse(content, path.name)
+    model = parse_onnx(content, path.name)
     tensors: Tensors = {}
     for tensor in model.graph.initializer:
         check_constant(tensor, path.name)
@@ -152,11 +153,13 @@ def _of_safetensors(path: Path) -> tuple[str, Tensors]:
             said = (file.metadata() or {}).get(METADATA_KEY, "")
             return said, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise refusal(path.name, "it is not a readable safetensors file") from error
+        raise refused_weights(
+            path.name, "it is not a readable safetensors file"
+        ) from error
 
 
 def _restored(rounded: Tensors, plain: Tensors) -> Tensors:
-    """Return the tensors of an int8 graph, those within a rounding of `plain` as it."""
+    """Return the tensors of an int8 graph; undo the rounding of the tensors `plain`."""
     import numpy as np
 
     restored = dict(rounded)

@@ -1,4 +1,4 @@
-"""The models that come with the package: no weights are loaded to list them."""
+"""List the models that come with the package; no weights are loaded."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ MORE_DATA = (
     + "; 100 synthetic images (dead leaves with lines, discs and letters), made by "
     "this program"
 )
-"""The same of the weights that were trained since."""
+"""The training data of the weights trained after version 0.1, and its terms."""
 
 LICENCE = "Apache-2.0"
-"""Of the weights in this package, and of the package."""
+"""Licence of this package and of its weights."""
 
 MIXTURE = {
     "data": DATA,

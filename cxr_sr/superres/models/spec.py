@@ -1,4 +1,4 @@
-"""The specification of a model: in the zoo, and inside a weights file."""
+"""Define the specification of a model, in the zoo and inside a weights file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 METADATA_KEY = "cxr_sr"
-"""Where a weights file (.safetensors, .onnx) keeps its specification, as JSON."""
+"""Key of the specification (JSON) in a weights file (.safetensors, .onnx)."""
 HASHES = ("sha256", "safetensors_sha256", "int8_sha256", "clean")
-"""Fields of a specification that no weights file can hold: its hashes, and the facts
-about the other weights."""
+"""Fields that a weights file cannot hold: its own hashes, and the facts about the other
+set of weights."""
 
 NetworkGrid = Literal["input", "output", "none"]
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """All facts about a model; callers need no access to the network."""
+    """All facts about a model; a caller need not load its network."""
 
     name: str
     summary: str
@@ -34,19 +34,19 @@ class ModelSpec:
     network: str = ""
     """Key in `networks.NETWORKS`; "" for an interpolator, which has no weights."""
     settings: dict[str, int] = field(default_factory=dict)
-    """Keyword arguments of the network's constructor: width, depth."""
+    """Keyword arguments for the network's class: width, depth, noise."""
     scales: tuple[int, ...] = SCALES
-    """The factors it was made for."""
+    """The factors that the model supports."""
     channels: int = 1
     """Number of planes in one input; a gray network computes an RGB image plane by
     plane."""
     grid: NetworkGrid = "none"
-    """Where the network runs: on the input's pixels (with one tail a scale), or on
-    the bicubic image at output size (one network for every scale)."""
+    """The image that the network reads. input: the input, with a tail for each scale;
+    output: the bicubic image at output size, with one network for all scales."""
     radius_px: int = 0
     """Radius of the receptive field in pixels of `grid`; the halo of a tile."""
     parameters: int = 0
-    """Trainable parameters, all tails counted."""
+    """Number of trainable parameters, with all tails."""
     sha256: str = ""
     """SHA-256 of the ONNX file; "" only while a model is being trained."""
     safetensors_sha256: str = ""
@@ -55,14 +55,14 @@ class ModelSpec:
     """SHA-256 of the int8 graph; "" where there is none."""
     int8_limit: float = 0.25
     """Largest residual, in units times the image's gain, that the int8 graph computes
-    well. Beyond it codes saturate, and `saturation` computes the part again."""
+    well. A larger residual saturates, and `saturation` computes that part again."""
     training: dict[str, Any] = field(default_factory=dict)
     """Provenance: data and its terms, hash, degradations, loss, steps, seed."""
     licence: str = ""
-    """Terms of the weights; "" where nobody stated any."""
+    """Licence of the weights; "" if nobody stated a licence."""
     clean: Self | None = None
-    """The weights for images without noise, if the model has such weights beside those
-    that are told the noise. All fields but the name are those of these weights."""
+    """Facts about a second set of weights, for images without noise; None if the model
+    has only one set. The second set has the name of the model."""
 
     def weights_sha256(self, engine: str, precision: str) -> str:
         """Return the hash of the file that an engine opens in a precision.
@@ -78,15 +78,16 @@ class ModelSpec:
 
     @property
     def made_for(self) -> str:
-        """Its scales, for messages: "x2, x3"."""
+        """The supported scales for messages, such as "x2, x3"."""
         return ", ".join(f"x{scale}" for scale in self.scales)
 
     def check_scale(self, scale: int) -> None:
-        """Refuse a scale that the model was not made for.
+        """Refuse a scale that the model does not support.
 
         Raises
         ------
         SettingsError
+            If the scale is not among `scales`.
         """
         if scale not in self.scales:
             raise SettingsError(
@@ -95,11 +96,12 @@ class ModelSpec:
             )
 
     def check_precision(self, precision: Precision) -> None:
-        """Refuse int8 of a model that has no int8 weights.
+        """Refuse int8 for a model without int8 weights.
 
         Raises
         ------
         SettingsError
+            If the model has no int8 weights.
         """
         if precision == "int8" and not self.int8_sha256:
             raise SettingsError(
@@ -108,7 +110,7 @@ class ModelSpec:
             )
 
     def check_planes(self, planes: tuple[int, ...]) -> None:
-        """Refuse an image of another number of colour planes than the model takes.
+        """Refuse an image whose number of colour planes does not suit the model.
 
         Parameters
         ----------
@@ -117,6 +119,7 @@ class ModelSpec:
         Raises
         ------
         SettingsError
+            If the model takes another number of planes.
         """
         if self.channels not in {1, *planes}:
             raise SettingsError(
@@ -126,16 +129,16 @@ class ModelSpec:
 
     @property
     def noise_planes(self) -> int:
-        """Planes beside the image that tell the network the image's noise."""
+        """Number of additional planes that tell the network the noise of the image."""
         return self.settings.get("noise", 0)
 
     @property
     def learned(self) -> bool:
-        """Whether there are weights."""
+        """True if the model has weights."""
         return bool(self.network)
 
     def to_json(self) -> str:
-        """Return the specification for a weights file: all but the files' hashes."""
+        """Return the specification for a weights file, without `HASHES`."""
         return json_of(self, HASHES)
 
     @classmethod
@@ -145,7 +148,7 @@ class ModelSpec:
         Raises
         ------
         ModelError
-            If it is not a specification of this version.
+            If the text is no specification of this version.
         """
         try:
             fields = fields_of(text, HASHES, FIELDS)
@@ -158,7 +161,7 @@ class ModelSpec:
 
 
 def json_of(spec: DataclassInstance, left_out: Collection[str]) -> str:
-    """Return the fields of a specification for a weights file, but some, as JSON."""
+    """Return the fields of a specification as JSON, without the fields `left_out`."""
     fields = dataclasses.asdict(spec)
     return json.dumps(
         {k: v for k, v in fields.items() if k not in left_out}, sort_keys=True
@@ -168,12 +171,12 @@ def json_of(spec: DataclassInstance, left_out: Collection[str]) -> str:
 def fields_of(
     text: str, left_out: Collection[str], checks: Mapping[str, Callable[[Any], bool]]
 ) -> dict[str, Any]:
-    """Return the fields of `json_of`; anybody may have written the file.
+    """Read the output of `json_of`; anybody may have written the file.
 
     Parameters
     ----------
-    left_out : fields that are ignored
-    checks : for each field, whether a value may stand there
+    left_out : fields to ignore
+    checks : for each field, a function that tells whether a value is allowed
 
     Raises
     ------
@@ -219,4 +222,4 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "training": lambda value: isinstance(value, dict),
     "licence": lambda value: is_text(value, 500),
 }
-"""Whether a value may stand in a weights file, which anybody may have written."""
+"""Tell whether a value is allowed; anybody may have written the weights file."""

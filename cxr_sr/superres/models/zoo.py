@@ -1,4 +1,4 @@
-"""The models there are, and the files of their weights, verified before use."""
+"""Find the models, and verify the files of their weights before use."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ RETIRED = {
     "fine-bicubic": "fine now has such weights, and runs them where an image has no "
     "noise; use fine, with --consistency off for the network's result alone"
 }
-"""Models of earlier versions, and what to do."""
+"""Models of earlier versions, and the advice for their users."""
 WEIGHTS = Path(__file__).parent / "weights"
 INT8_SUFFIX = ".int8.onnx"
 CLEAN_SUFFIX = "-clean"
-"""Ends the names of the files for images without noise, before the dot."""
+"""End of the file names, before the dot, of weights for images without noise."""
 
 MODELS: dict[str, ModelSpec] = {
     name: ModelSpec(name, summary, scales=tuple(range(1, 9)), licence=LICENCE)
@@ -57,7 +57,7 @@ class Model:
 
     @property
     def clean(self) -> Model:
-        """The model that runs where the image has no noise to tell; often itself."""
+        """The model for images without noise; often this model itself."""
         if self.spec.clean is None:
             return self
         stem = f"{self.onnx.stem}{CLEAN_SUFFIX}"
@@ -70,7 +70,7 @@ class Model:
 
     @property
     def hashes(self) -> dict[Path, str]:
-        """The files of this set of weights, and the hashes that they must have."""
+        """The files of this set of weights, with their expected hashes."""
         spec = self.spec
         found = {self.onnx: spec.sha256, self.safetensors: spec.safetensors_sha256}
         return found | ({self.int8: spec.int8_sha256} if spec.int8_sha256 else {})
@@ -82,17 +82,17 @@ class Model:
 
     @property
     def int8(self) -> Path:
-        """File for int8 in OpenVINO; it exists if the specification has its hash."""
+        """File for int8 in OpenVINO; it exists only if `spec.int8_sha256` is set."""
         return self.onnx.with_suffix(INT8_SUFFIX)
 
 
 def load_model(name_or_file: str | Path) -> Model:
-    """Find a model and verify its weights; nothing is loaded into an engine yet.
+    """Find a model and verify its weights; no engine loads them yet.
 
     Parameters
     ----------
-    name_or_file : a name in `MODELS`, or a .onnx or .safetensors file that
-        `cxr-sr train` wrote, or the run's folder
+    name_or_file : a name in `MODELS`; or a .onnx or .safetensors file that
+        `cxr-sr train` wrote; or the run's folder
 
     Returns
     -------
@@ -101,8 +101,8 @@ def load_model(name_or_file: str | Path) -> Model:
     Raises
     ------
     ModelError
-        If there is no such model, or its files are missing, altered, not ours, or
-        not of one model.
+        If there is no such model, or its files are missing, altered, written by another
+        program, or from several models.
     """
     spec = MODELS.get(str(name_or_file))
     if spec is None:
@@ -114,12 +114,12 @@ def load_model(name_or_file: str | Path) -> Model:
 
 
 def verify(model: Model) -> None:
-    """Check a shipped model's files against the hashes in the zoo.
+    """Compare the files of a shipped model with the hashes in the zoo.
 
     Raises
     ------
     ModelError
-        If a file is missing or is not the one that was shipped.
+        If a file is missing or has another hash.
     """
     for part in model.parts:
         for path, sha256 in part.hashes.items():
@@ -140,8 +140,7 @@ def _load_file(path: Path) -> Model:
         raise _missing(path, onnx)
     refuse_pickle(onnx)
     weights = read_weights(onnx)
-    # For a copy of shipped weights, this package may state newer facts than the
-    # file.
+    # About a copy of shipped weights, this package may know newer facts than the file.
     shipped = (s for spec in TRAINED for s in (spec, spec.clean) if s)
     spec = next((s for s in shipped if s.sha256 == weights.sha256), None)
     if spec is not None:
@@ -160,9 +159,9 @@ def _copy_of(shipped: Model) -> Model:
     for path, sha256 in zip((shipped.safetensors, shipped.int8), expected, strict=True):
         if path.is_file() and read_weights(path).sha256 != sha256:
             raise ModelError(
-                f"{path.name} and {shipped.onnx.name} do not belong together: the "
-                f"latter is that of {spec.name}, which cxr-sr comes with; take all "
-                "files of a model from one place"
+                f"{path.name} and {shipped.onnx.name} do not belong together: "
+                f"{shipped.onnx.name} has the weights of {spec.name} in cxr-sr, "
+                f"{path.name} has others; take all files of a model from one place"
             )
     clean = shipped.clean
     if clean is not shipped and clean.onnx.is_file():
@@ -174,7 +173,7 @@ def _copy_of(shipped: Model) -> Model:
 
 
 def _with_hashes(model: Model) -> Model:
-    """Return a model with the hashes of the files beside its ONNX file, if any."""
+    """Return a model with the hashes of the files that lie beside its ONNX file."""
     safetensors, int8 = (
         read_weights(path).sha256 if path.is_file() else ""
         for path in (model.safetensors, model.int8)
@@ -188,13 +187,13 @@ def _with_hashes(model: Model) -> Model:
 def _own(spec: ModelSpec) -> ModelSpec:
     """Return the specification of a user's own weights, without our licence and data.
 
-    Trainings of version 0.1 wrote our licence where nobody had stated one, and another
-    program keeps the metadata of the file that it started from.
+    Version 0.1 wrote our licence if nobody had stated a licence. Other programs keep
+    the metadata of the file from which they started.
 
     Raises
     ------
     ModelError
-        If it does not name a network.
+        If the specification names no network.
     """
     if not spec.network or spec.grid == "none":
         raise ModelError(
@@ -207,7 +206,6 @@ def _own(spec: ModelSpec) -> ModelSpec:
 
 def _missing(path: Path, onnx: Path) -> ModelError:
     """Return the error for a path without an ONNX file."""
-    refuse_pickle(path)
     if path.is_dir():
         return ModelError(
             f"the folder {path.name} holds no .onnx file; give the run folder of a "
@@ -230,19 +228,20 @@ def _missing(path: Path, onnx: Path) -> ModelError:
 
 
 def refuse_pickle(path: Path) -> None:
-    """Refuse weights that PyTorch pickled (.pth, .pt, .ckpt), whatever their name.
+    """Refuse weights that PyTorch pickled (.pth, .pt, .ckpt), under any name.
 
     Raises
     ------
     ModelError
-        If the file begins as a pickle does, or as the archive that torch puts it into;
-        or if its name ends as that of one.
+        If the file begins like a pickle or like torch's archive of a pickle, or if its
+        name has a suffix of such files.
     """
     if not path.is_file():
         return
     with path.open("rb") as file:
         head = file.read(9)
-    # A safetensors file may begin with the same bytes, of a length, but "{" follows.
+    # A safetensors file begins with a length of 8 bytes, which can look like a pickle;
+    # then "{" follows.
     bare = head[:2] in {b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"} and head[8:] != b"{"
     named = path.suffix.lower() in {".pth", ".pt", ".ckpt", ".pkl", ".pickle"}
     if bare or named or head.startswith(b"PK\3\4"):

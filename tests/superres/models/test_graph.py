@@ -10,7 +10,7 @@ import pytest
 
 from cxr_sr.errors import ModelError
 from cxr_sr.superres.engines import PACKAGES, open_engine
-from cxr_sr.superres.models.graph import OPERATORS, parse, subgraph
+from cxr_sr.superres.models.graph import OPERATORS, parse_onnx, subgraph
 from cxr_sr.superres.models.zoo import WEIGHTS, load_model
 from tests.builders import tiny_model
 from tests.superres.models import hostile
@@ -67,7 +67,7 @@ def test_none_takes_memory(good, tmp_path):
 
 @pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.onnx")), ids=lambda p: p.name)
 def test_the_shipped_graphs_pass(path):
-    model = parse(path.read_bytes(), path.name)
+    model = parse_onnx(path.read_bytes(), path.name)
     for output in model.graph.output:
         factor = int(output.name[1:]) if output.name[0] == "x" else 1
         part = subgraph(model, path.name, output.name, (1, 1), factor)

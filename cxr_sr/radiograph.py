@@ -204,5 +204,15 @@ class Radiograph:
         return dataclasses.replace(self, **changes)
 
 
-RegionFinder = Callable[[Radiograph], NDArray[np.bool_]]
-"""Returns the mask (rows, columns) of what is of interest in a radiograph."""
+@dataclass(frozen=True, eq=False)
+class Region:
+    """What is of interest in a radiograph."""
+
+    mask: NDArray[np.bool_]
+    """(rows, columns), True inside."""
+    doubts: tuple[str, ...] = ()
+    """Reasons why the mask may be wrong, for the user."""
+
+
+RegionFinder = Callable[[Radiograph], Region]
+"""Finds the region of interest in a radiograph."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from cxr_sr.batch.beside import mask_path
 from cxr_sr.display.picture import View, mask_picture, picture_of
 from cxr_sr.display.render import window_warning
 from cxr_sr.files import sha256_of
 from cxr_sr.formats import read, write
-from cxr_sr.radiograph import RegionFinder
+from cxr_sr.radiograph import Radiograph, RegionFinder
 from cxr_sr.report.entries import FileFacts
 from cxr_sr.report.outcome import Job
 
@@ -37,14 +39,14 @@ class Exporting:
         radiograph = read(job.source)
         picture = picture_of(radiograph, self._view)
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        if self._region is not None:
-            mask = mask_picture(self._region(radiograph), radiograph, self._view)
-            write(mask, mask_path(job.target), overwrite=True)
+        facts, doubts = self._put_mask(job, radiograph)
         write(picture, job.target, overwrite=True)
-        doubt = window_warning(radiograph) if self._view.window is None else ""
-        warnings: FileFacts = {"warnings": [doubt]} if doubt else {}
+        if self._view.window is None:
+            doubts.append(window_warning(radiograph))
+        if any(doubts):
+            facts["warnings"] = [doubt for doubt in doubts if doubt]
         return {
-            **warnings,
+            **facts,
             "output": job.output,
             "input_sha256": sha256_of(job.source),
             "output_sha256": sha256_of(job.target),
@@ -54,3 +56,15 @@ class Exporting:
             "output_spacing_mm": picture.geometry.spacing_mm,
             "bits": self._view.bits,
         }
+
+    def _put_mask(
+        self, job: Job, radiograph: Radiograph
+    ) -> tuple[FileFacts, list[str]]:
+        """Write the mask, if one is asked for; return facts and doubts about it."""
+        if self._region is None:
+            return {}, []
+        found = self._region(radiograph)
+        mask = mask_picture(found.mask, radiograph, self._view)
+        write(mask, mask_path(job.target), overwrite=True)
+        name = str(mask_path(PurePosixPath(job.output)))
+        return {"mask": name, "mask_doubtful": bool(found.doubts)}, [*found.doubts]

@@ -12,7 +12,7 @@ from collections.abc import (
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from cxr_sr.batch.runner import Executor, Processes, Serial
@@ -74,6 +74,15 @@ def tell_lossy(count: int) -> None:
             f"{count} of the sources were compressed with loss: their blocks and "
             "ringing are enlarged, too; DICOM results say so (LossyImageCompression "
             "01)"
+        )
+
+
+def tell_doubtful(count: int, masks: int) -> None:
+    """Print the number of masks that may be wrong."""
+    if count:
+        output.say(
+            f"{count} of {masks} masks are doubtful, as the warnings say; look at them "
+            "before you use them"
         )
 
 
@@ -182,10 +191,13 @@ def perform(
     """
     skipped: list[str] = []
     lossy = 0
+    doubtful: list[bool] = []
 
     def note(outcome: Outcome) -> Step:
         nonlocal lossy
         lossy += bool(outcome.facts.get("input_lossy"))
+        if "mask_doubtful" in outcome.facts:
+            doubtful.append(outcome.facts["mask_doubtful"])
         tell(wishes, outcome, add(outcome))
         if outcome.status == "skipped":
             skipped.append(outcome.reason)
@@ -200,22 +212,33 @@ def perform(
     if not wishes.quiet:
         tell_left_out(skipped)
         tell_lossy(lossy)
+        tell_doubtful(sum(doubtful), len(doubtful))
 
 
 def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:
-    """Print a written file to standard output, a failure to standard error."""
-    written = outcome.status in WRITTEN
+    """Print the paths of a result and its mask to standard output, errors elsewhere."""
+    paths = _paths(outcome, entry)
     if wishes.as_json:
-        path = {"path": str(outcome.job.target)} if written else {}
-        output.record({**entry, **path}, stands=True)
-    elif written:
-        output.data(str(outcome.job.target), stands=written)
+        output.record({**entry, **paths}, stands=True)
+    for path in () if wishes.as_json else paths.values():
+        output.data(path, stands=True)
     for warning in entry.get("warnings", ()):
         output.complain(f"{outcome.job.name}: {warning}")
     if outcome.status == "failed":
         output.complain(f"{outcome.job.name}: {outcome.reason}")
         if wishes.debug and outcome.trace:
             output.complain(outcome.trace, trace=True)
+
+
+def _paths(outcome: Outcome, entry: FileEntry) -> dict[str, str]:
+    """Return the paths of a result and of the mask beside it, as far as written."""
+    if outcome.status not in WRITTEN:
+        return {}
+    target = outcome.job.target
+    paths = {"path": str(target)}
+    if "mask" in entry:  # its name alone: a report may come from anyone
+        paths["mask_path"] = str(target.with_name(PurePosixPath(entry["mask"]).name))
+    return paths
 
 
 def summary(counts: Mapping[str, int]) -> str:

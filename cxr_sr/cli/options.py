@@ -204,11 +204,11 @@ def region_of(head: str | None) -> "RegionFinder | None":
     if head is None:
         return None
     from cxr_sr.tasks.heads import load_head
-    from cxr_sr.tasks.infer import check_masks, region
+    from cxr_sr.tasks.infer import check_masks, find_region
 
     found = load_head(head)
     check_masks(found)
-    return partial(region, head=found)
+    return partial(find_region, head=found)
 
 
 def check_highdicom(head: "Head", form: str) -> None:

@@ -15,7 +15,7 @@ from cxr_sr.evaluation.condition import Condition
 from cxr_sr.evaluation.protocol import Score, Trial, centre, degraded, score
 from cxr_sr.formats import is_lossy, read_original
 from cxr_sr.names import Consistency, Precision
-from cxr_sr.radiograph import Radiograph, RegionFinder
+from cxr_sr.radiograph import Radiograph, Region, RegionFinder
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.upscale import upscale
@@ -70,6 +70,8 @@ class Measurement:
     score: Score
     seconds: float
     """Wall time of upscaling, in seconds for each megapixel of output."""
+    doubtful: bool = False
+    """True if the mask of the region may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Examined:
     measurements: tuple[Measurement, ...] = ()
     problem: InputError | OSError | None = None
     """The reason why there are no measurements."""
+    doubts: tuple[str, ...] = ()
+    """Reasons why the mask of the region may be wrong."""
 
 
 def evaluate(cases: Iterable[Case], comparison: Comparison) -> Generator[Examined]:
@@ -98,11 +102,12 @@ def evaluate(cases: Iterable[Case], comparison: Comparison) -> Generator[Examine
         try:
             radiograph = read_original(case.path, again=comparison.again)
             lossy += is_lossy(radiograph)
-            measured = tuple(_measurements(radiograph, case, comparison))
+            region = comparison.region(radiograph) if comparison.region else None
+            measured = tuple(_measurements(radiograph, case, comparison, region))
         except (InputError, OSError) as problem:
             yield Examined(case, problem=problem)
         else:
-            yield Examined(case, measured)
+            yield Examined(case, measured, doubts=region.doubts if region else ())
     if lossy:
         log.warning(
             "%d of the images were compressed with loss; here a model scores higher if "
@@ -112,14 +117,16 @@ def evaluate(cases: Iterable[Case], comparison: Comparison) -> Generator[Examine
 
 
 def _measurements(
-    radiograph: Radiograph, case: Case, comparison: Comparison
+    radiograph: Radiograph, case: Case, comparison: Comparison, region: Region | None
 ) -> Iterator[Measurement]:
-    region = centre(comparison.region(radiograph)) if comparison.region else None
+    inside = centre(region.mask) if region else None
     for condition in comparison.conditions:
         trial = degraded(radiograph, condition, case.name)
-        trial = dataclasses.replace(trial, region=region)
+        trial = dataclasses.replace(trial, region=inside)
         for contender in comparison.contenders_at(condition):
-            yield _measurement(case, trial, contender)
+            measured = _measurement(case, trial, contender)
+            doubtful = bool(region and region.doubts)
+            yield dataclasses.replace(measured, doubtful=doubtful)
 
 
 def _measurement(case: Case, trial: Trial, contender: Contender) -> Measurement:

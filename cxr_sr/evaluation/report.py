@@ -32,7 +32,7 @@ MEASURES = (
     "false",
     "s/MP",
 )
-REGION_COLUMNS = ("region dB", "region gain")
+REGION_COLUMNS = ("region dB", "region gain", "doubtful")
 """Columns for a region, only if the user asked for a region."""
 LEGEND = (
     "PSNR, SSIM and MS-SSIM are means over the images. anatomy: PSNR without the 3 % "
@@ -42,7 +42,7 @@ LEGEND = (
     "range. Confidence intervals are bootstrapped over patients. Noisy rows state the "
     "dose (air kerma where the image is darkest) and the width of the noise's "
     "correlation. region: PSNR of the pixels of the region alone, and its gain over "
-    "bicubic."
+    "bicubic; `doubtful` counts the images whose region may be wrong."
 )
 
 
@@ -107,6 +107,7 @@ def _image(measurement: Measurement) -> dict[str, Any]:
         "anatomy_psnr": score.anatomy_psnr,
         "false_structure": score.false_structure,
         "region_psnr": None if math.isnan(score.region_psnr) else score.region_psnr,
+        "region_doubtful": measurement.doubtful,
     }
 
 
@@ -159,7 +160,10 @@ def _section(summaries: Sequence[Summary], scale: int, condition: str) -> str:
 
 def columns_of(summaries: Iterable[Summary]) -> tuple[str, ...]:
     """Return the columns of a table; region columns only if a region was measured."""
-    regional = any(not math.isnan(summary.region_psnr) for summary in summaries)
+    regional = any(
+        not math.isnan(summary.region_psnr) or summary.region_doubtful
+        for summary in summaries
+    )
     return MEASURES + (REGION_COLUMNS if regional else ())
 
 
@@ -178,8 +182,9 @@ def cells(summary: Summary, columns: Sequence[str] = MEASURES) -> list[str]:
         str(summary.worse_than_bicubic),
         f"{summary.false_structure:.2f}",
         f"{summary.seconds_per_megapixel:.3f}",
-        f"{summary.region_psnr:.2f}",
-        f"{summary.region_gain:+.2f}",
+        "-" if math.isnan(summary.region_psnr) else f"{summary.region_psnr:.2f}",
+        "-" if math.isnan(summary.region_gain) else f"{summary.region_gain:+.2f}",
+        str(summary.region_doubtful),
     ]
     return found[: len(columns)]
 

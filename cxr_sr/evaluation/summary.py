@@ -77,6 +77,8 @@ class Summary:
     region_gain: float = math.nan
     """Mean of the images' gains over bicubic in `region_psnr`, dB."""
     region_gain_ci: Interval = (math.nan, math.nan)
+    region_doubtful: int = 0
+    """Number of images whose region may be wrong; they count nevertheless."""
     source: str = ""
     """Name of the images' data set; "" for all data sets."""
 
@@ -159,6 +161,7 @@ def _summary(group: list[Measurement], baseline: list[Measurement]) -> Summary:
         region_psnr=mean["region_psnr"],
         region_gain=_mean(gains["region_psnr"]),
         region_gain_ci=mean_interval(gains["region_psnr"], patients),
+        region_doubtful=sum(m.doubtful for m in group),
     )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 from cxr_sr.files import sha256_of
 from cxr_sr.formats.discover import Candidate, discover
 from cxr_sr.formats.registry import kind_of_file
 from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, Sender
-from cxr_sr.report.entries import read_deliveries
+from cxr_sr.report.entries import DeliveryFacts, FileEntry, read_deliveries
 from cxr_sr.report.outcome import Job, Outcome
 from cxr_sr.report.results import Results, below
 
@@ -24,6 +24,7 @@ MISSING = "the report lists it as written, but the file is missing; make it agai
 NOT_TRIED = "not sent: the receiver could not be reached for earlier files"
 TRIES = 2
 NO_DICOM = "it is no DICOM file"
+NO_DICOM_MASK = "it is no DICOM file, and not sent"
 KNOWN = "the receiver has it, as the report says"
 
 
@@ -39,10 +40,27 @@ class Parcel:
     """The reason why the file cannot be sent."""
     known: bool = False
     """True if the receiver has the file already."""
+    of: str = ""
+    """Name of the source in the report, if the file is the mask of a result."""
+
+    @property
+    def file(self) -> str:
+        """Name of the source in the report."""
+        return self.of or self.job.name
+
+    @property
+    def facts(self) -> DeliveryFacts:
+        """The facts about the file for the report."""
+        facts: DeliveryFacts = {}
+        if self.sha256:
+            facts["output_sha256"] = self.sha256
+        if self.of:
+            facts["mask"] = self.job.name
+        return facts
 
 
 def parcels_of_report(report: Path, receiver: str) -> list[Parcel]:
-    """Return the results in a report, and whether the receiver has each of them.
+    """Return the results in a report and their masks, and which the receiver has.
 
     Parameters
     ----------
@@ -59,21 +77,34 @@ def parcels_of_report(report: Path, receiver: str) -> list[Parcel]:
         for line in read_deliveries(report)
         if line["to"] == receiver and line["status"] == "sent"
     }
-    return [_parcel(report.parent, dict(entry), had) for entry in results.written]
+    return [
+        dataclasses.replace(parcel, known=(parcel.file, parcel.sha256) in had)
+        for entry in results.written
+        for parcel in _parcels(report.parent, entry)
+    ]
 
 
-def _parcel(folder: Path, entry: dict[str, Any], had: set[Any]) -> Parcel:
-    name, sha256 = entry["file"], entry.get("output_sha256", "")
-    path = below(folder, entry.get("output"))
-    job = Job(name, path or folder, entry.get("output", ""))
-    if path is None or not path.is_file():
+def _parcels(folder: Path, entry: FileEntry) -> Iterator[Parcel]:
+    """Yield a result, and its mask if it has one."""
+    name, output = entry["file"], entry.get("output", "")
+    path = below(folder, output)
+    yield _parcel(Job(name, path or folder, output), entry.get("output_sha256", ""))
+    mask = entry.get("mask", "")
+    if mask:
+        path = below(folder, mask)
+        job = Job(mask, path or folder, mask)
+        yield dataclasses.replace(_parcel(job, entry.get("mask_sha256", "")), of=name)
+
+
+def _parcel(job: Job, sha256: str) -> Parcel:
+    if not job.source.is_file():
         return Parcel(job, sha256, MISSING)
-    if sha256_of(path) != sha256:
+    if sha256_of(job.source) != sha256:
         return Parcel(job, sha256, CHANGED)
-    kind = kind_of_file(path)
+    kind = kind_of_file(job.source)
     if kind is None or not kind.is_dicom:
         return Parcel(job, sha256, NO_DICOM)
-    return Parcel(job, sha256, known=(name, sha256) in had)
+    return Parcel(job, sha256)
 
 
 def parcels_of_files(paths: Sequence[Path]) -> Iterator[Parcel]:
@@ -106,7 +137,10 @@ def deliver(
     """
     away = 0
     for parcel in parcels:
-        if parcel.known:
+        if parcel.of and parcel.problem == NO_DICOM:
+            yield Outcome(parcel.job, "skipped", reason=NO_DICOM_MASK)
+            continue
+        if parcel.known and not parcel.problem:
             yield Outcome(parcel.job, "kept", reason=KNOWN)
             continue
         problem = parcel.problem or (NOT_TRIED if away >= TRIES else "")

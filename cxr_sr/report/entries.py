@@ -85,11 +85,13 @@ class FileFacts(TypedDict, total=False):
     mask."""
     mask_shares: dict[str, float]
     """Share of the image in the mask of each class; only for masks."""
+    mask_doubtful: bool
+    """True if a warning says that a mask may be wrong; only for masks."""
     head: str
     """Name of the head and the beginning of its hash; only with `upscale --head`, as
     the next three."""
     mask: str
-    """Path of the mask below the output folder."""
+    """Path of the mask below the output folder; also with `export --mask`."""
     mask_sha256: str
     saved_seconds: dict[str, float]
     """Time that a separate run of the head would have needed in addition. `read`: to
@@ -131,6 +133,9 @@ class DeliveryFacts(TypedDict, total=False):
 
     output_sha256: str
     """SHA-256 of the sent file; only with `cxr-sr send`."""
+    mask: str
+    """Path of the mask below the output folder, if the sent file is the mask of a
+    result."""
     reason: str
     """The receiver's answer, if the receiver refused the file."""
 

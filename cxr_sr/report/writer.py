@@ -20,6 +20,7 @@ from cxr_sr.report.entries import (
     VERSION,
     WRITTEN,
     DeliveryEntry,
+    DeliveryFacts,
     Entry,
     FileEntry,
     RunEntry,
@@ -109,7 +110,11 @@ class Report:
         return about
 
     def add_delivery(
-        self, file: str, to: str, refusal: str | None, sha256: str = ""
+        self,
+        file: str,
+        to: str,
+        refusal: str | None,
+        about: DeliveryFacts | None = None,
     ) -> DeliveryEntry:
         """Write the line about a sent result, and return the line.
 
@@ -117,16 +122,15 @@ class Report:
         ----------
         to : the receiver's name
         refusal : the receiver's answer if the receiver refused the result, else None
-        sha256 : SHA-256 of the sent file, in hexadecimal
+        about : facts about the sent file
         """
         line: DeliveryEntry = {
             "type": "delivery",
             "file": file,
             "to": to,
             "status": "sent" if refusal is None else "refused",
+            **(about or {}),
         }
-        if sha256:
-            line["output_sha256"] = sha256
         if refusal is not None:
             line["reason"] = refusal
         self._append(line)

@@ -17,7 +17,14 @@ from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.files import write_texts
 from cxr_sr.formats import read_original
 from cxr_sr.tasks.heads import Head
-from cxr_sr.tasks.infer import logits_of, masks_of, predict, sigmoid
+from cxr_sr.tasks.infer import (
+    chances_of,
+    doubts_of,
+    logits_of,
+    masks_of,
+    predict,
+    sigmoid,
+)
 from cxr_sr.tasks.labels import Labelled, Labels
 from cxr_sr.tasks.masks import read_masks
 from cxr_sr.tasks.measures import (
@@ -49,6 +56,8 @@ class Measured:
     probability and truth."""
     unit: str = ""
     """Unit of the distances: mm; px if the image states no spacing."""
+    doubts: tuple[str, ...] = ()
+    """Reasons why the mask may be wrong, without a look at the truth."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +146,15 @@ def _of_masks(row: Labelled, head: Head, places: Sequence[int]) -> list[Measured
     seen = _seen(radiograph.pixels_sha256, head.spec)
     unit = "mm" if radiograph.geometry.spacing_mm else "px"
     pixel = pixel_size(radiograph)
+    inside = chances_of(preview, logits, head)
     return [
         Measured(
-            row, name, seen, _mask_values(masks[k], truth[k], chances[k], pixel), unit
+            row,
+            name,
+            seen,
+            _mask_values(masks[k], truth[k], chances[k], pixel),
+            unit,
+            tuple(doubts_of({name: inside[name]}, head)),
         )
         for k, name in enumerate(head.spec.classes)
     ]
@@ -267,6 +282,7 @@ def write_evaluation(
             "group": GROUPS[m.seen],
             **{k: round(v, 6) for k, v in m.values.items()},
             "unit": m.unit,
+            **({"doubtful": int(bool(m.doubts))} if "dice" in m.values else {}),
         }
         for m in measured
     ]

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr_sr.errors import EngineError, ModelError, SettingsError
-from cxr_sr.radiograph import Radiograph
+from cxr_sr.radiograph import Radiograph, Region
 from cxr_sr.superres.engines.telemetry import import_onnxruntime
 from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.preview import Float, Preview, preview_of
@@ -36,7 +36,7 @@ class Prediction:
     """Reasons why a mask may be wrong, for the user."""
 
     def facts(self) -> dict[str, Any]:
-        """Return the probabilities and the masks' shares of the image for a report."""
+        """Return the facts for a report: probabilities, and those about the masks."""
         chances = {name: round(p, 6) for name, p in self.probabilities.items()}
         if self.masks is None:
             return {"probabilities": chances}
@@ -44,6 +44,7 @@ class Prediction:
         return {
             "probabilities": chances,
             "mask_shares": dict(zip(chances, shares, strict=True)),
+            "mask_doubtful": bool(self.doubts),
         }
 
 
@@ -66,14 +67,15 @@ def predict(radiograph: Radiograph, head: Head) -> Prediction:
         chances = dict(zip(spec.classes, map(float, values), strict=True))
         return Prediction(chances, None, time.perf_counter() - begun)
     masks = masks_of(preview, logits, spec.parts)
-    chances = {
-        name: mean_chance(plane)
-        for name, plane in zip(
-            spec.classes, logits[:, preview.rows, preview.columns], strict=True
-        )
-    }
+    chances = chances_of(preview, logits, head)
     doubts = tuple(doubts_of(chances, head))
     return Prediction(chances, masks, time.perf_counter() - begun, doubts)
+
+
+def chances_of(preview: Preview, logits: Float, head: Head) -> dict[str, float]:
+    """Return the mean probability within the mask of each class; 0 if it is empty."""
+    planes = logits[:, preview.rows, preview.columns]
+    return dict(zip(head.spec.classes, map(mean_chance, planes), strict=True))
 
 
 def doubts_of(chances: dict[str, float], head: Head) -> Iterator[str]:
@@ -116,11 +118,21 @@ def region(radiograph: Radiograph, head: Head) -> NDArray[np.bool_]:
     SettingsError
         If the head makes no masks.
     """
+    return find_region(radiograph, head).mask
+
+
+def find_region(radiograph: Radiograph, head: Head) -> Region:
+    """Return the mask of `region`, and the reasons why it may be wrong.
+
+    Raises
+    ------
+    SettingsError
+        If the head makes no masks.
+    """
     check_masks(head)
-    preview = preview_of(radiograph, head.spec.size_px)
-    masks = masks_of(preview, logits_of(preview, head), head.spec.parts)
-    together: NDArray[np.bool_] = np.logical_or.reduce(masks)
-    return together
+    found = predict(radiograph, head)
+    masks = cast("NDArray[np.bool_]", found.masks)
+    return Region(np.logical_or.reduce(masks), found.doubts)
 
 
 def mean_chance(logits: Float) -> float:

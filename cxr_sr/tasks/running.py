@@ -22,6 +22,8 @@ from cxr_sr.texts import csv_text
 
 TABLE = "probabilities.csv"
 """Name of the table in the output folder."""
+DOUBTFUL = "doubtful"
+"""Column for masks that may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def write_table(
 ) -> Path:
     """Write the probabilities of all files into the output folder; return the path.
 
-    For masks, a row also has the share of the image in each mask.
+    For masks, a row also has the share of the image in each mask, and 1 in the column
+    `doubtful` if a warning says that a mask may be wrong, else 0.
     """
     names = list(classes)
     rows = []
@@ -123,8 +126,13 @@ def write_table(
         row: dict[str, Any] = {"file": entry["file"], **entry.get("probabilities", {})}
         shares = entry.get("mask_shares", {})
         masked = masked or bool(shares)
-        rows.append(row | {f"{name} share": share for name, share in shares.items()})
-    columns = ["file", *names, *(f"{name} share" for name in names if masked)]
+        row |= {f"{name} share": share for name, share in shares.items()}
+        if "mask_doubtful" in entry:
+            row[DOUBTFUL] = int(entry["mask_doubtful"])
+        rows.append(row)
+    columns = ["file", *names]
+    if masked:
+        columns += [*(f"{name} share" for name in names), DOUBTFUL]
     path = folder / TABLE
     write_text(path, csv_text(columns, rows))
     return path

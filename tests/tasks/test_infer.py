@@ -132,3 +132,39 @@ def test_a_doubt_reaches_the_caller():
     found = predict(from_array(noise), load_head("lungs"))
     assert found.probabilities["lungs"] < 0.93
     assert len(found.doubts) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("upscale", "in", "--head", "lungs", "--model", "nearest"),
+        ("task", "run", "in", "--head", "lungs"),
+        ("export", "in", "--mask", "lungs"),
+        ("evaluate", "in", "--region", "lungs", "--model", "bicubic", "--scale", "2"),
+        ("task", "evaluate", "labels.csv", "--head", "lungs", "--labels", "lungs=mask"),
+    ],
+)
+def test_every_command_warns_of_a_doubtful_mask_and_counts(
+    words, tmp_path, monkeypatch
+):
+    """Noise is no chest, a drawn chest is one; the results tell one from the other."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (192, 192)).astype(np.uint8)
+    write_png(Path("in/noise.png"), noise)
+    write_png(Path("in/chest.png"), chest(2))
+    Path("labels.csv").write_text(
+        "image,patient,mask\nin/noise.png,a,in/noise.png\nin/chest.png,b,in/chest.png\n"
+    )
+    told = CliRunner().invoke(app, [*words, "-o", "out"])
+    assert told.exit_code == 0, told.output
+    assert "noise.png: the mask of lungs is doubtful" in told.stderr
+    assert "chest.png: the mask" not in told.stderr
+    if "--region" in words:
+        results = json.loads(Path("out/results.json").read_text())
+        assert {s["region_doubtful"] for s in results["summaries"]} == {1}
+        found = {(i["file"], i["region_doubtful"]) for i in results["images"]}
+        assert found == {("chest.png", False), ("noise.png", True)}
+        assert "doubtful" in told.stdout
+    else:
+        assert "1 of 2 masks are doubtful" in told.stderr

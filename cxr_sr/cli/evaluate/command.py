@@ -57,6 +57,8 @@ def _measure(
     def note(examined: Examined) -> Step:
         measurements.extend(examined.measurements)
         case, problem = examined.case, examined.problem
+        for doubt in examined.doubts:
+            output.complain(f"{case.name}: {doubt}")
         if problem is None:
             return Step(case.path)
         output.complain(f"{case.name}: left out: {explain(problem)}")

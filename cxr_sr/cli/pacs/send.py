@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from cxr_sr.pacs.send import Parcel
 
 
+FAULTS = ("failed", "skipped")
+"""The statuses of files that the receiver does not have."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SendOptions:
     """The options of `cxr-sr send`."""
@@ -35,8 +39,8 @@ class SendOptions:
         list[Path],
         typer.Argument(
             metavar="REPORT|FILES",
-            help="A report of `cxr-sr upscale`, to send all its results; or DICOM "
-            "files and folders.",
+            help="A report of `cxr-sr upscale`, to send all its results and their "
+            "masks; or DICOM files and folders.",
             show_default=False,
         ),
     ]
@@ -141,7 +145,7 @@ def _answered(
     writer = stack.enter_context(Report(report))
 
     def note(parcel: "Parcel", refusal: str | None) -> None:
-        writer.add_delivery(parcel.job.name, peer.name, refusal, parcel.sha256)
+        writer.add_delivery(parcel.file, peer.name, refusal, parcel.facts)
 
     return note
 
@@ -153,7 +157,7 @@ def _tell(options: SendOptions, outcome: Outcome, peer: "Peer") -> None:
         reason = {"reason": outcome.reason} if outcome.reason else {}
         line = {"file": name, "to": peer.name, "status": outcome.status}
         output.record(line | reason, stands=True)
-    elif outcome.status != "failed":
+    elif outcome.status not in FAULTS:
         output.data(name, stands=True)
-    if outcome.status == "failed":
+    if outcome.status in FAULTS:
         output.complain(f"{name}: {outcome.reason}")

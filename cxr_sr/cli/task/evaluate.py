@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,7 +10,7 @@ from typer import Argument, Option
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
-from cxr_sr.cli.batch import Step, loop
+from cxr_sr.cli.batch import Step, loop, tell_doubtful
 from cxr_sr.cli.errors import exit_code
 from cxr_sr.cli.options import Json, Quiet
 
@@ -89,6 +90,7 @@ def evaluate(options: Options) -> int:
         return exit_code(0, failed)
     summaries = summarise(measured)
     _show(options, summaries)
+    tell_doubtful(sum(bool(m.doubts) for m in measured), len(measured))
     if options.output is not None:
         written = write_evaluation(options.output, head, measured, summaries)
         names = ", ".join(path.name for path in written)
@@ -113,6 +115,8 @@ def _measure(
 
     def note(examined: "MeasuredImage") -> Step:
         measured.extend(examined.measured)
+        for doubt in chain.from_iterable(m.doubts for m in examined.measured):
+            output.complain(f"{examined.row.name}: {doubt}")
         if examined.problem is None:
             return Step(examined.row.path)
         problem = explain(examined.problem)

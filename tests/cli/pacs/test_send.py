@@ -6,7 +6,8 @@ import pytest
 from pydicom import dcmread
 
 from cxr_sr.report.entries import read_deliveries
-from tests.files import a_dicom, a_png
+from tests.cli.task.test_run import dicom_chest
+from tests.files import a_dicom, a_png, damage
 from tests.pacs.servers import Orthanc, command, free_port
 
 # pynetdicom leaves a socket to the collector where a connection is refused.
@@ -88,3 +89,45 @@ def test_what_is_sent_is_the_result(results, pacs):
     expected = dcmread(results / "1.dcm")
     assert dcmread(got).SOPInstanceUID == expected.SOPInstanceUID
     assert (dcmread(got).pixel_array == expected.pixel_array).all()
+
+
+@pytest.fixture
+def masked(tmp_path):
+    """Results with masks: of a DICOM file, and of a file without a study."""
+    dicom_chest(tmp_path / "in" / "a.dcm")
+    dicom_chest(tmp_path / "in" / "b.dcm", StudyInstanceUID="")
+    words = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "--model", "nearest")
+    assert command(*words, "--head", "lungs").exit_code == 0
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("web", [False, True])
+def test_masks_are_sent_with_their_results(tmp_path, masked, web):
+    """The PACS has the mask in the study of its image; a PNG mask stays here."""
+    with Orthanc(tmp_path / "orthanc") as pacs:
+        where = pacs.web if web else pacs.address
+        (masked / "b.dcm").unlink()  # Orthanc refuses it, for want of a study
+        sent = command("send", masked / REPORT, "--to", where)
+        assert sent.stdout.splitlines() == ["a.dcm", "a_mask.dcm"]
+        assert "b_mask.png: it is no DICOM file" in sent.stderr
+        tags = [
+            pacs.get(f"instances/{i}/tags?simplify").json() for i in pacs.instances()
+        ]
+        assert {tag["Modality"] for tag in tags} == {"CR", "SEG"}
+        assert len({tag["StudyInstanceUID"] for tag in tags}) == 1
+    lines = list(read_deliveries(masked / REPORT))
+    assert [line.get("mask") for line in lines] == [None, "a_mask.dcm"]
+    assert {line["file"] for line in lines} == {"a.dcm"}
+
+
+def test_a_mask_that_was_sent_or_changed_is_not_sent(masked, pacs):
+    first = command("send", masked / REPORT, "--to", pacs.address)
+    assert first.exit_code == 0, first.stderr
+    assert len(pacs.received) == 3
+    again = command("send", masked / REPORT, "--to", pacs.address)
+    assert "3 kept" in again.stderr
+    damage(masked / "a_mask.dcm")
+    again = command("send", masked / REPORT, "--to", pacs.address, "--again")
+    assert again.exit_code == 4
+    assert "a_mask.dcm: it differs from the file in the report" in again.stderr
+    assert len(pacs.received) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,17 @@ def test_a_head_that_is_not_there_is_told_before_any_work(folder):
     assert told.exit_code == 2
     assert "lungs" in told.stderr
     assert not Path("out").exists()
+
+
+def test_the_paths_of_the_masks_are_printed(folder):
+    """Each result comes first, and its mask follows."""
+    told = upscale(folder, "-o", "out", "--head", "lungs", *PLAIN)
+    lines = told.stdout.splitlines()
+    assert lines == [
+        *("out/a.dcm", "out/a_mask.dcm"),
+        *("out/deep/b.png", "out/deep/b_mask.png"),
+    ]
+    for words in (("--overwrite",), ("--resume",)):
+        told = upscale(folder, "-o", "out", "--head", "lungs", "--json", *words, *PLAIN)
+        paths = [json.loads(line)["mask_path"] for line in told.stdout.splitlines()]
+        assert paths == lines[1::2]

@@ -25,6 +25,7 @@ from pydicom.uid import (
 
 from cxr_sr.errors import SettingsError, UnreadableError
 from cxr_sr.formats.dicom.header import DicomHeader
+from cxr_sr.formats.dicom.limits import check_sequences
 from cxr_sr.formats.dicom.read import read_dicom
 from cxr_sr.formats.dicom.secondary_capture import secondary_capture
 from cxr_sr.formats.dicom.write import as_dataset
@@ -68,6 +69,7 @@ def from_dataset(
             "pydicom.Dataset: for a path or an open file, use cxr_sr.read"
         )
     with readable("the data set"), quiet():
+        check_sequences(dataset)
         encoded = _encoded(dataset)
     return read_dicom(encoded, Kind.DICOM, header)
 

@@ -1,20 +1,24 @@
-"""Refuse headers with too many elements, before they are parsed.
+"""Refuse headers with too many elements or too deep sequences, before they are parsed.
 
 A file of some megabytes can hold a million elements or items without a value. To parse,
-derive and write such a header takes minutes and gigabytes. So the heads of elements and
-items are counted first.
+derive and write such a header takes minutes and gigabytes. And sequences can be nested
+deeper than Python can recurse. So the heads of elements and items are followed while
+pydicom reads them.
 """
 
 from __future__ import annotations
 
 import io
+import math
+import struct
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, cast
 
 from pydicom.charset import default_encoding
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_sequence
+from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from cxr_sr.errors import NotARadiographError
@@ -26,7 +30,10 @@ MAX_HEADS = 100_000
 with all private groups of its vendor, some thousands."""
 MAX_DEPTH = 64
 """Largest number of levels of nested sequences; the standard needs about ten."""
-_HEAD_BYTES = 8
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D)
+_ITEM_BYTES = {b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"}
+"""The tag of an item in both byte orders."""
 
 Stop = Callable[[BaseTag, str | None, int], bool]
 
@@ -39,9 +46,9 @@ def read_bounded(
     Raises
     ------
     NotARadiographError
-        If the data set has too many elements.
+        If the data set has too many elements, or sequences are nested too deep.
     """
-    heads = _CountedHeads(file, MAX_HEADS)
+    heads = _Heads(file, MAX_HEADS, little=little)
     try:
         return read_dataset(
             cast("BinaryIO", heads), implicit, little, stop_when=stop_when
@@ -56,51 +63,86 @@ def check_sequences(dataset: Dataset) -> None:
     Raises
     ------
     NotARadiographError
-        If they have too many elements, or are nested too deep.
+        If they have too many elements, or any sequences are nested too deep.
     """
     left = MAX_HEADS
-    sequences = _unparsed(dataset.elements())
-    for _ in range(MAX_DEPTH):
-        if not sequences:
+    level = [dataset]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Dataset] = []
+        for element in (e for item in level for e in item.elements()):
+            if isinstance(element, RawDataElement):
+                items, left = _items(element, left)
+                below += items
+            elif isinstance(element.value, Sequence):
+                below += element.value
+        if not below:
             return
-        below: list[RawDataElement] = []
-        for raw in sequences:
-            items, left = _items(raw, left)
-            below += _unparsed(element for item in items for element in item.elements())
-        sequences = below
-    raise _too_much()
+        level = below
+    raise too_deep()
 
 
-def _too_much() -> NotARadiographError:
+def too_deep() -> NotARadiographError:
+    """Return the error for sequences that are nested too deep."""
     return NotARadiographError(
-        f"its header has more than {MAX_HEADS} elements, or sequences more than "
-        f"{MAX_DEPTH} deep; a radiograph has some hundreds of elements: the file is "
-        "hostile, damaged or of another kind, leave it out"
+        f"its header has sequences nested more than {MAX_DEPTH} deep; the standard "
+        "needs about ten: the file is hostile or damaged, leave it out"
     )
 
 
-class _CountedHeads:
-    """A stream that ends after a given number of heads."""
+def _too_many() -> NotARadiographError:
+    return NotARadiographError(
+        f"its header has more than {MAX_HEADS} elements; a radiograph has some "
+        "hundreds: the file is hostile, damaged or of another kind, leave it out"
+    )
 
-    def __init__(self, stream: BinaryIO, left: int) -> None:
-        self._stream = stream
-        self.left = left
+
+class _Heads:
+    """A stream that ends after too many heads, or too many items within one another."""
+
+    def __init__(self, stream: BinaryIO, left: int, *, little: bool) -> None:
+        self._stream, self.left = stream, left
         self.seek, self.tell = stream.seek, stream.tell
+        self._head = struct.Struct("<HHL" if little else ">HHL")
+        self._ends: list[float] = []
+        """Where each open item ends; infinite for an item that a delimiter ends."""
 
     def read(self, size: int = -1) -> bytes:
         """Read bytes; pydicom reads each head as eight bytes at a time."""
-        self.left -= size == _HEAD_BYTES
-        return b"" if self.left < 0 else self._stream.read(size)
+        if self.left < 0 or self._is_deep:
+            return b""
+        data = self._stream.read(size)
+        if size == self._head.size == len(data):
+            self.left -= 1
+            self._follow(*self._head.unpack(data))
+        return data
+
+    @property
+    def _is_deep(self) -> bool:
+        return len(self._ends) > MAX_DEPTH
+
+    def _follow(self, group: int, element: int, length: int) -> None:
+        """Open or close items; a value may look like a head, but not in real files."""
+        here = self.tell()
+        while self._ends and self._ends[-1] < here:
+            self._ends.pop()
+        if (group, element) == _ITEM:
+            self._ends.append(math.inf if length == _UNDEFINED else here + length)
+        elif (group, element) == _ITEM_END and self._ends:
+            self._ends.pop()
 
     def check(self) -> None:
+        if self._is_deep:
+            raise too_deep()
         if self.left < 0:
-            raise _too_much()
+            raise _too_many()
 
 
 def _items(raw: RawDataElement, left: int) -> tuple[Iterable[Dataset], int]:
     """Return a sequence's items, with unparsed sequences, and the remaining heads."""
     value = raw.value or b""
-    heads = _CountedHeads(io.BytesIO(value), left)
+    if not _may_be_sequence(raw, value):
+        return (), left
+    heads = _Heads(io.BytesIO(value), left, little=raw.is_little_endian)
     try:
         items: Iterable[Dataset] = read_sequence(
             cast("BinaryIO", heads),
@@ -115,13 +157,7 @@ def _items(raw: RawDataElement, left: int) -> tuple[Iterable[Dataset], int]:
     return items, heads.left
 
 
-def _unparsed(
-    elements: Iterable[DataElement | RawDataElement],
-) -> list[RawDataElement]:
-    return [
-        element
-        for element in elements
-        if isinstance(element, RawDataElement)
-        and element.value
-        and (element.VR or implicit_vr(element.tag)) == "SQ"
-    ]
+def _may_be_sequence(raw: RawDataElement, value: bytes) -> bool:
+    """Tell whether pydicom may ever parse a value as a sequence."""
+    vr = raw.VR if raw.VR and raw.VR != "UN" else implicit_vr(raw.tag)
+    return vr == "SQ" or (vr == "UN" and value[:4] in _ITEM_BYTES)

@@ -10,7 +10,6 @@ from typing import BinaryIO, Literal
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import (
     UID,
@@ -93,11 +92,14 @@ def parse(file: BinaryIO, kind: Kind) -> ParsedDicom:
     """
     with readable("the DICOM header"), quiet():
         file.seek(132 if kind is Kind.DICOM else 0)
-        meta = read_dataset(file, False, True, stop_when=_leaves_group(2))  # noqa: FBT003
+        meta = read_bounded(
+            file, implicit=False, little=True, stop_when=_leaves_group(2)
+        )
+        check_sequences(meta)
         syntax = UID(text(meta, "TransferSyntaxUID")) or _guess(file)
         if syntax == DeflatedExplicitVRLittleEndian:
             file = inflate(file.read(), RAW, "the deflated data set")
-        read_dataset(file, True, True, stop_when=_leaves_group(0))  # noqa: FBT003
+        read_bounded(file, implicit=True, little=True, stop_when=_leaves_group(0))
         implicit = syntax == ImplicitVRLittleEndian
         little = syntax != ExplicitVRBigEndian
         dataset = read_bounded(

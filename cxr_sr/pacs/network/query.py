@@ -17,6 +17,7 @@ from pydicom.uid import UID
 from cxr_sr.errors import SettingsError
 from cxr_sr.files import replacing
 from cxr_sr.formats.dicom.layout import PROJECTIONS
+from cxr_sr.formats.dicom.limits import check_sequences
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import text
 from cxr_sr.pacs.network.peers import DicomPeer, WebPeer
@@ -172,10 +173,13 @@ def save(archive: Archive, found: FoundInstance, path: Path) -> None:
     ------
     AwayError, RefusedError
         If the archive does not send the instance.
+    NotARadiographError
+        If its header has too many elements, or sequences are nested too deep.
     OutputError
         If the file cannot be written.
     """
     dataset = archive.get(found)
+    check_sequences(dataset)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, overwrite=True) as temporary, quiet():
         dataset.save_as(temporary, enforce_file_format=True)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydicom import dcmread
 from pydicom.dataset import FileMetaDataset
-from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID, ImplicitVRLittleEndian, JPEGLSLossless
 
-from cxr_sr.errors import CxrSrError
+from cxr_sr.errors import CxrSrError, UnreadableError
+from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.header.elements import text
+from cxr_sr.formats.kind import Kind
 from cxr_sr.names import Compression
 from cxr_sr.pacs.network.peers import DicomPeer
 from cxr_sr.pacs.network.services import (
@@ -263,13 +264,16 @@ def meta_of(path: Path) -> FileMetaDataset:
     Raises
     ------
     RefusedError
-        If the file has no such information.
+        If the file has no such information, or its header cannot be read.
     """
     try:
+        with readable("the file"), path.open("rb") as file:
+            is_dicom = file.read(132)[128:] == b"DICM"
+        if not is_dicom:
+            raise UnreadableError("it is no DICOM file")
+        parse_header(path, Kind.DICOM)  # It must be safe to read as a whole.
         with readable("the file"):
             meta = read_file_meta_info(path)
-    except InvalidDicomError as error:
-        raise RefusedError("it cannot be sent: it is no DICOM file") from error
     except CxrSrError as error:
         raise RefusedError(f"it cannot be sent: {error}") from error
     needed = ("MediaStorageSOPClassUID", "TransferSyntaxUID")

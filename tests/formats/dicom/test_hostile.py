@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
     JPEGLosslessSV1,
 )
 
-from cxr_sr.errors import InputError, NotARadiographError, UnreadableError
-from cxr_sr.formats import inflate, inspect, read
+from cxr_sr.errors import CxrSrError, InputError, NotARadiographError, UnreadableError
+from cxr_sr.formats import from_dataset, inflate, inspect, read
 from cxr_sr.formats.dicom import limits as header_bound
 from cxr_sr.formats.dicom import pixels as dicom_pixels
+from cxr_sr.pacs.network.store_scu import meta_of
 from tests.dicom_files import (
     ENCODED_HERE,
     RAMP,
@@ -67,17 +72,6 @@ def test_a_small_stream_cannot_claim_a_large_image(
         read(path)
 
 
-def test_sequences_nested_without_end_are_refused(tmp_path: Path):
-    path = dicom_file(tmp_path / "a.dcm")
-    data = path.read_bytes()
-    meta = data_set_of(data)
-    sequence = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff"
-    item = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
-    path.write_bytes(data[:meta] + (sequence + item) * 20_000)
-    with pytest.raises(UnreadableError):
-        read(path)
-
-
 def element(
     tag: str, vr: bytes, value: bytes = b"", length: int | None = None
 ) -> bytes:
@@ -96,13 +90,6 @@ CODE = element("08000001", b"SH")
 END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
-def nested(depth: int) -> bytes:
-    value = element("09000110", b"UN", bytes(2**16))
-    for _ in range(depth):
-        value = element("08001592", b"SQ", item(value))
-    return value
-
-
 @pytest.mark.parametrize(
     "header",
     [
@@ -112,9 +99,8 @@ def nested(depth: int) -> bytes:
         element("08001592", b"SQ", item(CODE) * MANY),
         element("08001592", b"SQ", item(CODE) * MANY + END, 0xFFFFFFFF),
         element("08001592", b"SQ", item(element("08001592", b"SQ", item(CODE) * MANY))),
-        nested(100),
     ],
-    ids=["elements", "items", "undefined length", "items of an item", "deep"],
+    ids=["elements", "items", "undefined length", "items of an item"],
 )
 def test_a_header_of_absurdly_many_elements_is_refused_unparsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: bytes
@@ -177,14 +163,87 @@ def _damaged(data: bytes, random: np.random.Generator) -> bytes:
             return data[:at] + data[at + len(junk) :]
 
 
-def test_deep_nesting_is_refused_by_inspect_as_by_read(tmp_path: Path):
-    """However few bytes it takes, and before anything walks down into it."""
-    data = dicom_file(tmp_path / "a.dcm").read_bytes()
-    meta = data_set_of(data)
+def stated(depth: int, vr: bytes = b"SQ") -> bytes:
+    """Sequences and items that state their length."""
     value = b""
-    for _ in range(200):
-        value = element("08004011", b"SQ", item(value))
-    (tmp_path / "a.dcm").write_bytes(data[:meta] + value + data[meta:])
-    for look in (inspect, read):
+    for _ in range(depth):
+        value = element("08004011", vr, item(value))
+    return value
+
+
+def delimited(depth: int, vr: bytes = b"SQ") -> bytes:
+    """Sequences and items of undefined length."""
+    begin = element("08004011", vr, length=0xFFFFFFFF) + b"\xfe\xff\0\xe0" + b"\xff" * 4
+    return begin * depth + (b"\xfe\xff\x0d\xe0\0\0\0\0" + END) * depth
+
+
+def alternating(depth: int) -> bytes:
+    """Sequences of both kinds, each within the other."""
+    value = b""
+    for n in range(depth):
+        size = 0xFFFFFFFF if n % 2 else None
+        value = element("08004011", b"SQ", item(value), size) + END * (n % 2)
+    return value
+
+
+FORMS = {
+    "stated": stated,
+    "delimited": delimited,
+    "alternating": alternating,
+    "stated UN": lambda depth: stated(depth, b"UN"),
+    "delimited UN": lambda depth: delimited(depth, b"UN"),
+}
+PLACES = {
+    "before the pixels": b"\x08\0",
+    "after the pixels": b"\xe1\x7f",
+    "in the file meta information": b"\x02\0",
+}
+
+
+def with_sequences(data: bytes, value: bytes, place: str) -> bytes:
+    value = value.replace(b"\x08\0\x40\x11", PLACES[place] + b"\x40\x11")
+    if place == "after the pixels":
+        return data + value
+    meta = data_set_of(data)
+    return data[:meta] + value + data[meta:]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("form", FORMS)
+def test_deep_nesting_is_refused_by_every_reader(tmp_path: Path, form: str, place: str):
+    """In one sentence; 64 levels are read, and 65 are not, nor are ten thousand."""
+    path = dicom_file(tmp_path / "a.dcm")
+    data = path.read_bytes()
+    looks: list[Callable[[Path], object]] = [inspect, read, meta_of]
+    path.write_bytes(with_sequences(data, FORMS[form](64), place))
+    for look in looks:
+        look(path)
+    most = 2000 if form == "stated UN" else 10_000
+    for depth in (65, 300, most):
+        path.write_bytes(with_sequences(data, FORMS[form](depth), place))
+        for look in looks:
+            with pytest.raises(CxrSrError, match="nested more than 64 deep"):
+                look(path)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_so_it_is_in_other_encodings(tmp_path: Path, syntax: UID):
+    for depth in (64, 65, 200):
+        inner = Dataset()
+        for _ in range(depth):
+            outer = Dataset()
+            outer.ReferencedImageSequence = [inner]
+            inner = outer
+        path = dicom_file(
+            tmp_path / f"{depth}.dcm",
+            syntax=syntax,
+            ReferencedImageSequence=inner.ReferencedImageSequence,
+        )
+        if depth == 64:
+            assert read(path).pixels.shape == (33, 34)
+            continue
+        for look in (inspect, read):
+            with pytest.raises(NotARadiographError, match="more than 64 deep"):
+                look(path)
         with pytest.raises(NotARadiographError, match="more than 64 deep"):
-            look(tmp_path / "a.dcm")
+            from_dataset(dcmread(path))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from cxr_sr.superres.consistency import project
@@ -30,23 +31,14 @@ def anatomy_of(reference: NDArray[Any], scale: int) -> NDArray[np.bool_]:
     pixels with the largest strength are False; fewer if strengths are equal.
     """
     down, across = np.gradient(reference.astype(np.float32))
-    strength = _dilated(np.hypot(down, across), scale)
+    strength = np.hypot(down, across)
+    for axis in (0, 1):
+        margins = [(0, 0), (0, 0)]
+        margins[axis] = (scale, scale)
+        padded = np.pad(strength, margins, mode="edge")
+        strength = sliding_window_view(padded, 2 * scale + 1, axis).max(-1)
     kept: NDArray[np.bool_] = strength <= np.quantile(strength, 1 - EDGE_SHARE)
     return kept
-
-
-def _dilated(image: NDArray[Any], radius: int) -> NDArray[Any]:
-    """Return the largest value within a square of 2 `radius` + 1 pixels a side."""
-    for axis in (0, 1):
-        length = image.shape[axis]
-        margins = [(0, 0), (0, 0)]
-        margins[axis] = (radius, radius)
-        padded = np.pad(image, margins, mode="edge")
-        image = padded.take(range(length), axis)
-        for shift in range(1, 2 * radius + 1):
-            part = padded.take(range(shift, shift + length), axis)
-            np.maximum(image, part, out=image)
-    return image
 
 
 def unmeasured(image: NDArray[Any], scale: int) -> FloatImage:

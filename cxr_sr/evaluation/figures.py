@@ -140,7 +140,7 @@ def _spectra(findings: Findings, condition: Condition) -> dict[str, Unit]:
     ]
     for measurement in chosen[:SPECTRUM_IMAGES]:
         trial = _trial(measurement)
-        original = radial_power(_original(trial))
+        original = radial_power(_shown(trial))
         for contender in findings.comparison.contenders_at(condition):
             power = radial_power(_shown(trial, contender))
             ratios.setdefault(contender.name, []).append(power / original)
@@ -190,7 +190,7 @@ def worst_figure(
     contenders = {contender.name: contender for contender in comparison.contenders}
     for row, (gain, measurement) in enumerate(worst):
         trial = _trial(measurement)
-        original = _original(trial)
+        original = _shown(trial)
         bicubic = _shown(trial, comparison.contenders[0])
         result = _shown(trial, contenders[measurement.model])
         where = _detail((result - original) ** 2 - (bicubic - original) ** 2)
@@ -199,18 +199,14 @@ def worst_figure(
             BASELINE: bicubic,
             f"{measurement.model}, {gain:+.2f} dB": result,
         }
+        ends = {"vmin": original[where].min(), "vmax": original[where].max()}
         for axes, (title, image) in zip(
             axes_of[3 * row : 3 * row + 3], shown.items(), strict=True
         ):
-            _show(axes, title, image[where], original[where])
+            axes.imshow(image[where], cmap="gray", **ends)
+            axes.set_title(title, fontsize=8)
+            axes.set_axis_off()
     return figure
-
-
-def _show(axes: Axes, title: str, image: Unit, original: Unit) -> None:
-    """Show a detail with the gray scale of the original detail."""
-    axes.imshow(image, cmap="gray", vmin=original.min(), vmax=original.max())
-    axes.set_title(title, fontsize=8)
-    axes.set_axis_off()
 
 
 def _detail(loss: Unit) -> tuple[slice, slice]:
@@ -231,21 +227,15 @@ def _trial(measurement: Measurement) -> Trial:
     return degraded(radiograph, measurement.condition, measurement.case.name)
 
 
-def _original(trial: Trial) -> Unit:
-    """Return the reference in units, without the border that the metrics leave out."""
-    return _shaved(trial, trial.reference)
+def _shown(trial: Trial, contender: Contender | None = None) -> Unit:
+    """Return a result, or the reference, in units, without the border.
 
-
-def _shown(trial: Trial, contender: Contender) -> Unit:
-    """Return a result in units, without the border that the metrics leave out."""
-    result = contender.upscale(trial.coarse, trial.condition.scale)
-    return _shaved(trial, result.pixels)
-
-
-def _shaved(trial: Trial, stored: NDArray[np.integer[Any]]) -> Unit:
-    shave = trial.condition.scale
-    inner = stored[shave:-shave, shave:-shave]
-    return Scaling.of(trial.coarse).normalise(inner)
+    The metrics leave the same border out.
+    """
+    stored = trial.reference
+    if contender is not None:
+        stored = contender.upscale(trial.coarse, trial.condition.scale).pixels
+    return Scaling.of(trial.coarse).normalise(stored[trial.inner])
 
 
 def panels(count: int) -> tuple[Figure, list[Axes]]:

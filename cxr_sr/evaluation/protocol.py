@@ -218,6 +218,10 @@ def score(trial: Trial, result: Radiograph) -> Score:
     similarity, multi_scale = _similarities(reference, codes, data_range)
     anatomy = trial.anatomy
     false = false_structure(result.pixels, trial.quiet, trial.condition.scale)
+    of_region = math.nan
+    if trial.region is not None and trial.region[trial.inner].any():
+        inside = trial.region[trial.inner]
+        of_region = _finite_psnr(reference[inside], codes[inside], data_range)
     return Score(
         psnr=_finite_psnr(reference, codes, data_range),
         ssim=similarity,
@@ -226,15 +230,8 @@ def score(trial: Trial, result: Radiograph) -> Score:
         box_consistency=_disagreement(trial, result, "box"),
         anatomy_psnr=_finite_psnr(reference[anatomy], codes[anatomy], data_range),
         false_structure=1000 * false / data_range,
-        region_psnr=_region_psnr(trial, reference, codes),
+        region_psnr=of_region,
     )
-
-
-def _region_psnr(trial: Trial, reference: NDArray[Any], codes: NDArray[Any]) -> float:
-    if trial.region is None or not trial.region[trial.inner].any():
-        return math.nan
-    inside = trial.region[trial.inner]
-    return _finite_psnr(reference[inside], codes[inside], trial.data_range)
 
 
 def _finite_psnr(

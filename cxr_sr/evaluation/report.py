@@ -56,6 +56,13 @@ def write_results(
     pairs = every_pair(measurements)
     sources = by_source(measurements)
     text = markdown(summaries) + sources_table(sources)
+    if pairs:
+        text += (
+            "\n### Model against model, image by image\n\n"
+            f"{difference_table(pairs)}\n\nPositive: the first model is better. The "
+            "brackets have the 95 % confidence interval over patients; in a tie, it "
+            "contains zero.\n"
+        )
     results = {
         "version": VERSION,
         "summaries": [summary.as_json() for summary in summaries],
@@ -67,7 +74,7 @@ def write_results(
         folder,
         {
             "results.json": json.dumps(results, indent=1) + "\n",
-            "results.md": text + (f"\n{_pairs(pairs)}" if pairs else ""),
+            "results.md": text,
             "results.csv": as_csv([*summaries, *sources]),
         },
     )
@@ -81,15 +88,6 @@ def every_pair(measurements: Sequence[Measurement]) -> list[Difference]:
         for rival, model in combinations(models, 2)
         for difference in differences(measurements, model, rival)
     ]
-
-
-def _pairs(found: Sequence[Difference]) -> str:
-    return (
-        "### Model against model, image by image\n\n"
-        f"{difference_table(found)}\n\nPositive: the first model is better. The "
-        "brackets have the 95 % confidence interval over patients; in a tie, it "
-        "contains zero.\n"
-    )
 
 
 def _image(measurement: Measurement) -> dict[str, Any]:
@@ -134,18 +132,14 @@ def sources_table(summaries: Sequence[Summary]) -> str:
 
 def as_csv(summaries: Sequence[Summary]) -> str:
     """Return the summaries as CSV; an interval has two columns, for its two ends."""
-    rows = [_flat(summary.as_json()) for summary in summaries]
+    rows: list[dict[str, Any]] = [{} for _ in summaries]
+    for row, summary in zip(rows, summaries, strict=True):
+        for key, value in summary.as_json().items():
+            if key.endswith("_ci"):
+                row[f"{key}_low"], row[f"{key}_high"] = value
+            else:
+                row[key] = value
     return csv_text(list(rows[0]), rows)
-
-
-def _flat(fields: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in fields.items():
-        if key.endswith("_ci"):
-            flat[f"{key}_low"], flat[f"{key}_high"] = value
-        else:
-            flat[key] = value
-    return flat
 
 
 def _section(summaries: Sequence[Summary], scale: int, condition: str) -> str:

@@ -89,7 +89,8 @@ class Salt:
         """
         # JSON, so that ("a", "bc") and ("ab", "c") have different hashes.
         message = json.dumps([kind, *identity]).encode()
-        return self._digest(message)
+        digest = hmac.new(self.secret, message, hashlib.sha256)
+        return digest.hexdigest()[:HASH_DIGITS]
 
     def name_pixels(self, stored: NDArray[np.integer[Any]]) -> str:
         """Return the salted hash of an image's shape and values, for any sample type.
@@ -102,9 +103,6 @@ class Salt:
         for row in stored:  # row by row, so that no copy of the whole image is needed
             digest.update(row.astype("<i4").tobytes())
         return digest.hexdigest()[:HASH_DIGITS]
-
-    def _digest(self, message: bytes) -> str:
-        return hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:HASH_DIGITS]
 
 
 def _make_key(path: Path) -> None:

@@ -27,10 +27,10 @@ SHIPPED: dict[str, tuple[str, str]] = {
 DOUBTFUL = {"lungs": 0.93}
 """Mean probability in a mask below which the mask is doubtful, by the head's name.
 
-Measured for `lungs`: below it are 8 of 124 chests (every fifth image of the training
-data for super-resolution), five of them with clearly wrong masks; all of 21 chests
-with inverted gray values; and all of 16 files that show hands, hips, legs, spines,
-teeth or breasts.
+Measured for `lungs`. Below the limit are: 8 of 124 chests (every fifth image of the
+training data for super-resolution), of which five have clearly wrong masks; all of 21
+chests with inverted gray values; and all of 16 files that show hands, hips, legs,
+spines, teeth or breasts.
 """
 
 

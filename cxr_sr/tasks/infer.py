@@ -49,7 +49,7 @@ class Prediction:
 
 
 def predict(radiograph: Radiograph, head: Head) -> Prediction:
-    """Return what a head finds in a radiograph.
+    """Return the result of a head for a radiograph.
 
     Raises
     ------

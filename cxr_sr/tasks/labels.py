@@ -75,15 +75,11 @@ class Fold:
 
     def split(self, patients: Sequence[str]) -> dict[str, str]:
         """Return train or val for each patient; the hash of the name decides."""
-        drawn = sorted(set(patients), key=_digest)
+        drawn = sorted(set(patients), key=lambda p: hashlib.sha256(p.encode()).digest())
         return {
             patient: "val" if number % self.count == self.index - 1 else "train"
             for number, patient in enumerate(drawn)
         }
-
-
-def _digest(patient: str) -> bytes:
-    return hashlib.sha256(patient.encode()).digest()
 
 
 @dataclass(frozen=True)
@@ -118,71 +114,37 @@ class Labels:
         image = _image_column(table, rows[0])
         splits = _splits(table, rows, hold_out)
         columns = _columns(table, rows[0], kind, chosen)
-        if kind == "classification":
-            return cls._classified(table, rows, (image, splits), columns)
         kept = [row for row in rows if all(row[c].strip() for c in columns.values())]
-        _tell_left_out(table, len(rows) - len(kept))
-        return cls(
-            [
-                _row(
-                    table.parent,
-                    row,
-                    image,
-                    splits,
-                    masks=tuple(table.parent / row[c] for c in columns.values()),
-                )
-                for row in kept
-            ],
-            tuple(columns),
-        )
-
-    @classmethod
-    def _classified(
-        cls,
-        table: Path,
-        rows: list[dict[str, str]],
-        place: tuple[str, dict[str, str]],
-        columns: Mapping[str, str],
-    ) -> Self:
-        kept = [row for row in rows if all(row[c].strip() for c in columns.values())]
-        _tell_left_out(table, len(rows) - len(kept))
-        wanted = _finding_classes(kept, columns)
-        found = [
-            _row(
-                table.parent,
-                row,
-                *place,
-                findings=tuple(_holds(row[c], name) for name, c in wanted.items()),
+        left_out = len(rows) - len(kept)
+        if left_out:
+            message = "%d rows of %s have no label and are left out"
+            log.warning(message, left_out, table.name)
+        makes_masks = kind == "segmentation"
+        if not makes_masks:
+            columns = _finding_classes(kept, columns)
+        labelled = [
+            Labelled(
+                table.parent / row[image],
+                row[image],
+                row["patient"],
+                splits[row["patient"]],
+                tuple(table.parent / row[c] for c in columns.values() if makes_masks),
+                tuple(
+                    _holds(row[c], name)
+                    for name, c in columns.items()
+                    if not makes_masks
+                ),
+                row.get("source", ""),
+                row.get("image_licence", "") or row.get("licence", ""),
+                row.get("mask_licence", ""),
             )
             for row in kept
         ]
-        return cls(found, tuple(wanted))
+        return cls(labelled, tuple(columns))
 
     def of(self, split: str) -> list[Labelled]:
         """Return the rows of a split."""
         return [row for row in self.rows if row.split == split]
-
-
-def _row(
-    folder: Path,
-    row: Mapping[str, str],
-    image: str,
-    splits: Mapping[str, str],
-    *,
-    masks: tuple[Path, ...] = (),
-    findings: tuple[float, ...] = (),
-) -> Labelled:
-    return Labelled(
-        folder / row[image],
-        row[image],
-        row["patient"],
-        splits[row["patient"]],
-        masks,
-        findings,
-        row.get("source", ""),
-        row.get("image_licence", "") or row.get("licence", ""),
-        row.get("mask_licence", ""),
-    )
 
 
 def _image_column(table: Path, row: Mapping[str, str]) -> str:
@@ -202,9 +164,9 @@ def _splits(
     patients = [row["patient"].strip() for row in rows]
     if not all(patients):
         raise SettingsError(
-            f"row {patients.index('') + 1} of {table.name} names no patient; no "
-            "patient may be in the training and in the validation: name the patient of "
-            "each image"
+            f"row {patients.index('') + 1} of {table.name} names no patient; name the "
+            "patient of each image, because no patient may be both in the training and "
+            "in the validation"
         )
     if hold_out is not None or "split" not in rows[0]:
         return Fold.parse(hold_out or FOLDS).split([row["patient"] for row in rows])
@@ -222,7 +184,7 @@ def _splits(
 def _columns(
     table: Path, row: Mapping[str, str], kind: TaskKind, chosen: str | None
 ) -> dict[str, str]:
-    """Return the column of each class; to classify, of each name in `chosen`."""
+    """Return the column of each class; for a classification, of each chosen name."""
     columns: dict[str, str] = {}
     for item in chosen.split(",") if chosen else _usual(row, kind):
         name, equals, column = item.strip().partition("=")
@@ -233,7 +195,7 @@ def _columns(
     if missing or not columns:
         raise SettingsError(
             f"{table.name} lacks the column(s) {', '.join(missing) or 'mask'}; it has "
-            f"{', '.join(row)}: name those of the labels by --labels"
+            f"{', '.join(row)}: name the columns with the labels by --labels"
         )
     return columns
 
@@ -245,15 +207,10 @@ def _usual(row: Mapping[str, str], kind: TaskKind) -> list[str]:
     return [c for c in masks if c != "mask_licence"]
 
 
-def _tell_left_out(table: Path, count: int) -> None:
-    if count:
-        log.warning("%d rows of %s have no label and are left out", count, table.name)
-
-
 def _finding_classes(
     rows: Sequence[Mapping[str, str]], columns: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the column of each class; in a column of words, each word is a class."""
+    """Return the column of each class; each word in a column of words is a class."""
     classes: dict[str, str] = {}
     for name, column in columns.items():
         cells = {row[column].strip().lower() for row in rows}

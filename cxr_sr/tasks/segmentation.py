@@ -109,7 +109,7 @@ def segmentation(
 ) -> Dataset:
     """Return a DICOM Segmentation of a DICOM radiograph.
 
-    The UIDs are made from the source's UIDs, its pixels and the head. So a second run
+    The UIDs are made from the source's UIDs, its pixels and the head, so a second run
     makes the same instance.
 
     Raises
@@ -141,18 +141,18 @@ def _made(
 
     from cxr_sr import __version__
 
-    instance, series = (
-        _uid(*parts) for parts in _identity(source, head, pixels_sha256)
-    )
+    treatment = (head.name, head.sha256)
+    of_instance = text(source, "SOPInstanceUID"), pixels_sha256
+    of_series = text(source, "SeriesInstanceUID"), text(source, "StudyInstanceUID")
     number = int((numbers(source, "SeriesNumber") or (0,))[0]) + SERIES_OFFSET
     made: Dataset = hd.seg.Segmentation(
         source_images=[_outline(source)],
         pixel_array=masks.transpose(1, 2, 0)[None],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=list(_segments(head)),
-        series_instance_uid=series,
+        series_instance_uid=_uid("masks", *of_series, *treatment),
         series_number=max(1, number),
-        sop_instance_uid=instance,
+        sop_instance_uid=_uid("mask", *of_instance, *treatment),
         instance_number=1,
         manufacturer="cxr-sr",
         manufacturer_model_name=head.name,
@@ -164,19 +164,6 @@ def _made(
     )
     made.SeriesDescription = f"cxr-sr: {', '.join(head.classes)}"[:64]
     return made
-
-
-def _identity(
-    source: Dataset, head: HeadSpec, pixels_sha256: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    treatment = (head.name, head.sha256)
-    instance = text(source, "SOPInstanceUID"), pixels_sha256, *treatment
-    return ("mask", *instance), (
-        "masks",
-        text(source, "SeriesInstanceUID"),
-        text(source, "StudyInstanceUID"),
-        *treatment,
-    )
 
 
 def _uid(*parts: str) -> UID:
@@ -265,7 +252,7 @@ def _stamp(header: DicomHeader, made: Dataset, now: datetime) -> None:
 
 
 def _name_dimensions(made: Dataset) -> None:
-    """Give the dimensions a UID that a run made anew gives them, too."""
+    """Give the dimensions a UID that a second run gives them again."""
     own = _uid("dimensions", made.SOPInstanceUID)
     for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
         for item in made.get(keyword, ()):

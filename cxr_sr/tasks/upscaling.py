@@ -56,8 +56,9 @@ class _Both:
     upscaled: Any
     """The value that `Upscaling` passes to its last stage."""
     found: Prediction | None
+    """The result of the head; None if the head failed."""
     reason: str = ""
-    """Why the head found nothing."""
+    """The reason why there is no result of the head."""
     saved: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -88,11 +89,11 @@ class UpscalingAndFinding:
         return read, partial(self._compute, compute), partial(self._write, write)
 
     def _compute(self, upscale: Stage, job: Job, before: Any) -> _Both:  # noqa: ANN401
-        """Upscale, and let the head look; an image that it refuses is upscaled even so.
+        """Upscale, and run the head; upscale also an image that the head refuses.
 
         Parameters
         ----------
-        before : what `Upscaling` read: a radiograph, and the seconds of each stage
+        before : the result of the stage `read`: a radiograph, and seconds by stage
         """
         saved = {"read": round(before.seconds["read"] + before.seconds["hash"], 3)}
         saved["trunk"] = 0.0  # a head has its own copy of a trunk, on a small image
@@ -106,7 +107,7 @@ class UpscalingAndFinding:
         return _Both(before.radiograph, upscaled, found, reason, saved)
 
     def _write(self, write: Stage, job: Job, both: _Both) -> FileFacts:
-        """Write the mask, then the result: where that stands, nothing is missing."""
+        """Write the mask, then the result; if the result exists, the mask exists."""
         facts: dict[str, Any] = {"head": self._recipe.head.label}
         doubts, found = [both.reason], both.found
         if found is not None:
@@ -123,7 +124,7 @@ class UpscalingAndFinding:
     def _put_mask(
         self, job: Job, radiograph: Radiograph, masks: NDArray[np.bool_]
     ) -> tuple[dict[str, Any], str]:
-        """Write a mask; return the facts about it, and why it is no DICOM file."""
+        """Write a mask; return its facts, and the reason if it is no DICOM file."""
         target, doubt = mask_path(job.target), ""
         reason = why_not(radiograph)
         if is_segmentation(target) and reason:

@@ -1,4 +1,4 @@
-"""Define the common part of all trainings: budget, rates, averages, clock."""
+"""Define the common part of all trainings: budget, learning rates, averages, clock."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class Budget(Protocol):
 class Course(LightningModule):
     """Trains `network` within a budget, and keeps a running average of its weights.
 
-    All random choices depend only on the seed and the number of the step, so that a
-    resumed run continues exactly. A subclass has the steps and the optimiser, whose
-    parameter groups hold their peak rate in `peak`.
+    All random choices depend only on the seed and the number of the step, so a resumed
+    run continues exactly. A subclass defines the steps and the optimiser; each group of
+    parameters has its peak learning rate in `peak`.
     """
 
     monitor: ClassVar[str] = "gain"
-    """Name of the metric whose best weights are kept; more is better."""
+    """Name of the metric; the weights with its largest value are kept."""
     curves: ClassVar[tuple[str, str]] = ("gain_", "PSNR over bicubic, dB")
     """Prefix of the metrics in curves.png, and the label of their axis."""
 
@@ -100,15 +100,12 @@ class Course(LightningModule):
         return min(1.0, max(by_steps, by_time))
 
     def _usable_s(self, seconds: float) -> float:
-        """Return the budget without the work after the last step.
-
-        This work is another validation, and writing the weights.
-        """
+        """Return the seconds for steps; the rest is for a validation and writing."""
         closing = self._validation_s + min(CLOSING_SECONDS, seconds / 20)
         return seconds - min(closing, seconds / 2)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:  # noqa: ARG002
-        """Set this step's learning rate: by wall time, if that is the budget."""
+        """Set the learning rate of this step, from the used share of the budget."""
         share = one_cycle(self.progress)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = share * group["peak"]
@@ -131,7 +128,7 @@ class Course(LightningModule):
         batch: object,  # noqa: ARG002
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Average the weights, log, and stop when the budget is used up."""
+        """Average the weights, log the step, and stop at the end of the budget."""
         self.log_dict(self.latest)
         self.average.update_parameters(self.network)
         if self.progress >= 1:
@@ -152,9 +149,6 @@ class Course(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue with the wall time of the earlier runs."""
         self._earlier_s = checkpoint["elapsed_s"]
-
-    def _step_seed(self) -> int:
-        return self.budget.seed * 1_000_003 + self.global_step
 
     def _finite(self, value: float, what: str) -> float:
         if math.isfinite(value):
@@ -181,8 +175,8 @@ def _eased(x: float) -> float:
     return 0.5 - 0.5 * math.cos(math.pi * x)
 
 
-def _averaging(decay: float) -> Any:  # noqa: ANN401 - torch calls it as it likes
-    """Return an averaging rule for torch; a ramp makes it forget the random start."""
+def _averaging(decay: float) -> Any:  # noqa: ANN401 - torch chooses the arguments
+    """Return an averaging rule for torch; its decay is smaller in the first steps."""
 
     @torch.no_grad()
     def average(means: list[Tensor], values: list[Tensor], count: Tensor) -> None:

@@ -3,7 +3,7 @@
 ::
 
     RUN/settings.json   the settings, the hash of the data, versions
-    RUN/metrics.csv     a row a validation; curves.png draws it; tensorboard/ too
+    RUN/metrics.csv     one row for each validation; curves.png, tensorboard/: the same
     RUN/checkpoints/    last.ckpt to resume from, best.ckpt by validation
     RUN/MODEL.onnx, RUN/MODEL.safetensors   the best averaged weights
     RUN/MODEL.int8.onnx   the same for int8, if trained with --quantise
@@ -76,25 +76,25 @@ def fit(
     data : an index (CSV) or a folder of radiographs
     folder : a new folder for the run; or the folder of the run to `resume`
     quiet : show no progress bar
-    started : `time.monotonic()` when the command began, from which its wall time
-        counts; None: now
+    started : `time.monotonic()` at the start of the command, where its wall time
+        begins; None: now
 
     Raises
     ------
     SettingsError
         If the index cannot be read.
     TrainingError
-        If no training can start with the data or the settings, or the training
-        diverges.
+        If the data or the settings do not allow a training, or the training diverges.
     """
     started = started or time.monotonic()
     checkpoint = start_of(folder, resume=resume)
-    accelerator_of(run)
+    accelerator = accelerator_of(run.device)
     _tell_levels(run)
-    _tell_emulation(run)
+    _tell_emulation(run, accelerator)
     images = _read(data, run)
     network = _network(images["train"], run)
-    learner = Learner(network, run.recipe, _teacher(network, run))
+    teacher = _laid_out(teacher_for(network, run.teacher)) if run.teacher else None
+    learner = Learner(network, run.recipe, teacher)
     learner.started = started
     training = provenance(images) | _settings(run)
     if resume:
@@ -106,18 +106,18 @@ def fit(
         f"{len(images['val'])}; the images took {learner.elapsed_s:.0f} s"
     )
     with quiet_lightning():
-        trainer = trainer_of(folder, learner, _loop_settings(run), quiet=quiet)
+        loop = LoopSettings(accelerator, run.devices, run.epoch_steps, run.patience)
+        trainer = trainer_of(folder, learner, loop, quiet=quiet)
         train(trainer, learner, *_loaders(images, run, learner), checkpoint)
     if not trainer.is_global_zero:
         raise SystemExit  # a process that Lightning started to share the training
     _say(f"stopped after {learner.elapsed_s:.0f} s; writing the best weights")
     model = _export_best(folder, learner, run, training)
-    _explain(folder, model, learner, Regions(images["val"], REGION_PX))
+    card = model_card(model.spec, History(folder).rows())
+    (folder / f"{model.spec.name}.md").write_text(card, encoding="utf-8")
+    region = next(iter(Regions(images["val"], REGION_PX)))
+    draw_samples(folder, learner.averaged, region, run.recipe.degradation)
     return model
-
-
-def _loop_settings(run: Run) -> LoopSettings:
-    return LoopSettings(accelerator_of(run), run.devices, run.epoch_steps, run.patience)
 
 
 def _loaders(
@@ -147,11 +147,11 @@ def _tell_levels(run: Run) -> None:
         )
 
 
-def _tell_emulation(run: Run) -> None:
+def _tell_emulation(run: Run, accelerator: str) -> None:
     # torch before 2.11 has no list of the processor's features.
     able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     slow = bool(able) and not any(able.get(name) for name in BF16_ARITHMETIC)
-    slow &= accelerator_of(run) == "cpu"
+    slow &= accelerator == "cpu"
     if run.recipe.precision == "bf16" and slow and leading():
         log.warning(
             "this processor has no bf16 arithmetic: with --precision bf16 a step takes "
@@ -160,7 +160,7 @@ def _tell_emulation(run: Run) -> None:
 
 
 def _read(data: Path, run: Run) -> dict[str, list[TrainingImage]]:
-    """Return the images of each split; synthetic ones are for training."""
+    """Return the images of each split; add synthetic images to the split train."""
     _say(f"reading the images of {data.name}")
     images = {split: _images(data, split, run) for split in ("train", "val")}
     images["train"] += synthetic_images(run.synthetic, run.recipe.seed)
@@ -188,7 +188,9 @@ def _images(data: Path, split: str, run: Run) -> list[TrainingImage]:
 
 
 def _network(images: list[TrainingImage], run: Run) -> Network:
-    torch.set_num_threads(_threads(run))
+    # torch does not know quotas of processors.
+    share = max(processors.allowed() // run.devices, 1)
+    torch.set_num_threads(run.threads or min(torch.get_num_threads(), share))
     torch.manual_seed(run.recipe.seed)
     network = build(_spec(run))
     settle_normalisation(network, images)
@@ -199,18 +201,9 @@ def _network(images: list[TrainingImage], run: Run) -> Network:
     return _laid_out(network)
 
 
-def _threads(run: Run) -> int:
-    """Return the threads of one process: torch itself knows no quota."""
-    share = max(processors.allowed() // run.devices, 1)
-    return run.threads or min(torch.get_num_threads(), share)
-
-
-def _teacher(network: Network, run: Run) -> Network | None:
-    return _laid_out(teacher_for(network, run.teacher)) if run.teacher else None
-
-
 def _laid_out(network: Network) -> Network:
-    # This layout makes wide convolutions a tenth faster on a CPU; in bf16, a third.
+    # On a CPU, this layout makes wide convolutions faster: by a tenth, in bf16 by a
+    # third.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -244,14 +237,5 @@ def _export_best(
     spec = dataclasses.replace(_spec(run), training=training | reached)
     if not isinstance(network, QuantisedTrunk):
         return write_weights(network, spec, folder)
-    return write_int8_weights(
-        network, without_rounding(network, build(spec)), spec, folder
-    )
-
-
-def _explain(folder: Path, model: Model, learner: Learner, regions: Regions) -> None:
-    """Write the model card and the pictures."""
-    text = model_card(model.spec, History(folder).rows())
-    (folder / f"{model.spec.name}.md").write_text(text, encoding="utf-8")
-    kinds = learner.recipe.degradation
-    draw_samples(folder, learner.averaged, next(iter(regions)), kinds)
+    plain = without_rounding(network, build(spec))
+    return write_int8_weights(network, plain, spec, folder)

@@ -1,4 +1,4 @@
-"""The former home of `cxr_sr.torch_data`; imports from here still work."""
+"""Keep imports of version 0.1 working: `cxr_sr.torch_data` was here."""
 
 from cxr_sr.torch_data import Normalisation, RadiographDataset
 

@@ -65,14 +65,14 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
 def _check(trunk: QuantisedTrunk, path: Path) -> None:
     """Compare the written graph with torch on noise of half the usual contrast.
 
-    Processors without VNNI add products in 16 bits, and stronger noise would overflow
-    them. A sum halfway between two codes may be rounded to either; the following layers
-    then differ by rounding noise. A correct graph agrees on an image without such sums;
-    a wrong graph agrees on none.
+    Processors without VNNI add products in 16 bits; stronger noise would overflow. A
+    sum halfway between two codes may be rounded up or down; then the following layers
+    differ by rounding noise. A correct graph agrees on an image without such sums, a
+    wrong graph on no image.
     """
-    onnxruntime = import_onnxruntime()
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = import_onnxruntime().InferenceSession(
+        path, providers=["CPUExecutionProvider"]
+    )
     errors = []
     for seed in range(CHECKED_IMAGES):
         random = torch.Generator().manual_seed(seed)
@@ -139,10 +139,10 @@ class _QdqWriter:
     def rewire(self) -> None:
         """Put the nodes in order, with rounded inputs for the convolutions.
 
-        A Clip without effect is added between such a convolution and its sum; it
-        becomes part of the convolution. Without it, OpenVINO moves the scale of the
-        codes behind the sum, and needs one more pass over memory to multiply by 1: 3 %
-        of the time of `fine` on AVX2, more where int8 is faster.
+        Between such a convolution and its sum, a Clip without effect is added, which
+        becomes part of the convolution. Without the Clip, OpenVINO moves the scale of
+        the codes behind the sum, and needs one more pass over memory to multiply by 1:
+        3 % of the time of `fine` on AVX2, more on processors with faster int8.
         """
         from onnx import helper
 

@@ -1,4 +1,4 @@
-"""One training step and one validation step, as a Lightning module."""
+"""Define the training step and the validation step, as a Lightning module."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TAUGHT_SHARE = 0.5
 
 
 class Learner(Course):
-    """Trains `network` and keeps a running average of its weights.
+    """Trains a network for super-resolution.
 
     Parameters
     ----------
     network : the network to train
-    recipe : how to train it
+    recipe : the settings of the training
     teacher : a trained network; its results have the weight `TAUGHT_SHARE` in the loss
 
     References
@@ -52,7 +52,7 @@ class Learner(Course):
         return cast("Network", self.average.module)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return the optimiser; its rates are set step by step from `progress`."""
+        """Return the optimiser; each step sets its learning rates from `progress`."""
         lr = self.recipe.lr
         if self.recipe.optimiser == "adam":
             parameters = list(self.network.parameters())
@@ -63,7 +63,7 @@ class Learner(Course):
         return Muon(inner, rest, MUON_RATE * lr, lr)
 
     def on_fit_start(self) -> None:
-        """Bring the teacher to the device of the network, too."""
+        """Move the teacher to the device of the network."""
         for teacher in self._teacher:
             teacher.to(self.device)
 
@@ -73,9 +73,10 @@ class Learner(Course):
         Raises
         ------
         TrainingError
-            If it is not finite.
+            If the loss is not finite.
         """
-        random = torch.Generator().manual_seed(self._step_seed())
+        seed = self.budget.seed * 1_000_003 + self.global_step
+        random = torch.Generator().manual_seed(seed)
         settings = self.recipe.degradation
         coarse = degrade(batch.fine, batch.codes, batch.scale, settings, random)
         half = self.recipe.precision == "bf16"
@@ -93,7 +94,7 @@ class Learner(Course):
         return loss
 
     def validation_step(self, batch: CropBatch, batch_idx: int) -> None:
-        """Log PSNR and the gain over bicubic of one region at each scale."""
+        """Log PSNR and gain over bicubic of one region, at each scale."""
         scores = {}
         for scale in self.recipe.distinct_scales:
             random = torch.Generator().manual_seed(batch_idx)
@@ -116,7 +117,7 @@ class Learner(Course):
 
 
 def enlarge(coarse: Tensor, scale: int) -> Tensor:
-    """Return the bicubic image (a = -0.5), to which the residual is added."""
+    """Return the bicubic image (a = -0.5), the base for the residual."""
     size = coarse.shape[-2] * scale, coarse.shape[-1] * scale
     return functional.interpolate(coarse, size=size, mode="bicubic", antialias=True)
 
@@ -145,7 +146,7 @@ def gain_for(network: Network, batch: CropBatch, coarse: Coarse) -> Tensor:
 
 
 def restored(network: Network, batch: CropBatch, coarse: Coarse) -> Tensor:
-    """Return the super-resolved image of a coarse batch, as inference computes it."""
+    """Return the super-resolved image of a coarse batch, as in inference."""
     gain = gain_for(network, batch, coarse)
     scale = batch.fine.shape[-1] // coarse.image.shape[-1]
     return reconstruct(network, coarse.times(gain), scale) / gain

@@ -1,4 +1,4 @@
-"""The loop of a training: Lightning's, with the files of a run folder."""
+"""Run the training loop of Lightning with the files of a run folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def trainer_of(
     folder: Path, learner: Course, settings: LoopSettings, *, quiet: bool
 ) -> Trainer:
     """Return a trainer that keeps checkpoints, curves and logs in a run folder."""
-    # Lightning's own save_last writes last.ckpt only where the best was beaten.
+    # Lightning's save_last writes last.ckpt only after an improvement.
     checkpoint = partial(
         ModelCheckpoint,
         folder / "checkpoints",
@@ -57,7 +57,7 @@ def trainer_of(
     return Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
-        # A batch smaller than the number of scales leaves some tails without gradient.
+        # Each step trains one scale; the tails of other scales get no gradient.
         strategy="auto" if settings.devices == 1 else "ddp_find_unused_parameters_true",
         max_epochs=-1,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),

@@ -1,4 +1,4 @@
-"""The losses of training."""
+"""Define the losses of training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from torch.nn import functional
 from cxr_sr.evaluation.metrics import LEVEL_WEIGHTS
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Takes output and target, both (N, C, H, W) in units; returns a scalar, 0 if equal."""
+"""A function of output and target, both (N, C, H, W) in units; it returns a scalar, 0
+for equal images."""
 
 WINDOW_PX = 11
 WINDOW_SIGMA_PX = 1.5
 """The window of Wang et al., IEEE TIP 13 (2004)."""
 CHARBONNIER_EPSILON = 1e-3
 LEAST_CONTRAST = 1e-4
-"""Least value of a level's term: the slope of its fractional power is infinite at 0."""
+"""Least value of the term of a level; at 0, the slope of its power is infinite."""
 
 
 def mae(output: Tensor, target: Tensor) -> Tensor:
@@ -44,10 +45,10 @@ def charbonnier(output: Tensor, target: Tensor) -> Tensor:
 
 
 def ms_ssim_levels(side_px: int) -> int:
-    """Return how many of the five levels fit an image whose shorter side is `side_px`.
+    """Return the number of levels that fit an image with a shorter side of `side_px`.
 
-    Each level halves the image, and the 11-px window must fit the last: five levels
-    need more than 160 px, four more than 80, three more than 40.
+    Each level halves the image, and the window of 11 px must fit into the last level:
+    five levels need more than 160 px, four levels 80 px, three levels 40 px.
     """
     fitting = (
         n
@@ -58,11 +59,11 @@ def ms_ssim_levels(side_px: int) -> int:
 
 
 def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
-    """Return the multi-scale structural similarity of unit images, averaged over all.
+    """Return the mean multi-scale structural similarity of unit images.
 
-    If five levels do not fit, fewer are used, and their weights are scaled to the same
-    sum (see `ms_ssim_levels`). pytorch-msssim's own `ms_ssim` refuses such images, so
-    this function combines its levels.
+    If five levels do not fit, the function uses fewer levels, and scales their weights
+    to the same sum (see `ms_ssim_levels`). `ms_ssim` of pytorch-msssim refuses such
+    images, so this function combines the levels itself.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def one_minus_ms_ssim(output: Tensor, target: Tensor) -> Tensor:
 
 
 def mae_and_ms_ssim(output: Tensor, target: Tensor) -> Tensor:
-    """Return 0.6 MAE + 0.4 (1 - MS-SSIM), the founding paper's loss."""
+    """Return 0.6 MAE + 0.4 (1 - MS-SSIM), the loss of the paper behind `hydra`."""
     return 0.6 * mae(output, target) + 0.4 * one_minus_ms_ssim(output, target)
 
 

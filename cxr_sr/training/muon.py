@@ -1,4 +1,4 @@
-"""Muon: an optimiser with steps of equal size in all directions of a layer."""
+"""Define Muon, an optimiser with equal steps in all directions of a layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the quintic that drives singular values towards one (Jordan)."""
+"""Coefficients of the polynomial that moves singular values towards one (Jordan)."""
 ITERATIONS = 5
 
 
@@ -65,7 +65,7 @@ class Muon(torch.optim.Adam):
             return
         state = self.state[weight]
         if not state:
-            # Adam needs a step count in every state that is loaded.
+            # Adam refuses to load a state without a number of steps.
             state["step"] = torch.tensor(0.0)
             state["momentum"] = torch.zeros_like(weight)
         state["step"] += 1

@@ -1,8 +1,7 @@
-"""Write a trained network as safetensors and ONNX files, for any engine.
+"""Write a network as an ONNX graph, operator by operator, and compare it with torch.
 
-The ONNX graph is written operator by operator from the traced network. It is short, it
-has no stack traces or paths of this machine, as torch's exporter writes, and its bytes
-are the same every time.
+The graph is short, and its bytes are the same every time. Torch's own exporter also
+writes stack traces and paths of this machine.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ OPSET = 17
 IR_VERSION = 8
 """The IR version of opset 17 (ONNX 1.12, 2022), which older runtimes can load."""
 TOLERANCE = 1e-4
-"""Largest difference to torch, in units, that a written graph may show."""
+"""Largest allowed difference between the written graph and torch, in units."""
 
 
 class Outputs(Protocol):
-    """A function of the image whose outputs have names."""
+    """A function of an image; its outputs have names."""
 
     names: list[str]
 
@@ -48,18 +47,18 @@ class Outputs(Protocol):
 def write_graph(
     whole: Outputs, planes: tuple[int, int], properties: dict[str, str], path: Path
 ) -> None:
-    """Write a module as an ONNX graph of one input, `image` (N, C, H, W).
+    """Write a module as an ONNX graph with one input, `image` (N, C, H, W).
 
     Parameters
     ----------
-    whole : a module whose layers are in `LAYERS` and `FUNCTIONS`
-    planes : channels of the input, and of each output
+    whole : a module; all its layers are in `LAYERS` or `FUNCTIONS`
+    planes : number of channels of the input, and of each output
     properties : metadata of the file
 
     Raises
     ------
     ModelError
-        If it has a layer that has no ONNX form here.
+        If a layer is in neither table.
     """
     import onnx
     from onnx import helper
@@ -107,7 +106,8 @@ def _graph_of(
         inputs = [names.get(i.name, i.name) for i in node.all_input_nodes]
         for part, tensor in operation.weights.items():
             inputs.append(f"{node.target}.{part}")
-            weights.append(numpy_helper.from_array(_numpy(tensor), inputs[-1]))
+            values = np.ascontiguousarray(tensor.detach().cpu().numpy())
+            weights.append(numpy_helper.from_array(values, inputs[-1]))
         output = names.get(node.name, node.name)
         nodes.append(
             helper.make_node(
@@ -190,10 +190,6 @@ def _value(name: str, sides: list[int | str]) -> onnx.ValueInfoProto:
     from onnx import TensorProto, helper
 
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *sides])
-
-
-def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
-    return np.ascontiguousarray(tensor.detach().cpu().numpy())
 
 
 def check_graph(

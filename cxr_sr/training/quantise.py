@@ -1,14 +1,13 @@
-"""A trunk that is trained for int8: activations and weights are rounded in training.
+"""Train a trunk for int8: round its activations and weights in training.
 
-Only the convolutions of the pairs and the one at their end are quantised. The first
-convolution sees the full depth of the image, and the tails make the residual: both
-stay in float32, as do all sums. Rounding the features before a pair divides would
-save 20 to 40 % of the time in OpenVINO, and lose twice as many dB.
+Only the convolutions of the pairs, and the convolution after them, are quantised. The
+first convolution reads the full depth of the image, and the tails make the residual:
+both stay in float32, like all sums. If the features were rounded before each pair,
+OpenVINO would need 20 to 40 % less time, but twice as many dB would be lost.
 
-A range is fixed in units, so that a code has the same value in a faint image as in a
-strong one. Therefore each image is multiplied by a gain that gives it the usual
-contrast, and the residual is divided by it (see `superres.int8.gain`), in training and
-in inference.
+The range of the codes is fixed in units. So each image is multiplied by a gain that
+brings it to the usual contrast, and the residual is divided by the gain (see
+`superres.int8.gain`), in training and in inference.
 
 References
 ----------
@@ -28,15 +27,17 @@ from cxr_sr.superres.int8.saturation import LESS
 from cxr_sr.superres.models.networks import Network, Trunk
 
 SIGNED, UNSIGNED = (-127, 127), (0, 255)
-"""Least and largest code of features and weights, and of the output of a ReLU."""
+"""Least and largest code. SIGNED: of features and weights; UNSIGNED: of the output of a
+ReLU."""
 EMA = 0.99
-"""Decay of an activation's range in each step after the first."""
+"""Decay of the range of an activation in each step after the first."""
 HEADROOM = 1.5
 """Range divided by the largest activation of an average step. With 1, the edges of
-markers saturate, which costs 1 to 1.7 dB at x2 on images with markers. With 4, all
-images lose 0.3 dB: a usual activation is already less than one code."""
+markers saturate, and images with markers lose 1 to 1.7 dB at x2. With 4, all images
+lose 0.3 dB: a usual activation is less than one code."""
 STRONG_EDGE = 1.2
-"""Difference of neighbours, in units times gain; a crop with more gets less gain."""
+"""Largest difference of neighbours, in units times gain, for the full gain. A crop with
+a larger difference gets less gain."""
 
 
 class Rounding(nn.Module):
@@ -55,7 +56,7 @@ class Rounding(nn.Module):
         return self.largest.clamp_min(1e-6) / self.codes[1]
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return `values` rounded; beyond the range they saturate, without gradient."""
+        """Return rounded values; outside the range they saturate, without gradient."""
         if self.training:
             seen = values.detach().abs().amax()
             weight = 1 - EMA if self.largest > 0 else 1.0
@@ -70,7 +71,7 @@ class QuantisedTrunk(Trunk):
     """A `Trunk` that rounds like int8, in float32; it shares the trunk's weights."""
 
     def __init__(self, trunk: Trunk) -> None:
-        # Trunk's own would make weights of its own.
+        # `Trunk.__init__` would make new weights.
         Network.__init__(self, trunk.channels, trunk.scales)
         self.radius_px, self.noise_planes = trunk.radius_px, trunk.noise_planes
         self.border, self.first = trunk.border, trunk.first
@@ -94,7 +95,7 @@ class QuantisedTrunk(Trunk):
 
     @property
     def roundings(self) -> dict[str, Rounding]:
-        """By the name of the weights that the rounded activation meets."""
+        """The rounding of each convolution's input, by the name of its weights."""
         found = {"network.end.weight": self.before_end}
         for k, (into, between) in enumerate(zip(self.into, self.between, strict=True)):
             found[f"network.pairs.{k}.first.weight"] = into  # type: ignore[assignment]
@@ -103,7 +104,7 @@ class QuantisedTrunk(Trunk):
 
 
 def steps_of(weights: Tensor) -> Tensor:
-    """Return the value of one code for each output channel (O,) of (O, I, 3, 3)."""
+    """Return the value of one code for each output channel: (O,) for (O, I, 3, 3)."""
     largest = weights.detach().abs().amax((1, 2, 3))
     return largest.clamp_min(1e-12) / SIGNED[1]
 
@@ -118,16 +119,16 @@ def _convolve(values: Tensor, layer: nn.Module) -> Tensor:
 
 
 def gains(contrast: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
-    """Return the gain (N, 1, 1, 1) of the coarse images that crops were taken from.
+    """Return the gain (N, 1, 1, 1) of the coarse images to which crops belong.
 
-    A coarse image has the contrast of its fine one times the square root of the scale,
-    as the training data show within a tenth from 2 to 8; noise adds to that, and is
-    what a coarse crop has beyond it. A crop with an edge that would saturate is seen
-    with the gain that inference computes such parts with.
+    The contrast of a coarse image is the contrast of its fine image times the square
+    root of the scale, within a tenth for the scales 2 to 8 of the training data. A
+    coarse crop with more contrast has noise, and the noise is added. A crop with an
+    edge that would saturate gets the smaller gain that inference uses for such parts.
 
     Parameters
     ----------
-    contrast : (N,) of the whole fine images, in units
+    contrast : (N,) contrast of the whole fine images, in units
     fine, coarse : crops (N, C, s h, s w) and (N, C, h, w), in units
     """
     scale = fine.shape[-1] // coarse.shape[-1]
@@ -147,12 +148,12 @@ def _steps(crops: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quantised(network: Network) -> QuantisedTrunk:
-    """Return `network` with its rounding.
+    """Return a trunk that rounds like int8 and has the weights of `network`.
 
     Raises
     ------
     SettingsError
-        If it is no trunk.
+        If the network is no trunk.
     """
     if isinstance(network, Trunk):
         return QuantisedTrunk(network)
@@ -163,7 +164,7 @@ def quantised(network: Network) -> QuantisedTrunk:
 
 
 def without_rounding(trunk: QuantisedTrunk, plain: Network) -> Network:
-    """Give `plain`, of the same shape, the weights of a quantised trunk."""
+    """Copy the weights of a quantised trunk into `plain`, a trunk of the same shape."""
     names = plain.state_dict().keys()
     state = {name: value for name, value in trunk.state_dict().items() if name in names}
     plain.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Lightning without its advertising."""
+"""Suppress the advertising of Lightning."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 NOISE = (
-    # Lightning 2.6 uses a name that torch 2.13 deprecates; we cannot change it.
+    # Lightning 2.6 uses a name that torch 2.13 deprecates; we cannot change Lightning.
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
-    # It holds last.ckpt, from which this very run resumes.
+    # The folder holds last.ckpt, from which this run resumes.
     r"Checkpoint directory .* exists and is not empty",
 )
+"""Warnings that a user need not see, as regular expressions."""
 
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Suppress Lightning's advertising and its needless warnings.
+    """Suppress the advertising and the needless warnings of Lightning.
 
-    TensorBoard writes in a thread of its own, whose errors come again to the caller at
-    the next value; here they print no traceback.
+    TensorBoard writes in its own thread. If it fails, the next value raises the error
+    again in the main thread; so the thread itself prints no traceback.
     """
     log = logging.getLogger("lightning.pytorch")
     level = log.level
@@ -38,6 +39,6 @@ def quiet_lightning() -> Iterator[None]:
 
 
 def _passed_over(failure: threading.ExceptHookArgs) -> None:
-    """Pass over a thread that cannot write; tell all other errors as usual."""
+    """Ignore a thread that cannot write; print all other errors as usual."""
     if not issubclass(failure.exc_type, OSError):
         threading.__excepthook__(failure)

@@ -33,18 +33,18 @@ class Recipe:
     degradation: Degradation = field(default_factory=Degradation)
     loss: LossName = "mae+ms-ssim"
     lr: float = 1e-3
-    """Peak learning rate of Adam; Muon's is MUON_RATE times that."""
+    """Peak learning rate of Adam; the rate of Muon is MUON_RATE times as high."""
     optimiser: Optimiser = "adam"
-    """`muon` is for the trunk's inner convolutions; Adam trains the rest."""
+    """With `muon`, Muon trains the inner convolutions of a trunk, and Adam the rest."""
     max_steps: int | None = None
     max_seconds: float | None = None
-    """Wall time in seconds; with both limits, the first one that is reached ends the
-    run."""
+    """Wall time in seconds. With both limits, the run ends at the first limit."""
     clip: float = 0.1
-    """Largest gradient norm without clipping; a crop full of edges has ten times the
+    """Largest gradient norm without clipping; a crop with many edges has ten times the
     usual norm."""
     ema: float = 0.999
-    """Decay of the averaged weights in each step; these are validated and kept."""
+    """Decay of the averaged weights in each step; the averaged weights are validated
+    and kept."""
     precision: TrainingPrecision = "fp32"
     """Precision of the network's inner layers in training; weights, base and loss stay
     in float32. bf16 halves the time of a step on a processor with AVX512-BF16."""
@@ -68,7 +68,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Run:
-    """All settings that decide a training; stored in the run's settings.json."""
+    """All settings that decide a training; settings.json of the run holds them."""
 
     recipe: Recipe
     model: str = "trunk"
@@ -78,7 +78,7 @@ class Run:
     network: dict[str, int] = field(default_factory=dict)
     """Settings of the network: width, depth."""
     channels: Literal[1, 3] = 1
-    """1 for gray radiographs; 3 for an experiment with pictures in true colour."""
+    """1 for gray radiographs; 3 for experiments with colour pictures."""
     sampling: Sampling = field(default_factory=Sampling)
     batch: int = 4
     """Number of crops in a step, in each process."""
@@ -95,8 +95,8 @@ class Run:
     devices: int = 1
     """Number of processes that share the work; with cuda, each has its own device."""
     threads: int = 0
-    """Threads of torch in each process; 0: its share of the processors that may be
-    used, or fewer where torch finds that better."""
+    """Threads of torch in each process; 0: the share of the process in the allowed
+    processors, or fewer if torch prefers fewer."""
     quantise: bool = False
     """Train a trunk for int8, and also write int8 weights."""
     init: Path | None = None
@@ -104,7 +104,7 @@ class Run:
     synthetic: int = 0
     """Number of synthetic images to add; see `training.data.synthetic`."""
     teacher: str | None = None
-    """Name or weights of a model whose results count for half of the truth."""
+    """Name or weights file of a model; its results are half of the target."""
     again: bool = False
     """Also train on results of this package."""
 
@@ -134,5 +134,5 @@ class Run:
 
     @property
     def least_px(self) -> int:
-        """The shortest side an image must have to be trained on."""
+        """Least length of the shorter side of a training image, in px."""
         return max(side or MULTIPLE for side in self.sides.values())

@@ -1,10 +1,9 @@
-"""The start of a training: weights, a teacher, and a device."""
+"""Prepare the start of a training: weights, teacher, and device."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,15 +14,6 @@ from cxr_sr.superres.models.layers import FixedBatchNorm, Pair
 from cxr_sr.superres.models.networks import Network, load_network
 from cxr_sr.superres.models.zoo import load_model, refuse_pickle
 from cxr_sr.training.data.images import TrainingImage
-
-
-class OnDevice(Protocol):
-    """Settings that choose the device."""
-
-    @property
-    def device(self) -> TrainingDevice:
-        """auto, cpu or cuda."""
-        ...
 
 
 def settle_normalisation(network: Network, images: Sequence[TrainingImage]) -> None:
@@ -41,19 +31,19 @@ def settle_normalisation(network: Network, images: Sequence[TrainingImage]) -> N
 
 
 def start_from(network: Network, weights: Path) -> None:
-    """Copy the weights of a file, as far as they fit.
+    """Copy those weights of a file that fit.
 
     So a trunk for x2 can start a trunk for all scales, and a small trunk can start a
-    large trunk. The large trunk then gives the same results as the small trunk: the
-    first outputs of a wider layer are the given ones and ignore the new inputs, and
-    additional pairs of layers add nothing yet.
+    large trunk. At first, the large trunk gives the same results as the small trunk:
+    the first outputs of a wider layer have the given weights and ignore the new inputs,
+    and additional pairs of layers add nothing.
 
     Raises
     ------
     TrainingError
         If the file is unreadable, or none of its weights fits.
     ModelError
-        If it is a pickle.
+        If the file is a pickle.
 
     References
     ----------
@@ -123,8 +113,8 @@ def _grown(given: Tensor, own: Tensor) -> Tensor:
     return grown
 
 
-def accelerator_of(run: OnDevice) -> str:
-    """Return the device of a run, cpu or cuda.
+def accelerator_of(device: TrainingDevice) -> str:
+    """Return cpu or cuda for a requested device.
 
     Raises
     ------
@@ -132,9 +122,9 @@ def accelerator_of(run: OnDevice) -> str:
         If cuda is requested, but torch finds no CUDA device.
     """
     found = torch.cuda.is_available()
-    if run.device == "cuda" and not found:
+    if device == "cuda" and not found:
         raise TrainingError(
             f"--device cuda: torch {torch.__version__} finds no CUDA device here; give "
             "--device cpu or auto, or install a torch that was built for CUDA"
         )
-    return "cuda" if found and run.device != "cpu" else "cpu"
+    return "cuda" if found and device != "cpu" else "cpu"

@@ -17,12 +17,12 @@ from cxr_sr.training.quantise import QuantisedTrunk
 
 
 def write_weights(network: Network, spec: ModelSpec, folder: Path) -> Model:
-    """Write `spec.name`.safetensors and .onnx into `folder`, and check the latter.
+    """Write `spec.name`.safetensors and .onnx into `folder`, and check the ONNX file.
 
     Parameters
     ----------
-    network : has its final weights
-    spec : its specification; this function fills in grid, radius and parameters
+    network : network with its final weights
+    spec : its specification; this function adds grid, radius and parameters
     folder : an existing folder
 
     Returns
@@ -32,10 +32,15 @@ def write_weights(network: Network, spec: ModelSpec, folder: Path) -> Model:
     Raises
     ------
     ModelError
-        If the network has a layer that has no ONNX form here, or the written graph
-        does not give the results of torch.
+        If a layer has no ONNX form here, or the graph does not give the results of
+        torch.
     """
-    spec = _completed(spec, network)
+    spec = dataclasses.replace(
+        spec,
+        grid=network.grid,
+        radius_px=network.radius_px,
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
     model = Model(spec, folder / f"{spec.name}.onnx")
     properties = {METADATA_KEY: spec.to_json()}
     write_safetensors(network, properties, model.safetensors)
@@ -55,28 +60,19 @@ def write_int8_weights(
 
     Parameters
     ----------
-    trunk : has its final weights and ranges
+    trunk : trunk with its final weights and ranges
     plain : the same trunk without rounding
-    spec, folder : as for `write_weights`
+    spec, folder : see `write_weights`
 
     Raises
     ------
     ModelError
-        As `write_weights` does.
+        For the same reasons as `write_weights`.
     """
     model = write_weights(plain, spec, folder)
     write_int8(trunk, model.onnx, model.int8)
     spec = dataclasses.replace(model.spec, int8_sha256=sha256_of(model.int8))
     return Model(spec, model.onnx)
-
-
-def _completed(spec: ModelSpec, network: Network) -> ModelSpec:
-    return dataclasses.replace(
-        spec,
-        grid=network.grid,
-        radius_px=network.radius_px,
-        parameters=sum(p.numel() for p in network.parameters()),
-    )
 
 
 def write_safetensors(
@@ -90,7 +86,7 @@ def write_safetensors(
 
 
 class _Residuals(nn.Module):
-    """A network as one function of the image, with the outputs of all scales."""
+    """A function of the image that returns the residuals of all scales."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()

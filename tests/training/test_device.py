@@ -84,7 +84,7 @@ def test_a_teacher_comes_along(monkeypatch: pytest.MonkeyPatch):
 )
 def test_auto_is_cuda_where_there_is_one(monkeypatch, device, there, used):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert accelerator_of(run(device=device)) == used
+    assert accelerator_of(device) == used
 
 
 def test_cuda_is_refused_before_any_work_where_there_is_none(

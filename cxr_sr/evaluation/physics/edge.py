@@ -88,16 +88,13 @@ def edge_responses(
             for background, images in (("clean", clean), ("noise", noisy)):
                 shown = [_units(contender.upscale(image, scale)) for image in images]
                 found = response(np.mean(shown, axis=0), scale)
-                row = EdgeResponse(contender.name, scale, background, contrast, *found)
-                yield _stating_noise(row) if background == "noise" else row
+                told = NOISE.dose_ugy, NOISE.width_px
+                noise = told if background == "noise" else (None, None)
+                yield EdgeResponse(
+                    contender.name, scale, background, contrast, *found, *noise
+                )
             if anatomy and contrast < max(CONTRASTS):
                 yield _in_anatomy(contender, scale, contrast, anatomy)
-
-
-def _stating_noise(row: EdgeResponse) -> EdgeResponse:
-    return dataclasses.replace(
-        row, dose_ugy=NOISE.dose_ugy, noise_width_px=NOISE.width_px
-    )
 
 
 def _in_anatomy(

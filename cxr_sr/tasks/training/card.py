@@ -15,9 +15,9 @@ from cxr_sr.texts import Row
 from cxr_sr.training.run_folder.card import files_section
 
 LIMITS = (
-    "It is unproven on ages, views, diseases and makers that the data above lacks.",
-    "It has seen few patients: look at its masks before you use them.",
-    "Its probabilities are calibrated to the data above at best.",
+    "It is untested on ages, views, diseases and manufacturers beyond the data above.",
+    "It was trained with few patients: look at its masks before you use them.",
+    "Its probabilities are calibrated only for data like the data above.",
 )
 
 
@@ -71,8 +71,9 @@ def _data(training: dict[str, Any]) -> str:
         for d in training["data"]
     ]
     return "\n".join(lines) + (
-        f"\n\n{training['splits']['train']} images of {training['patients']} patients "
-        f"were trained on, {training['splits']['val']} of others were held out. "
+        f"\n\nThe training had {training['splits']['train']} images of "
+        f"{training['patients']} patients; {training['splits']['val']} images of other "
+        "patients were held out. "
         f"SHA-256 of the reduced images and their labels: `{training['data_sha256']}`."
     )
 
@@ -84,8 +85,8 @@ def _course(training: dict[str, Any]) -> str:
         f"{training['steps']:,} steps in {training['seconds']:,} s; "
         f"{settings['batch']} augmented images a step; AdamW, peak learning rate "
         f"{settings['lr']:g}, "
-        f"{settings['precision']}; seed {settings['seed']}. The averaged weights of "
-        f"the end are kept. Versions: {versions}."
+        f"{settings['precision']}; seed {settings['seed']}. The last averaged weights "
+        f"are kept. Versions: {versions}."
     )
 
 
@@ -93,8 +94,8 @@ def _metrics(spec: HeadSpec, rows: Sequence[Row]) -> str:
     measure = "Dice" if spec.kind == "segmentation" else "AUC"
     if not spec.training["splits"]["val"]:
         return (
-            "No patient was held out: these weights were not validated. Train with "
-            "`--hold-out 1/5`, 2/5, ... for an estimate on others."
+            "No patient was held out: these weights were not validated. For an "
+            "estimate on other patients, train with `--hold-out 1/5`, 2/5, ..."
         )
     lines = [f"| class | {measure} on patients held out |", "|---|--:|"]
     lines += [

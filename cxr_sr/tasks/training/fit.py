@@ -3,11 +3,11 @@
 ::
 
     RUN/settings.json   the settings, the hash of the data, versions
-    RUN/metrics.csv     a row a validation; curves.png draws it; tensorboard/ too
+    RUN/metrics.csv     one row for each validation; curves.png, tensorboard/: the same
     RUN/checkpoints/    last.ckpt to resume from, best.ckpt by validation
-    RUN/NAME.onnx, RUN/NAME.safetensors   the averaged weights at the end
+    RUN/NAME.onnx, RUN/NAME.safetensors   the last averaged weights
     RUN/NAME.md         the model card: data, terms, budget, metrics, limits
-    RUN/validation.png  masks found and masks given, on images held out
+    RUN/validation.png  found and given masks on held-out images
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def fit_head(
 ) -> Head:
     """Train a head with the settings in `run`, and write its averaged weights.
 
-    With `--hold-out none`, each validation uses the training images. Then only the
-    curve of the loss is meaningful.
+    With `--hold-out none`, each validation uses the training images; then the scores
+    say nothing about other images.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def fit_head(
     SettingsError
         If the model has no trunk, such as an interpolator.
     TrainingError
-        If no training can start with the data, or if the training diverges.
+        If the data do not allow a training, or if the training diverges.
     """
     started = started or time.monotonic()
     run = dataclasses.replace(run, classes=labels.classes)
     checkpoint = start_of(folder, resume=resume)
-    accelerator = accelerator_of(run)
+    accelerator = accelerator_of(run.device)
     spec, network = _start(run)
     train_set, held_out = _read(labels, run)
     about = provenance(train_set, held_out) | {

@@ -41,7 +41,10 @@ class TaskNetwork(nn.Module):
         self.from_trunk = _down(trunk.width, WIDTHS[0])
         self.from_image = _down(1, WIDTHS[0])
         self.down = nn.ModuleList(_down(a, b) for a, b in pairwise(WIDTHS))
-        self.levels = nn.ModuleList(_level(width) for width in WIDTHS)
+        self.levels = nn.ModuleList(
+            nn.Sequential(Pair(width), nn.BatchNorm2d(width), nn.ReLU())
+            for width in WIDTHS
+        )
         self.up = nn.ModuleList(_up(b, a) for a, b in pairwise(WIDTHS))
         self.merged = nn.ModuleList(_merged(width) for width in WIDTHS[:-1])
         self.last = nn.Sequential(
@@ -76,7 +79,7 @@ class TaskNetwork(nn.Module):
 class TrunkFeatures(nn.Module):
     """The part of a trunk that makes features, without inputs for the noise.
 
-    A preview averages many pixels, so its noise is taken as zero.
+    A preview averages many pixels, so its noise counts as zero.
     """
 
     def __init__(self, trunk: Trunk) -> None:
@@ -115,10 +118,6 @@ def _down(into: int, out: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(into, out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(out)
     )
-
-
-def _level(width: int) -> nn.Module:
-    return nn.Sequential(Pair(width), nn.BatchNorm2d(width), nn.ReLU())
 
 
 def _up(into: int, out: int) -> nn.Module:

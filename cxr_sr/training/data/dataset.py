@@ -1,4 +1,4 @@
-"""Radiographs as training sees them: sample i is a pure function of i."""
+"""Make training samples from radiographs; the number of a sample decides it alone."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from cxr_sr.training.data.images import TrainingImage
 from cxr_sr.training.data.markers import draw_markers
 
 DETAILED_SHARE = 0.6
-"""Share of crops around a block drawn in proportion to its detail. Markers and
-collimator edges cover a hundredth of a radiograph but cause most of the errors in its
-enlargement. The other crops are uniform, so that plain regions are not forgotten."""
+"""Share of crops around a detailed block; the probability of a block is proportional to
+its detail. Markers and collimator edges cover a hundredth of a radiograph, but cause
+most of the errors of its enlargement. The other crops lie anywhere, so that the network
+also learns plain regions."""
 TURNED_SHARE = 0.2
 """Share of crops that are flipped or transposed at random. The others stay upright,
-like the text on a radiograph: the shape of letters is the main thing left to learn."""
+like the text on a radiograph, so that the network learns the shape of letters."""
 BLOCK_PX = 16
 """Side of the blocks whose detail is compared."""
 
@@ -38,26 +39,26 @@ class Sampling:
     """Settings for the crop and the gray levels of a training sample."""
 
     crop_px: int | None = 48
-    """Side of the crop in px; None takes the whole image. For a network at input size
-    it is the side of the coarse crop; for others, of the fine one, a multiple of 24."""
+    """Side of the crop in px; None: the whole image. For a network at input size, the
+    side of the coarse crop; for others, the side of the fine crop, a multiple of 24."""
     altered_share: float = 0.5
-    """Share of samples seen through another window and bit depth than their own."""
+    """Share of samples with another window and bit depth than their own."""
     gain: tuple[float, float] = (0.5, 2.0)
-    """Contrast of a simulated window; it is centred within the image's range."""
+    """Least and largest contrast of a simulated window, relative to the own window."""
     bits: tuple[int, int] = (8, 16)
-    """Depth of that simulated ramp, drawn evenly."""
+    """Least and largest bit depth of the simulated window."""
     marked_share: float = 0.0
-    """Share of samples that markers are drawn into."""
+    """Share of samples with drawn markers."""
 
     def sides(
         self, grid: NetworkGrid, scales: tuple[int, ...]
     ) -> dict[int, int | None]:
-        """Return for each scale the side of the fine crop, or None for all of it.
+        """Return the side of the fine crop for each scale; None: the whole image.
 
         Raises
         ------
         SettingsError
-            If a crop cannot be divided by a scale.
+            If a scale does not divide the crop.
         """
         side = self.crop_px
         if side is None:
@@ -73,10 +74,10 @@ class Sampling:
 
 
 class Crops:
-    """Endless random crops, each with the codes that its coarse twin can be stored in.
+    """Endless random crops, each with the coding of its image.
 
-    Everything is in memory, so that worker processes would have little to do; the run's
-    metrics.csv says which share of the time a step waited for them.
+    All images are in memory, so worker processes would have little to do; metrics.csv
+    of the run states the share of the time in which steps waited for crops.
     """
 
     def __init__(
@@ -85,15 +86,15 @@ class Crops:
         self.images = images
         self.sampling = sampling
         self.seed = seed
-        # Running sums, block after block, to draw blocks by their detail from.
+        # Running sums over the blocks, to draw a block by its detail.
         self.details = [detail(image).cumsum() for image in images]
         self.codes = [Codes.of(image) for image in images]
 
     def sample(self, number: int, side: int | None) -> tuple[Tensor, Tensor]:
         """Return a fine crop (C, side, side) in units, and its codes (see `CropBatch`).
 
-        They depend on the seed and `number` alone, so that a resumed run goes on
-        with the samples the killed one would have seen.
+        Only the seed and `number` decide them. So a resumed run continues with the
+        samples that the killed run would have used.
         """
         random = np.random.default_rng((self.seed, number))
         chosen = int(random.integers(len(self.images)))
@@ -128,10 +129,10 @@ def _cut(
 
 
 def detail(image: TrainingImage) -> NDArray[np.float64]:
-    """Return the error of interpolation in each block (rows, columns).
+    """Return the detail of each block of `BLOCK_PX` squared pixels: (rows, columns).
 
-    It is the block's mean squared Laplacian of stored values, `BLOCK_PX` squared;
-    what is left at the right and at the bottom has none of its own.
+    The detail is the mean squared Laplacian of the stored values, which resembles the
+    error of interpolation. The rest at the right and at the bottom has no blocks.
     """
     blocks = [n // BLOCK_PX for n in image.sides]
     rows, columns = (n * BLOCK_PX for n in blocks)
@@ -148,15 +149,15 @@ def most_detailed(
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the arguments of `TrainingImage.crop` for the part with most detail.
 
-    Its sides are multiples of 24 px, smaller if the image is smaller. Most errors of
-    an enlarged radiograph lie in this part. The centre of an image shows fewest
-    errors, so it is a poor place to choose weights by.
+    Its sides are multiples of 24 px, at most `side_px`. Most errors of an enlarged
+    radiograph lie in this part, so it is better for choosing weights than the centre of
+    the image, which has the fewest errors.
     """
     height, width = (min(n, side_px) // MULTIPLE * MULTIPLE for n in image.sides)
     window = height // BLOCK_PX, width // BLOCK_PX
     sums = sliding_window_view(detail(image), window).sum((2, 3))
     place = divmod(int(sums.argmax()), sums.shape[1])
-    # The blocks leave a rest at the far sides, which the last place is to reach.
+    # Stretch the places, so that the last place reaches the rest beyond the blocks.
     row, column = (
         at * (whole - part) // max(1, count - 1)
         for at, whole, part, count in zip(
@@ -185,17 +186,19 @@ def _flipped(unit: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
 
 
 class Codes(NamedTuple):
-    """The coding of a crop's whole image, in units."""
+    """The coding of the whole image of a crop, in units."""
 
     step: float
+    """Difference of neighbouring codes."""
     least: float
     largest: float
+    """Least and largest value that can be stored."""
     contrast: float
-    """The contrast that `contrast_of` returns."""
+    """Contrast of the image; see `contrast_of`."""
 
     @classmethod
     def of(cls, image: TrainingImage) -> Codes:
-        """Return those of an image as it was read."""
+        """Return the coding of an image, as it was read."""
         contrast = contrast_of(np.atleast_3d(image.stored).transpose(2, 0, 1))
         return cls(image.code, *image.span, contrast * image.code)
 
@@ -203,9 +206,9 @@ class Codes(NamedTuple):
 def alter(
     unit: NDArray[Any], codes: Codes, sampling: Sampling, random: np.random.Generator
 ) -> tuple[NDArray[Any], Codes]:
-    """Return `unit` as another window and bit depth would show it, and its codes.
+    """Return a crop with another window and bit depth, and its new coding.
 
-    The map is affine, as `Scaling` is; it clips no value that was not clipped before.
+    The map is linear, like `Scaling`, and clips no value.
     """
     low, high = sampling.gain
     gain = low * (high / low) ** random.random()
@@ -220,21 +223,26 @@ def alter(
 
 
 class CropBatch(NamedTuple):
-    """Crops that a step looks at."""
+    """The crops of one step."""
 
     fine: Tensor
     """(N, C, H, W) in units."""
     codes: Tensor
     """(N, 4): `Codes` of the fine images."""
     scale: int = 0
-    """The scale of this step; 0 for a region, which is validated at every scale."""
+    """The scale of this step; 0 for a region, which is validated at all scales."""
 
 
 class Batches:
-    """The batches of one epoch, from the trainer's present step on.
+    """The batches of one epoch, from the current step of the trainer on.
 
-    The scales take turns step by step, so that every few steps see all of them, as the
-    paper's do: `turns` are scales with the side of their fine crop, over and over.
+    Parameters
+    ----------
+    crops : the source of the crops
+    turns : scales with the side of their fine crop; the steps use them in turn
+    batch : number of crops in a step of each process
+    steps : number of steps
+    learner : gives the current step
     """
 
     def __init__(
@@ -256,7 +264,7 @@ class Batches:
 
     def __iter__(self) -> Iterator[CropBatch]:
         start = self.learner.trainer.global_step
-        # One is cut while a GPU computes the one before.
+        # Cut the next batch while a GPU computes the current batch.
         with ThreadPoolExecutor(1) as ahead:
             pending = ahead.submit(self._cut, start)
             for step in range(start + 1, start + self.steps):
@@ -274,7 +282,7 @@ class Batches:
 
 
 class Regions:
-    """The images for validation, or their most detailed parts, one a batch."""
+    """The images for validation, or their most detailed parts; one in each batch."""
 
     def __init__(self, images: Sequence[TrainingImage], side_px: int | None) -> None:
         self.images = images

@@ -1,7 +1,7 @@
 """Simulate a coarser image of the same chest.
 
-Every degradation maps (N, C, H, W) in units, sides divisible by the scale, to
-(N, C, H / scale, W / scale).
+Every degradation maps (N, C, H, W) in units to (N, C, H / scale, W / scale). The sides
+must be divisible by the scale.
 """
 
 from __future__ import annotations
@@ -28,21 +28,23 @@ class Degradation:
     """The degradations to simulate, and their strength."""
 
     kinds: tuple[str, ...] = ("bicubic",)
-    """Keys of `DEGRADATIONS`; each batch draws one of them."""
+    """Names in `DEGRADATIONS`; each batch draws one of them."""
     blur_px: tuple[float, float] = (0.25, 0.45)
-    """Sigma of the presampling blur, in pixels of the coarse detector. exp(-2 (pi
-    sigma f)^2) at Nyquist is 0.37 for 0.45: with the pixel aperture's 0.64, the
-    0.25 to 0.45 that indirect flat panels show (Samei, Med. Phys. 30, 2003)."""
+    """Least and largest sigma of the presampling blur, in pixels of the coarse
+    detector. For 0.45, the MTF of the blur at Nyquist, exp(-2 (pi sigma f)^2), is 0.37.
+    With the pixel aperture (0.64), the MTF is that of indirect flat panels, 0.25 to
+    0.45 (Samei, Med. Phys. 30, 2003)."""
     quanta: tuple[float, float] = (300.0, 10_000.0)
-    """Detected quanta a coarse pixel where the image is black, drawn log-uniformly.
-    RQA5 has 30,174 quanta a mm^2 and uGy (IEC 62220-1-1): 2.5 uGy on pixels of
-    0.14 to 0.4 mm, with a DQE of 0.6, is 900 to 7,000."""
+    """Least and largest number of quanta that a coarse pixel detects where the image is
+    black, drawn log-uniformly. RQA5 has 30,174 quanta for each mm^2 and uGy
+    (IEC 62220-1-1): 2.5 uGy on pixels of 0.14 to 0.4 mm with a DQE of 0.6 gives 900 to
+    7,000."""
     electronic: float = 5.0
     """Standard deviation of the additive electronic noise, in quanta."""
     decades: float = 1.5
     """Orders of magnitude in exposure between black (0) and white (1)."""
     grain: Grain = field(default_factory=Grain)
-    """Noise and JPEG residue beside these."""
+    """Additional noise and JPEG."""
 
     @classmethod
     def of(cls, kinds: str, grain: Grain | None = None) -> Degradation:
@@ -65,24 +67,25 @@ class Degradation:
 
 
 Hold = Callable[[Tensor], Tensor]
-"""Maps (N, C, H, W) in units to the stored values of a file, in units."""
+"""A function that rounds and clips (N, C, H, W) like a file; input and result in
+units."""
 
 
 class Coarse(NamedTuple):
     """Coarse crops, and the noise planes for the network."""
 
     image: Tensor
-    """(N, C, h, w) in units, as a file would hold it."""
+    """(N, C, h, w) in units, rounded and clipped like a file."""
     noise: Tensor
     """(N, 2, h, w) in units; see `networks.NOISE_PLANES`."""
 
     @classmethod
     def of(cls, image: Tensor) -> Coarse:
-        """Return crops (N, C, h, w) that have no noise."""
+        """Return crops (N, C, h, w) without noise."""
         return cls(image, image.new_zeros(len(image), 2, *image.shape[2:]))
 
     def times(self, gain: Tensor) -> Coarse:
-        """Return both multiplied by `gain`."""
+        """Return image and noise multiplied by `gain`."""
         return Coarse(self.image * gain, self.noise * gain)
 
 
@@ -93,9 +96,14 @@ def degrade(
     settings: Degradation,
     random: torch.Generator,
 ) -> Coarse:
-    """Return `image` as one of `settings.kinds`, drawn from `random`, sees it.
+    """Return the coarse image of `image` by one of `settings.kinds`, drawn at random.
 
-    It is as a file with the `codes` (N, 4) of `dataset.Codes` would hold it.
+    Parameters
+    ----------
+    image : (N, C, H, W) in units
+    codes : (N, 4), `dataset.Codes` of the images; the result is rounded and clipped
+        like a file with this coding
+    scale : factor between the sides of `image` and of the result
     """
     kinds = settings.kinds
     drawn = kinds[int(torch.randint(len(kinds), (), generator=random))]
@@ -120,13 +128,14 @@ def degrade(
 
 
 def _level_of(seen: Tensor) -> Tensor:
-    """Return the local level of (N, 1, h, w), as `superres.noise.level_of` does."""
+    """Return the local level of (N, 1, h, w); see `superres.noise.level_of`."""
     padded = functional.pad(seen, (LEVEL_RADIUS_PX,) * 4, mode="replicate")
     return functional.avg_pool2d(padded, 2 * LEVEL_RADIUS_PX + 1, stride=1)
 
 
 Law = Callable[[Tensor], Tensor]
-"""Maps levels (N, C, h, w) in units to the standard deviation of their noise."""
+"""A function of levels (N, C, h, w) in units; it returns the standard deviation of
+their noise."""
 
 
 def _tilted_law(drawn: Tensor) -> Law:
@@ -135,20 +144,19 @@ def _tilted_law(drawn: Tensor) -> Law:
 
 
 def stored(coarse: Tensor, codes: Tensor) -> Tensor:
-    """Return `coarse` (N, C, H, W) as a file with the `codes` (N, 4) would hold it.
+    """Return `coarse` (N, C, H, W) rounded and clipped to the `codes` (N, 4) of a file.
 
-    It is rounded, and clipped: ringing beyond black or white is lost.
+    Clipping removes the ringing beyond black and white.
     """
-    columns = (column.view(-1, 1, 1, 1) for column in codes.unbind(1))
-    step, least, largest, _ = columns
+    step, least, largest, _ = (c.view(-1, 1, 1, 1) for c in codes.unbind(1))
     return ((coarse / step).round() * step).clamp(least, largest)
 
 
 def bicubic(image: Tensor, scale: int, hold: Hold | None = None) -> Tensor:
-    """Return the antialiased bicubic reduction (a = -0.5), the literature's.
+    """Return the antialiased bicubic reduction (a = -0.5), the usual one in papers.
 
-    Columns first; with `hold` they are held before the rows are reduced, as Pillow
-    does.
+    First the columns are reduced, then the rows. Between the two steps, `hold` rounds
+    the values, as Pillow does.
     """
     rows, columns = (side // scale for side in image.shape[-2:])
     reduced = partial(functional.interpolate, mode="bicubic", antialias=True)
@@ -170,12 +178,13 @@ def detector(
 ) -> tuple[Tensor, Law]:
     """Return the image of a detector with pixels `scale` times larger.
 
-    The unit image is read as a logarithmic one, white where least exposure arrived. In
-    the linear exposure: presampling blur, binning, Poisson noise of the quanta (as a
-    Gaussian of the same variance: there are hundreds) and electronic noise, in the
-    shape of `noise` (N, C, H / scale, W / scale), which has unit variance. Values
-    outside the unit range, where a panel is saturated or without signal, are binned
-    without noise. `evaluation.degradations` has the same detector, at one setting.
+    The unit image is taken as logarithmic: white where the least exposure arrived. The
+    steps in the linear exposure are: presampling blur, binning, Poisson noise of the
+    quanta (as a Gaussian of the same variance, because a pixel has hundreds of quanta)
+    and electronic noise. `noise` (N, C, H / scale, W / scale) has unit variance and
+    gives the noise its shape. Values outside the unit range, where a panel is saturated
+    or without signal, are binned without noise. `evaluation.degradations` has the same
+    detector with one setting.
 
     References
     ----------
@@ -190,7 +199,7 @@ def detector(
     exposure = torch.exp(-settings.decades * math.log(10) * inside)
     expected = quanta * box(gaussian_blur(exposure, sigma * scale), scale)
     deviation = (expected + settings.electronic**2).sqrt()
-    # A real detector's offset correction likewise leaves nothing below one quantum.
+    # No value falls below one quantum, because a real detector corrects its offset.
     counted = (expected + deviation * noise).clamp_min(1.0)
     recorded = -(counted / quanta).log10() / settings.decades
 
@@ -204,7 +213,7 @@ def detector(
 
 
 def gaussian_blur(image: Tensor, sigma_px: float) -> Tensor:
-    """Return `image` under a Gaussian, with its borders repeated outward."""
+    """Blur `image` (N, C, H, W) by a Gaussian; border pixels are repeated."""
     reach = math.ceil(3 * sigma_px)
     offset = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
     taps = torch.exp(-0.5 * (offset / sigma_px).square())

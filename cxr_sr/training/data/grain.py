@@ -1,8 +1,8 @@
-"""The noise of training images: of any dose, any correlation, told to the network.
+"""Add noise of any dose and any correlation to training images.
 
-A detector's noise is coloured: scintillator, readout and processing leave neighbouring
-pixels alike, or sharpened against each other. Every crop therefore has its own noise
-power spectrum, and its own law of standard deviation against level.
+The noise of a detector is correlated: scintillator and readout make neighbouring pixels
+similar, sharpening makes them different. So every crop gets its own noise power
+spectrum, and its own law for the standard deviation at each level.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from cxr_sr.formats.dicom.coding.jpeg import coding_error
 from cxr_sr.superres.noise import CODING_CORRELATION
 
 REACH_PX = 4
-"""Noise farther apart than twice this is independent: three times the largest width."""
+"""Half the side of the largest kernel, in px: three times the largest width. Noise is
+independent at twice this distance."""
 
 
 @dataclass(frozen=True)
 class Grain:
-    """The noise to draw; every crop of a batch has its own."""
+    """Settings of the noise; every crop of a batch gets its own noise."""
 
     share: float = 0.0
     """Share of the crops of `bicubic` and `box` that get noise; `detector` always
@@ -32,28 +33,31 @@ class Grain:
     sigma: tuple[float, float] = (0.001, 0.05)
     """Standard deviation at level 0.5, in units, drawn log-uniformly."""
     tilt: tuple[float, float] = (-0.5, 1.0)
-    """Decades of standard deviation from level 0 to 1. A logarithmic detector of 1.5
-    decades has 0.75, a linear one on which less exposure is brighter less."""
+    """Orders of magnitude between the standard deviations at level 1 and at level 0. A
+    logarithmic detector of 1.5 decades has 0.75. A linear detector has a negative
+    number, because less exposure is brighter."""
     width_px: tuple[float, float] = (0.0, 1.2)
-    """Sigma of the Gaussian that white noise is blurred with."""
+    """Sigma of the Gaussian that blurs white noise."""
     sharpened_share: float = 0.15
-    """Share of crops whose noise went through an unsharp mask, as in images processed
-    for presentation."""
+    """Share of crops whose noise is sharpened by an unsharp mask, as in images
+    processed for presentation."""
     told: tuple[float, float] = (0.9, 1.4)
-    """Standard deviation told over the true one, drawn log-uniformly: an estimate is
-    never exact, and one too high does less harm (see `superres.noise`)."""
+    """Told standard deviation divided by the true one, drawn log-uniformly. An estimate
+    is never exact, and too much does less harm than too little (see
+    `superres.noise`)."""
     jpeg_share: float = 0.0
-    """Share of coarse crops that went through JPEG."""
+    """Share of coarse crops that are compressed by JPEG."""
     jpeg_quality: tuple[int, int] = (60, 98)
+    """Least and largest quality of JPEG, as Pillow counts it."""
 
 
 class DrawnNoise(NamedTuple):
-    """Noise of unit variance, and how it is correlated."""
+    """Noise of unit variance, and its correlation."""
 
     values: Tensor
     """(N, C, h, w)."""
     correlation: Tensor
-    """(N, 1, 1, 1) with the next pixel, down and across in the mean."""
+    """(N, 1, 1, 1): mean correlation with the next pixel down and across."""
 
 
 def draw_noise(
@@ -78,12 +82,12 @@ def draw_noise(
 
 
 def _kernel(settings: Grain, random: torch.Generator) -> Tensor:
-    """Return the (1, 1, k, k) filter, of unit energy, of one crop's noise."""
+    """Return the filter (1, 1, k, k) of unit energy for the noise of one crop."""
     low, high = settings.width_px
     width = low + (high - low) * _uniform(random)
     kernel = _gaussian(width)
     if _uniform(random) < 0.5:
-        # A veil: part of the light spreads farther in the scintillator.
+        # A part of the light spreads farther in the scintillator.
         share = 0.3 * _uniform(random)
         kernel = (1 - share) * kernel + share * _gaussian(
             width + 0.5 + _uniform(random)
@@ -104,14 +108,14 @@ def _gaussian(width_px: float) -> Tensor:
 
 
 def _lag_one(kernel: Tensor) -> float:
-    """Return the correlation of neighbours after a filter of unit energy."""
+    """Return the correlation of neighbours in white noise after a filter."""
     plane = kernel[0, 0]
     down, across = (plane[1:] * plane[:-1]).sum(), (plane[:, 1:] * plane[:, :-1]).sum()
     return float(down + across) / 2
 
 
 def tilted(level: Tensor, settings: Grain, random: torch.Generator) -> Tensor:
-    """Return (N, 2): standard deviation at level 0.5, and decades from level 0 to 1."""
+    """Return (N, 2): the standard deviation at level 0.5, and the drawn `tilt`."""
     count = len(level)
     sigma = _log_uniform(settings.sigma, count, random)
     sigma = sigma * (torch.rand(count, generator=random) < settings.share)
@@ -122,7 +126,7 @@ def tilted(level: Tensor, settings: Grain, random: torch.Generator) -> Tensor:
 
 
 def told_factor(count: int, settings: Grain, random: torch.Generator) -> Tensor:
-    """Return (N, 1, 1, 1): told standard deviations divided by the true ones."""
+    """Return (N, 1, 1, 1): the factors between told and true standard deviations."""
     return _log_uniform(settings.told, count, random).view(-1, 1, 1, 1)
 
 
@@ -132,7 +136,7 @@ def planes(sigma: Tensor, correlation: Tensor) -> Tensor:
 
 
 def with_jpeg(planes: Tensor, error: Tensor) -> Tensor:
-    """Return noise `planes` and the `error` (N, 1, 1, 1) of JPEG, added up."""
+    """Return noise `planes` that include the `error` (N, 1, 1, 1) of JPEG."""
     sigma, correlated = planes[:, :1], planes[:, 1:]
     total = (sigma.square() + error.square()).sqrt()
     covariance = sigma * correlated + CODING_CORRELATION * error.square()
@@ -142,15 +146,15 @@ def with_jpeg(planes: Tensor, error: Tensor) -> Tensor:
 def through_jpeg(
     coarse: Tensor, settings: Grain, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return `coarse` (N, 1, h, w), some of its crops as JPEG leaves them.
+    """Compress some of the crops `coarse` (N, 1, h, w) by JPEG, and decode them.
 
-    A crop is brought to the 8 bits of its own range; the blocks of 8 x 8 pixels begin
-    anywhere.
+    Each crop is scaled to 8 bits by its own range. Its blocks of 8 x 8 pixels begin at
+    random places.
 
     Returns
     -------
-    The crops, and (N, 1, 1, 1) the standard deviation of the error that the tables of
-    JPEG tell, in units; 0 without JPEG.
+    The crops; and (N, 1, 1, 1) the standard deviation of their error by the tables of
+    JPEG, in units, 0 without JPEG.
     """
     low, high = settings.jpeg_quality
     error = coarse.new_zeros(len(coarse), 1, 1, 1)

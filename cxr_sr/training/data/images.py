@@ -1,4 +1,4 @@
-"""The images for training and validation, decoded once and kept in memory."""
+"""Decode the images for training and validation, and keep them in memory."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class TrainingImage:
     """(H, W), or (H, W, 3) for RGB."""
     scaling: Scaling
     ends: tuple[int, int]
-    """The least and the largest stored value there can be."""
+    """The least and the largest value that the pixel format can store."""
     entry: IndexEntry
     lossy: bool = False
-    """It was compressed with loss once."""
+    """True if the image was compressed with loss at some time."""
 
     @property
     def channels(self) -> int:
@@ -46,7 +46,7 @@ class TrainingImage:
 
     @property
     def code(self) -> float:
-        """The step from one stored value to the next, in units."""
+        """Difference of neighbouring stored values, in units."""
         return 1 / abs(self.scaling.slope)
 
     @property
@@ -64,7 +64,7 @@ class TrainingImage:
     def crop(
         self, corner: tuple[int, int], size: tuple[int, int]
     ) -> NDArray[np.floating[Any]]:
-        """Return the region of `size` px at `corner`, (C, H, W) in units."""
+        """Return the region of `size` px at `corner`: (C, H, W) in units."""
         rows, columns = (slice(c, c + s) for c, s in zip(corner, size, strict=True))
         part = self.scaling.normalise(self.stored[rows, columns])
         return part[None] if self.channels == 1 else np.moveaxis(part, 2, 0)
@@ -80,8 +80,8 @@ class TrainingImage:
 def list_images(data: Path) -> list[IndexEntry]:
     """Return the images of an index (CSV) or a folder.
 
-    A tenth of a folder without an index is for validation; the hashes of the file names
-    decide. Only an index can keep all images of a patient in one split.
+    In a folder without an index, the hashes of the file names choose a tenth of the
+    images for validation. Only an index can keep all images of a patient in one split.
 
     Raises
     ------
@@ -114,9 +114,9 @@ def load(
     ----------
     entries : the images to read
     least_px : least length of a side
-    count : most images to return
-    again : take results of cxr-sr, too
-    channels : 1 for gray images, 3 for images in true colour
+    count : largest number of images to return
+    again : also take results of cxr-sr
+    channels : 1 for gray images, 3 for colour images
     """
     images: list[TrainingImage] = []
     for entry in entries:
@@ -128,7 +128,9 @@ def load(
             log.warning("%s is left out: %s", entry.name, error)
             continue
         if min(image.sides) < least_px:
-            log.warning("%s is left out: %s", entry.name, _too_small(image, least_px))
+            size = f"{image.sides[1]} x {image.sides[0]} px"
+            reason = f"{size}, smaller than the crop of {least_px}"
+            log.warning("%s is left out: %s", entry.name, reason)
         elif image.channels != channels:
             log.warning("%s is left out: it is gray, not RGB", entry.name)
         else:
@@ -136,8 +138,8 @@ def load(
     lossy = sum(image.lossy for image in images)
     if lossy:
         log.warning(
-            "%d of %d images were compressed with loss: the network learns to make "
-            "their blocks and ringing, too",
+            "%d of %d images were compressed with loss: the network also learns to "
+            "make their blocks and ringing",
             *(lossy, len(images)),
         )
     return images
@@ -149,8 +151,3 @@ def _decode(entry: IndexEntry, *, again: bool, colour: bool) -> TrainingImage:
     ends = fmt.minimum, fmt.maximum
     scaling, lossy = Scaling.of(radiograph), is_lossy(radiograph)
     return TrainingImage(radiograph.pixels, scaling, ends, entry, lossy)
-
-
-def _too_small(image: TrainingImage, least_px: int) -> str:
-    rows, columns = image.sides
-    return f"{columns} x {rows} px, smaller than the crop of {least_px}"

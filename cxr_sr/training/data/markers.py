@@ -1,8 +1,8 @@
 """Draw markers and shutters into training crops.
 
-Markers cover a hundredth of a radiograph, but up to nine tenths of the error of its
-enlargement. A few hundred radiographs have too few of them to learn from. This module
-draws text that a console burned in (with or without a shadow), lead letters (turned,
+Markers cover a hundredth of a radiograph, but cause up to nine tenths of the error of
+its enlargement. A few hundred radiographs have too few markers to learn from. This
+module draws the text of consoles (with or without a shadow), lead letters (turned,
 mirrored, translucent, or cut out of a plate), and the edges of shutters.
 """
 
@@ -33,15 +33,15 @@ FONTS = (
     *("DejaVuSansMono-Bold", "DejaVuSerif", "DejaVuSerif-Bold"),
     *("STIXGeneral", "STIXGeneralBol"),
 )
-"""Matplotlib brings them."""
+"""Fonts that come with Matplotlib."""
 SYMBOLS = re.compile("symbol|dingbat|emoji|icon|D050000L", re.IGNORECASE)
-"""Fonts whose letters are pictures."""
+"""Names of fonts whose letters are pictures."""
 OVERSAMPLING = 3
-"""Glyphs are drawn finer by this factor and binned, so that edges are smooth."""
+"""Letters are drawn finer by this factor and then binned; this smooths their edges."""
 VIEW_PX = (64, 256)
-"""Side of the region that a marker is drawn into."""
+"""Least and largest side of the region for one marker, px."""
 CROP_PX = 256
-"""A crop gets one marker, and one more for each time its side holds these pixels."""
+"""A crop gets one marker, and one more for every `CROP_PX` of its side."""
 HEIGHT_PX = (10.0, 64.0)
 """Least and largest height of letters in px, drawn log-uniformly."""
 BURNED, LEAD = 0.5, 0.35
@@ -74,7 +74,7 @@ def _marked(
 ) -> Plane:
     side = view.shape[-1]
     kind = random.random()
-    # Consoles write at full scale; films and windows leave less.
+    # Consoles write at full scale; films and windows have less.
     brighter = float(view.max()) + random.uniform(0, 0.3)
     white = span[1] if random.random() < 0.7 else min(span[1], brighter)
     if kind < BURNED:
@@ -111,7 +111,7 @@ def _ground(
 
 
 def _plate(cover: Plane, random: np.random.Generator) -> Plane:
-    """Return letters, or now and then the plate that they are cut out of."""
+    """Return letters, or sometimes a plate with cut-out letters."""
     if random.random() < 0.8:
         return cover
     margin = len(cover) * 3 // 20
@@ -122,11 +122,11 @@ def _plate(cover: Plane, random: np.random.Generator) -> Plane:
 
 
 def _text(side: int, random: np.random.Generator, *, turned: bool) -> Image.Image:
-    """Return letters, white on black, somewhere on a page of the oversampled view."""
+    """Return a black page of the oversampled view with white letters anywhere."""
     low, high = HEIGHT_PX
     height = low * (high / low) ** random.random()
     word = _word(random)
-    # A word as large as the view would show only some of its strokes.
+    # Of a word as large as the view, only some strokes would be visible.
     word = word[0] if height > 0.4 * side else word
     glyphs = _glyphs(word, _font(int(random.integers(len(_paths()))), round(height)))
     if random.random() < 0.15:
@@ -163,7 +163,7 @@ def _glyphs(word: str, font: FreeTypeFont) -> Image.Image:
 
 
 def _shutter(side: int, random: np.random.Generator) -> Image.Image:
-    """Return a page of the oversampled view, white on one side of an edge."""
+    """Return a page of the oversampled view that is white on one side of an edge."""
     end = side * OVERSAMPLING
     edge = int(random.integers(end // 8, end * 7 // 8))
     slant = int(random.integers(-end // 8, end // 8)) if random.random() < 0.5 else 0
@@ -176,7 +176,7 @@ def _shutter(side: int, random: np.random.Generator) -> Image.Image:
 
 
 def _reduced(page: Image.Image, blur_px: float) -> Plane:
-    """Return which share of each pixel of the view is covered, after a blur."""
+    """Blur a page, and return the covered share of each pixel of the view."""
     side = page.width // OVERSAMPLING
     blurred = page.filter(ImageFilter.GaussianBlur(blur_px * OVERSAMPLING))
     cover = blurred.resize((side, side), Image.Resampling.BOX)
@@ -200,7 +200,7 @@ def _latin(path: Path) -> bool:
         shapes = {bytes(font.getmask(letter)) for letter in LETTERS}
     except (OSError, ValueError):
         return False
-    # A font without a letter draws the same box for each.
+    # A font draws the same box for all letters that it lacks.
     return len(shapes) == len(LETTERS) and not SYMBOLS.search(path.stem)
 
 

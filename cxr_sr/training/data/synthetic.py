@@ -1,8 +1,8 @@
-"""Images that nobody had to take: dead leaves with lines, discs, wires and letters.
+"""Draw synthetic training images: dead leaves with bands, wires and letters.
 
-They show edges, lines and letters of every size, contrast and direction, which a few
-hundred radiographs do not, and they cost no licence. They are no radiographs: a share
-of the training images, never all of them.
+They show edges, lines and letters of every size, contrast and direction; a few hundred
+radiographs do not. They need no licence. Because they are no radiographs, they can only
+be a part of the training images.
 
 References
 ----------
@@ -36,21 +36,22 @@ FINER = 2
 BITS = 14
 LEAVES = 900
 RADIUS_PX = (3.0, 260.0)
-"""Least and largest radius of a leaf in px. Its density is radius^-2: most leaves are
-small, and large ones show between them."""
+"""Least and largest radius of a leaf in px. The density of the radius is radius^-2:
+most leaves are small, and large leaves are visible between them."""
 BLUR_PX = (0.0, 1.6)
-"""Sigma; radiographs are blurred by focal spot and scintillator."""
+"""Least and largest sigma of the blur in px; focal spot and scintillator blur a
+radiograph, too."""
 
 Plane = NDArray[np.float32]
 
 
 def synthetic_images(count: int, seed: int) -> list[TrainingImage]:
-    """Return `count` images, each a pure function of `seed` and its number."""
+    """Return `count` images; only `seed` and its number decide an image."""
     return [synthetic_image(seed, number) for number in range(count)]
 
 
 def synthetic_image(seed: int, number: int) -> TrainingImage:
-    """Return one image (768, 768) of 14 bits, in units between 0 and 1."""
+    """Return one image (768, 768) with 14 bits."""
     random = np.random.default_rng((seed, number))
     unit = _leaves(random)
     unit = _bones(unit, random) if random.random() < 0.7 else unit
@@ -167,7 +168,7 @@ def _curve(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _cover(page: Picture.Image) -> Plane:
-    """Return which share of each pixel a page covers."""
+    """Return the share of each pixel that is white on a page."""
     return _binned(np.asarray(page, np.float32) / np.float32(255))
 
 

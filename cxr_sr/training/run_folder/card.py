@@ -1,4 +1,4 @@
-"""The model card: the purpose, origin and limits of trained weights.
+"""Write the model card: the purpose, origin and limits of trained weights.
 
 References
 ----------
@@ -15,16 +15,16 @@ from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.texts import Row
 
 LIMITS = (
-    "What a network adds it has seen in other radiographs, not in the input.",
-    "It is unproven on views, ages, manufacturers and detectors the data above lacks.",
+    "The network adds detail that it learned from other radiographs.",
+    "It is untested on views, ages, manufacturers and detectors beyond the data above.",
 )
 NOISE_UNSEEN = (
-    "It saw no detector noise: on a noisy radiograph expect no gain over bicubic, or "
-    "a loss."
+    "Its training had no detector noise: on a noisy radiograph it is no better than "
+    "bicubic, or worse."
 )
 
 RISING_DB = 0.01
-"""Least gain in the last quarter of a run whose card says that the curve rose."""
+"""Least gain in the last quarter of a run, in dB, to call its curve rising."""
 
 
 def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
@@ -32,7 +32,7 @@ def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
 
     Parameters
     ----------
-    spec : has its hashes and the facts about the training from `fit`
+    spec : specification with hashes and with the facts about the training from `fit`
     rows : the rows of metrics.csv, one for each validation
     """
     training = spec.training
@@ -56,13 +56,13 @@ def model_card(spec: ModelSpec, rows: Sequence[Row]) -> str:
 
 
 def _what(spec: ModelSpec) -> str:
-    scales = spec.made_for
     size = ", ".join(f"{name} {value}" for name, value in spec.settings.items())
     return (
         f"Super-resolution of {'gray' if spec.channels == 1 else 'RGB'} radiographs by "
-        f"{scales}: the network `{spec.network}`{f' ({size})' if size else ''} of "
-        f"{spec.parameters:,} parameters. It predicts what bicubic interpolation "
-        "lacks.\n\n**For research only. Not a medical device; not for diagnosis.**"
+        f"{spec.made_for}: the network `{spec.network}`{f' ({size})' if size else ''} "
+        f"with {spec.parameters:,} parameters. It predicts the difference between the "
+        "original and its bicubic interpolation.\n\n"
+        "**For research only. Not a medical device; not for diagnosis.**"
     )
 
 
@@ -73,7 +73,8 @@ def _data(training: dict[str, Any]) -> str:
     ]
     splits = ", ".join(f"{n} in {split}" for split, n in training["splits"].items())
     return "\n".join(lines) + (
-        f"\n\nImages: {splits}; {training['patients']} patients were trained on. "
+        f"\n\nImages: {splits}; the training images show {training['patients']} "
+        "patients. "
         f"SHA-256 of the decoded pixels: `{training['data_sha256']}`."
     )
 
@@ -89,7 +90,7 @@ def _course(training: dict[str, Any]) -> str:
     return (
         f"Budget: {' or '.join(budget)}; the averaged weights of step "
         f"{training['steps']:,}, after {training['seconds']:,} s, were kept. Each step "
-        f"saw {settings['batch']} {f'crops of {crop} px' if crop else 'whole images'} "
+        f"had {settings['batch']} {f'crops of {crop} px' if crop else 'whole images'} "
         f"in each of {settings['devices']} process(es). Degradation: "
         f"{', '.join(recipe['degradation']['kinds'])}; loss {recipe['loss']}; "
         f"{recipe['optimiser']} in {recipe['precision']}, peak learning rate "
@@ -103,7 +104,7 @@ def _curve(rows: Sequence[Row], best: Row) -> str:
     if best is not rows[-1]:
         return (
             f"The curve (metrics.csv) had its top at step {int(best['step']):,} of "
-            f"{int(rows[-1]['step']):,}: it had ceased to rise."
+            f"{int(rows[-1]['step']):,}; after that it did not rise any more."
         )
     earlier = rows[3 * (len(rows) - 1) // 4]
     risen = float(best["gain"]) - float(earlier["gain"])
@@ -131,9 +132,9 @@ def _metrics(spec: ModelSpec, training: dict[str, Any], best: Row) -> str:
     side = training["settings"]["validation_px"]
     part = f"the most detailed parts ({side} px) of " if side else ""
     return "\n".join(lines) + (
-        f"\n\nMeans over {part}{training['splits']['val']} image(s), by which the "
-        "step was chosen, too: `cxr-sr evaluate` measures whole images, on a split "
-        "that chose nothing."
+        f"\n\nMeans over {part}{training['splits']['val']} image(s). The same images "
+        "chose the step. For an independent test, measure the split test with `cxr-sr "
+        "evaluate`."
     )
 
 

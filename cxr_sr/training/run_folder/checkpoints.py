@@ -1,4 +1,4 @@
-"""Write checkpoints without leaving partial ones, and find the one to resume from."""
+"""Write complete checkpoints, and find the checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cxr_sr.errors import TrainingError
 class WholeCheckpoints(TorchCheckpointIO):
     """Writes a checkpoint to a temporary file in the same folder, then renames it.
 
-    Lightning writes to the system's temporary folder and moves the file. A move to
-    another file system can stop halfway and destroy the old checkpoint.
+    Lightning writes to the system's temporary folder, and then moves the file. If a
+    move to another file system stops halfway, the old checkpoint is lost.
     """
 
     def save_checkpoint(
@@ -70,5 +70,5 @@ def start_of(folder: Path, *, resume: bool) -> Path | None:
 
 
 def leading() -> bool:
-    """Tell whether this is the first process, not one that Lightning started."""
+    """Tell whether this is the first process; Lightning starts the others."""
     return os.environ.get("LOCAL_RANK", "0") == "0"

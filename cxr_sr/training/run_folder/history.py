@@ -13,7 +13,7 @@ from cxr_sr.training.course import Course
 
 
 class Clock:
-    """Measures the share of the time between steps that goes into waiting for data."""
+    """Measures how large a share of the time the steps wait for data."""
 
     def __init__(self) -> None:
         self._waited = self._worked = 0.0
@@ -46,7 +46,7 @@ class History(Callback):
         self._clock = Clock()
 
     def on_train_start(self, trainer: Trainer, learner: LightningModule) -> None:  # noqa: ARG002
-        """Drop the rows of steps that a resumed run repeats."""
+        """Delete the rows of steps that a resumed run repeats."""
         if not trainer.is_global_zero:
             return
         kept = [r for r in self.rows() if int(r["step"]) <= trainer.global_step]
@@ -94,7 +94,7 @@ def draw_curves(rows: list[Row], picture: Path, curves: tuple[str, str]) -> None
     ----------
     curves : prefix of the names of the metrics, and the label of their axis
     """
-    # Not pyplot: no window system is asked for, no figure is left behind.
+    # Not pyplot: it needs a window system and keeps figures.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), layout="constrained")
@@ -117,7 +117,7 @@ def _write(table: Path, rows: list[Row]) -> None:
     """Replace the table; a killed run leaves either the old or the new table."""
     partial = table.with_suffix(".part")
     with partial.open("w", newline="", encoding="utf-8") as file:
-        # A run begun by an older version has rows with fewer columns.
+        # Rows of a run that an older version began have fewer columns.
         columns = dict.fromkeys(name for row in rows for name in row)
         write_rows(file, list(columns), rows)
     partial.replace(table)

@@ -1,4 +1,4 @@
-"""The provenance in a weights file: data, terms, hash and versions."""
+"""Describe the origin of weights: data, terms, hash and versions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def provenance(splits: dict[str, list[TrainingImage]]) -> dict[str, Any]:
 
     Parameters
     ----------
-    splits : the images of each used split; "train" is one of them
+    splits : the images of each used split, including "train"
     """
     images = splits["train"]
     sets = Counter((i.entry.source, i.entry.licence) for i in images)
@@ -40,7 +40,7 @@ def provenance(splits: dict[str, list[TrainingImage]]) -> dict[str, Any]:
 
 
 def data_hash(images: Sequence[TrainingImage]) -> str:
-    """Return a SHA-256 of the decoded pixels, in order; file names do not matter."""
+    """Return the SHA-256 of the decoded pixels, in order; file names do not count."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(repr((image.stored.shape, image.stored.dtype.str)).encode())
@@ -56,7 +56,7 @@ def versions() -> dict[str, str]:
 
 
 def write_settings(folder: Path, training: dict[str, Any]) -> None:
-    """Write the settings.json of a run's folder, which `check_same` compares with."""
+    """Write settings.json into a run's folder; `check_same` reads this file."""
     text = json.dumps(training, indent=2, sort_keys=True)
     write_texts(folder, {"settings.json": text + "\n"})
 

@@ -22,8 +22,8 @@ def draw_samples(
 
     Parameters
     ----------
-    folder : folder for a validation_xS.png of each scale S
-    region : a single region; it is degraded as in validation
+    folder : folder for the pictures, validation_xS.png for each scale S
+    region : one region; it is degraded as in validation
     """
     written = []
     for scale in network.scales:
@@ -39,7 +39,7 @@ def draw_samples(
 
 
 def _draw(picture: Path, scale: int, images: tuple[Tensor, Tensor, Tensor]) -> None:
-    """Draw three images (1, C, H, W), all in the window of the last one, the truth."""
+    """Draw three images (1, C, H, W) in the window of the last image, the truth."""
     # Not pyplot: it needs a window system and keeps figures.
     from matplotlib.figure import Figure
 
@@ -56,7 +56,7 @@ def _draw(picture: Path, scale: int, images: tuple[Tensor, Tensor, Tensor]) -> N
 
 
 def _shown(image: Tensor, low: float, high: float) -> NDArray[Any]:
-    """Return (1, C, H, W) as a screen shows it: (H, W), or (H, W, 3), 0 to 1."""
+    """Return an image (1, C, H, W) for a screen: (H, W) or (H, W, 3), 0 to 1."""
     unit = ((image[0] - low) / max(high - low, 1e-6)).clamp(0, 1)
     shown: NDArray[Any] = (unit[0] if len(unit) == 1 else unit.permute(1, 2, 0)).numpy()
     return shown

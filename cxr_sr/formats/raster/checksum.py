@@ -1,8 +1,8 @@
-"""The checksums of a TIFF file's strips and tiles, which libtiff does not compare.
+"""Check the checksums of the strips and tiles of a TIFF file; libtiff ignores them.
 
-Its decoder stops once it has as many samples as it wants, just before the checksum that
-ends a stream of zlib or LZMA; a damaged stream would become other pixels. The
-other compressions of TIFF have no checksum.
+libtiff stops when it has all samples. The checksum of a zlib or LZMA stream comes after
+the samples, so a damaged stream would become wrong pixels. The other compressions of
+TIFF have no checksum.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MIRRORED = bytes(int(f"{n:08b}"[::-1], 2) for n in range(256))
 
 
 def check_streams(data: bytes) -> None:
-    """Refuse a TIFF file whose compressed data fail a checksum. never allocate much.
+    """Refuse a TIFF file whose compressed data fail a checksum; use little memory.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def check_streams(data: bytes) -> None:
 
 
 def _places(page: Directory) -> list[tuple[int, int]]:
-    """Return where each strip or tile begins, and its size; empty ones are left out."""
+    """Return start and size in bytes of each strip or tile that is not empty."""
     found: list[tuple[int, int]] = []
     for offsets, counts in _OFFSETS_AND_COUNTS:
         found += zip(page.numbers(offsets), page.numbers(counts), strict=False)

@@ -1,9 +1,9 @@
-"""Decode PNG, JPEG and TIFF in another process, which may crash.
+"""Decode PNG, JPEG and TIFF in a separate process, because a decoder may crash.
 
 ::
 
-    decode(data, Kind.TIFF, facts)    # asks that process
-    decode_here(data, Kind.TIFF)      # runs in it
+    decode(data, Kind.TIFF, facts)    # sends the data to the separate process
+    decode_here(data, Kind.TIFF)      # runs in the separate process
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def decode(data: bytes, kind: Kind, facts: RasterFacts) -> NDArray[Any]:
     Parameters
     ----------
     data : the whole file
-    facts : what its header says; the samples must be as many
+    facts : the facts in its header; the samples must agree with them
 
     Raises
     ------
     UnreadableError
-        If the file is damaged or truncated, its decoder dies of it, takes too long or
-        too much memory, or there are other samples than stated.
+        If the file is damaged or truncated, if its decoder crashes or needs too much
+        time or memory, or if the samples differ from the header.
     """
     expected = facts.sample_bytes
     if expected > len(data) * MAX_EXPANSION + ALWAYS_DECODED_BYTES:
@@ -46,7 +46,9 @@ def decode(data: bytes, kind: Kind, facts: RasterFacts) -> NDArray[Any]:
 
     def shaped(answer: dict[str, Any], samples: bytes) -> NDArray[Any]:
         array = np.frombuffer(samples, answer["dtype"]).reshape(answer["shape"])
-        return np.moveaxis(array, 0, -1) if _is_planar(array, facts) else array
+        planes = (facts.channels, facts.rows, facts.columns)
+        planar = facts.planar and array.shape == planes
+        return np.moveaxis(array, 0, -1) if planar else array
 
     samples: NDArray[Any] = own_sandbox().ask(
         request, data, f"the {kind.value} image", lambda _: expected, shaped
@@ -61,17 +63,13 @@ def decode(data: bytes, kind: Kind, facts: RasterFacts) -> NDArray[Any]:
     return samples.reshape(shape)
 
 
-def _is_planar(array: NDArray[Any], facts: RasterFacts) -> bool:
-    return facts.planar and array.shape == (facts.channels, facts.rows, facts.columns)
-
-
 def decode_here(data: bytes, kind: Kind) -> NDArray[Any]:
     """Decode in this process.
 
     Raises
     ------
     Exception
-        Of whatever kind the decoder raises.
+        Any exception of the decoder.
     """
     codecs = image_codecs()
     samples: NDArray[Any]
@@ -87,7 +85,7 @@ def decode_here(data: bytes, kind: Kind) -> NDArray[Any]:
 
 
 def image_codecs() -> Any:  # noqa: ANN401 - it has no types
-    """Load the decoders; the access to a name loads its library."""
+    """Load the decoders; imagecodecs loads a library at the first use of its name."""
     import imagecodecs
 
     for name in ("png_decode", "tiff_decode", "jpeg8_decode"):

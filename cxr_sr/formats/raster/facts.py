@@ -1,4 +1,4 @@
-"""Facts about the samples of a raster file; checks of which files can be read."""
+"""Hold the facts about the samples of a raster file; refuse files of other kinds."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ MOST_CHANNELS = 4
 
 @dataclass(frozen=True)
 class RasterFacts:
-    """One image file's own description of its samples."""
+    """The description of the samples in the header of a file."""
 
     rows: int
-    """Rows as stored in the file; `orientation` may turn them into columns."""
+    """Number of rows in the file; `orientation` may turn them into columns."""
     columns: int
     bits: int
-    """Bits of one sample, after a palette is looked up."""
+    """Bits of one sample, after the palette is applied."""
     channels: int = 1
-    """Samples of a pixel, alpha included."""
+    """Number of samples of a pixel, with alpha."""
     frames: int = 1
     signed: bool = False
     white_is_zero: bool = False
     oddity: str = ""
-    """Any other reason why the file cannot be read, in a few words."""
+    """Another reason why the file cannot be read, in a few words."""
     grid: Grid | None = None
-    """Where the upright pixels lie; None where the file does not say."""
+    """Position of the stored pixels in space; None if the file does not state it."""
     scanned: bool = False
-    """A film scanner stated the spacing."""
+    """True if a film scanner stated the spacing."""
     orientation: int = UPRIGHT
     lossy: bool = False
     coding_error: float = 0.0
     """The same as `Radiograph.coding_error`."""
     palette: bool = False
-    """The decoder gives indices into a table."""
+    """True if the decoder returns indices into a palette."""
     planar: bool = False
-    """Channels may be the slowest axis."""
+    """True if the channels may be the slowest axis."""
     findings: tuple[str, ...] = ()
-    """A sentence for each thing that a user should know."""
+    """Sentences about unusual properties, for the user."""
 
     @property
     def photometric(self) -> str:
@@ -54,7 +54,7 @@ class RasterFacts:
 
     @property
     def format(self) -> PixelFormat:
-        """The format once it is gray; samples are stored in all their bits."""
+        """The format of the gray image; samples use all their bits."""
         gray: Photometric = "MONOCHROME1" if self.white_is_zero else "MONOCHROME2"
         return PixelFormat(self.bits, self.bits, self.signed, gray)
 
@@ -76,20 +76,20 @@ class RasterFacts:
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes of all samples as the decoder gives them."""
+        """Number of bytes of all samples from the decoder."""
         channels = 1 if self.palette else self.channels
         return self.rows * self.columns * channels * self.bits // 8
 
 
 def check_raster(facts: RasterFacts) -> None:
-    """Refuse all files but one image of 8 or 16 bits; it may have equal channels.
+    """Refuse a file that is not a single image of 8 or 16 bits.
 
     Raises
     ------
     NotARadiographError
-        If the file is something else; the message names it.
+        If the file has several images, or other samples; the message names the reason.
     UnreadableError
-        If the image is absurdly large.
+        If the image has no pixel, or more than `MAX_PIXELS`.
     """
     reason = facts.oddity
     if not reason and facts.frames != 1:

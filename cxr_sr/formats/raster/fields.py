@@ -1,7 +1,7 @@
-"""Text headers of raster files, read by an allow-list: known fields, each once.
+"""Read the text headers of raster files: only known fields, each once.
 
-Another program may understand a line that this one skips, for instance as the name of
-a second file. So a line is either understood here, or the file is refused.
+If this program skipped an unknown line, another program might still use it, for example
+as the name of a second file. So a file with an unknown line is refused.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.kind import Kind
 
 MAX_HEADER_BYTES = 2**20
-"""Real headers have some hundreds, and some thousands with a copy of a DICOM header."""
+"""Largest header. Usual headers have some hundreds of bytes; with a copy of a DICOM
+header, some thousands."""
 DESCRIPTION = "Description"
-"""A key of free words, in MetaImage, NRRD and PNG."""
+"""Key of a free text, in MetaImage, NRRD and PNG."""
 LARGEST_NUMBER = 1e15
-"""Beyond it lies nothing in pixels or millimetres, and arithmetic might overflow."""
+"""Largest number in a header. No size in pixels or millimetres is larger, and
+arithmetic might overflow."""
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _VECTOR = re.compile(r"none|\([^()]*\)")
@@ -27,12 +29,16 @@ Meaning = TypeVar("Meaning")
 
 
 def header_lines(file: IO[bytes], kind: Kind) -> Iterator[str]:
-    """Yield the lines from where `file` is, without their ends; nothing is read ahead.
+    """Yield the lines of a header without their ends; read no byte after them.
+
+    Parameters
+    ----------
+    file : open at the start of the first line
 
     Raises
     ------
     UnreadableError
-        If the file ends within a line, or the header goes on beyond
+        If the file ends within a line, or the header is longer than
         `MAX_HEADER_BYTES`.
     """
     left = MAX_HEADER_BYTES
@@ -40,14 +46,14 @@ def header_lines(file: IO[bytes], kind: Kind) -> Iterator[str]:
         line = file.readline(left)
         left -= len(line)
         if left > 0 and not line.endswith(b"\n"):
-            raise _damaged(kind, "ends before its samples begin")
+            raise damaged_header(kind, "ends before its samples begin")
         if line.endswith(b"\n"):
             yield line[:-1].removesuffix(b"\r").decode("latin-1")
-    raise _damaged(kind, f"is longer than {MAX_HEADER_BYTES >> 10} KiB")
+    raise damaged_header(kind, f"is longer than {MAX_HEADER_BYTES >> 10} KiB")
 
 
 class Fields:
-    """The fields of one header; their values are checked when they are asked for."""
+    """The fields of a header; each method checks a value when it returns the value."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
@@ -57,15 +63,20 @@ class Fields:
         return name in self._values
 
     def add(self, name: str, value: str) -> None:
-        """Take in a field; UnreadableError if it is there already."""
+        """Add a field; raise UnreadableError if the header has it already."""
         if name in self._values:
             raise self.damaged(f"states {name} twice")
         self._values[name] = value
 
     def text(self, name: str) -> str:
-        """Return a field's text, without blanks around it; UnreadableError if absent.
+        """Return the text of a field without outer blanks.
 
-        It must not be quoted: anything may be in it.
+        A message must not quote the text, because it may name a patient.
+
+        Raises
+        ------
+        UnreadableError
+            If the header lacks the field.
         """
         if name not in self._values:
             raise self.damaged(f"does not state {name}")
@@ -77,12 +88,12 @@ class Fields:
         meanings: Mapping[str, Meaning],
         default: Meaning | None = None,
     ) -> Meaning:
-        """Return the meaning of a field's text, `default` if it is absent.
+        """Return the meaning of the text of a field; `default` if the field is missing.
 
         Raises
         ------
         UnreadableError
-            If the text is none of the known ones, or absent without a default.
+            If the text is unknown, or the field is missing and has no default.
         """
         if default is not None and name not in self:
             return default
@@ -92,14 +103,14 @@ class Fields:
         return meanings[text]
 
     def numbers(self, name: str, count: int) -> tuple[float, ...]:
-        """Return `count` finite numbers; UnreadableError if anything else is there."""
+        """Return `count` finite numbers; raise UnreadableError for another value."""
         return self.finite(name, self.text(name).split(), count)
 
     def vectors(self, name: str, count: int) -> list[tuple[float, ...] | None]:
         """Return vectors of `count` numbers, such as "(1,0) (0,1)"; None for "none"."""
         text = self.text(name)
         if re.sub(_VECTOR, "", text).strip(" \t"):
-            raise self.damaged(f"states {name}, but not as vectors")
+            raise self.damaged(f"states {name} in a form other than vectors")
         return [
             None
             if word == "none"
@@ -108,29 +119,37 @@ class Fields:
         ]
 
     def finite(self, name: str, words: list[str], count: int) -> tuple[float, ...]:
-        """Return a field's words as numbers; UnreadableError if they are none."""
+        """Return the words of a field as numbers; raise UnreadableError for others."""
         if len(words) != count or not all(map(_NUMBER.fullmatch, words)):
-            raise self.damaged(f"states {name}, but not as {count} numbers")
+            raise self.damaged(f"states {name} in a form other than {count} numbers")
         values = tuple(map(float, words))
         if any(abs(v) > LARGEST_NUMBER for v in values):
-            raise self.damaged(f"states {name} larger than anything in an image")
+            raise self.damaged(f"states {name} above {LARGEST_NUMBER:g}")
         return values
 
     def counts(self, name: str, count: int | None = None) -> tuple[int, ...]:
-        """Return `count` positive whole numbers, any number of them if it is None."""
+        """Return `count` positive whole numbers; None: any number of them."""
         words = self.text(name).split()
         fits = count is None or len(words) == count
         if not words or not fits or not all(map(_COUNT.fullmatch, words)):
-            raise self.damaged(f"states {name}, but not as positive whole numbers")
+            raise self.damaged(
+                f"states {name} in a form other than positive whole numbers"
+            )
         return tuple(map(int, words))
 
     def damaged(self, what: str) -> UnreadableError:
-        """Return the error for a header that has this fault; no value is quoted."""
-        return _damaged(self._kind, what)
+        """Return the error for this header; see `damaged_header`."""
+        return damaged_header(self._kind, what)
 
 
-def _damaged(kind: Kind, what: str) -> UnreadableError:
+def damaged_header(kind: Kind, what: str) -> UnreadableError:
+    """Return the error for a damaged header; it quotes no value of the header.
+
+    Parameters
+    ----------
+    what : the fault, such as "states no size"
+    """
     return UnreadableError(
-        f"the {kind.value} header {what}; the file is damaged, or of a form that is "
-        "not read here: export it anew"
+        f"the {kind.value} header {what}; the file is damaged, or has an unsupported "
+        "form: export it again"
     )

@@ -1,4 +1,4 @@
-"""Raster files become radiographs, and radiographs raster files."""
+"""Read raster files as radiographs, and write radiographs as raster files."""
 
 from __future__ import annotations
 
@@ -36,36 +36,36 @@ from cxr_sr.formats.raster.volume import samples
 from cxr_sr.radiograph import Derivation, Geometry, Radiograph
 
 COLOUR_MAP = 320
-"""The TIFF tag of a palette: 16-bit red, then green, then blue values."""
+"""TIFF tag of a palette: 16-bit values of red, then green, then blue."""
 _WRITERS = {".mha": write_meta_image, ".nrrd": write_nrrd}
 
 
 @dataclass(frozen=True)
 class RasterHeader:
-    """The facts of a raster file besides its pixels; implements `Header`.
+    """The facts about a raster file except its pixels; implements `Header`.
 
-    Text in such files is not kept: it might name a patient.
+    Text in such files is not kept, because it might name a patient.
     """
 
     grid: Grid | None = None
-    """None where the file states no spacing."""
+    """Position of the pixels; None if the file states no spacing."""
     made: datetime | None = None
-    """When a derived image was made; a DICOM file written of it says so."""
+    """Time of a derived image, for its DICOM file; None for an original."""
     options: HeaderOptions = field(default_factory=HeaderOptions)
-    """The user's options for a DICOM header that is made from this one."""
+    """The user's options for a DICOM header that is made from this header."""
     own: bool = False
-    """Whether this package made the image finer already."""
+    """True if the image is a result of this package."""
     said: Said = NOTHING_SAID
-    """More facts for a DICOM header that is made from this one."""
+    """More facts for a DICOM header that is made from this header."""
 
     @property
     def lossy(self) -> bool:
-        """Whether the pixels were compressed with loss."""
+        """True if the pixels were compressed with loss."""
         return bool(self.said.lossy_method)
 
     @property
     def dates(self) -> ChosenDates:
-        """The source of the dates of a DICOM header that is made from this one."""
+        """The source of the dates for a DICOM header that is made from this header."""
         stated = Dataset()
         for keyword, value in self.options.tags.items():
             put(stated, keyword_of(keyword), value)
@@ -89,28 +89,28 @@ def read_raster(
     *,
     colour: bool = False,
 ) -> Radiograph:
-    """Read a raster file: samples as they are, in all the bits of their type.
+    """Read a raster file; the samples keep their values and their type.
 
-    Colour samples that show nothing but gray become gray, unless `colour` keeps them.
-    An opaque alpha channel is left out. EXIF and TIFF orientations are applied. A TIFF
-    that is WhiteIsZero becomes MONOCHROME1. A spacing comes from a PNG's sCAL, not from
-    its pHYs, which is meant for printers; from a TIFF's resolution where it is that of
-    a film scanner; and from any MetaImage, NRRD and NIfTI that states one.
+    Colour samples with only gray become gray, unless `colour` is True. An opaque alpha
+    channel is left out. The orientation of EXIF and TIFF is applied. A TIFF with
+    WhiteIsZero becomes MONOCHROME1. The spacing comes from the sCAL chunk of a PNG (its
+    pHYs chunk is for printers); from the resolution of a TIFF by a film scanner; and
+    from MetaImage, NRRD and NIfTI files that state a spacing.
 
     Parameters
     ----------
     file : open at its start
     kind : the format, from the content
     options : options for a DICOM header that is made from this file
-    colour : keep red, green and blue where the file has them
+    colour : keep red, green and blue
 
     Raises
     ------
     NotARadiographError
-        If it is transparent, floating point or a stack, or has true colour that
-        `colour` does not ask for.
+        If the image is transparent, floating point or a stack; or if it has true colour
+        and `colour` is False.
     UnreadableError
-        If it is damaged or absurdly large.
+        If the file is damaged or too large.
     """
     facts = probe(file, kind)
     check_raster(facts)
@@ -124,29 +124,22 @@ def read_raster(
     if pixels.dtype != fmt.dtype:
         raise UnreadableError(
             f"the {kind.value} header states samples of {fmt.dtype}, but the image has "
-            f"{pixels.dtype}; save it anew"
+            f"{pixels.dtype}; save it again"
         )
-    header = RasterHeader(
-        grid,
-        options=options or HeaderOptions(),
-        own=is_marked(file),
-        said=_said(facts, file.seek(0, 2), in_colour=in_colour),
+    own, options = is_marked(file), options or HeaderOptions()
+    said = Said(
+        spacing=SCANNED if facts.scanned else "PixelSpacing",
+        lossy_method=JPEG_METHOD if facts.lossy else "",
+        lossy_ratio=facts.sample_bytes / file.seek(0, 2),
+        description=CONVERTED if facts.channels > 1 and not in_colour else "",
     )
+    header = RasterHeader(grid, options=options, own=own, said=said)
     geometry = grid.geometry if grid else Geometry()
     return Radiograph(pixels, fmt, geometry, header, coding_error=facts.coding_error)
 
 
-def _said(facts: RasterFacts, size: int, *, in_colour: bool) -> Said:
-    return Said(
-        spacing=SCANNED if facts.scanned else "PixelSpacing",
-        lossy_method=JPEG_METHOD if facts.lossy else "",
-        lossy_ratio=facts.sample_bytes / size,
-        description=CONVERTED if facts.channels > 1 and not in_colour else "",
-    )
-
-
 def _samples(file: IO[bytes], kind: Kind, facts: RasterFacts) -> NDArray[Any]:
-    """Return (rows, columns) or (rows, columns, channels), palettes looked up."""
+    """Return samples (rows, columns[, channels]) with the palette applied."""
     file.seek(0)
     if kind in VOLUMES:
         with readable(f"the {kind.value} image"):
@@ -166,15 +159,15 @@ def _samples(file: IO[bytes], kind: Kind, facts: RasterFacts) -> NDArray[Any]:
 def write_raster(
     radiograph: Radiograph, path: Path, *, overwrite: bool = False
 ) -> None:
-    """Write the stored values as they are; the file appears whole or not at all.
+    """Write the stored values unchanged; the file appears complete or not at all.
 
-    A result describes how it was made, except NPY, which has no place for text. A TIFF
-    of MONOCHROME1 is WhiteIsZero. The other formats have no attribute for it: such
-    an image looks like a negative in them, since nothing stored is ever inverted.
+    A result describes its processing; only NPY has no field for text. A TIFF of
+    MONOCHROME1 is WhiteIsZero. The other formats have no attribute for the polarity:
+    such an image looks like a negative, because stored values are never inverted.
 
     Parameters
     ----------
-    path : its suffix names the format
+    path : the output; its suffix names the format
 
     Raises
     ------
@@ -195,26 +188,31 @@ def write_raster(
                 _WRITERS[suffix](file, radiograph.pixels, _grid_of(radiograph), words)
             return
         _write_image(radiograph, temporary)
-        if words or suffix != ".png":  # A TIFF says who stated its spacing.
+        if (
+            words or suffix != ".png"
+        ):  # a TIFF names the program that stated its spacing
             mark(temporary, words or f"{TOOL} {tool_version()}")
         if suffix.startswith(".tif") and radiograph.format.photometric == "MONOCHROME1":
-            _declare_white_is_zero(temporary)
+            with temporary.open("rb+") as file:
+                # PhotometricInterpretation 0 is WhiteIsZero: TIFF 6.0 section 3.
+                file.seek(first_directory(file)[262].values_at)
+                file.write(b"\0\0")
 
 
 def polarity_warning(radiograph: Radiograph, suffix: str) -> str:
-    """Return what to know of a MONOCHROME1 image in a format without a word for it.
+    """Return a warning about a MONOCHROME1 image in a format without polarity; or "".
 
     Parameters
     ----------
-    suffix : of the file, such as ".png"
+    suffix : suffix of the file, such as ".png"
     """
     says_it = suffix.lower().startswith(".tif")
     if radiograph.format.photometric != "MONOCHROME1" or says_it:
         return ""
     return (
-        f"its smallest value is white (MONOCHROME1), which {suffix} cannot say: the "
-        "result holds the stored values and looks like a negative; for a picture as a "
-        "viewer shows it, use cxr-sr export"
+        f"its smallest value is white (MONOCHROME1), but {suffix} files cannot state "
+        "this: the result has the stored values and looks like a negative; for a "
+        "picture like in a DICOM viewer, use cxr-sr export"
     )
 
 
@@ -244,15 +242,8 @@ def _write_image(radiograph: Radiograph, path: Path) -> None:
         ) from error
 
 
-def _declare_white_is_zero(path: Path) -> None:
-    """Set PhotometricInterpretation to 0, TIFF 6.0 section 3."""
-    with path.open("rb+") as file:
-        file.seek(first_directory(file)[262].values_at)
-        file.write(b"\0\0")
-
-
 def _has_text_name(path: Path) -> bool:
-    """Return whether SimpleITK can open a path; with any other path it aborts."""
+    """Tell whether a path is valid UTF-8; with another path, SimpleITK aborts."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -261,9 +252,9 @@ def _has_text_name(path: Path) -> bool:
 
 
 def simple_itk() -> Any:  # noqa: ANN401 - it has no types
-    """Load SimpleITK when it is needed: that takes half a second.
+    """Load SimpleITK, which takes half a second; switch off its warnings.
 
-    Its warnings, which name paths, are switched off.
+    The warnings name paths.
     """
     import SimpleITK
 

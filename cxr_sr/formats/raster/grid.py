@@ -1,4 +1,4 @@
-"""Where the pixels of a raster file lie in space."""
+"""Describe the position of the pixels of a raster file in space."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Vector = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Grid:
-    """Where a raster file says its pixels lie, in the order x, y and perhaps z."""
+    """The position of the pixels in a file, in the order x, y and perhaps z."""
 
     spacing_mm: Vector
     origin_mm: Vector
     """Centre of the first pixel."""
     direction: Vector
-    """Row by row, the matrix from axes to space."""
+    """The matrix from axes to space, row by row."""
 
     @classmethod
     def of(cls, geometry: Geometry) -> Grid | None:
-        """Return the grid of an image with spacings only."""
+        """Return the grid for a geometry; None without a spacing."""
         if geometry.spacing_mm is None:
             return None
         (down, across), (y, x) = geometry.spacing_mm, geometry.origin_mm
@@ -32,12 +32,17 @@ class Grid:
 
     @property
     def geometry(self) -> Geometry:
-        """The same in the package's order, in the image's own plane."""
+        """Spacing and origin in the plane of the image, in the order rows, columns."""
         (across, down, *_), (x, y, *_) = self.spacing_mm, self.origin_mm
         return Geometry((down, across), (y, x))
 
     def finer(self, factors: tuple[float, float]) -> Grid:
-        """Return the grid from the same first edges, (rows, columns) times finer."""
+        """Return a finer grid with the same first edges.
+
+        Parameters
+        ----------
+        factors : number of new pixels for one pixel, along columns and along rows
+        """
         down, across = factors
         divided = (across, down, 1.0)[: len(self.spacing_mm)]
         spacing = _plain(np.divide(self.spacing_mm, divided))
@@ -48,15 +53,16 @@ class Grid:
 
 
 def grid_along(axes: list[Vector], origin_mm: Vector) -> Grid | None:
-    """Return the grid whose steps from pixel to pixel are these vectors.
+    """Return a grid from the steps between its pixels.
 
     Parameters
     ----------
-    axes : one vector in mm for each axis, as long as there are axes
+    axes : for each axis, the vector in mm to the next pixel; all vectors have as many
+        numbers as there are axes
 
     Returns
     -------
-    None where a vector has no length: such a spacing is as good as absent.
+    None if a vector has the length 0: then the file states no spacing.
     """
     steps = np.array(axes)
     spacing = np.linalg.norm(steps, axis=1)
@@ -67,7 +73,7 @@ def grid_along(axes: list[Vector], origin_mm: Vector) -> Grid | None:
 
 
 def _plain(spacing_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 0.07 for 0.06999999999999999, the result of a division."""
+    """Round the errors of a division: return 0.07 for 0.06999999999999999."""
     short = np.array([float(f"{mm:.10g}") for mm in spacing_mm])
     return np.where(
         np.isclose(short, spacing_mm, rtol=1e-15, atol=0), short, spacing_mm

@@ -1,7 +1,7 @@
-"""Text in a raster file that describes how its image was made.
+"""Write into a raster file how its image was made.
 
-A DICOM header says that an image is a result, for research only. These files say it,
-too, each in the place that its format has for text.
+The DICOM header of a result says that it is a result, for research only. A raster file
+says the same in its field for text.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from cxr_sr.formats.raster.tiff import SOFTWARE, first_directory
 from cxr_sr.radiograph import Derivation
 
 KEY = "Description"
-"""Keyword of the PNG text chunk that holds the words (W3C PNG 11.3.3.2)."""
+"""Keyword of the text chunk in a PNG file (W3C PNG 11.3.3.2)."""
 END_BYTES = 2**16
-"""Bytes at the start and at the end of a file that are searched for the words."""
+"""Number of bytes to search for the text, at the start and at the end of a file."""
 
 
 def words_of(derivation: Derivation) -> str:
-    """Return one line of ASCII: the notice, then how the image was made."""
+    """Return a line of ASCII: the notice, then a description of the processing."""
     return f"{notice(derivation)}: {derivation_text(derivation)}"
 
 
@@ -36,7 +36,7 @@ def mark(path: Path, words: str) -> None:
 
 
 def is_marked(file: IO[bytes]) -> bool:
-    """Return whether a raster file of any format says that it is a result."""
+    """Tell whether a raster file of any format says that it is a result."""
     size = file.seek(0, 2)
     for start in {0, max(0, size - END_BYTES)}:
         file.seek(start)
@@ -46,7 +46,7 @@ def is_marked(file: IO[bytes]) -> bool:
 
 
 def _mark_png(file: IO[bytes], words: str) -> None:
-    """Put a tEXt chunk before the last one, IEND."""
+    """Put a tEXt chunk before the last chunk, IEND."""
     chunk = b"tEXt" + f"{KEY}\0{words}".encode("ascii")
     file.seek(-12, 2)
     last = file.read(12)

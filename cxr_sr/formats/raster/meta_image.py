@@ -1,4 +1,4 @@
-"""MetaImage, with header and samples in one file (.mha).
+"""Read and write MetaImage files with header and samples in one file (.mha).
 
 References
 ----------
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.fields import DESCRIPTION, Fields, header_lines
 from cxr_sr.formats.raster.grid import Grid, Vector
-from cxr_sr.formats.raster.volume import Coding, Volume
+from cxr_sr.formats.raster.volume import Volume
 
 _DATA = "ElementDataFile"
 _ALIASES = {
@@ -24,7 +24,8 @@ _ALIASES = {
     "Offset": ("Offset", "Position", "Origin"),
     "TransformMatrix": ("TransformMatrix", "Rotation", "Orientation"),
 }
-"""Names of one field; a header may use one of them."""
+"""The names of each field, by its first name; if a header has several, they must
+agree."""
 _KNOWN = {
     "ObjectType",
     "NDims",
@@ -63,7 +64,7 @@ _TRUTH = {
 _MM_A_UNIT = {"mm": 1.0, "um": 1e-3, "cm": 10.0, "??": 1.0, "": 1.0}
 _SINGULAR = 1e-9
 _LINE = re.compile(r"([\x21-\x3c\x3e-\x7e](?:[\x20-\x3c\x3e-\x7e]*[^\s=])?)[ \t]*=(.*)")
-"""A key of printable ASCII, which begins the line, and a value."""
+"""A key of printable ASCII at the start of the line, and a value."""
 
 
 def read_meta_image(file: IO[bytes]) -> Volume:
@@ -72,8 +73,8 @@ def read_meta_image(file: IO[bytes]) -> Volume:
     Raises
     ------
     UnreadableError
-        If a line is no "Key = Value", or a known key comes twice, is spelled in
-        another way, or has a value that does not fit it.
+        If a line is no "Key = Value", or a known key comes twice, has another spelling,
+        or has a wrong value.
     """
     fields = _fields(file)
     start = file.tell()
@@ -81,17 +82,18 @@ def read_meta_image(file: IO[bytes]) -> Volume:
     if dimensions not in {2, 3, 4}:
         raise fields.damaged("states NDims other than 2, 3 or 4")
     fields.one_of("ObjectType", {"Image": True}, default=True)
-    if _is_true(fields, "CompressedData", default=False):
-        coding: Coding = "zlib"
-    else:
-        coding = "raw"
+    compressed = fields.one_of("CompressedData", _TRUTH, default=False)
+    big_endian = fields.one_of("BinaryDataByteOrderMSB", _TRUTH, default=False)
+    channels = "ElementNumberOfChannels"
+    # HeaderSize -1: the samples are the last bytes of the file.
+    last = fields.one_of("HeaderSize", {"0": False, "-1": True}, default=False)
     return Volume(
         size=fields.counts("DimSize", dimensions),
-        dtype=_order(fields) + fields.one_of("ElementType", _TYPES),
-        coding=coding,
-        start=_start(fields, start),
+        dtype="<>"[big_endian] + fields.one_of("ElementType", _TYPES),
+        coding="zlib" if compressed else "raw",
+        start=None if last else start,
         grid=_grid(fields, dimensions),
-        channels=_channels(fields),
+        channels=fields.counts(channels, 1)[0] if channels in fields else 1,
         oddity=_oddity(fields),
     )
 
@@ -99,12 +101,12 @@ def read_meta_image(file: IO[bytes]) -> Volume:
 def write_meta_image(
     file: IO[bytes], pixels: NDArray[Any], grid: Grid | None, words: str
 ) -> None:
-    """Write samples as they are, without a spacing where none is known.
+    """Write samples unchanged; without a grid, the file states no spacing.
 
     Parameters
     ----------
     pixels : (y, x) or (y, x, 3)
-    words : how the image was made, in ASCII; "" to say nothing
+    words : description of the processing, in ASCII; "": no description
     """
     height, width = pixels.shape[:2]
     depth = () if grid is None or len(grid.spacing_mm) == 2 else (1,)
@@ -127,7 +129,7 @@ def write_meta_image(
 
 
 def _fields(file: IO[bytes]) -> Fields:
-    """Read the header lines; the line that names the samples is always the last."""
+    """Read the header lines; the last line states the place of the samples."""
     fields = Fields(Kind.META_IMAGE)
     spelled = {_plain(name): name for name in _KNOWN}
     for line in header_lines(file, Kind.META_IMAGE):
@@ -136,7 +138,7 @@ def _fields(file: IO[bytes]) -> Fields:
             raise fields.damaged('has a line that is no "Key = Value"')
         known = spelled.get(_plain(found[1]))
         if known and found[1] != known:
-            raise fields.damaged(f"spells {known} in another way")
+            raise fields.damaged(f"has another spelling of {known}")
         if known:  # Other keys, such as a copied DICOM header, are ignored.
             fields.add(known, found[2])
         if known == _DATA:
@@ -146,7 +148,7 @@ def _fields(file: IO[bytes]) -> Fields:
 
 
 def _unite_aliases(fields: Fields) -> None:
-    """Have the first name of a field stand for the others, which must agree."""
+    """Copy the value of an alias to the first name of the field."""
     for name, aliases in _ALIASES.items():
         stated = [alias for alias in aliases if alias in fields]
         if len({fields.text(alias) for alias in stated}) > 1:
@@ -159,27 +161,6 @@ def _plain(key: str) -> str:
     return "".join(c for c in key.lower() if c.isalnum())
 
 
-def _is_true(fields: Fields, name: str, *, default: bool) -> bool:
-    return fields.one_of(name, _TRUTH, default)
-
-
-def _order(fields: Fields) -> str:
-    big = _is_true(fields, "BinaryDataByteOrderMSB", default=False)
-    return ">" if big else "<"
-
-
-def _start(fields: Fields, after_header: int) -> int | None:
-    """Return where samples begin; HeaderSize -1 means that they end the file."""
-    last = fields.one_of("HeaderSize", {"0": False, "-1": True}, default=False)
-    return None if last else after_header
-
-
-def _channels(fields: Fields) -> int:
-    if "ElementNumberOfChannels" not in fields:
-        return 1
-    return fields.counts("ElementNumberOfChannels", 1)[0]
-
-
 def _grid(fields: Fields, dimensions: int) -> Grid | None:
     name = "ElementSpacing" if "ElementSpacing" in fields else "ElementSize"
     if name not in fields or dimensions > 3:
@@ -190,12 +171,12 @@ def _grid(fields: Fields, dimensions: int) -> Grid | None:
     if "Offset" in fields:
         origin = tuple(unit * v for v in fields.numbers("Offset", dimensions))
     axes = np.eye(dimensions)
-    if "TransformMatrix" in fields:  # row by row, the direction of each axis
+    if "TransformMatrix" in fields:  # the direction of each axis, row by row
         matrix = fields.numbers("TransformMatrix", dimensions**2)
         axes = np.reshape(matrix, (dimensions, dimensions))
     if abs(np.linalg.det(axes)) < _SINGULAR:
-        raise fields.damaged("states a TransformMatrix that turns the image into none")
-    if not all(spacing):  # as good as absent
+        raise fields.damaged("states a TransformMatrix that cannot be inverted")
+    if not all(spacing):  # a spacing of 0 counts as missing
         return None
     direction = (axes * np.sign(spacing)[:, np.newaxis]).T
     lengths = tuple(map(abs, spacing))
@@ -205,7 +186,7 @@ def _grid(fields: Fields, dimensions: int) -> Grid | None:
 def _oddity(fields: Fields) -> str:
     if fields.text(_DATA) != "LOCAL":
         return "its pixels in another file"
-    if not _is_true(fields, "BinaryData", default=True):
+    if not fields.one_of("BinaryData", _TRUTH, default=True):
         return "its samples written as text"
     return ""
 

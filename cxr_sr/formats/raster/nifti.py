@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2 files (.nii) of one slice.
+"""Read NIfTI-1 and NIfTI-2 files (.nii) of one slice.
 
 References
 ----------
@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
-from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.kind import Kind
+from cxr_sr.formats.raster.fields import damaged_header
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.formats.raster.volume import Volume
 
@@ -37,7 +39,7 @@ _LENGTHS = {348: 1, 540: 2}
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the fields of one version are, and how they are coded."""
+    """The places (bytes) and the codings of the fields in one version."""
 
     magic_at: int
     dim: tuple[int, str]
@@ -54,7 +56,7 @@ _LAYOUTS = {
 
 
 def is_nifti(head: bytes) -> bool:
-    """Return whether a file that begins so is NIfTI; 348 bytes tell."""
+    """Tell whether a file is NIfTI; `head` has its first 348 bytes or more."""
     magic = {head[344:348], head[4:8]}
     order = _order(head)
     return order is not None and bool(magic & (ONE_FILE | TWO_FILES))
@@ -63,18 +65,18 @@ def is_nifti(head: bytes) -> bool:
 def read_nifti(file: IO[bytes]) -> Volume:
     """Read a header; `file` is at its start.
 
-    Axes of one sample are left out, whichever they are. The slope and intercept of
-    values (scl_slope, scl_inter) are not applied: stored values stay as they are.
+    Axes with one sample are left out. Slope and intercept (scl_slope, scl_inter) are
+    not applied: stored values do not change.
 
     Raises
     ------
     UnreadableError
-        If it states no size, or a type that is not known.
+        If the header states no size, or an unknown type.
     """
     head = file.read(540)
     order = _order(head)
     if order is None:
-        raise _damaged("states no length of its own")
+        raise _damaged("does not state its own length")
     layout = _LAYOUTS[_LENGTHS[struct.unpack_from(order + "i", head)[0]]]
     count, *dim = struct.unpack_from(order + layout.dim[1], head, layout.dim[0])
     if not 1 <= count <= 7 or min(dim[:count]) < 1:
@@ -82,7 +84,7 @@ def read_nifti(file: IO[bytes]) -> Volume:
     code = struct.unpack_from(order + "h", head, layout.datatype_at)[0]
     channels = _COLOURS.get(code, 1)
     if code not in _TYPES and channels == 1:
-        raise _damaged(f"states the data type {code}, which is no whole number")
+        raise _damaged(f"states the data type {code}, which is not supported")
     start = struct.unpack_from(order + layout.vox_offset[1], head, layout.vox_offset[0])
     axes = [n for n in range(count) if dim[n] > 1]
     axes += [n for n in range(count) if dim[n] == 1][: max(0, 2 - len(axes))]
@@ -119,8 +121,4 @@ def _order(head: bytes) -> str | None:
     return None
 
 
-def _damaged(what: str) -> UnreadableError:
-    return UnreadableError(
-        f"the NIfTI header {what}; the file is damaged, or of a form that is not read "
-        "here: export it anew"
-    )
+_damaged = partial(damaged_header, Kind.NIFTI)

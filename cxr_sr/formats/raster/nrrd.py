@@ -1,4 +1,4 @@
-"""NRRD, with header and samples in one file (.nrrd).
+"""Read and write NRRD files with header and samples in one file (.nrrd).
 
 References
 ----------
@@ -50,7 +50,7 @@ _CODINGS: dict[str, Coding] = {
 }
 _TEXT_CODINGS = {"txt", "text", "ascii", "hex"}
 _IN_SPACE = {"domain", "space", "time", "none", "???"}
-"""Kinds of axes along which an image extends; along others lie the channels."""
+"""Kinds of the axes of an image; all other kinds are axes of channels."""
 _CHANNELS = {
     *("list", "point", "vector", "covariant-vector", "normal", "stub", "scalar"),
     *("complex", "2-vector", "3-color", "RGB-color", "HSV-color", "XYZ-color"),
@@ -64,23 +64,25 @@ _SPACES = {
     **dict.fromkeys(("scanner-xyz", "3D-right-handed"), (1.0, 1.0, 1.0)),
     "3D-left-handed": (1.0, 1.0, 1.0),
 }
-"""Spaces of three dimensions; the signs lead to LPS, as DICOM and ITK have it."""
+"""Spaces of three dimensions, and the signs that convert them to LPS, the space of
+DICOM and ITK."""
 _UNITS = re.compile(r'\s*(?:"[^"]*"\s*)*')
 _MM_A_UNIT = {"mm": 1.0, "um": 1e-3, "cm": 10.0, "m": 1000.0}
-"""Other units, such as "" and "???", are taken for mm, as other readers do."""
+"""Millimetres of a unit. Other units, such as "" and "???", count as mm, as in other
+readers."""
 _FIELD = re.compile(r"([A-Za-z][A-Za-z ]*[A-Za-z]): *(.*)")
 _KEY = re.compile(r"[^:=]+:=.*")
 
 
 @dataclass(frozen=True)
 class _Axes:
-    """Which of the axes are those of space, and which one, if any, has the channels."""
+    """The sizes of all axes, and the number of the axis of channels, if any."""
 
     sizes: tuple[int, ...]
     channel: int | None
 
     def in_space(self, values: list[Any]) -> list[Any]:
-        """Leave out the value of the channels' axis."""
+        """Return the values without the value for the axis of channels."""
         return [v for n, v in enumerate(values) if n != self.channel]
 
 
@@ -91,7 +93,7 @@ def read_nrrd(file: IO[bytes]) -> Volume:
     ------
     UnreadableError
         If a line is neither a known field nor a "key:=value" nor a comment, or a field
-        comes twice or has a value that does not fit it.
+        comes twice or has a wrong value.
     """
     fields = _fields(file)
     start = file.tell()
@@ -118,12 +120,12 @@ def read_nrrd(file: IO[bytes]) -> Volume:
 def write_nrrd(
     file: IO[bytes], pixels: NDArray[Any], grid: Grid | None, words: str
 ) -> None:
-    """Write samples as they are, without a spacing where none is known.
+    """Write samples unchanged; without a grid, the file states no spacing.
 
     Parameters
     ----------
     pixels : (y, x) or (y, x, 3)
-    words : how the image was made, in ASCII; "" to say nothing
+    words : description of the processing, in ASCII; "": no description
     """
     height, width = pixels.shape[:2]
     dimensions = 2 if grid is None else len(grid.spacing_mm)
@@ -146,7 +148,7 @@ def write_nrrd(
 
 
 def _fields(file: IO[bytes]) -> Fields:
-    """Take in the lines up to the empty one, or up to what names another file."""
+    """Read the lines up to the empty line, or up to the name of another file."""
     fields = Fields(Kind.NRRD)
     lines = header_lines(file, Kind.NRRD)
     if not re.fullmatch(r"NRRD000[1-5]", next(lines)):
@@ -190,14 +192,14 @@ def _order(fields: Fields, kind: str) -> str:
 
 
 def _skipped(fields: Fields, file: IO[bytes], start: int) -> int | None:
-    """Return where samples begin; "byte skip: -1" means that they end the file."""
+    """Return the place of the samples; None: they are the last bytes of the file."""
     lines, count = (
         fields.text(name) if name in fields else "0"
         for name in ("line skip", "byte skip")
     )
     for skip in (lines, count):
         if not re.fullmatch(r"0|[1-9]\d{0,5}|-1", skip) or lines == "-1":
-            raise fields.damaged("states a skip that is no small whole number")
+            raise fields.damaged("states a skip other than a small whole number")
     if count == "-1":
         return None
     for _ in range(int(lines)):
@@ -226,11 +228,11 @@ def _oriented(fields: Fields, axes: _Axes) -> Grid | None:
     steps = [to_mm * v for v in axes.in_space(stated) if v is not None]
     if len(steps) != len(axes.in_space(stated)):
         return None
-    if len(steps) < len(signs):  # a plane somewhere in space; only its steps matter
+    if len(steps) < len(signs):  # a plane anywhere in space; only its steps count
         steps = list(np.diag(np.linalg.norm(steps, axis=1)))
         return grid_along([tuple(s.tolist()) for s in steps], (0.0,) * len(steps))
     if len(steps) > len(signs):
-        raise fields.damaged("states more axes than its space has")
+        raise fields.damaged("states more axes than its space has dimensions")
     origin = np.zeros(len(signs))
     if "space origin" in fields:
         origin = to_mm * (fields.vectors("space origin", len(signs))[0] or origin)
@@ -245,7 +247,7 @@ def _spaced(fields: Fields, axes: _Axes) -> Grid | None:
     to_mm = np.array(axes.in_space(list(units)))
     origin = np.zeros(len(spacing))
     minimum = _along_axes(fields, "axis mins", axes)
-    if minimum is not None:  # the edge of the first pixel, or its centre
+    if minimum is not None:  # the edge or the centre of the first pixel
         centres = fields.text("centerings").split() if "centerings" in fields else []
         half = 0.0 if "node" in centres else 0.5
         origin = to_mm * (minimum + half * spacing)

@@ -1,4 +1,4 @@
-"""Orientation of rows and columns, as TIFF and EXIF state it."""
+"""Apply the orientation of rows and columns in TIFF and EXIF."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _FLIPS: dict[int, tuple[bool, bool, bool]] = {
 
 
 def is_transposed(orientation: int) -> bool:
-    """Return whether stored rows are columns of the upright image."""
+    """Tell whether the stored rows are columns of the upright image."""
     return _FLIPS[orientation][0]
 
 
 def known(orientation: int) -> int:
-    """Return the orientation; upright for a number that means nothing."""
+    """Return the orientation; upright for an undefined number."""
     return orientation if orientation in _FLIPS else UPRIGHT
 
 
 def upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return (H, W, ...) samples as they are to be seen.
+    """Return samples (H, W, ...) as an upright image.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Read how a raster file stores its pixels, before a decoder converts them.
+"""Read the facts about the pixels of a raster file from its header.
 
-Decoders expand palettes and single bits to bytes, and do not tell that zero was
-white. This module therefore reads the header of the file.
+Decoders convert palettes and single bits to bytes, and do not report that zero is
+white. So this module reads the header itself.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ from cxr_sr.formats.raster.tiff import (
 from cxr_sr.formats.raster.volume import Volume
 
 JPEG_METHOD = "ISO_10918_1"
-"""The defined term of LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5.1."""
+"""Defined term of LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5.1."""
 LOSSY = f"It is JPEG, compressed with loss. {ENLARGED}"
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
-"""Samples of a pixel by the colour type, palettes looked up: W3C PNG 11.2.2."""
+"""Number of samples of a pixel by colour type, with the palette applied: W3C PNG
+11.2.2."""
 _INDEXED = 3
 
 
 def probe(file: IO[bytes], kind: Kind) -> RasterFacts:
-    """Read a raster file's header; `file` is at its start.
+    """Read the header of a raster file; `file` is at its start.
 
     Raises
     ------
@@ -129,15 +130,15 @@ def _probe_tiff(file: IO[bytes]) -> RasterFacts:
 
 
 def _is_thumbnail(other: Directory, page: Directory) -> bool:
-    """Return whether a later page is a smaller version of the first."""
+    """Tell whether a later page is a smaller version of the first page."""
     smaller = math.prod(other.size) < math.prod(page.size)
     return smaller and not page.number(254, 0) & REDUCED
 
 
 def _turned(orientation: int) -> str:
     return (
-        f"Its orientation is {orientation}: rows and columns are turned or mirrored, "
-        "so that the result is upright."
+        f"Its orientation is {orientation}: the image is turned or mirrored to make "
+        "the result upright."
     )
 
 
@@ -150,7 +151,7 @@ def _probe_jpeg(file: IO[bytes]) -> RasterFacts:
     if orientation != UPRIGHT:
         found += (_turned(orientation),)
     if not jpeg.is_ended(stream):
-        found += ("Its end-of-image marker is missing; the image is complete or not.",)
+        found += ("Its end-of-image marker is missing; the image may be incomplete.",)
     return RasterFacts(
         jpeg.rows,
         jpeg.columns,
@@ -175,7 +176,7 @@ def _jpeg_oddity(jpeg: JpegStream) -> str:
 
 
 def _exif_orientation(stream: bytes) -> int:
-    """Return the orientation; upright where EXIF is absent or damaged."""
+    """Return the orientation; upright if EXIF is missing or damaged."""
     try:
         return first_directory(io.BytesIO(exif_of(stream))).orientation
     except (*PARSER_ERRORS, OSError):
@@ -183,7 +184,7 @@ def _exif_orientation(stream: bytes) -> int:
 
 
 def _facts(volume: Volume) -> RasterFacts:
-    """Put into the common form what a MetaImage or NRRD header says."""
+    """Return the facts from the header of a MetaImage, NRRD or NIfTI file."""
     columns, rows, *more = volume.size
     bits = int(volume.sample_type.split("-")[0])
     oddity = volume.oddity
@@ -207,7 +208,7 @@ VOLUMES = {
     Kind.NRRD: read_nrrd,
     Kind.NIFTI: read_nifti,
 }
-"""Readers of headers behind which samples lie as `volume` decodes them."""
+"""Readers of headers; `volume` decodes the samples after such a header."""
 _PROBES: dict[Kind, Callable[[Any], RasterFacts]] = {
     Kind.PNG: _probe_png,
     Kind.JPEG: _probe_jpeg,

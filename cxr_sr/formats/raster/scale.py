@@ -1,7 +1,7 @@
-"""Read the size of a pixel from the scale of a PNG or TIFF, if it states one.
+"""Read the size of a pixel from a PNG or TIFF file that states it.
 
-A TIFF has a place for dots per inch. Programs fill it with the resolution of a screen
-or a printer where they know of none; only a film scanner states its own there.
+A TIFF file can state dots per inch. Most programs write the resolution of a screen or a
+printer; only a film scanner writes its own resolution.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.formats.raster.tiff import SOFTWARE, Directory
 
 SCREENS_DPI = (72, 75, 90, 96, 100, 120, 144, 192)
-"""Resolutions of screens, which programs write for want of another."""
+"""Resolutions of screens; programs write them if they know no other."""
 SCANNER_MM = (0.02, 0.25)
-"""Pixel sizes of film scanners; coarser ones are no radiograph."""
+"""Least and largest pixel size of film scanners."""
 FILM_MM = 450
-"""No film is longer: the largest is 35 cm x 43 cm."""
+"""Longest side of a film; the largest film has 35 cm x 43 cm."""
 SCANNED = "NominalScannedPixelSpacing"
-"""The attribute of DICOM for it, PS3.3 C.8.6.2."""
+"""Attribute of DICOM for the pixel size of a film scanner, PS3.3 C.8.6.2."""
 OWN = TOOL.encode("ascii")
 
 _UNITS_MM = {2: 25.4, 3: 10.0}
@@ -27,9 +27,9 @@ _LARGEST_M = 0.005
 
 
 def grid_of_tiff(directory: Directory) -> tuple[Grid | None, bool]:
-    """Return where the pixels lie, and whether that is how a film was scanned.
+    """Return the grid of a TIFF file, and True if a film scanner stated it.
 
-    This package states exact spacings in the files that it writes.
+    The files of this package state exact spacings.
     """
     unit = _UNITS_MM.get(directory.number(296, 2), 0.0)
     across, down = directory.ratio(282), directory.ratio(283)
@@ -45,10 +45,10 @@ def grid_of_tiff(directory: Directory) -> tuple[Grid | None, bool]:
 
 
 def grid_of_png(scale: bytes) -> Grid | None:
-    """Return where the pixels lie by an sCAL chunk; None if it says nothing.
+    """Return the grid from the content of an sCAL chunk; None if it states none.
 
-    The unit is the metre, but ITK writes millimetres; no pixel of a radiograph has 5 mm
-    or more. ITK writes 1 where it knows of no spacing.
+    The unit is the metre, but ITK writes millimetres. The two can be told apart,
+    because no pixel of a radiograph has 5 mm or more. Without a spacing, ITK writes 1.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The directories of a TIFF file, and what the first says of the image."""
+"""Read the directories of a TIFF file, and the facts in the first directory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import IO, Literal
 from cxr_sr.formats.raster.orient import UPRIGHT, known
 
 MOST_PAGES = 1000
-"""Directories of a file that are looked at; a longer chain is a circle."""
+"""Largest number of directories to read; a longer chain is a circle."""
 _LONGEST_FIELD = 2**23
-"""Bytes: the places of a million tiles."""
+"""Largest field in bytes: enough for the places of a million tiles."""
 REDUCED = 1
 """Bit of NewSubfileType: a smaller version of another page."""
 PALETTE = 3
@@ -23,11 +23,12 @@ _YCBCR = 6
 _JPEG = {6, 7}
 _FAX = {2, 3, 4}
 _COMPRESSIONS = {1, *_FAX, 5, *_JPEG, 8, 32773, 32946, 34887, 34925, 50000, 50001}
-"""None, LZW, JPEG, deflate (two numbers), PackBits, LERC, LZMA, Zstandard and WebP.
-Those of facsimiles are of single bits, which is said of them."""
+"""Supported compressions: none, facsimile, LZW, JPEG, deflate (two numbers), PackBits,
+LERC, LZMA, Zstandard and WebP. Facsimiles have single bits, and are refused for that
+reason."""
 SOFTWARE = 305
 JPEG_TABLES = 347
-"""A JPEG stream that has only tables, for all strips or tiles."""
+"""A JPEG stream with only the tables of all strips or tiles."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class IfdEntry:
     """One field of a directory."""
 
     value: int
-    """Its first value if that is a whole number."""
+    """The first value, if it is a whole number."""
     values_at: int
-    """Where in the file the values are."""
+    """Place of the values in the file, in bytes."""
     entry_at: int
-    """Where the four or eight bytes are that hold the value or point to it."""
+    """Place of the four or eight bytes with the value or with its place."""
     count: int
     type: int
 
@@ -53,11 +54,11 @@ class Directory(dict[int, IfdEntry]):
         self._order: Literal["little", "big"] = order
 
     def number(self, tag: int, default: int) -> int:
-        """Return a field's first value."""
+        """Return the first value of a field; `default` without the field."""
         return self[tag].value if tag in self else default
 
     def ratio(self, tag: int) -> float:
-        """Return a RATIONAL; 0 where there is none."""
+        """Return the value of a RATIONAL field; 0 without such a field."""
         if tag not in self or self[tag].type != _RATIONAL:
             return 0.0
         raw = self.bytes_of(tag, 8)
@@ -76,7 +77,7 @@ class Directory(dict[int, IfdEntry]):
         return found
 
     def numbers(self, tag: int) -> list[int]:
-        """Return all values of a field of whole numbers; none where it is absent."""
+        """Return all values of a field of whole numbers; [] without the field."""
         width = _WIDTHS.get(self[tag].type, 0) if tag in self else 0
         raw = self.bytes_of(tag, _LONGEST_FIELD)
         starts = range(0, len(raw), width or 1)
@@ -89,7 +90,7 @@ class Directory(dict[int, IfdEntry]):
 
     @property
     def channels(self) -> int:
-        """Samples of a pixel once it is decoded, alpha included."""
+        """Number of samples of a decoded pixel, with alpha."""
         return self.number(277, 1)
 
     @property
@@ -99,12 +100,12 @@ class Directory(dict[int, IfdEntry]):
 
     @property
     def is_lossy(self) -> bool:
-        """Whether the pixels are JPEG."""
+        """True if the pixels are JPEG."""
         return self.number(259, 1) in _JPEG
 
     @property
     def oddity(self) -> str:
-        """Why it cannot be read as it is, in a few words; else ""."""
+        """The reason why the page cannot be read, in a few words; "" if it can."""
         photometric = self.number(262, 1)
         gray_or_colour = photometric in _GRAY_OR_COLOUR or (
             photometric == _YCBCR and self.is_lossy
@@ -112,8 +113,8 @@ class Directory(dict[int, IfdEntry]):
         oddities = {
             "a colour space other than gray or RGB": not gray_or_colour,
             "floating point samples": self.number(339, 1) not in {1, 2},
-            "a compression that is not read": self.number(259, 1) not in _COMPRESSIONS,
-            "a palette of colours of more than 8 bits": photometric == PALETTE
+            "an unsupported compression": self.number(259, 1) not in _COMPRESSIONS,
+            "a palette with indices of more than 8 bits": photometric == PALETTE
             and self.number(258, 1) != 8,
         }
         return next((name for name, found in oddities.items() if found), "")
@@ -142,7 +143,7 @@ def directories(file: IO[bytes]) -> Iterator[Directory]:
 
 
 def first_directory(file: IO[bytes]) -> Directory:
-    """Return the directory of the first page; EOFError if there is none."""
+    """Return the directory of the first page; raise EOFError if there is none."""
     for directory in directories(file):
         return directory
     raise EOFError
@@ -155,7 +156,7 @@ def _fill(
     *,
     big: bool,
 ) -> int:
-    """Read the fields; return where the next directory is, 0 if there is none."""
+    """Read the fields; return the place of the next directory, 0 without one."""
     count_bytes, offset_bytes = (8, 8) if big else (2, 4)
     for _ in range(number(file.read(count_bytes))):
         entry_at = file.tell() + 4 + offset_bytes

@@ -1,7 +1,7 @@
-"""The samples behind a text header: raw, or compressed by zlib, gzip or bzip2.
+"""Decode the samples after a header: raw, or compressed by zlib, gzip or bzip2.
 
-They are decoded here, in Python, and every length and checksum is compared: what a file
-does not hold can never become a pixel.
+This module decodes them in Python, and compares every length and checksum, so that a
+damaged file cannot become wrong pixels.
 """
 
 from __future__ import annotations
@@ -34,43 +34,43 @@ SAMPLE_TYPES = {
     "f4": "32-bit float",
     "f8": "64-bit float",
 }
-"""numpy's name of a type, and what people call it."""
+"""Names of the types for messages, by their names in numpy."""
 _PADDING = b"\0\t\n\r "
 _MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Volume:
-    """The samples of a file, as its MetaImage or NRRD header describes them."""
+    """The description of the samples in a MetaImage, NRRD or NIfTI header."""
 
     size: tuple[int, ...]
-    """Samples along x, y, and perhaps more axes."""
+    """Number of samples along x, y, and perhaps more axes."""
     dtype: str
-    """numpy's name of the type as stored, such as "<u2"."""
+    """Name of the stored type in numpy, such as "<u2"."""
     coding: Coding
     start: int | None
-    """Where the samples begin, in bytes; None if they are the last ones of the file."""
+    """Place of the first sample, in bytes; None: the samples end the file."""
     grid: Grid | None
     channels: int = 1
     planar: bool = False
-    """Whether the channels are the slowest axis, and not the fastest."""
+    """True if the channels are the slowest axis, False if they are the fastest."""
     oddity: str = ""
-    """Why it cannot be read as it is, in a few words."""
+    """The reason why the file cannot be read, in a few words; "" if it can."""
 
     @property
     def sample_type(self) -> str:
-        """The type as people call it."""
+        """Name of the type for messages."""
         return SAMPLE_TYPES[self.dtype[1:]]
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes of all samples, decoded."""
+        """Number of bytes of all decoded samples."""
         item = np.dtype(self.dtype).itemsize
         return math.prod(self.size) * self.channels * item
 
 
 class _Decompressor(Protocol):
-    """The interface that the decompressors of zlib and bz2 share."""
+    """The common interface of the decompressors of zlib and bz2."""
 
     @property
     def eof(self) -> bool: ...
@@ -87,16 +87,18 @@ def samples(file: IO[bytes], volume: Volume) -> NDArray[Any]:
     Raises
     ------
     UnreadableError
-        If there are fewer or more than stated, or the compressed data are damaged.
+        If the file has fewer or more samples than the header states, or the compressed
+        data are damaged.
     """
     start = _start(file, volume)
     file.seek(start)
     data = file.read()
     if volume.coding != "raw":
         data = _inflated(data, _NEW[volume.coding], volume.sample_bytes)
-    stored = np.frombuffer(data, volume.dtype, volume.sample_bytes // _width(volume))
-    axes = volume.size[::-1]
     native = np.dtype(volume.dtype).newbyteorder("=")
+    count = volume.sample_bytes // native.itemsize
+    stored = np.frombuffer(data, volume.dtype, count)
+    axes = volume.size[::-1]
     if volume.planar:
         planes = stored.reshape(volume.channels, *axes)
         return np.ascontiguousarray(np.moveaxis(planes, 0, -1), native)
@@ -104,18 +106,14 @@ def samples(file: IO[bytes], volume: Volume) -> NDArray[Any]:
     return stored.reshape(axes + channels).astype(native)
 
 
-def _width(volume: Volume) -> int:
-    return np.dtype(volume.dtype).itemsize
-
-
 def _start(file: IO[bytes], volume: Volume) -> int:
-    """Return where the samples begin, once there can be as many as stated."""
+    """Return the place of the samples; refuse a file that cannot hold them."""
     end = file.seek(0, io.SEEK_END)
     expected = volume.sample_bytes
     start = end - expected if volume.start is None else volume.start
     found = end - start
     if volume.coding == "raw":
-        # Less than a row too many is padding; more means that the size is wrong.
+        # Up to a row of additional bytes is padding; with more, the size is wrong.
         spare = expected // math.prod(volume.size[1:])
         fits = start >= 0 and expected <= found < expected + max(2, spare)
     else:
@@ -125,19 +123,22 @@ def _start(file: IO[bytes], volume: Volume) -> int:
         raise UnreadableError(
             f"the header states {expected} bytes of samples, but the file has "
             f"{max(found, 0)} bytes ({volume.coding}) for them; it is truncated, or "
-            "its header is wrong: copy or export it anew"
+            "its header is wrong: copy or export it again"
         )
     return start
 
 
 def _inflated(data: bytes, new: Callable[[], _Decompressor], expected: int) -> bytes:
-    """Return the `expected` bytes of streams that follow one another.
+    """Return `expected` bytes from one stream or several consecutive streams.
+
+    At most one additional byte is decompressed, so a hostile file cannot fill the
+    memory.
 
     Raises
     ------
     UnreadableError
-        If a stream is damaged, ends early or fails its checksum, or the bytes are not
-        as many; no more than one of them too many is ever inflated.
+        If a stream is damaged, ends early or fails its checksum, or the number of bytes
+        is wrong.
     """
     inflated = io.BytesIO()
     while data and (left := expected + 1 - inflated.tell()) > 0:
@@ -161,7 +162,7 @@ def _inflated(data: bytes, new: Callable[[], _Decompressor], expected: int) -> b
 def _damaged(what: str) -> UnreadableError:
     return UnreadableError(
         f"the compressed samples {what}; the file is damaged or truncated: copy or "
-        "export it anew"
+        "export it again"
     )
 
 

@@ -230,7 +230,7 @@ ODD_TIFFS = {
     "one bit": (lambda p: pil.new("1", (5, 5)).save(p), "1-bit samples"),
     "JPEG 2000": (
         _tiff(noise((16, 16)), photometric="minisblack", compression="jpeg2000"),
-        "a compression that is not read",
+        "an unsupported compression",
     ),
     "ink": (
         _tiff(noise((5, 5, 4), GRAY8), photometric="separated"),

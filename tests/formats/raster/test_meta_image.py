@@ -209,25 +209,31 @@ def test_a_header_is_no_longer_than_real_ones(tmp_path: Path, filler: str):
 
 DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "no size": ({"DimSize": None}, "does not state DimSize"),
-    "one size": ({"DimSize": "6"}, "DimSize, but not as positive"),
-    "no samples": ({"DimSize": "3 0"}, "DimSize, but not as positive"),
-    "absurd size": ({"DimSize": "3 99999999999"}, "DimSize, but not as positive"),
-    "other digits": ({"DimSize": "3 \xb2"}, "DimSize, but not as positive"),
+    "one size": ({"DimSize": "6"}, "DimSize in a form other than positive"),
+    "no samples": ({"DimSize": "3 0"}, "DimSize in a form other than positive"),
+    "absurd size": (
+        {"DimSize": "3 99999999999"},
+        "DimSize in a form other than positive",
+    ),
+    "other digits": ({"DimSize": "3 \xb2"}, "DimSize in a form other than positive"),
     "dimensions": ({"NDims": "9"}, "NDims other than"),
     "type": ({"ElementType": "JOHN DOE"}, "ElementType in no known words"),
     "truth": ({"BinaryData": "maybe"}, "BinaryData in no known words"),
     "object": ({"ObjectType": "Tube"}, "ObjectType in no known words"),
     "unit": ({"ElementSpacing": "1 1", "DistanceUnits": "yd"}, "DistanceUnits in no"),
-    "nan": ({"ElementSpacing": "nan 1"}, "ElementSpacing, but not as 2 numbers"),
+    "nan": (
+        {"ElementSpacing": "nan 1"},
+        "ElementSpacing in a form other than 2 numbers",
+    ),
     "infinity": ({"ElementSpacing": "1e999 1"}, "larger than anything"),
     "no matrix": (
         {"ElementSpacing": "1 1", "TransformMatrix": "0 0 0 0"},
-        "turns the image into none",
+        "cannot be inverted",
     ),
     "aliases": ({"ElementByteOrderMSB": "True"}, "and they differ"),
     "skip": ({"HeaderSize": "12"}, "HeaderSize in no known words"),
     "twice": ({"NDims ": "2"}, "states NDims twice"),
-    "otherwise spelled": ({"ndims": "2"}, "spells NDims in another way"),
+    "otherwise spelled": ({"ndims": "2"}, "has another spelling of NDims"),
 }
 
 

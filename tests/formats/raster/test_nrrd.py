@@ -178,7 +178,7 @@ def test_pixels_in_another_file_are_told_by_inspect(tmp_path: Path, line: str):
 
 DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "no size": ({"sizes": None}, "does not state sizes"),
-    "one size": ({"sizes": "6"}, "sizes, but not as positive"),
+    "one size": ({"sizes": "6"}, "sizes in a form other than positive"),
     "one axis": ({"dimension": "1", "sizes": "6"}, "other axes than 2 to 4"),
     "type": ({"type": "JOHN DOE"}, "type in no known words"),
     "encoding": ({"encoding": "JOHN DOE"}, "encoding in no known words"),
@@ -188,9 +188,12 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
         COLOURS | {"kinds": "vector vector domain"},
         "other axes than 2 to 4",
     ),
-    "spacings": ({"spacings": "1"}, "spacings, but not as 2 numbers"),
-    "infinity": ({"spacings": "inf 1"}, "spacings, but not as 2 numbers"),
-    "no vectors": (FLAT | {"space directions": "(1,0) 1"}, "but not as vectors"),
+    "spacings": ({"spacings": "1"}, "spacings in a form other than 2 numbers"),
+    "infinity": ({"spacings": "inf 1"}, "spacings in a form other than 2 numbers"),
+    "no vectors": (
+        FLAT | {"space directions": "(1,0) 1"},
+        "in a form other than vectors",
+    ),
     "long vectors": (FLAT | {"space directions": "(1,0,0) (0,1,0)"}, "as 2 numbers"),
     "few vectors": (FLAT | {"space directions": "(1,0)"}, "one for each axis"),
     "more axes than space": (
@@ -202,7 +205,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
         {"space": "JOHN", "space directions": "(1,0) (0,1)"},
         "space in no known",
     ),
-    "skip": ({"byte skip": "-2"}, "a skip that is no small whole number"),
+    "skip": ({"byte skip": "-2"}, "a skip other than a small whole number"),
     "twice": ({"Sizes": "3 2"}, "states sizes twice"),
     "unknown": ({"patient": "DOE"}, "a line that is no known field"),
 }

@@ -67,7 +67,10 @@ class TestCard:
     @pytest.mark.parametrize(
         "told",
         [
-            *("Some set | CC BY 4.0 | 12", "12 in train, 3 in val; 9 patients"),
+            *(
+                "Some set | CC BY 4.0 | 12",
+                "12 in train, 3 in val; the training images show 9 patients",
+            ),
             *("d" * 64, "a" * 64, "b" * 64, "Budget: 30 steps or 90 s", "seed 7"),
             *("x2 | 41.23 | +0.50", "For research only", "cxr-sr 1.2.3"),
             *("4 crops of 48 px", "started from chance", "muon in bf16"),
@@ -86,7 +89,9 @@ class TestCard:
 
     def test_a_curve_past_its_top_has_ceased_to_rise(self):
         rows = [*RISING, row(40, 0.3)]
-        assert "its top at step 30 of 40: it had ceased" in model_card(spec(), rows)
+        assert "its top at step 30 of 40; after that it did not rise" in model_card(
+            spec(), rows
+        )
 
     def test_the_metrics_are_those_of_the_weights_that_were_kept(self):
         rows = [*RISING, row(40, 0.3)]

@@ -55,7 +55,8 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     temporary = path.with_name(name)
     try:
         yield temporary
-        _flush_to_disk(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise OutputError(
@@ -186,8 +187,3 @@ def _alive(process: int) -> bool:
 def _machine() -> str:
     """Return an id of this machine that does not reveal its name."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-
-
-def _flush_to_disk(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

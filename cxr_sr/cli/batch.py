@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+FAULTS = ("failed", "skipped")
+"""The statuses of files that the receiver does not have."""
 SHOWN = 3
 """Largest number of files to name if there is nothing to do."""
 
@@ -239,6 +241,25 @@ def _paths(outcome: Outcome, entry: FileEntry) -> dict[str, str]:
     if "mask" in entry:  # its name alone: a report may come from anyone
         paths["mask_path"] = str(target.with_name(PurePosixPath(entry["mask"]).name))
     return paths
+
+
+def tell_sent(
+    outcome: Outcome, line: Mapping[str, str], shown: str, *, as_json: bool
+) -> None:
+    """Print a sent or fetched file to standard output, a failure to standard error.
+
+    Parameters
+    ----------
+    line : the facts about the file, for JSON
+    shown : the name or path to print without JSON
+    """
+    reason = {"reason": outcome.reason} if outcome.reason else {}
+    if as_json:
+        output.record({**line, "status": outcome.status, **reason}, stands=True)
+    elif outcome.status not in FAULTS:
+        output.data(shown, stands=True)
+    if outcome.status in FAULTS:
+        output.complain(f"{outcome.job.name}: {outcome.reason}")
 
 
 def summary(counts: Mapping[str, int]) -> str:

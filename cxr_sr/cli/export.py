@@ -103,20 +103,16 @@ def export(options: Options) -> int:
     originals and results.
     """
     output.say(output.NOTICE)
-    view = _view(options)
+    from cxr_sr.display.picture import View
+
+    view = View(
+        8 if options.bits == "8" else 16, _window(options.window), _size(options)
+    )
     plan = _plan(options)
     if is_empty(plan):
         tell_nothing(plan)
         return NOTHING
     return _perform(options, view, plan)
-
-
-def _view(options: Options) -> "View":
-    from cxr_sr.display.picture import View
-
-    return View(
-        8 if options.bits == "8" else 16, _window(options.window), _size(options)
-    )
 
 
 def _window(text: str | None) -> "Choice":

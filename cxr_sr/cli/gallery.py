@@ -78,7 +78,13 @@ def gallery(options: Options) -> int:
     from cxr_sr.report.results import Results
 
     results = Results.read(options.report)
-    _check(options)
+    from cxr_sr.batch.plan import check_place
+
+    for folder in options.inputs:
+        if not folder.is_dir():
+            raise SettingsError(f"--inputs {folder} is no folder")
+    name = options.output.name
+    check_place(name, options.output, [options.report], options.inputs)
     if not results.files:
         output.complain("the report lists no file, so there is nothing to show")
         return NOTHING
@@ -88,18 +94,8 @@ def gallery(options: Options) -> int:
         results, places, limits, options.output, overwrite=options.overwrite
     )
     _tell(options, shown)
-    return _code(shown)
-
-
-def _check(options: Options) -> None:
-    """Refuse folders that do not exist, and a page in an input folder."""
-    from cxr_sr.batch.plan import check_place
-
-    for folder in options.inputs:
-        if not folder.is_dir():
-            raise SettingsError(f"--inputs {folder} is no folder")
-    name = options.output.name
-    check_place(name, options.output, [options.report], options.inputs)
+    # A page with only failures of the run counts as done.
+    return exit_code(shown.pairs, len(shown.problems)) if shown.problems else DONE
 
 
 def _tell(options: Options, shown: "Shown") -> None:
@@ -108,8 +104,3 @@ def _tell(options: Options, shown: "Shown") -> None:
     output.data(str(options.output), stands=True)
     if not options.quiet:
         output.say(f"{shown.pairs} shown, {len(shown.problems)} could not be shown")
-
-
-def _code(shown: "Shown") -> int:
-    """Return the exit code; a page with only failures of the run counts as done."""
-    return exit_code(shown.pairs, len(shown.problems)) if shown.problems else DONE

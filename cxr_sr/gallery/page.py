@@ -17,7 +17,6 @@ import numpy as np
 from cxr_sr.files import replacing
 from cxr_sr.gallery.cases import Places, case_of, facts
 from cxr_sr.gallery.packing import PageData
-from cxr_sr.report.entries import RunEntry
 from cxr_sr.report.results import Results
 
 Item = TypeVar("Item")
@@ -119,17 +118,13 @@ def _index(results: Results, cases: list[PageData]) -> PageData:
     ]
     return {
         "notice": str(results.run.get("notice", "")),
-        "settings": _settings(results.run),
+        "settings": facts(results.run.get("settings", {}), SETTINGS),
         "counts": Counter(str(entry.get("status")) for entry in results.files),
         "missing": listed,
         "unlisted": len(missing) - len(listed),
         "written": len(results.written),
         "cases": sorted(cases, key=lambda case: "problem" not in case),
     }
-
-
-def _settings(run: RunEntry) -> list[list[str]]:
-    return facts(run.get("settings", {}), SETTINGS)
 
 
 def _data(name: str, value: PageData) -> str:

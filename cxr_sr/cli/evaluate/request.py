@@ -38,7 +38,8 @@ def comparison_of(options: Options) -> "Comparison":
         threads=options.threads,
     )
     comparison = compare(
-        options.model or _default_models(options),
+        options.model
+        or (["lanczos", DEFAULT_MODEL] if options.physics else [DEFAULT_MODEL]),
         _conditions(options),
         settings,
         precisions=[_precision(given) for given in options.precision or ["auto"]],
@@ -46,10 +47,6 @@ def comparison_of(options: Options) -> "Comparison":
     )
     region = region_of(options.region)
     return dataclasses.replace(comparison, again=options.again, region=region)
-
-
-def _default_models(options: Options) -> list[str]:
-    return ["lanczos", DEFAULT_MODEL] if options.physics else [DEFAULT_MODEL]
 
 
 def _conditions(options: Options) -> "list[Condition]":

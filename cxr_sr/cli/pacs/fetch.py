@@ -10,7 +10,7 @@ import typer
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
-from cxr_sr.cli.batch import Step, code_of, loop, summary
+from cxr_sr.cli.batch import Step, code_of, loop, summary, tell_sent
 from cxr_sr.cli.errors import NOTHING
 from cxr_sr.cli.options import Json, Quiet
 from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
@@ -85,7 +85,10 @@ def fetch(options: FetchOptions) -> int:
 
     def note(outcome: Outcome) -> Step:
         counts[outcome.status] += 1
-        _tell(options, outcome)
+        target = str(outcome.job.target)
+        path = {} if outcome.reason else {"path": target}
+        line = {"file": outcome.job.name} | path
+        tell_sent(outcome, line, target, as_json=options.as_json)
         return Step.of(outcome)
 
     with loop(note, [], quiet=options.quiet, others=len(found)) as each:
@@ -127,17 +130,3 @@ def _got(
             yield Outcome(job, "failed", reason=explain(error))
         else:
             yield Outcome(job, "done")
-
-
-def _tell(options: FetchOptions, outcome: Outcome) -> None:
-    if options.as_json:
-        reason = {"reason": outcome.reason} if outcome.reason else {}
-        path = {"path": str(outcome.job.target)} if not outcome.reason else {}
-        output.record(
-            {"file": outcome.job.name, "status": outcome.status} | path | reason,
-            stands=True,
-        )
-    elif outcome.status != "failed":
-        output.data(str(outcome.job.target), stands=True)
-    if outcome.status == "failed":
-        output.complain(f"{outcome.job.name}: {outcome.reason}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxr_sr.cli import output
-from cxr_sr.cli.batch import Step, code_of, loop, summary
+from cxr_sr.cli.batch import Step, code_of, loop, summary, tell_sent
 from cxr_sr.cli.errors import NOTHING
 from cxr_sr.cli.options import Json, Quiet, paths
 from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from cxr_sr.pacs.network.store_scu import Sender
     from cxr_sr.pacs.network.tls import Certificates
     from cxr_sr.pacs.send import Parcel
-
-
-FAULTS = ("failed", "skipped")
-"""The statuses of files that the receiver does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +83,8 @@ def send(options: SendOptions) -> int:
 
     def note(outcome: Outcome) -> Step:
         counts[outcome.status] += 1
-        _tell(options, outcome, peer)
+        line = {"file": outcome.job.name, "to": peer.name}
+        tell_sent(outcome, line, outcome.job.name, as_json=options.as_json)
         return Step.of(outcome)
 
     with ExitStack() as stack:
@@ -148,16 +145,3 @@ def _answered(
         writer.add_delivery(parcel.file, peer.name, refusal, parcel.facts)
 
     return note
-
-
-def _tell(options: SendOptions, outcome: Outcome, peer: "Peer") -> None:
-    """Print the accepted results to standard output, the others to standard error."""
-    name = outcome.job.name
-    if options.as_json:
-        reason = {"reason": outcome.reason} if outcome.reason else {}
-        line = {"file": name, "to": peer.name, "status": outcome.status}
-        output.record(line | reason, stands=True)
-    elif outcome.status not in FAULTS:
-        output.data(name, stands=True)
-    if outcome.status in FAULTS:
-        output.complain(f"{name}: {outcome.reason}")

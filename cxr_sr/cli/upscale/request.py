@@ -104,11 +104,8 @@ def _header(options: Options) -> HeaderOptions:
         synthetic=options.synthetic_data == "yes",
         dates=options.dates,
     )
-    return _numbered(header, options.series_number)
-
-
-def _numbered(header: HeaderOptions, given: str | None) -> HeaderOptions:
-    """Read N as the SeriesNumber, +N as a number to add to the source's number."""
+    # N is the SeriesNumber; +N is a number to add to the source's SeriesNumber.
+    given = options.series_number
     if given is None:
         return header
     digits = given.removeprefix("+")

@@ -46,7 +46,10 @@ def add_derivation_codes(result: Dataset, keyword: str, change: Change) -> None:
     """Append codes for the processing, unless the source has them already."""
     learned = (SUPER_RESOLUTION,) if change.derivation.learned else ()
     for code in (SPATIAL_RESAMPLING, *learned):
-        if code[:2] not in _codes(result, keyword):
+        if code[:2] not in [
+            (text(item, "CodeValue"), text(item, "CodingSchemeDesignator"))
+            for item in items(result, keyword) or ()
+        ]:
             append(result, keyword, _coded(code))
 
 
@@ -113,7 +116,8 @@ def move_equipment(
     if len(item) > 0:
         if not text(item, "Manufacturer"):
             put(item, "Manufacturer", "UNKNOWN")  # type 1 here, type 2 at the top
-        role = _role_of_source(change.source)
+        derived = text(change.source, "ImageType").startswith("DERIVED")
+        role = PROCESSING_EQUIPMENT if derived else ACQUISITION_EQUIPMENT
         put(item, "PurposeOfReferenceCodeSequence", [_coded(role)])
         append(result, "ContributingEquipmentSequence", item)
     for keyword, value in _own_equipment(change).items():
@@ -164,12 +168,6 @@ def _own_equipment(change: Change) -> dict[str, str]:
     return own
 
 
-def _role_of_source(source: Dataset) -> Code:
-    """Return the role of the source's equipment: acquisition or processing."""
-    derived = text(source, "ImageType").startswith("DERIVED")
-    return PROCESSING_EQUIPMENT if derived else ACQUISITION_EQUIPMENT
-
-
 def _reference(source: Dataset) -> Dataset | None:
     """Return a reference to the source; None if the source has no valid UID."""
     pair = {
@@ -186,10 +184,3 @@ def _coded(code: Code) -> Dataset:
     ):
         put(item, keyword, value)
     return item
-
-
-def _codes(header: Dataset, keyword: str) -> list[tuple[str, str]]:
-    return [
-        (text(item, "CodeValue"), text(item, "CodingSchemeDesignator"))
-        for item in items(header, keyword) or ()
-    ]

@@ -20,7 +20,7 @@ from pydicom.datadict import (
 )
 from pydicom.tag import Tag
 from pydicom.uid import generate_uid
-from pydicom.valuerep import validate_value
+from pydicom.valuerep import STR_VR, validate_value
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header.change import keep
@@ -44,10 +44,6 @@ NOT_STATED = {
     "FrameOfReferenceUID",
 }
 """Attributes that the format of the output decides."""
-TEXT_VR = {
-    *("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"),
-    *("PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"),
-}
 EXAMPLES = {
     "AS": "062Y",
     "CS": "CHEST (16 capitals, digits, spaces or underscores at most)",
@@ -161,7 +157,7 @@ def _may_be_stated(keyword: str) -> bool:
     # The part of group 0028 that does not describe pixels: (0028,03xx), (0028,21xx).
     pixels = tag.group == 0x0028 and tag.element >> 8 not in {0x03, 0x21}
     foreign = tag.group in {0x0002, 0x0004, 0x7FE0} or tag.group >> 8 in {0x50, 0x60}
-    text = dictionary_VR(tag) in TEXT_VR
+    text = dictionary_VR(tag) in STR_VR
     return text and not (ruled or pixels or foreign or keyword in NOT_STATED)
 
 

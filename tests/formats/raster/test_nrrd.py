@@ -194,7 +194,10 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
         FLAT | {"space directions": "(1,0) 1"},
         "in a form other than vectors",
     ),
-    "long vectors": (FLAT | {"space directions": "(1,0,0) (0,1,0)"}, "as 2 numbers"),
+    "long vectors": (
+        FLAT | {"space directions": "(1,0,0) (0,1,0)"},
+        "other than 2 numbers",
+    ),
     "few vectors": (FLAT | {"space directions": "(1,0)"}, "one for each axis"),
     "more axes than space": (
         DEEP | {"space dimension": "2", "space directions": "(1,0) (0,1) (1,1)"},

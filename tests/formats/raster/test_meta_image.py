@@ -225,7 +225,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
         {"ElementSpacing": "nan 1"},
         "ElementSpacing in a form other than 2 numbers",
     ),
-    "infinity": ({"ElementSpacing": "1e999 1"}, "above 1e+15"),
+    "infinity": ({"ElementSpacing": "1e999 1"}, "ElementSpacing above"),
     "no matrix": (
         {"ElementSpacing": "1 1", "TransformMatrix": "0 0 0 0"},
         "cannot be inverted",

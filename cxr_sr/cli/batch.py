@@ -73,9 +73,8 @@ def tell_lossy(count: int) -> None:
     """Print the number of sources with lossy compression, and the consequence."""
     if count:
         output.say(
-            f"{count} of the sources were compressed with loss: their blocks and "
-            "ringing are enlarged, too; DICOM results say so (LossyImageCompression "
-            "01)"
+            f"sources with lossy compression: {count}; their blocks and ringing are "
+            "enlarged, too; DICOM results say so (LossyImageCompression 01)"
         )
 
 

@@ -161,7 +161,7 @@ class TestMessyExport:
     def test_a_side_without_images_is_told(self, export):
         result = index(export, "-o", "i.csv", SALT, "--split=train=0.999,val=0.001")
         assert "no image is in val" in result.stderr
-        assert "only 4 patients" in result.stderr
+        assert "few patients (4)" in result.stderr
 
     def test_another_seed_deals_anew_without_reading_anew(self, export):
         index(export, "-o", "index.csv", SALT)

@@ -45,9 +45,9 @@ def doubts(summary: IndexSummary, rules: IndexSettings) -> list[str]:
     empty = [side for side in wanted if side not in summary.splits]
     if empty and summary.images and not rules.manifest.sides:
         found.append(
-            f"no image is in {' or '.join(empty)}: chance decides, and there "
-            f"are only {summary.patients} patients; add patients, or try another "
-            "--seed or --split"
+            f"no image is in {' or '.join(empty)}: the hash of a patient decides, and "
+            f"the data have few patients ({summary.patients}); add patients, or try "
+            "another --seed or --split"
         )
     return found
 

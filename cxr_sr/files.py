@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -24,6 +25,8 @@ ANOTHERS_AGE_S = 24 * 3600.0
 LEAST_AGE_S = 2.0
 """Least age in seconds of an abandoned file. Two containers with the same name cannot
 see each other's processes, but a file in work is always younger."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Error numbers of a full disk, a quota, a limit of file size, and a failing disk."""
 LARGEST_NUMBER = 1e300
 """Largest number in a file of lines."""
 
@@ -68,6 +71,12 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def is_full(error: OutputError) -> bool:
+    """Tell whether the system refused a file for lack of room, or the disk failed."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in NO_ROOM
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) with `replacing`; an existing file is replaced.
 
@@ -76,8 +85,19 @@ def write_text(path: Path, text: str) -> None:
     OutputError
         If the system refuses it.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file with `replacing`; an existing file is replaced.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses it.
+    """
     with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 
 import typer
 
@@ -17,7 +19,9 @@ from cxr_sr.errors import (
     OutputError,
     SettingsError,
     StreamError,
+    TrainingError,
 )
+from cxr_sr.files import is_full
 
 DONE = 0
 USAGE = 2
@@ -54,6 +58,36 @@ def exit_code(done: int, failed: int) -> int:
     if failed:
         return SOME_FAILED if done else ALL_FAILED
     return DONE if done else NOTHING
+
+
+def written(write: Callable[[], None]) -> bool:
+    """Write the tables of finished work; False if the system refuses, which is told.
+
+    The work may have taken hours, so a full disk must not lose what is printed after.
+    """
+    try:
+        write()
+    except (OutputError, OSError) as error:
+        output.complain(f"the tables are not written: {explain(error)}")
+        return False
+    return True
+
+
+@contextmanager
+def run_folder(folder: Path) -> Iterator[None]:
+    """Fail a training whose run folder refuses a file: the usage was not wrong.
+
+    Raises
+    ------
+    TrainingError
+        In place of an OutputError.
+    """
+    try:
+        yield
+    except OutputError as error:
+        kept = (folder / "checkpoints" / "last.ckpt").is_file()
+        told = "; its last checkpoint is kept: give --resume" if kept else ""
+        raise TrainingError(f"{error}{told}") from error
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -97,6 +131,9 @@ def _tell(error: BaseException) -> int:
         case KeyboardInterrupt():
             output.complain("interrupted; finished outputs are kept")
             return INTERRUPTED
+        case OutputError() if is_full(error):
+            output.complain(explain(error))
+            return ALL_FAILED
         case OSError() if not isinstance(error, CxrSrError):
             output.complain(
                 f"a file or folder of this command cannot be used: {explain(error)}; "

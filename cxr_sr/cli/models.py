@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from cxr_sr.cli import output
 from cxr_sr.cli.errors import DONE, exit_code, guarded
 from cxr_sr.cli.options import Json
 from cxr_sr.errors import ModelError, OutputError
+from cxr_sr.files import write_bytes
 from cxr_sr.superres.models import zoo
 from cxr_sr.superres.models.spec import ModelSpec
 
@@ -99,15 +99,18 @@ def export(name: Name, folder: Folder) -> int:
     if not model.spec.learned:
         raise ModelError(f"{name!r} is an interpolator and has no weights to export")
     folder.mkdir(parents=True, exist_ok=True)
-    for source in (path for part in model.parts for path in part.hashes):
-        output.data(str(_copied(source, folder / source.name)), stands=True)
+    copies = {folder / path.name: path for part in model.parts for path in part.hashes}
+    for target in copies:
+        if target.exists():
+            raise OutputError(f"{target.name} exists already; choose another --output")
+    for done, (target, source) in enumerate(copies.items()):
+        try:
+            write_bytes(target, source.read_bytes())
+        except OutputError as error:
+            output.complain(f"{target.name}: {error}")
+            return exit_code(done, failed=1)
+        output.data(str(target), stands=True)
     return DONE
-
-
-def _copied(source: Path, target: Path) -> Path:
-    if target.exists():
-        raise OutputError(f"{target.name} exists already; choose another --output")
-    return Path(shutil.copyfile(source, target))
 
 
 app = typer.Typer(help="List, show, verify or export the models.")

@@ -12,20 +12,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeGuard, TypeVar, get_type_hints
 
-from cxr_sr.errors import OutputError
+from cxr_sr.errors import OutputError, ReportError
 from cxr_sr.files import fits, read_json_lines
 from cxr_sr.formats.discover import Candidate
 from cxr_sr.index.facts import Facts, Finding
 from cxr_sr.index.split import Salt
 
 VERSION = 3
-"""Raised when a line changes its meaning."""
+"""Increased when a line changes its meaning."""
 Made = TypeVar("Made")
 
 
@@ -48,7 +50,15 @@ class State:
 
 
 class Journal:
-    """The findings of this run and of earlier runs, by file."""
+    """The findings of this run and of earlier runs, by file.
+
+    Raises
+    ------
+    OutputError
+        On entering, if the journal is no regular file.
+    ReportError
+        If a line cannot be written, or the journal was removed during the run.
+    """
 
     def __init__(self, path: Path, salt: Salt, tool: str) -> None:
         self._path = path
@@ -58,6 +68,8 @@ class Journal:
             "tool": tool,
             "salt": salt.name("journal"),
         }
+        self.count = 0
+        """Number of files whose findings the journal holds."""
         self._known: dict[str, tuple[State, Finding]] = {}
         self._states: dict[str, State | None] = {}
 
@@ -84,7 +96,8 @@ class Journal:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # it tries again to write the line that failed
+            self._file.close()
 
     def sift(
         self, candidates: Iterable[Candidate]
@@ -102,6 +115,7 @@ class Journal:
             then, found = self._known.get(name, (None, None))
             if found and then == state:
                 known.append(found)
+                self.count += 1
             else:
                 todo.append(candidate)
         return known, todo
@@ -112,11 +126,24 @@ class Journal:
         if state is None or examined.kind == "unreadable":
             return
         self._append(dataclasses.asdict(state) | dataclasses.asdict(examined))
+        self.count += 1
 
     def _append(self, line: dict[str, Any] | None) -> None:
         # One write for each line: a killed run leaves at most one incomplete line.
-        self._file.write((json.dumps(line) if line else "") + "\n")
-        self._file.flush()
+        try:
+            self._file.write((json.dumps(line) if line else "") + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise ReportError(
+                f"the journal {self._path.name} cannot be written: {error.strerror}; "
+                "what was read is kept in it: make room, and repeat the command"
+            ) from error
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            self.count = 0
+            raise ReportError(
+                f"the journal {self._path.name} or its folder was removed during the "
+                "run; start the run again"
+            )
 
     def _learn(self, line: dict[str, Any]) -> None:
         """Take in a line; skip it if a value is missing or has a wrong type."""

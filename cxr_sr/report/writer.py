@@ -71,12 +71,14 @@ class Report:
         _trace: TracebackType | None,
     ) -> None:
         try:
-            with self._file:
-                if self._begun or self._counts:  # else no run began
-                    self._append(self._summary(finished=kind is None))
-        except (OSError, ReportError):
+            if self._begun or self._counts:  # else no run began
+                self._append(self._summary(finished=kind is None))
+        except ReportError:
             if kind is None:  # else keep the error that ended the run
                 raise
+        finally:
+            with suppress(OSError):  # it tries again to write the line that failed
+                self._file.close()
 
     def _check_kind(self) -> None:
         """Refuse a path that is no regular file; opening a FIFO would block."""

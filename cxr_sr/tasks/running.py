@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+from cxr_sr.errors import OutputError, ReportError
 from cxr_sr.files import sha256_of, write_text
 from cxr_sr.formats import read_original
 from cxr_sr.report.earlier import fingerprint
@@ -118,6 +119,11 @@ def write_table(
 
     For masks, a row also has the share of the image in each mask, and 1 in the column
     `doubtful` if a warning says that a mask may be wrong, else 0.
+
+    Raises
+    ------
+    ReportError
+        If the table cannot be written.
     """
     names = list(classes)
     rows = []
@@ -134,5 +140,8 @@ def write_table(
     if masked:
         columns += [*(f"{name} share" for name in names), DOUBTFUL]
     path = folder / TABLE
-    write_text(path, csv_text(columns, rows))
+    try:
+        write_text(path, csv_text(columns, rows))
+    except OutputError as error:
+        raise ReportError(f"{TABLE}: {error}") from error
     return path

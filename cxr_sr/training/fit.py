@@ -25,6 +25,7 @@ import torch
 from cxr_sr import processors
 from cxr_sr.errors import TrainingError
 from cxr_sr.evaluation.metrics import LEVEL_WEIGHTS
+from cxr_sr.files import write_text
 from cxr_sr.superres.models.networks import Network, build
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
@@ -114,7 +115,7 @@ def fit(
     _say(f"stopped after {learner.elapsed_s:.0f} s; writing the best weights")
     model = _export_best(folder, learner, run, training)
     card = model_card(model.spec, History(folder).rows())
-    (folder / f"{model.spec.name}.md").write_text(card, encoding="utf-8")
+    write_text(folder / f"{model.spec.name}.md", card)
     region = next(iter(Regions(images["val"], REGION_PX)))
     draw_samples(folder, learner.averaged, region, run.recipe.degradation)
     return model

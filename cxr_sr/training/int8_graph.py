@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_sr.errors import ModelError
+from cxr_sr.files import write_bytes
 from cxr_sr.superres.engines.telemetry import import_onnxruntime
 from cxr_sr.superres.int8.gain import USUAL_CONTRAST
 from cxr_sr.training.quantise import (
@@ -58,7 +59,7 @@ def write_int8(trunk: QuantisedTrunk, source: Path, target: Path) -> None:
             writer.store(node.input[1], weights)
     writer.rewire()
     onnx.checker.check_model(model, full_check=True)
-    target.write_bytes(model.SerializeToString(deterministic=True))
+    write_bytes(target, model.SerializeToString(deterministic=True))
     _check(trunk, target)
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from cxr_sr.errors import ModelError
+from cxr_sr.files import write_bytes
 from cxr_sr.superres.engines.telemetry import import_onnxruntime
 from cxr_sr.superres.models.layers import (
     FixedBatchNorm,
@@ -77,7 +78,7 @@ def write_graph(
     )
     helper.set_model_props(model, properties)
     onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    write_bytes(path, model.SerializeToString(deterministic=True))
 
 
 class _Tracer(fx.Tracer):

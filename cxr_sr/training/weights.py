@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from cxr_sr.files import sha256_of
+from cxr_sr.files import sha256_of, write_bytes
 from cxr_sr.superres.models.networks import Network, Trunk
 from cxr_sr.superres.models.spec import METADATA_KEY, ModelSpec
 from cxr_sr.superres.models.zoo import Model
@@ -79,10 +79,10 @@ def write_safetensors(
     network: nn.Module, properties: dict[str, str], path: Path
 ) -> None:
     """Write all weights of a network, with metadata."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     state = {k: v.contiguous() for k, v in network.state_dict().items()}
-    save_file(state, path, metadata=properties)
+    write_bytes(path, save(state, metadata=properties))
 
 
 class _Residuals(nn.Module):

@@ -1,12 +1,13 @@
 """`cxr-sr evaluate`: degrade, upscale, measure, against bicubic."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, loop
-from cxr_sr.cli.errors import exit_code
+from cxr_sr.cli.errors import exit_code, written
 from cxr_sr.cli.evaluate.options import Options
 from cxr_sr.cli.evaluate.physics import measure_physics
 from cxr_sr.cli.evaluate.request import comparison_of
@@ -41,7 +42,8 @@ def evaluate(options: Options) -> int:
         return exit_code(0, failed)
     summaries = summarise(measurements)
     if options.output is not None:
-        _write(options.output, comparison, measurements, summaries)
+        write = partial(_write, options.output, comparison, measurements, summaries)
+        failed += not written(write)
     _show(options, summaries)
     return exit_code(len(measurements), failed)
 
@@ -93,10 +95,10 @@ def _write(
     from cxr_sr.evaluation import figures
     from cxr_sr.evaluation.report import write_results
 
-    written = write_results(folder, summaries, measurements)
+    made = write_results(folder, summaries, measurements)
     if figures.has_matplotlib():
         findings = figures.Findings(comparison, measurements, summaries)
-        written += figures.write_figures(folder, findings)
+        made += figures.write_figures(folder, findings)
     else:
         output.say(figures.MISSING)
-    output.say(f"written to {folder}: {', '.join(path.name for path in written)}")
+    output.say(f"written to {folder}: {', '.join(path.name for path in made)}")

@@ -1,10 +1,12 @@
 """`cxr-sr evaluate --physics`: measure_physics simulated noise and edges."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, loop
+from cxr_sr.cli.errors import exit_code, written
 from cxr_sr.cli.evaluate.options import Options
 from cxr_sr.errors import InputError
 
@@ -42,9 +44,8 @@ def measure_physics(options: Options, comparison: "Comparison") -> int:
     else:
         for columns, lines in tables(rows).values():
             output.table(columns, lines, keys=4)
-    if options.output is not None:
-        _write(options.output, rows)
-    return 0
+    stored = options.output is None or written(partial(_write, options.output, rows))
+    return exit_code(len(rows), failed=int(not stored))
 
 
 def _anatomy(options: Options) -> "list[Radiograph]":
@@ -72,9 +73,9 @@ def _write(folder: Path, rows: "list[PhysicsRow]") -> None:
     from cxr_sr.evaluation.physics.figures import write_figures
     from cxr_sr.evaluation.physics.report import write_results
 
-    written = write_results(folder, rows)
+    made = write_results(folder, rows)
     if figures.has_matplotlib():
-        written += write_figures(folder, rows)
+        made += write_figures(folder, rows)
     else:
         output.say(figures.MISSING)
-    output.say(f"written to {folder}: {', '.join(path.name for path in written)}")
+    output.say(f"written to {folder}: {', '.join(path.name for path in made)}")

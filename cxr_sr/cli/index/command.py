@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cxr_sr.batch.runner import run
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, executor, loop
-from cxr_sr.cli.errors import exit_code
+from cxr_sr.cli.errors import exit_code, written
 from cxr_sr.cli.index.options import ENDINGS, Options
+from cxr_sr.errors import ReportError
 from cxr_sr.report.outcome import Job, Outcome
 
 if TYPE_CHECKING:
@@ -32,13 +33,20 @@ def index(options: Options) -> int:
 
     To continue a run that was stopped, repeat the command.
     """
+    from cxr_sr import __version__
     from cxr_sr.cli.index.request import rules_of, with_found
     from cxr_sr.index.build import assemble, survey
+    from cxr_sr.index.journal import Journal
 
     rules = rules_of(options)
     candidates, others = survey(options.data, _is_ours(options))
     rules = with_found(rules, options, (other.file for other in others))
-    examined = _examine(options, rules.salt, candidates)
+    journal = Journal(options.beside(".journal.jsonl"), rules.salt, __version__)
+    try:
+        examined = _examine(options, rules.salt, candidates, journal)
+    except ReportError as error:
+        output.complain(str(error))
+        return exit_code(journal.count, failed=1)
     return _conclude(options, rules, assemble([*examined, *others], rules))
 
 
@@ -50,13 +58,13 @@ def _is_ours(options: Options) -> Callable[[Path], bool]:
 
 
 def _examine(
-    options: Options, salt: "Salt", candidates: "list[Candidate]"
+    options: Options,
+    salt: "Salt",
+    candidates: "list[Candidate]",
+    journal: "Journal",
 ) -> "list[Finding]":
     """Return the findings of all files; read only files that are new."""
-    from cxr_sr import __version__
-    from cxr_sr.index.journal import Journal
-
-    with Journal(options.beside(".journal.jsonl"), salt, __version__) as journal:
+    with journal:
         known, todo = journal.sift(candidates)
         if known and not options.quiet:
             output.say(f"{len(known)} files are known from an earlier run")
@@ -103,14 +111,12 @@ def _examined(outcome: Outcome) -> "Finding":
 def _conclude(options: Options, rules: "IndexSettings", made: "Index") -> int:
     """Write the files, the index last; print a summary and return the exit code."""
     from cxr_sr.cli.index.report import doubts, show
-    from cxr_sr.index.build import write_index, write_skipped
     from cxr_sr.index.summary import IndexSummary
 
     summary = IndexSummary.of(made)
-    write_skipped(made, options.beside(".skipped.csv"))
-    if made.rows:
-        _draw(options, summary)
-        write_index(made, options.output)
+    if not written(partial(_write, options, made, summary)):
+        kept = len(made.rows) if options.output.parent.is_dir() else 0
+        return exit_code(kept, failed=1)
     show(options, summary)
     for doubt in doubts(summary, rules):
         output.complain(doubt)
@@ -120,6 +126,15 @@ def _conclude(options: Options, rules: "IndexSettings", made: "Index") -> int:
         wanted = " that --view and --body-part want" if unwanted else ""
         output.complain(f"nothing to index: no radiograph in the data{wanted}")
     return exit_code(len(made.rows), failed=unreadable)
+
+
+def _write(options: Options, made: "Index", summary: "IndexSummary") -> None:
+    from cxr_sr.index.build import write_index, write_skipped
+
+    write_skipped(made, options.beside(".skipped.csv"))
+    if made.rows:
+        _draw(options, summary)
+        write_index(made, options.output)
 
 
 def _draw(options: Options, summary: "IndexSummary") -> None:

@@ -126,7 +126,7 @@ def _got(
             continue
         try:
             save(archive, one, job.target)
-        except CxrSrError as error:
+        except (CxrSrError, OSError) as error:
             yield Outcome(job, "failed", reason=explain(error))
         else:
             yield Outcome(job, "done")

@@ -13,10 +13,10 @@ import typer
 
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, code_of, loop, summary, tell_sent
-from cxr_sr.cli.errors import NOTHING
+from cxr_sr.cli.errors import NOTHING, exit_code
 from cxr_sr.cli.options import Json, Quiet, paths
 from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
-from cxr_sr.errors import SettingsError
+from cxr_sr.errors import ReportError, SettingsError
 from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import Report
 
@@ -87,11 +87,15 @@ def send(options: SendOptions) -> int:
         tell_sent(outcome, line, outcome.job.name, as_json=options.as_json)
         return Step.of(outcome)
 
-    with ExitStack() as stack:
-        sender = _sender(stack, peer, ae_title(options.aet), tls)
-        answered = _answered(stack, report, peer)
-        with loop(note, [], quiet=options.quiet, others=len(parcels)) as each:
-            each.follow(deliver(parcels, sender, answered))
+    try:
+        with ExitStack() as stack:
+            sender = _sender(stack, peer, ae_title(options.aet), tls)
+            answered = _answered(stack, report, peer)
+            with loop(note, [], quiet=options.quiet, others=len(parcels)) as each:
+                each.follow(deliver(parcels, sender, answered))
+    except ReportError as error:
+        output.complain(str(error))
+        return exit_code(counts["done"] + counts["kept"], failed=1)
     if not options.quiet:
         output.say(f"{summary(counts)}; receiver: {peer.name}")
     return code_of(counts)

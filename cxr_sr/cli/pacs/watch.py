@@ -14,11 +14,11 @@ from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.batch.runner import run
 from cxr_sr.cli import interrupt, output
 from cxr_sr.cli.batch import executor, perform
-from cxr_sr.cli.errors import DONE
+from cxr_sr.cli.errors import DONE, exit_code
 from cxr_sr.cli.options import Again, Debug, Json, Quiet, ResultFolder
 from cxr_sr.cli.pacs.options import require_pacs
 from cxr_sr.cli.upscale.options import Options, Treatment
-from cxr_sr.errors import SettingsError
+from cxr_sr.errors import ReportError, SettingsError
 from cxr_sr.files import sweep
 from cxr_sr.report.earlier import EarlierRuns, outputs_of
 from cxr_sr.report.entries import FileEntry, RunEntry
@@ -117,7 +117,8 @@ def watch(options: WatchOptions) -> int:
         sweep(path.parent for path in options.output.rglob("*"))
         stack.callback(watcher.stop)
         watcher.start()
-        _follow(options, batch, recipe, feed)
+        if code := _follow(options, batch, recipe, feed):
+            return code
     raise SettingsError(
         f"{options.folder} cannot be watched any more; check that the folder exists"
     )
@@ -129,7 +130,10 @@ def _follow(
     recipe: Any,  # noqa: ANN401 - an UpscalingRecipe, which is slow to import
     feed: "Feed[Job | Outcome]",
 ) -> int:
-    """Process the files of the feed by the loop of `upscale`, until the feed ends."""
+    """Process the files of the feed by the loop of `upscale`, until the feed ends.
+
+    Returns the exit code: not 0 if the report cannot be written any more.
+    """
     from cxr_sr.batch.identities import Identities
     from cxr_sr.batch.plan import Plan
     from cxr_sr.pacs.work import SeriesClock, Treatments
@@ -138,24 +142,29 @@ def _follow(
     clock = SeriesClock(options.output / SERIES)
     identities = Identities(reported=False)
     hands: Any = Overlapped if options.jobs == 1 else executor(options.jobs)
-    with Report(batch.report_path) as report:
-        announced: RunEntry = recipe.announce()
-        announced |= {"notice": output.NOTICE, "clock": None}
-        report.begin(announced)
+    report = Report(batch.report_path)
+    announced: RunEntry = recipe.announce()
+    announced |= {"notice": output.NOTICE, "clock": None}
 
-        def add(outcome: Outcome) -> FileEntry:
-            feed.done()
-            return report.add(identities.noted(outcome))
+    def add(outcome: Outcome) -> FileEntry:
+        feed.done()
+        return report.add(identities.noted(outcome))
 
-        def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
-            jobs = _jobs(feed, earlier, clock, kept)
-            return run(Treatments([recipe]), jobs, hands)
+    def work(kept: Callable[[Outcome], None]) -> Generator[Outcome]:
+        jobs = _jobs(feed, earlier, clock, kept)
+        return run(Treatments([recipe]), jobs, hands)
 
-        if not options.quiet:
-            output.say(f"watching {options.folder}; report: {batch.report_path}")
-        # The number of files is unknown, so there is no progress bar.
-        no_bar = dataclasses.replace(options, quiet=True)
-        perform(no_bar, Plan([], []), add, work)
+    # The number of files is unknown, so there is no progress bar.
+    no_bar = dataclasses.replace(options, quiet=True)
+    try:
+        with report:
+            report.begin(announced)
+            if not options.quiet:
+                output.say(f"watching {options.folder}; report: {batch.report_path}")
+            perform(no_bar, Plan([], []), add, work)
+    except ReportError as error:
+        output.complain(str(error))
+        return exit_code(report.written, failed=1)
     return DONE
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +12,7 @@ from typer import Argument, Option
 from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, loop, tell_doubtful
-from cxr_sr.cli.errors import exit_code
+from cxr_sr.cli.errors import exit_code, written
 from cxr_sr.cli.options import Json, Quiet
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def evaluate(options: Options) -> int:
     Images of the head's training have separate rows. Confidence intervals are
     bootstrapped over patients.
     """
-    from cxr_sr.tasks.evaluate import summarise, write_evaluation
+    from cxr_sr.tasks.evaluate import summarise
     from cxr_sr.tasks.heads import load_head
     from cxr_sr.tasks.labels import Labels
 
@@ -92,10 +93,21 @@ def evaluate(options: Options) -> int:
     _show(options, summaries)
     tell_doubtful(sum(bool(m.doubts) for m in measured), len(measured))
     if options.output is not None:
-        written = write_evaluation(options.output, head, measured, summaries)
-        names = ", ".join(path.name for path in written)
-        output.say(f"written to {options.output}: {names}")
+        write = partial(_write, options.output, head, measured, summaries)
+        failed += not written(write)
     return exit_code(len(measured), failed)
+
+
+def _write(
+    folder: Path,
+    head: "Head",
+    measured: "list[Measured]",
+    summaries: "list[TaskSummary]",
+) -> None:
+    from cxr_sr.tasks.evaluate import write_evaluation
+
+    made = write_evaluation(folder, head, measured, summaries)
+    output.say(f"written to {folder}: {', '.join(path.name for path in made)}")
 
 
 def _columns(options: Options, head: "Head") -> str | None:

@@ -32,7 +32,7 @@ from cxr_sr.cli.options import (
     check_highdicom,
     paths,
 )
-from cxr_sr.errors import OutputError, ReportError
+from cxr_sr.errors import ReportError
 from cxr_sr.names import OnError
 from cxr_sr.report.entries import REPORT, WRITTEN, FileEntry
 from cxr_sr.report.outcome import Outcome
@@ -171,7 +171,7 @@ def _perform(options: Options, recipe: "TaskRecipe", plan: "Plan") -> int:
             try:
                 perform(options, plan, add, work)
             except BaseException:
-                with suppress(OutputError):  # the error that ended the run counts
+                with suppress(ReportError):  # the error that ended the run counts
                     write_table(options.output, classes, made.values())
                 raise
             write_table(options.output, classes, made.values())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from cxr_sr.cli import output
+from cxr_sr.cli.errors import run_folder
 from cxr_sr.cli.options import DEFAULT_MODEL, Again, Quiet, RunFolder, seconds_of
 from cxr_sr.names import TaskKind, TrainingDevice, TrainingPrecision, TrunkWeights
 
@@ -135,14 +136,15 @@ def train(options: Options) -> None:
     from cxr_sr.tasks.training.fit import fit_head
 
     run, labels = _run_of(options), _labels_of(options)
-    head = fit_head(
-        labels,
-        options.run,
-        run,
-        resume=options.resume,
-        quiet=options.quiet,
-        started=started,
-    )
+    with run_folder(options.run):
+        head = fit_head(
+            labels,
+            options.run,
+            run,
+            resume=options.resume,
+            quiet=options.quiet,
+            started=started,
+        )
     output.data(str(options.run / f"{head.spec.name}.onnx"))
 
 

@@ -3,6 +3,7 @@
 import time
 
 from cxr_sr.cli import output
+from cxr_sr.cli.errors import run_folder
 from cxr_sr.cli.train.options import Options
 
 
@@ -16,12 +17,13 @@ def train(options: Options) -> None:
     from cxr_sr.cli.train.request import run_of
     from cxr_sr.training.fit import fit
 
-    model = fit(
-        options.data,
-        options.run,
-        run_of(options),
-        resume=options.resume,
-        quiet=options.quiet,
-        started=started,
-    )
+    with run_folder(options.run):
+        model = fit(
+            options.data,
+            options.run,
+            run_of(options),
+            resume=options.resume,
+            quiet=options.quiet,
+            started=started,
+        )
     output.data(str(model.onnx), stands=True)

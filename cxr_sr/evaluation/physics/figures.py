@@ -10,6 +10,7 @@ from cxr_sr.evaluation.figures import panels
 from cxr_sr.evaluation.physics.edge import EdgeResponse
 from cxr_sr.evaluation.physics.flat import BAND_NAMES, Amplification
 from cxr_sr.evaluation.physics.report import PhysicsRow
+from cxr_sr.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +23,8 @@ def write_figures(folder: Path, rows: Sequence[PhysicsRow]) -> list[Path]:
     paths = []
     for name, figure in (("noise", noise_figure(noise)), ("edges", edge_figure(edges))):
         paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=120)
+        with replacing(paths[-1], overwrite=True) as temporary:
+            figure.savefig(temporary, dpi=120)
     return paths
 
 

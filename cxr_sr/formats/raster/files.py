@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
+import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +40,8 @@ from cxr_sr.radiograph import Derivation, Geometry, Radiograph
 
 COLOUR_MAP = 320
 """TIFF tag of a palette: 16-bit values of red, then green, then blue."""
+_UNPACKED = (".npy", ".tif", ".tiff")
+"""Suffixes of the formats whose pixels are written without compression."""
 _WRITERS = {".mha": write_meta_image, ".nrrd": write_nrrd}
 
 
@@ -178,6 +183,8 @@ def write_raster(
     if suffix == ".png" and radiograph.format.signed:
         raise OutputError("PNG holds no signed values; write TIFF, MHA, NRRD or NPY")
     with replacing(path, overwrite=overwrite) as temporary:
+        if suffix in _UNPACKED:
+            _check_room(path, radiograph.pixels.nbytes)
         if suffix == ".npy":
             with temporary.open("xb") as file:
                 np.save(file, radiograph.pixels, allow_pickle=False)
@@ -236,10 +243,23 @@ def _write_image(radiograph: Radiograph, path: Path) -> None:
     try:
         itk.WriteImage(image, str(path))
     except RuntimeError as error:  # its text names the path
+        _check_room(path, pixels.nbytes)
         raise OutputError(
             f"the {path.suffix} file cannot be written; check that its folder exists, "
             "is writable, and has room"
         ) from error
+
+
+def _check_room(path: Path, size: int) -> None:
+    """Refuse a full disk; libtiff would print the path, and ITK states no reason.
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for `size` bytes.
+    """
+    if shutil.disk_usage(path.parent).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _has_text_name(path: Path) -> bool:

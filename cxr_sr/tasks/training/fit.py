@@ -21,6 +21,7 @@ from typing import cast
 import torch
 
 from cxr_sr.errors import TrainingError
+from cxr_sr.files import write_text
 from cxr_sr.superres.models.networks import build, load_network
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.tasks.heads import Head
@@ -171,7 +172,7 @@ def _export(
     spec = dataclasses.replace(spec, training=spec.training | reached)
     head = write_head(learner.averaged.eval(), spec, folder)
     card = head_card(head.spec, History(folder).rows())
-    (folder / f"{spec.name}.md").write_text(card, encoding="utf-8")
+    write_text(folder / f"{spec.name}.md", card)
     if spec.kind == "segmentation" and held_out:
         draw_found(folder / "validation.png", head, held_out)
     return head

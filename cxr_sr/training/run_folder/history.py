@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from cxr_sr.files import replacing
 from cxr_sr.texts import Row, read_rows, write_rows
 from cxr_sr.training.course import Course
 
@@ -110,14 +111,16 @@ def draw_curves(rows: list[Row], picture: Path, curves: tuple[str, str]) -> None
     found.legend()
     loss.semilogy(steps, [float(r["loss"]) for r in rows])
     loss.set(xlabel="step", ylabel="loss of that step", title="training")
-    figure.savefig(picture, dpi=100)
+    with replacing(picture, overwrite=True) as temporary:
+        figure.savefig(temporary, dpi=100)
 
 
 def _write(table: Path, rows: list[Row]) -> None:
     """Replace the table; a killed run leaves either the old or the new table."""
-    partial = table.with_suffix(".part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(table, overwrite=True) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         # Rows of a run that an older version began have fewer columns.
         columns = dict.fromkeys(name for row in rows for name in row)
         write_rows(file, list(columns), rows)
-    partial.replace(table)

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,11 @@ def folder(tmp_path: Path) -> Path:
     sides = [SMALL] * 8 + [LARGE] * 3
     for n, side in enumerate(sides):
         pixels = np.random.default_rng(n).integers(0, 4096, (side, side), np.uint16)
-        more = {"Rows": side, "Columns": side, "PixelData": pixels.tobytes()}
+        more: dict[str, Any] = {
+            "Rows": side,
+            "Columns": side,
+            "PixelData": pixels.tobytes(),
+        }
         more |= {"PatientID": str(n), "StudyInstanceUID": f"1.2.{n}"}
         a_dicom(tmp_path / "in" / f"{n:02}.dcm", n, **more)
     return tmp_path

@@ -25,13 +25,16 @@ from typing import Any, Protocol, Self, TypeVar
 
 from cxr_sr.errors import CxrSrError, NotARadiographError, OutputError
 from cxr_sr.hints import how_to_install
-from cxr_sr.processes import cause_of
+from cxr_sr.processes import end_of
 from cxr_sr.report.outcome import Job, Outcome, Status
 
 PATIENCE_S = 0.2
 """Seconds between two checks for the next job, while workers are idle."""
 GRACE_S = 10
 """Time that a process has to clean up after an interruption, in seconds."""
+
+_STOPPED = 128 + signal.SIGTERM
+"""Exit code of a worker that SIGTERM stopped, as a shell gives it."""
 
 Work = Callable[[Job], Mapping[str, Any]]
 """Does one job and returns its facts, or raises. The function is pickled once for each
@@ -212,7 +215,7 @@ class _Worker:
         """Receive the outcome of the job."""
         try:
             received: Outcome = self.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it ended in the middle of a message
             self.process.join()
             return Outcome(self._job, "failed", reason=_epitaph(self.process.exitcode))
         return received
@@ -235,9 +238,10 @@ def _interrupts_waiting() -> Iterator[None]:
 
 
 def _epitaph(code: int | None) -> str:
+    ended = end_of(-signal.SIGTERM if code == _STOPPED else code)
     return (
-        f"the process that worked on it died ({cause_of(code)}): memory ran out (lower "
-        "--max-memory or --jobs), or a decoder crashed on damaged data"
+        f"the process that worked on it {ended}; "
+        "try again, with a lower --max-memory or fewer --jobs"
     )
 
 
@@ -257,4 +261,4 @@ def _serve(work: Work, pipe: Connection) -> None:
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+    raise SystemExit(_STOPPED)

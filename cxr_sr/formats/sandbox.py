@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
 from cxr_sr.errors import UnreadableError
-from cxr_sr.processes import cause_of
+from cxr_sr.processes import end_of
 
 # Not multiprocessing: its daemons, which --jobs and DataLoader work in, may not start
 # processes, and its spawning would run a user's script a second time.
@@ -205,6 +205,6 @@ def _refusal(code: int, what: str) -> UnreadableError:
             "anew, uncompressed if you can"
         )
     return UnreadableError(
-        f"the decoder of {what} crashed ({cause_of(code)}): the file is "
-        "damaged or hostile, or memory ran out; export it anew, uncompressed if you can"
+        f"the decoder of {what} {end_of(code)}; try again, and if it fails again, "
+        "export the file anew, uncompressed if you can"
     )

@@ -19,6 +19,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -111,7 +112,8 @@ def _only(answers: BinaryIO) -> BinaryIO:
 def _die_of(exit_code: int) -> None:
     """End with this exit code, or (below zero) of this signal."""
     if exit_code < 0:
-        signal.signal(-exit_code, signal.SIG_DFL)
+        with suppress(OSError):  # SIGKILL has no handler
+            signal.signal(-exit_code, signal.SIG_DFL)
         os.kill(os.getpid(), -exit_code)
     os._exit(exit_code)
 

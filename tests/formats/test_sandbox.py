@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1
 
@@ -167,6 +168,33 @@ def test_a_decoder_that_was_taken_over_can_give_no_more_than_an_image(
         decoded(process, b"bad")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process decodes all")
+@pytest.mark.parametrize("whom", ["the fork", "its parent"])
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (signal.SIGKILL, r"image was killed \(SIGKILL\)"),
+        (signal.SIGTERM, r"image was stopped from outside \(SIGTERM\)"),
+        (signal.SIGBUS, r"image crashed \(SIGBUS\)"),
+    ],
+)
+def test_one_that_is_killed_while_it_decodes_is_told_of(harmed_by, whom, sent, said):
+    process = harmed_by("time.sleep(20)")
+    decoded(process)
+    server = psutil.Process(pid_of(process))
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(decoded, process, b"bad")
+        while not server.children():
+            time.sleep(0.01)
+        (fork,) = server.children()
+        (fork if whom == "the fork" else server).send_signal(sent)
+        if whom != "the fork":
+            fork.kill()
+        with pytest.raises(UnreadableError, match=said):
+            answer.result(30)
+    np.testing.assert_array_equal(decoded(process).samples, RAMP)
+
+
 def test_one_that_died_between_images_is_replaced():
     process = Sandbox()
     decoded(process)
@@ -254,6 +282,7 @@ RASTER = """
 import sys; sys.path[:] = sys.argv[1:]
 import ctypes, os, time
 import numpy as np
+import psutil
 from cxr_sr.formats import sandbox_child
 true = sandbox_child.decode_here
 def hostile(data, kind):

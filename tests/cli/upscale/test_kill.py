@@ -1,14 +1,20 @@
 """`cxr-sr upscale` as a process: interrupted, killed, or with nobody listening."""
 
 import contextlib
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
+from tests.builders import noise
+from tests.dicom_files import dicom_file
 from tests.files import COMMAND, NOTICE, a_png, an_export, json_lines, report_of
 
 MANY = 16
@@ -111,3 +117,54 @@ def test_standard_output_is_pure_even_where_the_process_begins(export):
     )
     assert len(json_lines(done.stdout)) == 4
     assert done.stderr.startswith(NOTICE)
+
+
+HARMS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGABRT, signal.SIGBUS]
+
+
+def harm(parent: subprocess.Popen[str], random: np.random.Generator) -> list[str]:
+    """Send signals to processes that a run has started; return the signals' names."""
+    sent = []
+    for _ in range(random.integers(1, 4)):
+        with contextlib.suppress(psutil.Error, IndexError):
+            children = psutil.Process(parent.pid).children(recursive=True)
+            decoders = [c for c in children if "sandbox_child" in " ".join(c.cmdline())]
+            child = random.permutation(decoders or children)[0]
+            signal_sent = HARMS[random.integers(len(HARMS))]
+            child.send_signal(signal_sent)
+            sent.append(signal_sent.name)
+        time.sleep(random.uniform(0, 0.3))
+    return sent
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("seed", range(3))
+def test_a_process_of_the_pool_or_a_decoder_that_is_killed_costs_its_file_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+):
+    """At any moment; the message names the signal, and --resume does the rest."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(seed)
+    Path("in").mkdir()
+    for n in range(MANY):
+        syntax = [JPEG2000Lossless, RLELossless, ExplicitVRLittleEndian][n % 3]
+        pixels = noise((250, 200), seed=n)
+        path = tmp_path / "in" / f"{n:02}.dcm"
+        dicom_file(path, pixels, syntax=syntax, SOPInstanceUID=f"1.2.{n}")
+    process = started("in", "-o", "out", "--jobs", "2")
+    time.sleep(random.uniform(0.2, 4))
+    sent = harm(process, random)
+    _, talk = process.communicate(timeout=120)
+    assert "Traceback" not in talk
+    ended = {entry["file"]: entry for entry in report_of() if "file" in entry}
+    assert len(ended) == MANY
+    reasons = [e["reason"] for e in ended.values() if e["status"] == "failed"]
+    assert process.returncode == (4 if reasons else 0), talk
+    assert len(reasons) <= len(sent)
+    assert all(any(name in reason for name in sent) for reason in reasons)
+    assert not list(Path("out").rglob(".cxr-sr-*"))
+    again = started("in", "-o", "out", "--jobs", "2", "--resume")
+    _, talk = again.communicate(timeout=120)
+    assert again.returncode == 0, talk
+    assert len(images("out")) == MANY

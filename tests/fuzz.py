@@ -158,7 +158,7 @@ def _tried(kind: Kind, path: Path) -> tuple[str, str]:
         return "no radiograph", ""
     except InputError as error:
         ends = {"crashed": "decoder crashed", "not decoded within": "decoder hung"}
-        for words, end in {**ends, "asked for more than": "too much"}.items():
+        for words, end in {**ends, "needs more than": "too much"}.items():
             if words in str(error):
                 return end, ""
         return "refused", ""

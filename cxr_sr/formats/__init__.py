@@ -1,10 +1,10 @@
-"""Files <-> radiographs; the only part of the package that opens image files.
+"""Read and write radiographs; only this part of the package opens image files.
 
 ::
 
     read(path)             DICOM, PNG, JPEG, TIFF, MetaImage, NRRD, NIfTI -> Radiograph
     from_array(pixels)     and from_dataset, to_dataset: data in memory
-    write(radiograph, path)    by suffix; a whole file or none
+    write(radiograph, path)    by suffix; a complete file or none
     inspect(path)          describes a file from its header alone
     discover(paths)        files, folders, DICOMDIRs -> candidates, and refusals
 """
@@ -69,7 +69,7 @@ def read(
     header: HeaderOptions | None = None,
     colour: bool = False,
 ) -> Radiograph:
-    """Read one radiograph; the content of the file tells its format, not the name.
+    """Read one radiograph; the content of the file decides its format, not the name.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def write(
     compression: Compression = "none",
     overwrite: bool = False,
 ) -> None:
-    """Write stored values and header; the file appears whole or not at all.
+    """Write stored values and header; the file appears complete or not at all.
 
     Parameters
     ----------

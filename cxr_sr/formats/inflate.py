@@ -1,4 +1,4 @@
-"""Inflate deflated data (zlib, gzip), with a limit."""
+"""Decompress deflated data (zlib, gzip), up to a limit."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import BinaryIO
 from cxr_sr.errors import UnreadableError
 
 GZIP = zlib.MAX_WBITS | 16
-"""A gzip header and trailer, RFC 1952."""
+"""Form with the header and trailer of gzip, RFC 1952."""
 RAW = -zlib.MAX_WBITS
-"""Neither header nor trailer, as in a deflated DICOM file (PS3.5 A.5)."""
+"""Form without header and trailer, as in a deflated DICOM file (PS3.5 A.5)."""
 GZIP_MAGIC = b"\x1f\x8b\x08"
 MAX_INFLATED_BYTES = 2**29 + 2**26
-"""Pixels of the largest image that is read at 16 bits, and a large header."""
+"""Largest decompressed size: the pixels of the largest image at 16 bits, and a large
+header."""
 
 _CHUNK_BYTES = 2**20
 
 
 def inflate(data: bytes, wbits: int, what: str) -> BinaryIO:
-    """Return the inflated bytes as a stream at its start.
+    """Return the decompressed bytes as a stream at its start.
 
     Parameters
     ----------
-    wbits : GZIP or RAW; gzip may have several members
+    wbits : GZIP or RAW; a gzip file may have several members
     what : the subject of messages, such as "the gzip file"
 
     Raises
     ------
     UnreadableError
-        If the data are damaged, end early, or inflate to more than
-        `MAX_INFLATED_BYTES`.
+        If the data are damaged, end early, or give more than `MAX_INFLATED_BYTES`.
     """
     inflated, file = io.BytesIO(), io.BytesIO(data)
     while True:
@@ -46,9 +46,12 @@ def inflate(data: bytes, wbits: int, what: str) -> BinaryIO:
 
 
 def inflated_head(data: bytes, count: int) -> bytes:
-    """Return the first `count` bytes of the content, from the beginning of a gzip file.
+    """Return the first bytes of the content of a gzip file.
 
-    Fewer if the data are damaged.
+    Parameters
+    ----------
+    data : the beginning of the gzip file
+    count : largest number of bytes to return; damaged data give fewer
     """
     try:
         return zlib.decompressobj(GZIP).decompress(data, count)
@@ -57,7 +60,7 @@ def inflated_head(data: bytes, count: int) -> bytes:
 
 
 def _inflate_one(file: BinaryIO, inflated: BinaryIO, wbits: int, what: str) -> int:
-    """Inflate one stream; return where in the file the next may begin."""
+    """Decompress one stream; return the place in the file where the next may begin."""
     inflater = zlib.decompressobj(wbits)
     for chunk in _chunks(inflater, file, what):
         if inflated.tell() + len(chunk) > MAX_INFLATED_BYTES:
@@ -74,7 +77,7 @@ def _inflate_one(file: BinaryIO, inflated: BinaryIO, wbits: int, what: str) -> i
 
 
 def _chunks(inflater: zlib._Decompress, file: BinaryIO, what: str) -> Iterator[bytes]:
-    """Inflate chunk by chunk; at once, zlib would hold all of it twice."""
+    """Decompress in chunks; otherwise zlib would hold all data twice."""
     while not inflater.eof and (piece := file.read(_CHUNK_BYTES)):
         while not inflater.eof:
             try:

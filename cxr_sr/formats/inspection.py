@@ -1,4 +1,4 @@
-"""Describe a file from its header alone: no pixel is decoded, no patient is named."""
+"""Describe a file from its header, without its pixels and without its patient."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Inspection:
     """The file format, such as "DICOM"."""
     modality: str | None = None
     sop_class: str | None = None
-    """By name, such as "Computed Radiography Image Storage"."""
+    """Name of the SOP class, such as "Computed Radiography Image Storage"."""
     rows: int | None = None
     columns: int | None = None
     frames: int = 1
@@ -47,17 +47,17 @@ class Inspection:
     spacing_attribute: str | None = None
     """The attribute that states the spacing, such as "ImagerPixelSpacing"."""
     transfer_syntax: str | None = None
-    """The coding of the pixels, by name."""
+    """Name of the coding of the pixels."""
     window: tuple[float, float] | None = None
     """(low, high) stored values of the first window."""
     findings: tuple[str, ...] = ()
     """A sentence for each property that a user should know before using the image."""
     lossy: bool = False
-    """Whether this file codes its pixels with loss."""
+    """True if this file codes its pixels with loss."""
     own_result: bool = False
-    """Whether the image is a result of this package."""
+    """True if the image is a result of this package."""
     refusal: str | None = None
-    """The reason why `read` would refuse the file, if its header tells one."""
+    """The reason in the header why `read` would refuse the file; None without one."""
 
 
 def inspect_dicom(file: BinaryIO, kind: Kind) -> Inspection:

@@ -1,4 +1,4 @@
-"""The names of the file formats that are read; `registry` describes them."""
+"""Name the file formats that can be read; `registry` describes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Kind(enum.Enum):
-    """The formats that are recognised by content; the value is the name to print."""
+    """Formats that are recognised by content; the value is the name for messages."""
 
     DICOM = "DICOM"
     BARE_DICOM = "DICOM without preamble"
@@ -19,5 +19,5 @@ class Kind(enum.Enum):
 
     @property
     def is_dicom(self) -> bool:
-        """Whether the file is a DICOM data set."""
+        """True for a DICOM data set."""
         return self in {Kind.DICOM, Kind.BARE_DICOM}

@@ -1,4 +1,4 @@
-"""Read a mask: an image that is not 0 where something is, of any depth or palette."""
+"""Read a mask: an image of any depth or palette, not 0 inside the marked region."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from cxr_sr.formats.registry import format_of, opened
 from cxr_sr.formats.sandbox import own_sandbox
 
 PNG_HEAD = 26
-"""Bytes of a PNG file up to its colour type."""
+"""Number of bytes of a PNG file up to its colour type."""
 PALETTE = 3
-"""Colour type of a PNG file whose samples are places in a palette."""
+"""Colour type of a PNG file with a palette."""
 MOST_PIXELS = 1 << 28
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Return where a mask is not 0, (rows, columns).
+    """Return a mask (rows, columns), True where the file is not 0.
 
-    Programs for annotation write masks with 1 bit a pixel or with a palette, as no
-    radiograph is stored; of a palette, black is 0. Other files are read as radiographs.
+    Programs for annotation write masks with 1 bit for each pixel or with a palette; no
+    radiograph has these forms. In a palette, black counts as 0. Other files are read
+    like radiographs.
 
     Raises
     ------
     UnreadableError
         If the file is missing or damaged.
     NotARadiographError
-        If it is no image.
+        If the file is no image.
     """
     with opened(path) as (file, kind):
         if kind is Kind.PNG:
@@ -48,7 +49,7 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def _of_few_bits(data: bytes) -> tuple[int, int, int] | None:
-    """Return rows, columns and channels of a PNG image that `read` does not take."""
+    """Return rows, columns and channels of a PNG image that `read` would refuse."""
     if len(data) < PNG_HEAD:
         return None
     columns, rows, bits, colour = struct.unpack(">IIBB", data[16:PNG_HEAD])

@@ -1,4 +1,4 @@
-"""Names of other file formats, for the message that a file is left out."""
+"""Name the formats of files that cannot be read, for the reason to leave them out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ _ADVICE = "convert it to DICOM, PNG or TIFF"
 _UNPACK = "unpack it"
 _OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"PK\3\4", "a ZIP archive", _UNPACK),
-    (0, b"PK\5\6", "an empty ZIP archive", "look where it comes from"),
+    (0, b"PK\5\6", "an empty ZIP archive", "check its source"),
     (0, b"Rar!", "a RAR archive", _UNPACK),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
     (257, b"ustar", "a tar archive", _UNPACK),
-    (0, b"\x1f\x8b", "a gzip file of none of the known formats", _UNPACK),
+    (0, b"\x1f\x8b", "a gzip file with an unknown format inside", _UNPACK),
     (0, b"BZh", "a bzip2 file", _UNPACK),
     (0, b"\xfd7zXZ\0", "an xz file", _UNPACK),
     (0, b"\x28\xb5\x2f\xfd", "a Zstandard file", _UNPACK),
@@ -25,7 +25,7 @@ _OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file", _ADVICE),
     (0, b"SQLite format 3\0", "an SQLite database", "leave it out"),
 )
-"""(offset, bytes at it, name of the format, advice)"""
+"""(offset, bytes at this offset, name of the format, advice)"""
 _TEXT = {"csv": "a CSV table", "json": "a JSON file", "xml": "an XML file"}
 
 
@@ -34,8 +34,8 @@ def what_else(head: bytes, suffix: str = "") -> str:
 
     Parameters
     ----------
-    head : its first bytes; it has none of the formats that are read
-    suffix : of its name, such as ".csv"
+    head : first bytes of a file in a format that cannot be read
+    suffix : suffix of the file, such as ".csv"
     """
     if not head:
         return "an empty file; copy or export it anew"
@@ -50,7 +50,7 @@ def what_else(head: bytes, suffix: str = "") -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    """Return whether it is UTF-8 without control characters; it may be cut short."""
+    """Tell whether bytes are UTF-8 without control characters, perhaps cut short."""
     if any(byte < 32 and byte not in b"\t\n\r\f" for byte in head):
         return False
     try:

@@ -1,6 +1,6 @@
-"""The formats that are read and written, one row each.
+"""List the formats for input and output, one row for each format.
 
-This is the only home of signatures and suffixes. The README lists the steps that add a
+Only this module has signatures and suffixes. The README lists the steps to add a
 format.
 """
 
@@ -30,7 +30,7 @@ from cxr_sr.names import Compression
 from cxr_sr.radiograph import Radiograph
 
 HEAD_BYTES = 4096
-"""Enough for every signature below, also within a gzip file."""
+"""Number of bytes that is enough for every signature below, also inside gzip."""
 GZIP_SUFFIX = ".gz"
 
 
@@ -45,11 +45,11 @@ class Reader(Protocol):
         *,
         colour: bool = False,
     ) -> Radiograph:
-        """Read it from a file that is open at its start; see `cxr_sr.read`."""
+        """Read a file that is open at its start; see `cxr_sr.read`."""
 
 
 class Writer(Protocol):
-    """A function that writes a radiograph, whole or not at all."""
+    """A function that writes a radiograph, completely or not at all."""
 
     def __call__(
         self,
@@ -59,7 +59,13 @@ class Writer(Protocol):
         compression: Compression,
         overwrite: bool,
     ) -> None:
-        """Write it; OutputError if the format cannot hold it or the disk refuses."""
+        """Write a radiograph.
+
+        Raises
+        ------
+        OutputError
+            If the format cannot hold the image, or the disk refuses.
+        """
 
 
 def _write_dicom(
@@ -86,18 +92,18 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    """Lower case; the first is the one of new files."""
+    """Suffixes in lower case; new files get the first."""
     kind: Kind | None = None
-    """None if it is only written."""
+    """None for a format that is only written."""
     signature: Callable[[bytes], bool] = lambda _: False
-    """Tells by the first `HEAD_BYTES` bytes."""
+    """Tells whether the first `HEAD_BYTES` bytes of a file belong to this format."""
     probe: Callable[[BinaryIO, Kind], Inspection] = inspect_raster
     """Describes an open file without decoding its pixels."""
     read: Reader = read_raster
     write: Writer | None = _write_raster
-    """None if it is only read."""
+    """None for a format that is only read."""
     instead: str = ""
-    """Suffix of the format that its results are written in, if it is only read."""
+    """Suffix for results of a format that is only read."""
 
 
 def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
@@ -113,15 +119,16 @@ def _is_dicom(head: bytes) -> bool:
 
 
 def _is_bare_dicom(head: bytes) -> bool:
-    r"""Tell a data set without preamble from anything else that begins with \2 or \8.
+    r"""Tell whether a file is a DICOM data set without preamble.
 
-    It must begin, little endian, with an element of group 0002 or 0008 whose VR is one
-    (explicit), or whose length is even and short (implicit): PS3.5 7.1.
+    Other files may also begin with \2 or \8. The data set must begin, little endian,
+    with an element of group 0002 or 0008 that has a known VR (explicit) or an even and
+    short length (implicit): PS3.5 7.1.
     """
     if len(head) < 16 or head[:2] not in {b"\x02\x00", b"\x08\x00"}:
         return False
     element = int.from_bytes(head[2:4], "little")
-    if element > 0x0100:  # no file begins further into the group
+    if element > 0x0100:  # no data set begins with a later element of the group
         return False
     length = int.from_bytes(head[4:8], "little")
     return head[4:6] in _FIRST_VRS or (length % 2 == 0 and length <= 256)
@@ -174,14 +181,14 @@ FORMATS = (
     ),
     Format("NPY", (".npy",)),
 )
-"""In the order in which signatures are tried."""
+"""The formats; their signatures are tried in this order."""
 
 _NAMES = [f.kind.value for f in FORMATS if f.kind and f.kind is not Kind.BARE_DICOM]
 READABLE = f"{_NAMES[0]} nor {', '.join(_NAMES[1:-1])} or {_NAMES[-1]}"
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """Return the kind of a file that begins with `head`; None if unknown."""
+    """Return the kind of a file from its first bytes; None if it is unknown."""
     if head.startswith(GZIP_MAGIC):
         head = inflated_head(head, HEAD_BYTES)
     return next((f.kind for f in FORMATS if f.kind and f.signature(head)), None)
@@ -204,18 +211,18 @@ def format_named(suffix: str) -> Format | None:
 
 
 def recognised(file: BinaryIO) -> tuple[BinaryIO, Kind]:
-    """Return a file's content at its start, inflated if it is gzip, and its kind.
+    """Return the content of a file, open at its start, and its kind; unpack gzip.
 
     Parameters
     ----------
-    file : seekable; its content begins at its position
+    file : a seekable file; its content begins at its position
 
     Raises
     ------
     NotARadiographError
-        If the content is of no known format.
+        If the content has no known format.
     UnreadableError
-        If it is gzip, and damaged or absurdly large.
+        If a gzip file is damaged, or its content is too large.
     """
     start = file.tell()
     with readable("the file"):
@@ -233,14 +240,14 @@ def recognised(file: BinaryIO) -> tuple[BinaryIO, Kind]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, Kind]]:
-    """Open a file; return its content and kind as `recognised` does.
+    """Open a file; yield its content and kind, see `recognised`.
 
     Raises
     ------
     UnreadableError
-        If it cannot be opened, or is damaged gzip.
+        If the file cannot be opened, or is a damaged gzip file.
     NotARadiographError
-        If its content is of no known format.
+        If the content has no known format.
     """
     with readable("the file"):
         file = path.open("rb")

@@ -1,20 +1,20 @@
-"""The rights that a decoding process gives up before it sees hostile bytes.
+"""Give up rights of a decoding process before it reads hostile bytes.
 
 ::
 
     give_up(Limits(...))    # cannot be undone; load all decoders before
 
-Every POSIX system bounds memory, processor time, processes and open files, and lets no
-file grow. Linux has two more bounds. Landlock (since 5.13) lets no file but the input
-be opened, and no TCP connection be made. seccomp lets no process be started, signalled
-or looked into, no socket be made, and no file change its owner, mode or time. None of
-it needs root, and all of it works in containers. Where a system does not know one of
-these, the process goes on with the others.
+On every POSIX system, memory, processor time, processes and open files are limited, and
+files cannot grow. Linux has two more protections. Landlock (since 5.13) forbids to open
+any file except the input, and to open a TCP connection. seccomp forbids to start,
+signal or inspect a process, to make a socket, and to change the owner, mode or time of
+a file. Neither needs root, and both work in containers. If a system lacks one
+protection, the others still apply.
 
-These rights remain: to read the input, to use memory and time up to the limits, and to
-write into the pipe to the parent, which takes nothing but an image from it. A decoder
-of PNG or TIFF on macOS, or on a Linux without Landlock, can read other files of the
-user, but has nowhere to send them except into the image. Windows takes nothing away.
+The process keeps these rights: to read the input, to use memory and time up to the
+limits, and to write into the pipe to the parent, which accepts only an image. On macOS,
+or on Linux without Landlock, a decoder of PNG or TIFF can read other files of the user,
+but it can send them nowhere except into the image. Windows has no protection.
 
 References
 ----------
@@ -36,7 +36,7 @@ if sys.platform != "win32":
     import resource
 
 _FILES_FOR_READING = 8
-"""Number of handles in use, and of those that a library needs to read one file."""
+"""Number of handles: those in use, and those that a library needs to read one file."""
 _KILL_WITH_PARENT, _SET_SECCOMP, _NO_NEW_PRIVILEGES = 1, 22, 38  # of prctl
 
 
@@ -45,11 +45,11 @@ class Limits:
     """The limits of memory, time and files for one image."""
 
     address_space: int
-    """Bytes of address space, those in use included."""
+    """Limit of the address space in bytes, with the part in use."""
     seconds: int
     """Limit of the wall time and, separately, of the processor time, in seconds."""
     readable: str = ""
-    """The one file that may be opened; none if it is empty."""
+    """The only file that may be opened; "": no file."""
 
 
 def give_up(limits: Limits) -> None:
@@ -66,7 +66,7 @@ def give_up(limits: Limits) -> None:
 def _bound(limits: Limits) -> None:
     if sys.platform == "win32":
         return
-    # The kernel's alarm ends native code, too, even when the parent is gone by then.
+    # The alarm of the kernel also ends native code, even without the parent.
     signal.alarm(limits.seconds)
     bounds = {
         resource.RLIMIT_AS: limits.address_space,
@@ -89,11 +89,11 @@ _ASK_VERSION = 1
 _PATH_BENEATH = 1
 _READ_FILE = 1 << 2
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
-"""Rights to files that a version of Landlock knows, as a number of bits."""
+"""Number of rights to files (bits) in each version of Landlock."""
 
 
 def _landlock(kernel: ctypes.CDLL, readable: str) -> None:
-    """Forbid to open any file but one; also TCP (version 4) and signals (6)."""
+    """Forbid to open any file except one; also TCP (version 4) and signals (6)."""
     version = kernel.syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
     if version < 1:
         return
@@ -172,18 +172,18 @@ _FORBIDDEN = """
     setpriority 141 140
     sched_setaffinity 203 122
 """
-"""Calls, their numbers on x86_64 and, where it has them, on aarch64. The list names
-forbidden calls, not allowed ones, because C libraries keep finding new ways to allocate
-memory. abort() needs tgkill, which stays allowed."""
-_NUMBER, _ARCHITECTURE = 0, 4  # offsets in what a filter is asked about
+"""Forbidden calls, with their numbers on x86_64 and on aarch64 (-: no such call). A
+list of allowed calls would become wrong, because new C libraries use new calls to
+allocate memory. abort() needs tgkill, which stays allowed."""
+_NUMBER, _ARCHITECTURE = 0, 4  # offsets in the data that a filter checks
 _LOAD, _IF_EQUAL, _IF_NOT_LESS, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050001  # the last with EPERM
 _OTHER_ABI = 0x40000000
-"""Calls from here on are x32's, which are x86_64's once more."""
+"""First number of the calls of x32, which are a second set of the x86_64 calls."""
 
 
 def _forbid_calls(kernel: ctypes.CDLL) -> None:
-    """Make the kernel refuse all calls of the list."""
+    """Make the kernel refuse all forbidden calls."""
     if platform.machine() not in _MACHINES or sys.maxsize < 2**32:
         return
     architecture, column = _MACHINES[platform.machine()]

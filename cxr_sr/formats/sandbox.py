@@ -4,10 +4,11 @@
 
     own_sandbox().ask(request, payload, what, size, shaped)
 
-Each process that reads starts one with its first compressed image and keeps it for the
-next; on Linux it decodes each in a fork of its own. A sandbox in which a decoder
-crashed, hung or took too much memory is replaced. An image is copied through two
-pipes. This module knows no format; `sandbox_child` does the work.
+A process that reads images starts its sandbox for the first compressed image, and keeps
+the sandbox for the next images. On Linux, the sandbox decodes each image in a separate
+fork. If a decoder crashes, hangs or needs too much memory, the sandbox is replaced.
+Data and images pass through two pipes. This module knows no format; `sandbox_child`
+does the work.
 """
 
 from __future__ import annotations
@@ -27,46 +28,46 @@ from typing import IO, Any, TypeVar
 from cxr_sr.errors import UnreadableError
 from cxr_sr.processes import end_of
 
-# Not multiprocessing: its daemons, which --jobs and DataLoader work in, may not start
-# processes, and its spawning would run a user's script a second time.
+# Not multiprocessing: --jobs and DataLoader work in its daemons, which may not start
+# processes. Its spawning would also run the user's script a second time.
 _START = (
     "import sys; sys.path[:] = sys.argv[1:]; "
     "from cxr_sr.formats.sandbox_child import serve; serve()"
 )
 _ENVIRONMENT = {
-    # A thread pool's stacks are address space, of which there is a limit; and threads
-    # are processes, of which it may have no more.
+    # The stacks of a thread pool need address space, which is limited. Threads also
+    # count as processes, and no more processes are allowed.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
-    # The C library fills memory with the opposite of this byte before it hands it out,
-    # and with this byte when it gets it back: mallopt(3), M_PERTURB.
+    # The C library fills new memory with the complement of this byte, and freed memory
+    # with this byte: mallopt(3), M_PERTURB.
     "MALLOC_PERTURB_": "255",
-    # macOS has other words for it, and another byte: malloc(3).
+    # macOS has other names and another byte: malloc(3).
     "MallocPreScribble": "1",
     "MallocScribble": "1",
 }
 DEADLINE_S = 25
-"""Seconds an image gets, so that a file with its header takes less than 30."""
+"""Time limit for an image, in seconds; a file with its header takes less than 30."""
 Facts = dict[str, Any]
 Answer = TypeVar("Answer")
 _LONGEST_ANSWER = 10_000
-"""Bytes of the line before the samples."""
+"""Largest length in bytes of the line before the samples."""
 
 
 def own_sandbox() -> Sandbox:
-    """Return the process that decodes for this one."""
+    """Return the sandbox of this process."""
     return _own_sandbox(os.getpid())
 
 
 @functools.cache
 def _own_sandbox(_pid: int) -> Sandbox:
-    """Return this process's own: a fork must not share its parent's pipes."""
+    """Return the sandbox of one process; a fork must not share its parent's pipes."""
     return Sandbox()
 
 
 class Sandbox:
-    """A process that decodes, started when it is first needed."""
+    """A decoding process; it starts at the first request."""
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
@@ -85,14 +86,14 @@ class Sandbox:
         Parameters
         ----------
         what : name of the data, for messages
-        size : returns the number of bytes after the answer's facts. If it or `shaped`
-            raises an error, the answer is invalid, and the process is replaced
+        size : returns the number of bytes after the facts of the answer. If `size` or
+            `shaped` raises an error, the answer is invalid, and the process is replaced
 
         Raises
         ------
         UnreadableError
-            If the decoder refuses the payload, dies of it, takes longer than
-            `DEADLINE_S`, or asks for more memory than an image of this size may take.
+            If the decoder refuses the payload, crashes, needs more than `DEADLINE_S`,
+            or needs more memory than the limit for an image of this size.
         """
         request = request | {"seconds": DEADLINE_S}
         with self._one_at_a_time:
@@ -102,25 +103,25 @@ class Sandbox:
                 return shaped(*self._child.answer(request, payload, size))
             except UnreadableError:
                 raise
-            except (OSError, EOFError) as error:  # it has ended, or is about to
+            except (OSError, EOFError) as error:  # the process has ended, or ends now
                 raise _refusal(self._child.exit_code(), what) from error
             except (ValueError, TypeError, LookupError, RecursionError) as error:
                 self._child.stop()
                 raise _no_image(what) from error
-            except BaseException:  # interrupted before the answer came
+            except BaseException:  # an interruption before the answer
                 self._child.stop()
                 raise
 
 
 class _Child:
-    """One such process, from its start to its end."""
+    """The operating system's process of a sandbox, from its start to its end."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+        self._process = subprocess.Popen(  # noqa: S603 - the same interpreter
             [sys.executable, "-c", _START, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # codecs print about damage; the error says it
+            stderr=subprocess.DEVNULL,  # codecs print about damage; so does our error
             env=os.environ | _ENVIRONMENT,
         )
         self._finalizer = weakref.finalize(self, _end, self._process)
@@ -132,7 +133,15 @@ class _Child:
     def answer(
         self, request: Facts, payload: bytes, size: Callable[[Facts], int]
     ) -> tuple[Facts, bytes]:
-        """Ask, and wait; EOFError or ValueError if the answer is invalid."""
+        """Send a request, and return the answer.
+
+        Raises
+        ------
+        EOFError, ValueError
+            If the process ends, or its answer is invalid.
+        UnreadableError
+            If the decoder refuses the payload.
+        """
         ask, answers = _pipes(self._process)
         ask.write(json.dumps(request).encode() + b"\n")
         ask.write(payload)
@@ -150,9 +159,9 @@ class _Child:
         return facts, data
 
     def exit_code(self) -> int:
-        """Wait for it to end by itself; return its exit code, or minus its signal.
+        """Wait for the end of the process; return its exit code, or minus its signal.
 
-        Its pipe was closed, so that it has ended or is being ended by the system.
+        Its pipe is closed, so the process has ended, or the system is ending it.
         """
         try:
             self._process.wait(DEADLINE_S)
@@ -161,12 +170,12 @@ class _Child:
         return self._process.returncode
 
     def stop(self) -> None:
-        """End it."""
+        """End the process."""
         self._finalizer()
 
 
 def _exactly(pipe: IO[bytes], count: int) -> bytes:
-    """Return so many bytes; EOFError if the process ends before."""
+    """Return `count` bytes; raise EOFError if the process ends before."""
     data = pipe.read(count)
     if len(data) < count:
         raise EOFError
@@ -180,19 +189,19 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(SystemExit, KeyboardInterrupt):  # at the very end
+    with contextlib.suppress(SystemExit, KeyboardInterrupt):  # at the interpreter's end
         process.kill()
         process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            with contextlib.suppress(OSError):  # the process ended before it got all
+            with contextlib.suppress(OSError):  # the process ended without all data
                 pipe.close()
 
 
 def _no_image(what: str) -> UnreadableError:
     return UnreadableError(
-        f"the decoder of {what} answered with something that is no image: the file is "
-        "damaged or hostile; export it anew, uncompressed if you can"
+        f"the answer of the decoder of {what} is no image: the file is damaged or "
+        "hostile; export it anew, uncompressed if you can"
     )
 
 

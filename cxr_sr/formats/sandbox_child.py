@@ -1,14 +1,14 @@
-"""The program of the decoding process: it reads requests, and answers with samples.
+"""Run the decoding process: read requests, and answer with samples.
 
-The codecs are C and C++, and damaged bytes can make them crash, loop, allocate without
-end, or worse. So each image is decoded in a process of its own, a fork of one that has
-loaded the codecs and has never decoded anything: it has no rights but those of
-`rights.give_up`, and no other image ever was in its memory. Memory that C libraries get
-is zero at first (see `sandbox`), so that a gap in an image could only be black.
+The codecs are C and C++. Damaged bytes can make them crash, loop, allocate without end,
+or run foreign code. So each image is decoded in a separate process: a fork of a process
+that has loaded the codecs and has never decoded an image. The fork keeps only the
+rights after `rights.give_up`, and its memory has never held another image. Memory for C
+libraries is filled with zeros (see `sandbox`), so a gap in an image can only be black.
 
 A request and an answer are a line of JSON each, followed by bytes. They are never a
-pickle: a process that decoded hostile bytes must not return more than an image. An
-empty line follows an answer when its process has ended well.
+pickle: a process that decoded hostile bytes must return only an image. An empty line
+follows an answer if its process has ended without error.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ from cxr_sr.formats.rights import Limits, give_up
 from cxr_sr.radiograph import PixelFormat
 
 BASE_BYTES = 2**28
-"""Memory that any image may need: the first image of a kind loads its codecs."""
+"""Memory for any image in bytes: the first image of a kind loads its codecs."""
 BYTES_PER_PIXEL = 32
-"""Memory that an image may need beyond that, as a multiple of its bytes; real
-radiographs needed at most 13."""
+"""Additional memory for an image, as a multiple of its bytes; real radiographs needed
+at most 13."""
 _ANSWERS = 3
-"""The handle that answers are written to, in a process that decodes."""
+"""The handle for answers in a decoding process."""
 _DAMAGED = (
-    "the compressed image ends early or is damaged, says its decoder; copy or export "
-    "the file anew"
+    "the decoder reports that the compressed image ends early or is damaged; copy or "
+    "export the file anew"
 )
 _GRACE_S = 3
-"""Seconds after which one that has switched off its own alarm is ended."""
+"""Additional seconds before a process is ended that has switched off its own alarm."""
 
 
 def serve() -> None:
-    """Decode the images of the requests on standard input, until it ends."""
+    """Decode the images of all requests on standard input."""
     # Ctrl-C reaches the whole process group; the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # text of codecs must not get between answers
+    os.dup2(2, 1)  # codecs must not print between two answers
     requests = sys.stdin.buffer
     while line := requests.readline():
         request = json.loads(line)
@@ -64,7 +64,7 @@ def serve() -> None:
         _load(request)
         if sys.platform == "linux":
             _in_fork(request, payload, answers)
-        else:  # where libraries do not survive a fork, or there is none
+        else:  # libraries do not survive a fork, or the system has no fork
             _decode(request, payload, answers)
         answers.write(b"\n")
         answers.flush()
@@ -79,7 +79,7 @@ def _load(request: dict[str, Any]) -> None:
 
 
 def _in_fork(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None:
-    """Decode in a fork; end as it has ended, if that was not well."""
+    """Decode in a fork; if the fork fails, end in the same way."""
     decoder = os.fork()
     if not decoder:
         _end_with(lambda: _decode(request, payload, _only(answers)))
@@ -95,13 +95,13 @@ def _end_with(work: Callable[[], None]) -> None:
     """Run the last function of this process, and end."""
     try:
         work()
-    except BaseException:  # noqa: BLE001 - whatever it is, it must not go on as a server
+    except BaseException:  # noqa: BLE001 - after any error, the fork must not serve
         os._exit(1)
     os._exit(0)
 
 
 def _only(answers: BinaryIO) -> BinaryIO:
-    """Close all handles but that for the answers, and standard output and error."""
+    """Close all handles except standard output, standard error and `answers`."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     if answers.fileno() != _ANSWERS:
         os.dup2(answers.fileno(), _ANSWERS)
@@ -110,7 +110,7 @@ def _only(answers: BinaryIO) -> BinaryIO:
 
 
 def _die_of(exit_code: int) -> None:
-    """End with this exit code, or (below zero) of this signal."""
+    """End with an exit code; if it is negative, by the signal of this number."""
     if exit_code < 0:
         with suppress(OSError):  # SIGKILL has no handler
             signal.signal(-exit_code, signal.SIG_DFL)
@@ -119,18 +119,18 @@ def _die_of(exit_code: int) -> None:
 
 
 def memory_limit(layout: PixelLayout, stream_bytes: int) -> int:
-    """Return the number of bytes that the decoder of such an image may allocate."""
+    """Return the number of bytes that the decoder of an image may allocate."""
     return BASE_BYTES + BYTES_PER_PIXEL * layout.samples + 4 * stream_bytes
 
 
 def raster_limit(request: dict[str, Any]) -> int:
-    """Return the number of bytes that the decoder of such a file may allocate."""
+    """Return the number of bytes that the decoder of a raster file may allocate."""
     pixels: int = request["samples"]  # of one byte or more
     return BASE_BYTES + BYTES_PER_PIXEL * pixels + 4 * int(request["bytes"])
 
 
 def layout_from(facts: dict[str, Any]) -> PixelLayout:
-    """Return the layout that `dataclasses.asdict` made these facts of."""
+    """Return the layout from the result of `dataclasses.asdict`."""
     return PixelLayout(**facts | {"format": PixelFormat(**facts["format"])})
 
 
@@ -154,7 +154,7 @@ def _decode(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None:
 
 
 def _restrict(limit: int, seconds: int) -> None:
-    if sys.platform == "linux":  # elsewhere this process has more images to decode
+    if sys.platform == "linux":  # on other systems, this process decodes more images
         give_up(Limits(_address_space() + limit, seconds))
 
 
@@ -164,12 +164,12 @@ class _Printed:
     def __init__(self) -> None:
         self._end, other = os.pipe()
         for end in (self._end, other):
-            os.set_blocking(end, False)  # A library may print more than fits.
+            os.set_blocking(end, False)  # a library may print more than the pipe holds
         os.dup2(other, 2)
         os.close(other)
 
     def text(self) -> bytes:
-        """Return as much of it as was kept."""
+        """Return the text, at most 64 KiB."""
         try:
             return os.read(self._end, 2**16)
         except BlockingIOError:
@@ -214,10 +214,11 @@ def _raster(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], by
 
 
 def out_of_memory(syntax: UID, limit: int) -> str:
-    """Return the message for an image whose decoder asked for too much memory."""
+    """Return the message for an image whose decoder needs too much memory."""
     return (
-        f"the {syntax.name} image asked for more than the {limit >> 20} MiB that one "
-        "of its size may take; the file is damaged or hostile: export it anew"
+        f"the decoder of the {syntax.name} image needs more than {limit >> 20} MiB, "
+        "the limit for an image of this size; the file is damaged or hostile: export "
+        "it anew"
     )
 
 
@@ -226,7 +227,7 @@ def _facts(decoded: Decoded) -> dict[str, int]:
 
 
 def _address_space() -> int:
-    """Return the bytes of address space in use; 0 where the system does not tell."""
+    """Return the address space in use, in bytes; 0 if the system does not state it."""
     try:
         pages = int(Path("/proc/self/statm").read_bytes().split()[0])
     except OSError:

@@ -89,13 +89,15 @@ class FileFacts(TypedDict, total=False):
     """True if a warning says that a mask may be wrong; only for masks."""
     head: str
     """Name of the head and the beginning of its hash; only with `upscale --head`, as
-    the next three."""
+    the next four."""
     mask: str
     """Path of the mask below the output folder; also with `export --mask`."""
     mask_sha256: str
     saved_seconds: dict[str, float]
     """Time that a separate run of the head would have needed in addition. `read`: to
-    read and hash the file. `trunk`: to run the trunk; 0 if the head has its own."""
+    file. `trunk`: to run the trunk; 0 if the head has its own."""
+    trunk_not_shared: str
+    """The reason why the head ran its own trunk; only with `upscale --head`."""
     # These are the fields of `Derivation`:
     factors: tuple[float, float]
     model: str

@@ -61,6 +61,7 @@ def test_the_report_states_both_times_and_what_one_run_saved(folder):
     read, hashed = about["seconds"]["read"], about["seconds"]["hash"]
     assert read <= about["saved_seconds"]["read"] <= read + hashed
     assert about["saved_seconds"]["trunk"] == 0
+    assert "other weights than bicubic" in about["trunk_not_shared"]
     assert "no computing was saved" in told.stderr
     quiet = upscale(folder, "-o", "other", "--head", "lungs", "-q", *PLAIN)
     assert "saved" not in quiet.stderr
@@ -149,3 +150,15 @@ def test_the_paths_of_the_masks_are_printed(folder):
         told = upscale(folder, "-o", "out", "--head", "lungs", "--json", *words, *PLAIN)
         paths = [json.loads(line)["mask_path"] for line in told.stdout.splitlines()]
         assert paths == lines[1::2]
+
+
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [(192, "is not told the noise"), (64, "the image at 64 px, the head at 192 px")],
+)
+def test_the_report_says_why_the_trunk_is_not_shared(folder, side, words):
+    """`lungs` has a copy of the trunk of `fast`."""
+    write_png(folder / "c.png", chest(0, (side, side)))
+    told = upscale(folder / "c.png", "-o", "out", "--head", "lungs", "--model", "fast")
+    assert told.exit_code == 0, told.stderr
+    assert words in entry("out", "c.png")["trunk_not_shared"]

@@ -2,6 +2,9 @@
 
 import os
 import re
+import signal
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -48,7 +51,11 @@ def work(job: Job) -> dict[str, object]:
         os.kill(os.getpid(), 15)
     if job.name == "slow":
         time.sleep(60)
-    return {"worker": os.getpid(), "name": job.name}
+    facts: dict[str, object] = {"worker": os.getpid(), "name": job.name}
+    if hasattr(signal, "pthread_sigmask"):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        facts["mask"] = signal.SIGINT in blocked
+    return facts
 
 
 def by_name(outcomes) -> dict[str, Outcome]:
@@ -120,6 +127,20 @@ def test_a_process_that_dies_costs_only_the_file_it_was_at(name, cause):
     assert [outcomes[n].status for n in "12345"] == ["done"] * 5
     assert outcomes[name].status == "failed"
     assert re.search(cause, outcomes[name].reason)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal masks")
+def test_ctrl_c_does_not_reach_a_process_that_starts():
+    """Nor the very first one of a program; else it would print a traceback."""
+    script = (
+        "from tests.batch.test_runner import *\n"
+        "outcomes = run(work, jobs('1', '2'), partial(Processes, count=2))\n"
+        "print(*(o.facts['mask'] for o in outcomes))"
+    )
+    words = [sys.executable, "-c", script]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_a_process_is_used_again_so_that_it_loads_what_it_needs_once():

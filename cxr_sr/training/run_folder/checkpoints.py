@@ -11,12 +11,19 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from cxr_sr.errors import TrainingError
 
+State = dict[str, Any]
+_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+"""Values of Lightning's ModelCheckpoint that are paths of checkpoints."""
+
 
 class WholeCheckpoints(TorchCheckpointIO):
     """Writes a checkpoint to a temporary file in the same folder, then renames it.
 
     Lightning writes to the system's temporary folder, and then moves the file. If a
     move to another file system stops halfway, the old checkpoint is lost.
+
+    The file holds names in place of Lightning's paths. So it tells no folder of this
+    machine, and a run goes on from its best checkpoint after its folder was moved.
     """
 
     def save_checkpoint(
@@ -36,7 +43,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         partial = target.with_name(f"{target.name}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(checkpoint, partial)
+            torch.save(_placed(checkpoint, ""), partial)
             partial.replace(target)
         except (OSError, RuntimeError) as error:
             partial.unlink(missing_ok=True)
@@ -45,6 +52,28 @@ class WholeCheckpoints(TorchCheckpointIO):
                 f"the checkpoint {target.name} cannot be stored ({reason}); the one "
                 "before it is kept: make room and give --resume"
             ) from error
+
+    def load_checkpoint(self, path: str | Path, *more: Any, **named: Any) -> State:  # noqa: ANN401 - Lightning's
+        """Return a checkpoint; its paths are those of the folder that it is in now."""
+        checkpoint: State = super().load_checkpoint(path, *more, **named)
+        return _placed(checkpoint, os.path.realpath(Path(path).parent))
+
+
+def _placed(checkpoint: State, folder: str) -> State:
+    """Return a checkpoint whose paths are in `folder`; "" leaves only names."""
+
+    def place(path: str) -> str:
+        return str(Path(folder, Path(path).name)) if path else ""
+
+    def placed(state: State) -> State:
+        if "dirpath" not in state:
+            return state
+        models = {place(path): n for path, n in state["best_k_models"].items()}
+        paths = {name: place(state[name]) for name in _PATHS if name in state}
+        return state | paths | {"dirpath": folder, "best_k_models": models}
+
+    callbacks = checkpoint.get("callbacks", {})
+    return checkpoint | {"callbacks": {k: placed(s) for k, s in callbacks.items()}}
 
 
 def start_of(folder: Path, *, resume: bool) -> Path | None:

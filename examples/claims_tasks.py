@@ -139,7 +139,7 @@ def _by_seed(
     rounds = []
     for seed in seeds_of(budget):
         run = TaskRun(
-            "segmentation",
+            kind="segmentation",
             trunk="fast",
             trunk_weights=weights,
             size_px=SIZE_PX,

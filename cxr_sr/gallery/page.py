@@ -47,11 +47,6 @@ class PageLimits:
     side_px: int = 768
     """Longest side of the shown part of a result, px."""
 
-    @property
-    def bytes(self) -> int:
-        """Largest size of all gray pictures in bytes: pairs, 16 bits, base64."""
-        return self.pairs * self.side_px**2 * 2 * 2 * 4 // 3
-
 
 @dataclass(frozen=True)
 class Shown:

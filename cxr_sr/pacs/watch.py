@@ -91,11 +91,6 @@ class Settling:
                 self._taken[path] = stamp
                 yield path
 
-    @property
-    def waiting(self) -> int:
-        """The number of incomplete files."""
-        return len(self._growing)
-
     def _is_old(self, known: _Growing, now: float) -> bool:
         unchanged_s = now - known.since
         if unchanged_s >= self.settle_s:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from lightning import LightningModule
@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
 from cxr_sr.errors import TrainingError
+from cxr_sr.training.budget import Budget
 
 WARM_UP = 0.1
 """Share of the budget in which the learning rate rises."""
@@ -20,40 +21,6 @@ FIRST_RATE, LAST_RATE = 0.1, 0.001
 """Learning rate at the start and the end, as a share of its peak."""
 CLOSING_SECONDS = 5.0
 """Time to write the weights, their card and pictures, in seconds."""
-
-
-class Budget(Protocol):
-    """The settings of a training that do not depend on its task."""
-
-    @property
-    def lr(self) -> float:
-        """Peak learning rate."""
-        ...
-
-    @property
-    def max_steps(self) -> int | None:
-        """Number of steps; None if only the time is limited."""
-        ...
-
-    @property
-    def max_seconds(self) -> float | None:
-        """Wall time; None if only the steps are limited."""
-        ...
-
-    @property
-    def clip(self) -> float:
-        """Largest gradient norm that is followed as it is."""
-        ...
-
-    @property
-    def ema(self) -> float:
-        """Decay of the averaged weights in each step."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of all random choices."""
-        ...
 
 
 class Course(LightningModule):

@@ -13,9 +13,9 @@ from cxr_sr.names import (
     LossName,
     Optimiser,
     TrainingDevice,
-    TrainingPrecision,
 )
 from cxr_sr.superres.models.networks import network_class
+from cxr_sr.training.budget import Budget
 from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.data.degrade import Degradation
 
@@ -24,7 +24,7 @@ REGION_PX = 264
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Budget):
     """The settings of a training, apart from the network and the data."""
 
     scales: tuple[int, ...] = SCALES
@@ -32,29 +32,12 @@ class Recipe:
     named twice is trained twice as often."""
     degradation: Degradation = field(default_factory=Degradation)
     loss: LossName = "mae+ms-ssim"
-    lr: float = 1e-3
-    """Peak learning rate of Adam; the rate of Muon is MUON_RATE times as high."""
     optimiser: Optimiser = "adam"
-    """With `muon`, Muon trains the inner convolutions of a trunk, and Adam the rest."""
-    max_steps: int | None = None
-    max_seconds: float | None = None
-    """Wall time in seconds. With both limits, the run ends at the first limit."""
-    clip: float = 0.1
-    """Largest gradient norm without clipping; a crop with many edges has ten times the
-    usual norm."""
-    ema: float = 0.999
-    """Decay of the averaged weights in each step; the averaged weights are validated
-    and kept."""
-    precision: TrainingPrecision = "fp32"
-    """Precision of the network's inner layers in training; weights, base and loss stay
-    in float32. bf16 halves the time of a step on a processor with AVX512-BF16."""
-    seed: int = 0
+    """With `muon`, Muon trains the inner convolutions of a trunk, with MUON_RATE times
+    `lr`, and Adam the rest."""
 
     def __post_init__(self) -> None:
-        if not self.max_steps and not self.max_seconds:
-            raise SettingsError(
-                "the training has no end; give --max-steps, --max-time, or both"
-            )
+        super().__post_init__()
         if not self.scales or not set(self.scales) <= set(SCALES):
             raise SettingsError(
                 f"the scales {self.scales} cannot be trained; choose among {SCALES}"

@@ -1,4 +1,4 @@
-"""`cxr-sr evaluate --physics`: measure_physics simulated noise and edges."""
+"""`cxr-sr evaluate --physics`: measure simulated noise and edges."""
 
 from functools import partial
 from pathlib import Path

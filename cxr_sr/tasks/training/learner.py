@@ -56,7 +56,8 @@ class HeadLearner(Course):
         head = [p for p in network.parameters() if id(p) not in trunk]
         groups = [{"params": head, "lr": self.run.lr, "peak": self.run.lr}]
         if self.run.trunk_weights != "shipped":
-            rate = self.run.lr * (TRUNK_RATE if self.run.tuned else 1)
+            tuned = self.run.trunk_weights == "tuned"
+            rate = self.run.lr * (TRUNK_RATE if tuned else 1)
             under = list(network.trunk.parameters())
             groups.append({"params": under, "lr": rate, "peak": rate})
         return torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)

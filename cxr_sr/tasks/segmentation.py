@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import UID, SecondaryCaptureImageStorage, generate_uid
 
 from cxr_sr.errors import OutputError
 from cxr_sr.files import replacing
 from cxr_sr.formats import write
 from cxr_sr.formats.dicom.header import DicomHeader, Uids
 from cxr_sr.formats.guard import quiet
-from cxr_sr.formats.header.elements import numbers, put, text
+from cxr_sr.formats.header.elements import INTEGER_STRING, numbers, put, text
 from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.radiograph import PixelFormat, Radiograph
@@ -42,6 +42,9 @@ NEEDED = (
 )
 """Attributes that must be present, but may be empty: type 2 in PS3.3."""
 STAMPS = ("SeriesDate", "SeriesTime", "ContentDate", "ContentTime")
+DUMMIES = {"ContentDate": "19000101", "ContentTime": "000000"}
+"""Values that tell nothing, where a Segmentation must have a date and a time, but its
+source hides them; see PS3.15 E.1, action D."""
 SERIES_OFFSET = 9500
 """Added to the SeriesNumber of the source, so that viewers list masks after images."""
 WHITE = 255
@@ -145,6 +148,8 @@ def _made(
     of_instance = text(source, "SOPInstanceUID"), pixels_sha256
     of_series = text(source, "SeriesInstanceUID"), text(source, "StudyInstanceUID")
     number = int((numbers(source, "SeriesNumber") or (0,))[0]) + SERIES_OFFSET
+    if number not in INTEGER_STRING:
+        number = SERIES_OFFSET
     made: Dataset = hd.seg.Segmentation(
         source_images=[_outline(source)],
         pixel_array=masks.transpose(1, 2, 0)[None],
@@ -162,6 +167,7 @@ def _made(
         content_description=f"cxr-sr: {head.name}"[:64],
         omit_empty_frames=False,
     )
+    _name_class(made, text(source, "SOPClassUID"))
     made.SeriesDescription = f"cxr-sr: {', '.join(head.classes)}"[:64]
     return made
 
@@ -171,9 +177,15 @@ def _uid(*parts: str) -> UID:
 
 
 def _outline(source: Dataset) -> Dataset:
-    """Return the valid values in the source's header that a Segmentation needs."""
+    """Return the valid values in the source's header that a Segmentation needs.
+
+    The SOP class is that of an image with one frame, and `_name_class` corrects it:
+    highdicom expects functional groups in each image of a class for several frames,
+    such as X-Ray Angiographic, and most such images have none.
+    """
     outline = Dataset()
-    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"):
+    outline.SOPClassUID = SecondaryCaptureImageStorage
+    for keyword in ("SOPInstanceUID", "StudyInstanceUID"):
         put(outline, keyword, text(source, keyword))
     series = text(source, "SeriesInstanceUID") or _uid(text(source, "SOPInstanceUID"))
     outline.SeriesInstanceUID = series
@@ -183,9 +195,14 @@ def _outline(source: Dataset) -> Dataset:
     outline.Rows, outline.Columns = (
         int(numbers(source, keyword)[0]) for keyword in ("Rows", "Columns")
     )
-    if "NumberOfFrames" in source:
-        outline.NumberOfFrames = 1  # `read` refuses images of more frames
     return outline
+
+
+def _name_class(made: Dataset, sop_class: str) -> None:
+    """State the SOP class of the source in all references to it."""
+    for element in made.iterall():
+        if element.keyword == "ReferencedSOPClassUID":
+            element.value = UID(sop_class)
 
 
 def _segments(head: HeadSpec) -> Iterable[Any]:
@@ -231,7 +248,7 @@ def _keep(source: Dataset, made: Dataset) -> None:
 
 
 def _stamp(header: DicomHeader, made: Dataset, now: datetime) -> None:
-    """Date a mask like a result of `upscale`: now, the source's date, or none."""
+    """Date a mask like a result of `upscale`: now, the source's date, or a dummy."""
     which = header.dates.which
     for keyword in STAMPS:
         is_date = keyword.endswith("Date")
@@ -239,7 +256,7 @@ def _stamp(header: DicomHeader, made: Dataset, now: datetime) -> None:
         if which != "now":
             said = text(header.dataset, "StudyDate" if is_date else "StudyTime")
             told = said if which == "source" else ""
-        put(made, keyword, told or None)
+        put(made, keyword, told or DUMMIES.get(keyword))
     for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
         if keyword in made:
             del made[keyword]

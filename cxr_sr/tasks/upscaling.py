@@ -76,7 +76,7 @@ def why_not_shared(radiograph: Radiograph, recipe: HeadedRecipe) -> str:
     if side != head.size_px:
         return (
             f"super-resolution sees the image at {side} px, the head at "
-            f"{head.size_px} px; its own pass takes less time than to average features"
+            f"{head.size_px} px, so the features differ"
         )
     return "the head's trunk sees other gray values, and is not told the noise"
 

@@ -16,6 +16,11 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from pydicom.uid import (
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
+)
 from typer.testing import CliRunner, Result
 
 from cxr_sr.cli.main import app
@@ -103,6 +108,11 @@ class TestMasks:
             {"PatientOrientation": ["L", "F"], "Laterality": ""},
             {"PatientName": "山田^太郎", "SpecificCharacterSet": "ISO_IR 192"},
             {"StudyDate": "", "PatientSex": "X", "NumberOfFrames": 1},
+            {"PatientIdentityRemoved": "YES", "DeidentificationMethod": "ours"},
+            {"SeriesNumber": str(2**31 - 1)},
+            {"sop_class": XRayRadiofluoroscopicImageStorage, "Modality": "RF"},
+            {"sop_class": XRayAngiographicImageStorage, "NumberOfFrames": 1},
+            {"sop_class": MultiFrameGrayscaleWordSecondaryCaptureImageStorage},
         ],
     )
     def test_a_segmentation_obeys_the_standard(self, masker, tmp_path, more):
@@ -116,8 +126,12 @@ class TestMasks:
         )
         errors = [line for line in found.stderr.splitlines() if "Error" in line]
         assert [line for line in errors if "Patient's Sex" not in line] == []
-        made = pydicom.dcmread(out / "a.dcm")
-        assert made.PatientName == pydicom.dcmread(source).PatientName
+        made, original = pydicom.dcmread(out / "a.dcm"), pydicom.dcmread(source)
+        assert made.PatientName == original.PatientName
+        named = [
+            e.value for e in made.iterall() if e.keyword == "ReferencedSOPClassUID"
+        ]
+        assert set(named) == {original.SOPClassUID}
 
     def test_the_same_run_makes_the_same_bytes(
         self, folder, masker, tmp_path, monkeypatch
@@ -137,7 +151,7 @@ class TestMasks:
         invoke(source, "-o", tmp_path / "out", "--head", masker)
         made = pydicom.dcmread(tmp_path / "out" / "a.dcm")
         told = {e.value for e in made.iterall() if e.VR in {"DA", "DT"} and e.value}
-        assert told <= {"19990101"}
+        assert told <= {"19990101", "19000101"}
 
     def test_a_mask_keeps_the_place_of_its_image(self, masker, tmp_path):
         source = tmp_path / "a.mha"

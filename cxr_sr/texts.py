@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import IO, Any
 
 Row = dict[str, str]
@@ -72,6 +73,10 @@ def part_of(text: str) -> tuple[int, int] | None:
     return None
 
 
+DELIMITERS = (",", ";", "\t")
+"""Characters that separate the cells of a table; at equal counts, the first."""
+
+
 def write_rows(
     file: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
@@ -91,14 +96,18 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 def read_rows(file: IO[str]) -> tuple[Sequence[str], list[Row]]:
     """Return the columns and rows of a CSV table, with the original texts of cells.
 
-    A missing cell is "", and cells beyond the columns are left out.
+    A missing cell is "", and cells beyond the columns are left out. The delimiter is
+    the most frequent of `DELIMITERS` in the first line: Excel writes semicolons where
+    a comma is the decimal sign.
 
     Raises
     ------
     csv.Error
         If the file is no CSV.
     """
-    reader = csv.DictReader(file, restval="")
+    head = file.readline()
+    delimiter = max(DELIMITERS, key=head.count)
+    reader = csv.DictReader(chain([head], file), restval="", delimiter=delimiter)
     rows = [
         {k: original(v) for k, v in row.items() if isinstance(k, str)} for row in reader
     ]

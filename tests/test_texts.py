@@ -69,3 +69,16 @@ def test_a_line_stays_one_line(text):
 
 def test_what_is_kept_is_kept():
     assert escaped("a\tb\nc", keep="\n") == "a\\tb\nc"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_first_line_tells_the_delimiter(delimiter):
+    """Excel writes semicolons in countries with a decimal comma."""
+    lines = [
+        ("file", "patient"),
+        ("a.png", "1,5;2") if delimiter == "\t" else ("a", "p"),
+    ]
+    text = "".join(delimiter.join(line) + "\r\n" for line in lines)
+    columns, rows = read_rows(io.StringIO(text, newline=""))
+    assert columns == ["file", "patient"]
+    assert [tuple(row.values()) for row in rows] == lines[1:]

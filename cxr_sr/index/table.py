@@ -133,9 +133,10 @@ def read_table(
             f"{similar_file(table)}"
         ) from error
     if missing:
+        hint = ", as `cxr-sr index` writes them" if columns == INDEX_COLUMNS else ""
         raise SettingsError(
             f"{table.name} lacks the column(s) {', '.join(missing)}; expected at least "
-            f"{', '.join(columns)}, as `cxr-sr index` writes them"
+            f"{', '.join(columns)}{hint}; it has {', '.join(known) or 'no columns'}"
         )
     return rows
 

@@ -55,7 +55,7 @@ class TestColumns:
     @pytest.mark.parametrize(
         ("rows", "message"),
         [
-            (("image,mask", "a,m"), "lacks the column"),
+            (("image,mask", "a,m"), "lacks the column.*it has image, mask"),
             (("mask,patient", "m,1"), "lacks a column of images"),
             (("image,patient", "a,1"), r"lacks the column\(s\) mask; it has image"),
             (("image,mask,patient", "a,m,"), "row 1 of labels.csv names no patient"),

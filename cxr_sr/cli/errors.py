@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -103,7 +104,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
         both = {"debug": debug, "quiet": quiet}
         passed = {name: value for name, value in both.items() if name in known}
         try:
-            with output.hushed(quiet=quiet) as lost:
+            with output.hushed(quiet=quiet) as lost, _unwarned():
                 code = command(**given, **passed) or DONE
                 code = SOME_FAILED if lost() and code == DONE else code
         except typer.Exit:
@@ -116,6 +117,14 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 
     more = [option for option in options.OF_ALL if option.name not in known]
     return options.with_parameters(call, [*parameters, *more])
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Print no warning of a library, on any thread: it may quote a header or a path."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda *_, **__: None
+        yield
 
 
 def _tell(error: BaseException) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import threading
@@ -24,6 +25,8 @@ if hasattr(os, "register_at_fork"):  # Windows does not fork
         after_in_child=_ONE_AT_A_TIME.release,
     )
 
+_LOG = logging.getLogger("pydicom")
+
 PARSER_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -43,11 +46,16 @@ PARSER_ERRORS = (
 def quiet() -> Iterator[None]:
     """Suppress warnings of libraries: real headers break rules that we tolerate.
 
-    Errors and `inspect` tell the user all important facts.
+    Errors and `inspect` tell the user all important facts. pydicom also writes its
+    warnings, which quote values, to its log.
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        before, _LOG.disabled = _LOG.disabled, True
+        try:
+            yield
+        finally:
+            _LOG.disabled = before
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from cxr_sr.errors import UnreadableError
 from cxr_sr.formats.dicom.coding.jpeg import decoded_whole, parse_jpeg
 from cxr_sr.formats.dicom.pixels import ALWAYS_DECODED_BYTES, MAX_EXPANSION
 from cxr_sr.formats.kind import Kind
-from cxr_sr.formats.raster.checksum import check_streams
+from cxr_sr.formats.raster.checksum import CODECS, check_png, check_tiff
 from cxr_sr.formats.raster.facts import RasterFacts
 from cxr_sr.formats.sandbox import own_sandbox
 
@@ -75,9 +75,10 @@ def decode_here(data: bytes, kind: Kind) -> NDArray[Any]:
     samples: NDArray[Any]
     match kind:
         case Kind.PNG:
+            check_png(data)
             samples = codecs.png_decode(data)
         case Kind.TIFF:
-            check_streams(data)
+            check_tiff(data, codecs)
             samples = codecs.tiff_decode(data, index=0)
         case _:
             samples = decoded_whole(data, parse_jpeg(data), codecs.jpeg8_decode)
@@ -88,6 +89,6 @@ def image_codecs() -> Any:  # noqa: ANN401 - it has no types
     """Load the decoders; imagecodecs loads a library at the first use of its name."""
     import imagecodecs
 
-    for name in ("png_decode", "tiff_decode", "jpeg8_decode"):
+    for name in ("png_decode", "tiff_decode", *CODECS):
         getattr(imagecodecs, name)
     return imagecodecs

@@ -273,7 +273,8 @@ class DicomArchive:
         roles = [build_role(abstract, scp_role=True) for abstract in stored]
         association = associate(entity, self._peer, self._tls, roles, store)
         try:
-            act(association)
+            with quiet():  # the archive's answers are decoded there
+                act(association)
         except (ValueError, RuntimeError) as error:
             raise RefusedError("the archive offers no such service") from error
         finally:

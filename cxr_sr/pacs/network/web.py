@@ -171,7 +171,7 @@ def search(
     }[level]
     named = dict(zip(("study_instance_uid", "series_instance_uid"), uids, strict=False))
     found: list[Dataset] = []
-    with answers():
+    with answers(), quiet():
         while True:
             page = find(
                 **named, search_filters=dict(keys), limit=PAGE, offset=len(found)

@@ -35,7 +35,9 @@ from cxr_sr.formats.dicom.coding.jpeg import (
     JpegStream,
     parse_jpeg,
     with_standard_scan,
+    without_padding,
 )
+from cxr_sr.formats.dicom.coding.jpeg2000 import ends_early
 from cxr_sr.formats.dicom.coding.rle import decode_rle
 from cxr_sr.formats.dicom.layout import PixelLayout
 
@@ -99,12 +101,20 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
     it, first try a decoder for the wrong precision, which writes to stderr. Neither
     reads 12-bit extended JPEG.
     """
-    import gdcm
-
     jpeg = parse_jpeg(stream)
     if not jpeg.is_ended(stream):
-        stream += END  # The decoder reports incomplete data before the marker.
+        # The decoder reports data that end before the marker.
+        stream = without_padding(stream) + END
     _check_stream(stream, layout, (jpeg.rows, jpeg.columns, jpeg.components))
+    samples = _by_gdcm(stream, jpeg, layout)
+    if jpeg.is_dct:
+        return Decoded(samples, jpeg.precision)
+    return Decoded(_unwrapped(samples, stream, jpeg), jpeg.precision)
+
+
+def _by_gdcm(stream: bytes, jpeg: JpegStream, layout: PixelLayout) -> Samples:
+    import gdcm
+
     bits = next(b for b in (8, 12, 16) if jpeg.precision <= b)
     codec = gdcm.JPEGCodec()
     codec.SetDimensions((layout.columns, layout.rows, 1))
@@ -122,10 +132,7 @@ def _jpeg(stream: bytes, layout: PixelLayout) -> Decoded:
         raise ValueError("the decoder gave up")
     data = image.GetByteValue().GetBuffer().encode("utf-8", "surrogateescape")
     width = 1 if bits == 8 else 2
-    samples = as_image(np.frombuffer(data, f"<u{width}"), layout)
-    if jpeg.is_dct:
-        return Decoded(samples, jpeg.precision)
-    return Decoded(_unwrapped(samples, stream, jpeg), jpeg.precision)
+    return as_image(np.frombuffer(data, f"<u{width}"), layout)
 
 
 def _unwrapped(samples: Samples, stream: bytes, jpeg: JpegStream) -> Samples:
@@ -168,6 +175,8 @@ def _jpeg_2000(stream: bytes, layout: PixelLayout) -> Decoded:
     facts = get_parameters(stream)
     size = facts["rows"], facts["columns"], facts["samples_per_pixel"]
     _check_stream(stream, layout, size)
+    if ends_early(stream):
+        raise _truncated(f"of {len(stream)} bytes ends within a tile-part")
     precision, signed = int(facts["precision"]), bool(facts["is_signed"])
     data = decode_pixel_data(stream, version=2)
     width = 1 if precision <= 8 else 2
@@ -200,10 +209,13 @@ def _check_stream(
             )
         )
     if END not in stream.rstrip(b"\0")[-_TAIL_BYTES:]:
-        raise UnreadableError(
-            f"the code stream of {len(stream)} bytes has no end marker (ffd9): the "
-            "image is truncated; copy or export the file anew"
-        )
+        raise _truncated(f"of {len(stream)} bytes has no end marker (ffd9)")
+
+
+def _truncated(what: str) -> UnreadableError:
+    return UnreadableError(
+        f"the code stream {what}: the image is truncated; copy or export the file anew"
+    )
 
 
 DECODERS: dict[UID, Callable[[bytes, PixelLayout], Decoded]] = {

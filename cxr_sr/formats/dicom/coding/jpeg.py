@@ -200,23 +200,32 @@ def decoded_whole(
 ) -> NDArray[Any]:
     """Decode a stream, with or without its end marker, if its data are complete.
 
-    Decoders fill missing parts without a warning. So a stream without the marker is
-    decoded with several endings. If all images are equal, no part was missing.
+    Decoders fill missing parts without a warning. So a stream is decoded with several
+    endings. If all images are equal, no part was missing.
 
     Raises
     ------
     UnreadableError
         If the data end before the image does.
     """
-    if jpeg.is_ended(stream):
-        return decode(stream)
-    first, *others = (decode(stream + ending + END) for ending in _ENDINGS)
+    end = stream.find(END, jpeg.scan)
+    data = without_padding(stream) if end < 0 else stream[:end]
+    first, *others = (decode(data + ending + END) for ending in _ENDINGS)
     if not all(np.array_equal(first, other) for other in others):
         raise UnreadableError(
-            f"the code stream of {len(stream)} bytes ends before the image does, and "
-            "has no end marker (ffd9): it is truncated; copy or export the file anew"
+            f"the code stream of {len(stream)} bytes ends before the image does: it is "
+            "truncated; copy or export the file anew"
         )
     return first
+
+
+def without_padding(stream: bytes) -> bytes:
+    """Return a stream without the zeros at its end: a decoder would take them for data.
+
+    A zero after ff is data: it was put there so that ff begins no marker.
+    """
+    data = stream.rstrip(b"\0")
+    return data + b"\0" if data.endswith(b"\xff") and data != stream else data
 
 
 def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_START = b"\xff\x4f"
+_START, _END = b"\xff\x4f", b"\xff\xd9"
 _CODING = 0xFF52
 _TILE = 0xFF90
 _REVERSIBLE = 1
@@ -36,3 +36,23 @@ def parse_jpeg_2000(stream: bytes) -> Jpeg2000Coding | None:
             break
         at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
     return None
+
+
+def ends_early(stream: bytes) -> bool:
+    """Tell whether a tile-part states more bytes than are left before the end marker.
+
+    References
+    ----------
+    ITU-T T.800 A.4.2
+    """
+    end = stream.rfind(_END)
+    at = stream.find(_START, 0, 1024) + len(_START)
+    while 0 <= at < end:
+        is_tile = stream[at : at + 2] == _TILE.to_bytes(2, "big")
+        length = int.from_bytes(
+            stream[at + 6 : at + 10] if is_tile else stream[at + 2 : at + 4], "big"
+        )
+        if length == 0:  # as many as there are
+            return False
+        at += length if is_tile else 2 + length
+    return at > end

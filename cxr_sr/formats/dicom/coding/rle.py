@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from cxr_sr.errors import UnreadableError
 
 _HEADER_BYTES = 64
+_MOST_PADDING = 128
+"""Bytes too many that are tolerated: some writers end a segment with a whole run."""
 
 
 def decode_rle(
@@ -51,8 +53,8 @@ def decode_rle(
         raise _damaged("has segments in impossible places")
     image = np.empty((channels, pixels, sample_bytes), np.uint8)
     for n in range(count):
-        segment = _unpacked(stream[bounds[n] : bounds[n + 1]], pixels)
-        if len(segment) < pixels:
+        segment = _unpacked(stream[bounds[n] : bounds[n + 1]], pixels + _MOST_PADDING)
+        if not pixels <= len(segment) < pixels + _MOST_PADDING:
             raise _damaged(
                 f"has a segment of {len(segment)} bytes where {pixels} were expected"
             )

@@ -74,7 +74,7 @@ def write_masks(
     """
     if is_segmentation(path):
         made = segmentation(radiograph, masks, head, now)
-        with replacing(path, overwrite=True) as temporary:
+        with replacing(path, overwrite=True) as temporary, quiet():
             made.save_as(temporary, enforce_file_format=True)
         return
     values = (

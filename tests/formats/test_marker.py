@@ -2,191 +2,263 @@
 
 from __future__ import annotations
 
-import io
-import re
-import struct
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from pydicom._dicom_dict import DicomDictionary
+import typer
 from typer.testing import CliRunner
 
-import cxr_sr
 from cxr_sr.cli.main import app
-from tests.formats.raster.builders import meta_image, nrrd
+from tests.files import COMMAND
+from tests.formats.marked import chest_file, dicom_files, picture, raster_files
+from tests.pacs.servers import Orthanc, Process, StoreScp, store, until
+from tests.tasks.builders import chest, lungs
 
-MARK = b"XYZZYPLUGH"
-UNTIDY = b"XYZZY\x1b[31mPLUGH"
-_LONG = {"OB", "OW", "OF", "OD", "OL", "OV", "SQ", "UC", "UR", "UT", "UN", "SV", "UV"}
-_PIXELS = (np.arange(320, dtype="<u2") * 12).tobytes()
-Elements = dict[int, tuple[str, bytes]]
-
-
-def _short(number: int) -> tuple[str, bytes]:
-    return "US", struct.pack("<H", number)
-
-
-BASE: Elements = {
-    0x00080016: ("UI", b"1.2.840.10008.5.1.4.1.1.1.1"),
-    0x00080060: ("CS", b"DX"),
-    0x00080068: ("CS", b"FOR PRESENTATION"),
-    0x0020000D: ("UI", b"1.2.3"),
-    0x0020000E: ("UI", b"1.2.3.4"),
-    0x00280002: _short(1),
-    0x00280004: ("CS", b"MONOCHROME2"),
-    0x00280010: _short(20),
-    0x00280011: _short(16),
-    0x00280030: ("DS", b"0.2\\0.2"),
-    0x00280100: _short(16),
-    0x00280101: _short(12),
-    0x00280102: _short(11),
-    0x00280103: _short(0),
-    0x7FE00010: ("OW", _PIXELS),
+WORD = "XYZZY"
+"""The beginning of each marker."""
+GROUPS = {
+    "files": """
+inspect all
+inspect all --json
+upscale all -o out --model bicubic --json --jobs 2
+upscale all -o tiff --model bicubic --format tiff --debug
+upscale all -o out --model bicubic --resume
+gallery out/cxr-sr-report.jsonl --inputs all -o page.html
+export all -o pictures
+index all -o all.csv --quiet
+evaluate all --model bicubic --scale 2 --degradation bicubic -o measured
+""",
+    "pictures": """
+inspect few --noise --json
+upscale few -o png --model fast --format png --report-uids
+upscale few -o npy --model bicubic --format npy
+upscale few -o heads --head lungs
+upscale few -o dry --model bicubic --dry-run
+upscale few -o ray --model bicubic --cluster ray
+""",
+    "training": """
+index few -o few.csv --json
+train few --run run --scales 2 --crop 24 --batch 2 --max-steps 2 --threads 1
+train few.csv --run vdsr --model vdsr --max-steps 2 --threads 1 --scales 2 --crop 48
+train few --run run --scales 2 --crop 24 --batch 2 --max-steps 4 --threads 1 --resume
+evaluate few.csv --model run --scale 2 --degradation detector -o more --json
+task list
+task train labels.csv --kind segmentation --run head --size 32 --max-steps 2 \\
+--trunk fast --hold-out 1/3
+task run few -o masks --head head --jobs 2
+task run few -o more-masks --head lungs --format png --json
+task evaluate labels.csv --head head -o judged
+models list
+models show run
+models verify fast
+models export fast -o exported
+""",
+    "network": """
+upscale few -o out --model bicubic
+watch few -o watched --model bicubic --settle 0.2
+serve --store store --port 0 --model bicubic --send {pacs}
+send out/cxr-sr-report.jsonl --to {pacs}
+send few --to {pacs} --json
+fetch --query StudyInstanceUID=1.2.3 -o got --from {archive}
+fetch --query StudyInstanceUID=1.2.3 -o gotten --web {web} --json
+""",
 }
-META: Elements = {
-    0x00020001: ("OB", b"\0\1"),
-    0x00020002: BASE[0x00080016],
-    0x00020003: ("UI", b"1.2.3.4.5"),
-    0x00020010: ("UI", b"1.2.840.10008.1.2.1"),
-    0x00020012: ("UI", b"1.2.3"),
-}
+"""Each command of the package, in a folder with `all` files and a `few` good ones."""
+CHESTS = 12
+MAKERS = (
+    b'"manufacturer": "XYZZYPLUGH"',
+    b'"manufacturer": {"XYZZYPLUGH"',
+    b",XYZZYPLUGH,12,MONO",
+    b"manufacturer  XYZZYPLUGH",
+)
+"""An index names and counts the makers."""
+SOURCES = {"all", "few", "got", "gotten"}
+"""Folders with sources, and copies of sources."""
 
 
-def element(tag: int, vr: str, value: bytes) -> bytes:
-    """Any bytes in any VR, explicit little endian."""
-    value += b" " * (len(value) % 2)
-    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode()
-    if vr in _LONG:
-        return head + struct.pack("<HL", 0, len(value)) + value
-    return head + struct.pack("<H", len(value)) + value
+@dataclass(frozen=True)
+class Servers:
+    """The addresses that the lines name."""
+
+    pacs: str
+    archive: str
+    web: str
 
 
-def dicom(changes: Elements, meta: Elements | None = None) -> bytes:
-    """A radiograph with these elements added or changed."""
-    whole = META | (meta or {}), BASE | changes
-    head, body = (
-        b"".join(element(t, *each[t]) for t in sorted(each)) for each in whole
-    )
-    length = element(0x00020000, "UL", struct.pack("<L", len(head)))
-    return bytes(128) + b"DICM" + length + head + body
+def lines(group: str) -> list[str]:
+    return GROUPS[group].replace("\\\n", "").split("\n")[1:-1]
 
 
-def _vr(tag: int) -> str:
-    vr = DicomDictionary[tag][0].split(" or ")[0]
-    return "UN" if vr == "NONE" else vr
+def test_there_is_a_line_for_each_command():
+    """A new command needs one."""
+    known = {named(line) for group in GROUPS for line in lines(group)}
+    assert known == set(commands(typer.main.get_command(app), ()))
 
 
-def _marked(tag: int, mark: bytes) -> tuple[str, bytes]:
-    """An element with the marker; a sequence has an item with it."""
-    if _vr(tag) != "SQ":
-        return _vr(tag), mark
-    item = element(0x00080100, "SH", mark) + element(0x00081155, "UI", mark)
-    return "SQ", struct.pack("<HHL", 0xFFFE, 0xE000, len(item)) + item
+def commands(group: Any, words: tuple[str, ...]) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield " ".join((*words, name))
 
 
-def _named() -> list[int]:
-    """The attributes that the package names, and those that an image needs."""
-    source = "".join(p.read_text() for p in Path(cxr_sr.__file__).parent.rglob("*.py"))
-    words = set(re.findall(r"\b[A-Z][A-Za-z]+\b", source))
-    known = [t for t, v in DicomDictionary.items() if v[4] in words or t in BASE]
-    return [t for t in known if t >> 16 not in {0, 2, 0xFFFE} and t != 0x7FE00010]
+def named(line: str) -> str:
+    """The words of a line that name its command."""
+    first, second, *_ = line.split()
+    return f"{first} {second}" if first in {"task", "models"} else first
 
 
-def dicom_files() -> Iterator[bytes]:
-    """All attributes at once, and each that matters alone."""
-    every = {
-        tag: _marked(tag, MARK)
-        for tag in DicomDictionary
-        if tag not in BASE and tag >> 16 not in {0, 2, 0xFFFE, 0x7FE0}
-    }
-    every |= {
-        group << 16 | number: (vr, MARK)
-        for group in range(9, 0x60, 2)
-        for number, vr in ((0x10, "LO"), (0x1001, "LO"), (0x1002, "UN"))
-    }
-    large = (np.arange(40 * 36, dtype="<u2") * 2).tobytes()
-    size = {0x00280010: _short(40), 0x00280011: _short(36), 0x7FE00010: ("OW", large)}
-    yield dicom(every | size)
-    yield dicom(every)[:5000]
-    yield dicom(every)[:-400]
-    for tag in _named():
-        yield dicom({tag: _marked(tag, MARK)})
-    for tag in (0x00080060, 0x00280004, 0x00080016, 0x00180015, 0x00185101, 0x00282110):
-        yield dicom({tag: (_vr(tag), UNTIDY)})
-        yield dicom({tag: ("UN", MARK)})
-        yield dicom({tag: ("LO", MARK + b"\\" + MARK)})
-    for tag in [t for t in DicomDictionary if t >> 16 == 2 and t != 0x00020000]:
-        yield dicom({}, {tag: (_vr(tag), MARK)})
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the lines name; commands run there."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("all", "few"):
+        (tmp_path / folder).mkdir()
+    for n, data in enumerate([*dicom_files(), *raster_files()]):
+        (tmp_path / "all" / f"{n:04}").write_bytes(data)
+    rows = ["image,mask,patient"]
+    for n in range(CHESTS):
+        (tmp_path / "few" / f"{n}.dcm").write_bytes(chest_file(n))
+        mask = picture(lungs(n).astype("u1") * 255, "png")
+        (tmp_path / f"{n}.png").write_bytes(mask)
+        rows.append(f"few/{n}.dcm,{n}.png,p{n // 2}")
+    (tmp_path / "few" / "a.png").write_bytes(picture(chest(6), "png"))
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    return tmp_path
 
 
-def raster_files() -> Iterator[bytes]:
-    """Words in each place that a picture has for them, and values that are words."""
-    mark = MARK.decode()
-    for fields in ({"Comment": mark}, {mark: "1"}, {"0010|0010": mark}):
-        yield meta_image(fields)
-    for key in ("DimSize", "ElementType", "NDims", "ElementSpacing", "CompressedData"):
-        yield meta_image({key: mark})
-    yield meta_image(last=f"ElementDataFile = {mark}.raw")
-    for more in (f"{mark}:={mark}", f"# {mark}", f"content: {mark}", f"{mark}: 1"):
-        yield nrrd(more=[more])
-    for key in ("type", "sizes", "encoding", "endian", "kinds", "space", "units"):
-        yield nrrd({key: mark})
-    image = pytest.importorskip("PIL.Image")
-    gray = image.fromarray(np.frombuffer(_PIXELS, np.uint8).reshape(20, 32))
-    plugin = pytest.importorskip("PIL.PngImagePlugin")
-    for kind in ("png", "tiff", "jpeg"):
-        words, file = plugin.PngInfo(), io.BytesIO()
-        words.add_text("Description", mark)
-        words.add_itxt(mark, mark)
-        info = {270: mark, 305: mark, 315: mark, 33432: mark, 269: mark}
-        ways: dict[str, Any] = {"png": {"pnginfo": words}, "tiff": {"tiffinfo": info}}
-        gray.save(file, kind, **ways.get(kind, {"comment": MARK}))
-        yield file.getvalue()
+@pytest.fixture
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A receiver, and an archive that has the chests."""
+    folder = tmp_path_factory.mktemp("servers")
+    with StoreScp(folder / "pacs", "+xa") as pacs, Orthanc(folder / "db") as archive:
+        for n in range(3):
+            archive.post("instances", chest_file(n))
+        yield Servers(pacs.address, archive.address, archive.web)
 
 
-COMMANDS = [
-    "inspect in",
-    "inspect in --json",
-    "upscale in -o out --model bicubic --json --jobs 2",
-    "upscale in -o tiff --model bicubic --format tiff --debug",
-    "upscale in -o dry --model bicubic --dry-run",
-    "export in -o pictures",
-    "index in -o index.csv --quiet",
-    "evaluate in --model bicubic --scale 2 --degradation bicubic -o measured",
-    "gallery out/cxr-sr-report.jsonl --inputs in -o page.html",
-]
+@pytest.fixture
+def ray_place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a short path, in which Ray puts its sockets and logs."""
+    pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as place:
+        monkeypatch.setenv("RAY_TMPDIR", place)
+        yield Path(place)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("group", GROUPS)
 def test_no_command_repeats_what_a_header_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    group: str,
+    place: Path,
+    request: pytest.FixtureRequest,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ):
     """DICOM results keep their header, and an index counts by maker: both may."""
-    monkeypatch.chdir(tmp_path)
+    given = vars(request.getfixturevalue("servers")) if group == "network" else {}
+    ray = request.getfixturevalue("ray_place") if group == "pictures" else place / "ray"
+    wrong = []
+    for line in lines(group):
+        told = said_by(line.format(**given)) + "".join(capfd.readouterr())
+        told = without_makers((told + caplog.text).encode()).decode()
+        caplog.clear()
+        if WORD in told:
+            wrong.append(f"{line}: {around(told)}")
+        if str(place) in told:
+            wrong.append(f"{line}: tells its folder")
+    for path in [*place.rglob("*"), *ray.rglob("*")]:
+        if path.is_file() and may_not_hold_it(path, place):
+            wrong += [f"{path}: {found}" for found in faults(path, place)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_many_of_the_files_are_read(tmp_path: Path):
+    """Otherwise there would be little to repeat."""
     (tmp_path / "in").mkdir()
     for n, data in enumerate([*dicom_files(), *raster_files()]):
         (tmp_path / "in" / f"{n:04}").write_bytes(data)
-    for line in COMMANDS:
-        done = CliRunner().invoke(app, line.split())
-        assert done.exit_code in {0, 4}, done.stderr[-2000:]
-        told = done.stdout + done.stderr + "".join(capfd.readouterr())
-        assert "XYZZY" not in told, (line, _around(told))
-        assert str(tmp_path) not in told, line
-    for path in tmp_path.rglob("*"):
-        if path.is_file() and path.parts[-2] not in {"in", "out"}:
-            found = path.read_bytes()
-            for maker in (b'"manufacturer": "XYZZYPLUGH"', b",XYZZYPLUGH,12,MONO"):
-                found = found.replace(maker, b"")
-            assert b"XYZZY" not in found, (path.name, _around(str(found)))
-    report = (tmp_path / "out" / "cxr-sr-report.jsonl").read_text()
-    assert "XYZZY" not in report, _around(report)
-    assert str(tmp_path) not in report
-    assert report.count('"status": "done"') > 200
+    ran = CliRunner().invoke(app, ["inspect", str(tmp_path / "in"), "--json"])
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert sum(not line.get("refusal") and "error" not in line for line in found) > 200
 
 
-def _around(text: str) -> str:
-    at = text.find("XYZZY")
+def may_not_hold_it(path: Path, place: Path) -> bool:
+    """All files but sources, and DICOM files made from them."""
+    if path.is_relative_to(place) and path.relative_to(place).parts[0] in SOURCES:
+        return False
+    is_mask = path.parent == place and path.suffix == ".png"
+    return not is_mask and path.read_bytes()[128:132] != b"DICM"
+
+
+def without_makers(said: bytes) -> bytes:
+    for maker in MAKERS:
+        said = said.replace(maker, b"")
+    return said
+
+
+def faults(path: Path, place: Path) -> Iterator[str]:
+    content = without_makers(path.read_bytes())
+    if WORD.encode() in content:
+        yield around(content.decode("latin-1"))
+    if str(place).encode() in content and path.is_relative_to(place):
+        yield "holds the path of its folder"
+
+
+def said_by(line: str) -> str:
+    """Run a line, which may find bad files; return all that it said."""
+    command = line.split(maxsplit=1)[0]
+    if command in SERVICES:
+        return served(line, *SERVICES[command])
+    if "--cluster" in line:
+        words = [str(COMMAND), *line.split()]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode in {0, 4}, done.stderr[-2000:]
+        return done.stdout + done.stderr
+    ran = CliRunner().invoke(app, line.split())
+    assert ran.exit_code in {0, 4}, (line, ran.stderr[-2000:])
+    return ran.stdout + ran.stderr
+
+
+def served(
+    line: str, is_ready: Callable[[str], bool], act: Callable[[str], bool]
+) -> str:
+    """Run a service until its work is done; return all that it said."""
+    with Process(sys.executable, COMMAND, *line.split(), log=Path("log")) as process:
+        until(lambda: is_ready(process.said), "it is ready")
+        until(lambda: act(process.said), "it has done its work")
+        process.stop()
+        return process.said
+
+
+def stored(said: str) -> bool:
+    """Send the chests to the node, and wait until they are sent on."""
+    port = int(said.rpartition("receiving as ")[2].split(":")[1].split()[0])
+    assert store(port, sorted(Path("few").glob("*.dcm"))).returncode == 0
+    report = Path("store") / "cxr-sr-report.jsonl"
+    until(lambda: report.read_text().count('"sent"') == CHESTS, "all are sent on")
+    return True
+
+
+SERVICES: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
+    "watch": (
+        lambda said: "watching" in said,
+        lambda _: len([*Path("watched").glob("*.dcm")]) == CHESTS,
+    ),
+    "serve": (lambda said: "receiving as " in said and said.endswith("\n"), stored),
+}
+"""For each service: whether it is ready, by what it said; and its work."""
+
+
+def around(text: str) -> str:
+    at = text.find(WORD)
     return text[max(at - 200, 0) : at + 60]

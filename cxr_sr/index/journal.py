@@ -138,12 +138,24 @@ class Journal:
                 f"the journal {self._path.name} cannot be written: {error.strerror}; "
                 "what was read is kept in it: make room, and repeat the command"
             ) from error
-        if os.fstat(self._file.fileno()).st_nlink == 0:
-            self.count = 0
-            raise ReportError(
-                f"the journal {self._path.name} or its folder was removed during the "
-                "run; start the run again"
-            )
+        self.check()
+
+    def check(self) -> None:
+        """Make sure that the journal, and so its folder, is still in its place.
+
+        Raises
+        ------
+        ReportError
+            If it was removed, renamed or replaced.
+        """
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+                return
+        self.count = 0
+        raise ReportError(
+            f"the journal {self._path.name} or its folder was removed or replaced "
+            "during the run; start the run again"
+        )
 
     def _learn(self, line: dict[str, Any]) -> None:
         """Take in a line; skip it if a value is missing or has a wrong type."""

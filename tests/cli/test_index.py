@@ -19,9 +19,12 @@ from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.header.elements import text
 from cxr_sr.formats.registry import kind_of_file
 from cxr_sr.index import facts
+from cxr_sr.index.facts import Finding
+from cxr_sr.index.journal import Journal
 from cxr_sr.training.data.images import list_images
 from tests.builders import noise, pixel_format, write_png
 from tests.dicom_files import dicom_file
+from tests.files import EVERY, an_export
 from tests.index.export import (
     ANNA,
     BERT,
@@ -602,3 +605,41 @@ class TestWanted:
         ran, files = self.run("--view", "RL")
         assert (ran.exit_code, files) == (3, [])
         assert "that --view and --body-part want" in ran.stderr
+
+
+@pytest.mark.parametrize("step", [1, 2, "the last"])
+@pytest.mark.parametrize("how", ["removed", "renamed", "replaced"])
+def test_a_folder_that_vanishes_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int | str, how: str
+):
+    """One sentence, and never an index of which the key is lost."""
+    an_export(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    steps = iter(range(1, 100))
+    last = len(EVERY) if step == "the last" else step
+
+    def vanish(then: object) -> None:
+        if next(steps) == last:
+            folder.rename(tmp_path / "gone")
+            if how == "removed":
+                shutil.rmtree(tmp_path / "gone")
+            if how == "replaced":
+                folder.mkdir()
+
+    add = Journal.add
+
+    def added(journal: Journal, examined: Finding) -> None:
+        if step != "the last":
+            vanish(examined)
+        add(journal, examined)
+        if step == "the last":
+            vanish(examined)
+
+    monkeypatch.setattr(Journal, "add", added)
+    done = CliRunner().invoke(app, ["index", "in", "-o", "out/index.csv"])
+    assert done.exit_code == 5
+    assert "removed or replaced during the run" in done.stderr
+    assert "unexpected" not in done.stderr
+    assert not (folder / "index.csv").exists()

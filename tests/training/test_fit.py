@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cxr_sr.errors import TrainingError
+from cxr_sr.errors import CxrSrError, TrainingError
 from cxr_sr.superres.models.networks import load_network
 from cxr_sr.superres.models.zoo import Model, load_model
 from cxr_sr.training.data.dataset import Sampling
@@ -348,3 +348,22 @@ class TestBadData:
         monkeypatch.setitem(LOSSES, "mae", steep)
         with pytest.raises(TrainingError, match=r"gradient's norm became .* lower"):
             fit(data, tmp_path / "run", run())
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 6])
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_run_folder_that_vanishes_fails_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, how: str
+):
+    folder = tmp_path / "run"
+
+    def vanish(learner: Learner, *_: object) -> None:
+        if learner.global_step == step - 1:
+            folder.rename(tmp_path / "gone")
+            if how == "replaced":
+                folder.mkdir()
+
+    monkeypatch.setattr(Learner, "on_train_batch_start", vanish)
+    with pytest.raises((OSError, CxrSrError)):
+        fit(data, folder, run())
+    assert not list(folder.glob("*.onnx"))

@@ -43,11 +43,13 @@ def index(options: Options) -> int:
     rules = with_found(rules, options, (other.file for other in others))
     journal = Journal(options.beside(".journal.jsonl"), rules.salt, __version__)
     try:
-        examined = _examine(options, rules.salt, candidates, journal)
+        with journal:
+            examined = _examine(options, rules.salt, candidates, journal)
+            journal.check()
+            return _conclude(options, rules, assemble([*examined, *others], rules))
     except ReportError as error:
         output.complain(str(error))
         return exit_code(journal.count, failed=1)
-    return _conclude(options, rules, assemble([*examined, *others], rules))
 
 
 def _is_ours(options: Options) -> Callable[[Path], bool]:
@@ -64,11 +66,10 @@ def _examine(
     journal: "Journal",
 ) -> "list[Finding]":
     """Return the findings of all files; read only files that are new."""
-    with journal:
-        known, todo = journal.sift(candidates)
-        if known and not options.quiet:
-            output.say(f"{len(known)} files are known from an earlier run")
-        return known + _read(options, salt, todo, journal)
+    known, todo = journal.sift(candidates)
+    if known and not options.quiet:
+        output.say(f"{len(known)} files are known from an earlier run")
+    return known + _read(options, salt, todo, journal)
 
 
 def _read(

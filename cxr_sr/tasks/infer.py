@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cxr_sr.errors import EngineError, ModelError, SettingsError
 from cxr_sr.radiograph import Radiograph, Region
-from cxr_sr.superres.engines.telemetry import import_onnxruntime
+from cxr_sr.superres.engines.telemetry import cpu_session
 from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.preview import Float, Preview, preview_of
 
@@ -217,15 +217,8 @@ def logits_of(preview: Preview, head: Head) -> Float:
 
 @lru_cache(maxsize=8)
 def _session(graph: bytes) -> Any:  # noqa: ANN401 - ONNX Runtime has no types
-    onnxruntime = import_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
+        return cpu_session(graph)
     except Exception as error:
         raise ModelError(
             f"the head's graph cannot be run ({type(error).__name__}); use weights "

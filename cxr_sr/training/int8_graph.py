@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cxr_sr.errors import ModelError
 from cxr_sr.files import write_bytes
-from cxr_sr.superres.engines.telemetry import import_onnxruntime
+from cxr_sr.superres.engines.telemetry import cpu_session
 from cxr_sr.superres.int8.gain import USUAL_CONTRAST
 from cxr_sr.training.quantise import (
     SIGNED,
@@ -71,9 +71,7 @@ def _check(trunk: QuantisedTrunk, path: Path) -> None:
     differ by rounding noise. A correct graph agrees on an image without such sums, a
     wrong graph on no image.
     """
-    session = import_onnxruntime().InferenceSession(
-        path, providers=["CPUExecutionProvider"]
-    )
+    session = cpu_session(path)
     errors = []
     for seed in range(CHECKED_IMAGES):
         random = torch.Generator().manual_seed(seed)

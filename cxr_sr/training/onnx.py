@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 
 from cxr_sr.errors import ModelError
 from cxr_sr.files import write_bytes
-from cxr_sr.superres.engines.telemetry import import_onnxruntime
+from cxr_sr.superres.engines.telemetry import cpu_session
 from cxr_sr.superres.models.layers import (
     FixedBatchNorm,
     FullPrecision,
@@ -208,10 +208,7 @@ def check_graph(
         If they differ by more than `tolerance`.
     """
     image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    session = import_onnxruntime().InferenceSession(
-        path, providers=["CPUExecutionProvider"]
-    )
-    found = session.run(None, {"image": image.numpy()})
+    found = cpu_session(path).run(None, {"image": image.numpy()})
     with torch.inference_mode():
         expected = whole(image)
     for name, a, b in zip(whole.names, found, expected, strict=True):

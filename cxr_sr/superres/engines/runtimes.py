@@ -23,7 +23,7 @@ from cxr_sr import processors
 from cxr_sr.errors import ModelError
 from cxr_sr.names import Precision
 from cxr_sr.superres.engines.checked import Array, factor_of
-from cxr_sr.superres.engines.telemetry import import_onnxruntime, import_openvino
+from cxr_sr.superres.engines.telemetry import cpu_session, import_openvino
 from cxr_sr.superres.models.graph import Footprint, Subgraph, parse_onnx, subgraph
 from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.zoo import Model
@@ -44,6 +44,8 @@ def _loading(path: Path) -> Iterator[None]:
     """Turn a runtime's error about a graph into one sentence."""
     try:
         yield
+    except ImportError:
+        raise
     except Exception as error:
         raise ModelError(
             f"{path.name} is not a network that can be run ({type(error).__name__}); "
@@ -58,21 +60,10 @@ class OnnxEngine:
     precision = "fp32"
 
     def __init__(self, model: Model, scale: int) -> None:
-        onnxruntime = import_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # its exceptions say the same
-        # Tiles at the borders have other shapes. Memory patterns and the arena would
-        # keep a buffer for each shape.
-        options.enable_mem_pattern = False
-        options.enable_cpu_mem_arena = False
         self.weights_sha256, part = _read(model, scale)
         self.footprint = part.footprint
         with _loading(model.onnx):
-            self._session = onnxruntime.InferenceSession(
-                part.content, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = cpu_session(part.content)
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""

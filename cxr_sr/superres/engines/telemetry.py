@@ -14,6 +14,7 @@ import importlib
 import os
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -45,3 +46,19 @@ def import_onnxruntime() -> Any:  # noqa: ANN401 - it has no types
     onnxruntime = importlib.import_module("onnxruntime")
     onnxruntime.disable_telemetry_events()  # for Windows, where some builds need it
     return onnxruntime
+
+
+def cpu_session(graph: bytes | Path) -> Any:  # noqa: ANN401 - it has no types
+    """Return a session of ONNX Runtime for a graph, on one thread of the CPU."""
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # its exceptions say the same
+    # Tiles at the borders have other shapes. Memory patterns and the arena would keep a
+    # buffer for each shape.
+    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = False
+    return onnxruntime.InferenceSession(
+        graph, options, providers=["CPUExecutionProvider"]
+    )

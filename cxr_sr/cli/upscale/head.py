@@ -41,7 +41,8 @@ class HeadTally:
 
     def add(self, entry: FileEntry) -> None:
         """Count a file that the head has processed in this run."""
-        if entry["status"] == "done" and "saved_seconds" in entry:
+        told = "saved_seconds" in entry and "probabilities" in entry
+        if entry["status"] == "done" and told:
             self.files += 1
             self.seconds += entry["seconds"]["head"]
             self.saved.update(entry["saved_seconds"])
@@ -51,8 +52,8 @@ class HeadTally:
         if not self.files:
             return
         output.say(
-            f"files with a mask: {self.files}; the head took {self.seconds:.1f} s. A "
-            "separate run would have read the files again "
+            f"files with a result of the head: {self.files}, in {self.seconds:.1f} s. "
+            "A separate run would have read the files again "
             f"({self.saved['read']:.1f} s). The head has its own trunk and sees a "
             "reduced image, so no computing was saved"
         )

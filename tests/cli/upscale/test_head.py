@@ -121,6 +121,7 @@ def test_an_image_that_the_head_refuses_is_upscaled(folder):
     assert told.exit_code == 0, told.stderr
     assert Path("out/tiny.png").is_file()
     assert not Path("out/tiny_mask.png").exists()
+    assert "files with a result of the head: 2," in told.stderr
     assert "no result of the head" in entry("out", "tiny.png")["warnings"][0]
 
 

@@ -165,12 +165,15 @@ class Chain:
         """Run the network on all planes together, or on each plane alone."""
         image = fine if self.spec.grid == "output" else unit
         together = self.spec.channels == image.shape[0]
-        image = image[None] if together else image[:, None]
+        parts = [image] if together else [plane[None] for plane in image]
+        residuals = [self._run(engine, part[None], whole) for part in parts]
+        return np.reshape(residuals, fine.shape)
+
+    def _run(self, engine: Engine, image: FloatImage, whole: Whole) -> NDArray[Any]:
+        """Run the network on an image (1, C, h, w)."""
         if self.spec.noise_planes:
             image = with_noise(image, whole.noise)
-        if engine.precision == "int8":
-            radius_px, limit = self.spec.radius_px, self.spec.int8_limit
-            residual = without_saturation(engine, image, whole.gain, radius_px, limit)
-        else:
-            residual = engine(image)
-        return np.reshape(residual, fine.shape)
+        if engine.precision != "int8":
+            return engine(image)
+        radius_px, limit = self.spec.radius_px, self.spec.int8_limit
+        return without_saturation(engine, image, whole.gain, radius_px, limit)

@@ -30,8 +30,8 @@ BICUBIC_SPECTRUM = (0.25, 1.0)
 """Bounds of the eigenvalues of bicubic reduction after bicubic interpolation: half
 the amplitude of the finest pattern survives along each axis."""
 
-BISECTIONS = 40
-"""Halvings of an interval of twice the stored range, to 1e-7 of a code."""
+STRIP_ROWS = 64
+"""Rows of blocks that `within` fills at a time, so that it needs little memory."""
 TOLERANCE = 3.0
 """An error of up to so many standard deviations of the noise may be noise."""
 FAINT_GRAIN, LEAST_GRAIN = 0.005, 0.1
@@ -165,44 +165,44 @@ def within(image: FloatImage, low: float, high: float, scale: int) -> FloatImage
     same mean within the bounds, that is the nearest one (water-filling; D. P. Palomar,
     J. R. Fonollosa, IEEE Trans. Signal Process. 2005, 53(2):686-695).
     """
-    outside = (image < low) | (image > high)
-    if not outside.any():
+    if image.min(initial=low) >= low and image.max(initial=high) <= high:
         return image
-    blocks = _blocks(image, scale)
-    touched = _blocks(outside, scale).any(-1)
     image = image.copy()
-    blocks = _blocks(image, scale)
-    blocks[touched] = _filled(blocks[touched].astype(np.float64), low, high)
-    return _image(blocks, image.shape, scale)
-
-
-def _blocks(image: NDArray[Any], scale: int) -> NDArray[Any]:
-    """Return (..., H, W, s * s) of an image (..., s*H, s*W)."""
     *planes, rows, columns = image.shape
     cut = image.reshape(*planes, rows // scale, scale, columns // scale, scale)
-    return cut.swapaxes(-3, -2).reshape(
-        *planes, rows // scale, columns // scale, scale * scale
-    )
-
-
-def _image(blocks: NDArray[Any], shape: tuple[int, ...], scale: int) -> NDArray[Any]:
-    *planes, rows, columns = shape
-    cut = blocks.reshape(*planes, rows // scale, columns // scale, scale, scale)
-    return cut.swapaxes(-3, -2).reshape(shape)
+    blocks = cut.swapaxes(-3, -2)
+    for start in range(0, rows // scale, STRIP_ROWS):
+        strip = blocks[..., start : start + STRIP_ROWS, :, :, :]
+        outside = (strip < low) | (strip > high)
+        touched = outside.any(-1).any(-1)
+        found = strip[touched].reshape(-1, scale * scale)
+        filled = _filled(found.astype(np.float64), low, high)
+        strip[touched] = filled.reshape(-1, scale, scale)
+    return image
 
 
 def _filled(blocks: FloatImage, low: float, high: float) -> FloatImage:
-    """Move all values of each block (n, k) by one amount, as `within` does."""
-    mean = blocks.mean(-1, keepdims=True).clip(low, high)
-    # By the least amount all values reach `low`, by the largest all reach `high`.
-    least = low - blocks.max(-1, keepdims=True)
-    most = high - blocks.min(-1, keepdims=True)
-    for _ in range(BISECTIONS):
-        middle = (least + most) / 2
-        below = (blocks + middle).clip(low, high).mean(-1, keepdims=True) < mean
-        least = np.where(below, middle, least)
-        most = np.where(below, most, middle)
-    filled: FloatImage = (blocks + (least + most) / 2).clip(low, high)
+    """Move all values of each block (n, k) by one amount, as `within` does.
+
+    The sum of a block, clipped, is piecewise linear in that amount. Its slope is the
+    number of values between the bounds; it changes where a value leaves the lower
+    bound, and where one reaches the upper bound.
+    """
+    count = blocks.shape[-1]
+    wanted = count * blocks.mean(-1, keepdims=True).clip(low, high)
+    turns = np.concatenate([low - blocks, high - blocks], -1)
+    order = turns.argsort(-1)
+    turns = np.take_along_axis(turns, order, -1)
+    slopes = np.where(order < count, 1, -1).cumsum(-1)
+    sums = np.full_like(turns, count * low)
+    sums[:, 1:] += (slopes[:, :-1] * np.diff(turns)).cumsum(-1)
+    last = np.maximum((sums < wanted).sum(-1, keepdims=True) - 1, 0)
+    turn, reached, slope = (
+        np.take_along_axis(values, last, -1) for values in (turns, sums, slopes)
+    )
+    # Rounding may leave `last` at the end, where no value moves any more.
+    moved = blocks + turn + (wanted - reached) / np.maximum(slope, 1)
+    filled: FloatImage = moved.clip(low, high)
     return filled
 
 

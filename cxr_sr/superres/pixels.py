@@ -104,7 +104,7 @@ class Work:
         codes = self.scaling.denormalise(found.image)
         if chain.consistency in ("noise", "box"):
             codes = within(codes[:, *inner], *self.bounds, chain.scale)
-        codes = np.rint(codes, out=codes).clip(*self.bounds)
+        codes = np.rint(codes, out=codes).clip(*self.bounds, out=codes)
         core = codes if found.image.shape != codes.shape else codes[:, *inner]
         result = core.astype(self.radiograph.format.dtype)
         kept = self._pad(result, tile)
@@ -172,8 +172,8 @@ def compute(
     shape = (rows * scale, columns * scale, planes)
     result = canvas(shape, radiograph.format.dtype)
     tally = Tally()
-    tiles = tiles_of((rows, columns), chain, settings)
-    threads = threads_for((rows, columns), chain, settings)
+    tiles = tiles_of(radiograph.pixels.shape, chain, settings)
+    threads = threads_for(radiograph.pixels.shape, chain, settings)
     for tile, (part, part_tally) in tiling.compute_tiles(work.tile, tiles, threads):
         result[tile.target(scale)] = part.transpose(1, 2, 0)
         tally += part_tally

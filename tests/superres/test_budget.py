@@ -8,7 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
+from cxr_sr.superres.budget import tiles_of
+from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.engines import PACKAGES
+from cxr_sr.superres.models.zoo import load_model
+from cxr_sr.superres.settings import Settings
 from tests.builders import build_model
 from tests.files import COMMAND, a_png
 
@@ -73,6 +77,20 @@ def test_the_peak_is_what_was_promised(
     given = ["a.png", "--model", model, "--engine", engine, "--threads", str(threads)]
     peak = peak_mb(*given, "--max-memory", str(max_mb))
     assert peak <= TOLERANCE * max_mb + IMAGE_MB
+
+
+def test_three_planes_get_smaller_tiles():
+    """The chain holds all planes of a tile."""
+    chain = Chain.open(load_model("bicubic"), 4, "box", "auto")
+    settings = Settings(threads=2, max_memory_mb=300)
+    gray, colour = (
+        max(tile.core[0].stop - tile.core[0].start for tile in tiles)
+        for tiles in (
+            tiles_of((3000, 3000), chain, settings),
+            tiles_of((3000, 3000, 3), chain, settings),
+        )
+    )
+    assert 0.5 < colour / gray < 0.65  # a third of the area
 
 
 @pytest.mark.slow

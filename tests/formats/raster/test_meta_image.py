@@ -22,8 +22,10 @@ from cxr_sr.formats.raster.files import RasterHeader
 from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.formats.raster.probe import probe
 from cxr_sr.radiograph import Geometry
-from tests.builders import FakeHeader, noise, radiograph
+from tests.builders import FakeHeader, noise, radiograph, write_png
+
 from tests.formats.raster.builders import PIXELS, meta_image, written
+from tests.tasks.builders import chest, lungs
 
 DEEP = Grid((0.2, 0.3, 5.0), (1.5, -2.0, 3.0), (0.0, 1, 0, 1, 0, 0, 0, 0, -1))
 LIKE_ITK: dict[str, dict[str, Any]] = {
@@ -289,3 +291,54 @@ def test_a_damaged_one_is_refused_by_every_command(
     assert "a.mha" in done.stderr + skipped
     assert not [p for p in tmp_path.rglob("*") if p.name in {"index.csv", "a.png"}]
     assert not (tmp_path / "out" / "a.mha").exists()
+
+
+SMALL = "--max-steps 2 --threads 1"
+AMONG_OTHERS = {
+    "upscale": "upscale in -o out --model bicubic",
+    "export": "export in -o out",
+    "index": "index in -o index.csv",
+    "train": f"train in --run run --scales 2 --crop 24 --batch 2 {SMALL}",
+    "evaluate": "evaluate in --model bicubic --scale 2 --degradation bicubic -o out",
+    "task train": f"task train labels.csv --kind segmentation --run run {SMALL} "
+    "--size 32 --trunk fast --hold-out 1/3",
+    "task run": "task run in -o out --head lungs",
+    "task evaluate": "task evaluate labels.csv --head lungs --labels lungs=mask",
+    "inspect --noise": "inspect in --noise",
+}
+DAMAGES = {
+    "checksum": lambda packed: packed[:-1] + bytes([packed[-1] ^ 1]),
+    "cut": lambda packed: packed[: len(packed) // 2],
+    "no zlib": lambda packed: b"\x55" * len(packed),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", AMONG_OTHERS.values(), ids=AMONG_OTHERS)
+def test_damaged_ones_among_others_are_left_out_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+):
+    """The pixels of the images before them are in memory then, and stay there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    rows = ["image,mask,patient"]
+    for n in range(12):
+        pixels = chest(n)
+        name, data = f"{n:02}.mha", zlib.compress(pixels.tobytes())
+        bad = [*DAMAGES][n - 4] if 4 <= n < 4 + len(DAMAGES) else None
+        if bad:
+            name, data = f"bad {bad}.mha", DAMAGES[bad](data)
+        fields = {"ElementType": "MET_UCHAR", "CompressedData": "True"}
+        size = {"DimSize": f"{pixels.shape[1]} {pixels.shape[0]}"}
+        written(tmp_path / "in" / name, meta_image(fields | size, data))
+        write_png(tmp_path / f"{n}.png", lungs(n).astype(np.uint8) * 255)
+        rows.append(f"in/{name},{n}.png,p{n}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    done = CliRunner().invoke(app, line.split())
+    assert done.exit_code in {0, 4}, done.stderr
+    skipped = "".join(p.read_text() for p in tmp_path.glob("index.skipped.csv"))
+    told = done.stdout + done.stderr + skipped
+    for bad in DAMAGES:
+        assert f"bad {bad}.mha" in told
+    assert not [*tmp_path.glob("out/bad*")]
+    assert "bad" not in "".join(p.read_text() for p in tmp_path.glob("index.csv"))

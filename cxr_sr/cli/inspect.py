@@ -60,7 +60,8 @@ def inspect(options: Options) -> int:
     """Describe files from their headers, without decoding pixels.
 
     The command also prints the reason why `upscale` would refuse a file, and a sentence
-    for each unusual property.
+    for each unusual property. Damaged pixels are found only by --noise, which decodes
+    them.
     """
     described = []
     for description in _describe(options.inputs, noise=options.noise):

@@ -23,7 +23,6 @@ from cxr_sr.formats.raster.grid import Grid
 from cxr_sr.formats.raster.probe import probe
 from cxr_sr.radiograph import Geometry
 from tests.builders import FakeHeader, noise, radiograph, write_png
-
 from tests.formats.raster.builders import PIXELS, meta_image, written
 from tests.tasks.builders import chest, lungs
 

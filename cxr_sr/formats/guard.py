@@ -83,5 +83,5 @@ def readable(what: str) -> Iterator[None]:
         # Not str(error), because it may quote a value that identifies a patient.
         raise UnreadableError(
             f"{what} cannot be read; the file is damaged, or in a form that no decoder "
-            "here knows: export it anew, uncompressed if you can"
+            "here knows: export it again, uncompressed if you can"
         ) from error

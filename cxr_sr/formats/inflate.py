@@ -71,7 +71,7 @@ def _inflate_one(file: BinaryIO, inflated: BinaryIO, wbits: int, what: str) -> i
         inflated.write(chunk)
     if not inflater.eof:
         raise UnreadableError(
-            f"{what} ends early: the file is truncated; copy or export it anew"
+            f"{what} ends early: the file is truncated; copy or export it again"
         )
     return file.tell() - len(inflater.unused_data)
 
@@ -84,7 +84,7 @@ def _chunks(inflater: zlib._Decompress, file: BinaryIO, what: str) -> Iterator[b
                 chunk = inflater.decompress(piece, _CHUNK_BYTES)
             except zlib.error as error:
                 raise UnreadableError(
-                    f"{what} is damaged; copy or export the file anew"
+                    f"{what} is damaged; copy or export the file again"
                 ) from error
             yield chunk
             piece = inflater.unconsumed_tail

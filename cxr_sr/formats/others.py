@@ -38,7 +38,7 @@ def what_else(head: bytes, suffix: str = "") -> str:
     suffix : suffix of the file, such as ".csv"
     """
     if not head:
-        return "an empty file; copy or export it anew"
+        return "an empty file; copy or export it again"
     for at, magic, what, advice in _OTHERS:
         if head[at:].startswith(magic):
             return f"{what}; {advice}"

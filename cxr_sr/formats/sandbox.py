@@ -201,7 +201,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _no_image(what: str) -> UnreadableError:
     return UnreadableError(
         f"the answer of the decoder of {what} is no image: the file is damaged or "
-        "hostile; export it anew, uncompressed if you can"
+        "hostile; export it again, uncompressed if you can"
     )
 
 
@@ -211,9 +211,9 @@ def _refusal(code: int, what: str) -> UnreadableError:
         return UnreadableError(
             f"{what} was not decoded within "
             f"{DEADLINE_S} s; the file is damaged or hostile: export it "
-            "anew, uncompressed if you can"
+            "again, uncompressed if you can"
         )
     return UnreadableError(
         f"the decoder of {what} {end_of(code)}; try again, and if it fails again, "
-        "export the file anew, uncompressed if you can"
+        "export the file again, uncompressed if you can"
     )

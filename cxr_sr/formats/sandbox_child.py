@@ -44,7 +44,7 @@ _ANSWERS = 3
 """The handle for answers in a decoding process."""
 _DAMAGED = (
     "the decoder reports that the compressed image ends early or is damaged; copy or "
-    "export the file anew"
+    "export the file again"
 )
 _GRACE_S = 3
 """Additional seconds before a process is ended that has switched off its own alarm."""
@@ -201,13 +201,13 @@ def _raster(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], by
     except Exception:  # noqa: BLE001 - each codec has errors of its own
         refused = (
             f"the {kind.value} image cannot be read; the file is damaged or "
-            "truncated: export it anew"
+            "truncated: export it again"
         )
         return {"refused": refused}, b""
     if samples.nbytes != stated:
         refused = (
             f"the {kind.value} header states {stated} bytes of samples, but the image "
-            f"has {samples.nbytes}; save it anew"
+            f"has {samples.nbytes}; save it again"
         )
         return {"refused": refused}, b""
     return {"dtype": samples.dtype.str, "shape": samples.shape}, samples.tobytes()
@@ -218,7 +218,7 @@ def out_of_memory(syntax: UID, limit: int) -> str:
     return (
         f"the decoder of the {syntax.name} image needs more than {limit >> 20} MiB, "
         "the limit for an image of this size; the file is damaged or hostile: export "
-        "it anew"
+        "it again"
     )
 
 

@@ -217,5 +217,5 @@ class OutputFolder:
             pass
         raise ReportError(
             f"the output folder {self._folder.name} was removed or replaced during the "
-            "run; start the run anew (upscale goes on with --resume if it is back)"
+            "run; start the run again (upscale goes on with --resume if it is back)"
         )

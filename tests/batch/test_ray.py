@@ -140,7 +140,7 @@ class Head:
         """The port of its client server, and its own port."""
 
     def stand(self) -> None:
-        """Start it, or start it anew if it has ended or does not come to answer.
+        """Start it, or start it again if it has ended or does not come to answer.
 
         Ray's servers give up where they wait too long for one another, on a machine
         that is busy with something else.

@@ -183,7 +183,7 @@ class TestShares:
         }
 
     def test_the_sides_of_these_patients_are_forever(self):
-        """A change here deals all patients of all indexes anew: it must not happen."""
+        """A change here deals all patients of all indexes again: it must not happen."""
         dealt = Shares.parse("train=0.6,val=0.2,test=0.2", seed=1)
         sides = [dealt.side(f"{n:020x}") for n in range(24)]
         assert "".join(side[1] for side in sides) == "errerrearerararrreeerrre"

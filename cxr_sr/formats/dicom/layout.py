@@ -200,7 +200,7 @@ def _count(header: Dataset, keyword: str) -> int:
         state = number_stated(header, keyword)
         raise UnreadableError(
             f"{named(keyword)} is {state}; a positive number was expected: the header "
-            "is damaged, export the file anew"
+            "is damaged, export the file again"
         )
     return int(found[0])
 

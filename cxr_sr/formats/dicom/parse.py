@@ -158,7 +158,7 @@ def _check_complete(dataset: Dataset) -> None:
             raise UnreadableError(
                 f"the header ends within element {element.tag}: {element.length} bytes "
                 f"expected, {len(element.value)} found; the file is truncated: copy or "
-                "export it anew"
+                "export it again"
             )
 
 
@@ -214,7 +214,7 @@ def _fragments(file: BinaryIO) -> tuple[tuple[int, int], ...]:
             raise UnreadableError(
                 f"fragment {len(spans)} of the compressed image has {length} bytes, "
                 f"but only {end[1] - start} are left in the file; it is truncated: "
-                "copy or export it anew"
+                "copy or export it again"
             )
         spans.append((start, length))
         file.seek(start + length)

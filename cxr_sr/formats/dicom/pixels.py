@@ -77,7 +77,7 @@ def check_pixels(
         raise UnreadableError(
             f"TransferSyntaxUID (0002,0010) is {syntax.name}, but the pixel data are "
             f"{'' if encapsulated else 'not '}encapsulated; only compressed pixels "
-            "are: the file contradicts itself, export it anew"
+            "are: the file contradicts itself, export it again"
         )
     found = sum(length for _, length in pixels.spans)
     expected = layout.native_samples * layout.sample_bytes

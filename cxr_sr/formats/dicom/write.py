@@ -187,7 +187,7 @@ def _encoded(header: Dataset, syntax: UID) -> tuple[bytes, bytes]:
             write_dataset(after, header[PIXEL_DATA + 1 :])
     except PARSER_ERRORS as error:
         raise OutputError(
-            "the header cannot be encoded; its source is damaged: export it anew"
+            "the header cannot be encoded; its source is damaged: export it again"
         ) from error
     return before.getvalue(), after.getvalue()
 

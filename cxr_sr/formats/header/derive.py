@@ -61,7 +61,7 @@ def derive(
     except RecursionError as error:
         raise UnreadableError(
             "the header's sequences are nested deeper than any radiograph's; the file "
-            "is damaged or hostile: export it anew"
+            "is damaged or hostile: export it again"
         ) from error
     return result
 

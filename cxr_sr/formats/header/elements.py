@@ -168,7 +168,7 @@ def append(dataset: Dataset, keyword: Keyword, item: Dataset) -> None:
     except UNDECODABLE as error:
         raise UnreadableError(
             f"PixelRepresentation (0028,0103) cannot be decoded ({error}); expected 0 "
-            "or 1: the file is damaged, export it anew"
+            "or 1: the file is damaged, export it again"
         ) from error
 
 

@@ -153,7 +153,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "SmallestImagePixelValue LargestImagePixelValue",
         pixels.update_extremes,
-        "computed anew if the source states them",
+        "computed again if the source states them",
         "C.7.6.3.1",
     ),
     Rule(

@@ -207,5 +207,5 @@ def _length(decompressor: Any, stream: bytes) -> int:  # noqa: ANN401 - zlib's o
 
 def _damaged(what: str, kind: str = "TIFF") -> UnreadableError:
     return UnreadableError(
-        f"the compressed samples of the {kind} file {what}; copy or export it anew"
+        f"the compressed samples of the {kind} file {what}; copy or export it again"
     )

@@ -58,7 +58,7 @@ def decode(data: bytes, kind: Kind, facts: RasterFacts) -> NDArray[Any]:
     if samples.dtype != facts.format.dtype or samples.size != np.prod(shape):
         raise UnreadableError(
             f"the {kind.value} header states {shape} samples of {facts.format.dtype}, "
-            f"but the image has {samples.shape} of {samples.dtype}; save it anew"
+            f"but the image has {samples.shape} of {samples.dtype}; save it again"
         )
     return samples.reshape(shape)
 

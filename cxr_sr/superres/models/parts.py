@@ -66,7 +66,7 @@ def read_weights(path: Path, sha256: str = "") -> Weights:
         raise ModelError(
             f"{path.name} has SHA-256 {found[:12]}..., expected {sha256[:12]}...: it "
             "was altered or damaged, or exchanged during the run; reinstall cxr-sr, or "
-            "start the run anew"
+            "start the run again"
         )
     return Weights(content, found)
 

@@ -130,7 +130,7 @@ def test_tiles_make_no_difference(seed: int, tile_px: int, count: int):
     image[0, 0, rows, columns] += 10.0 ** random.uniform(-2, 2, count)
 
     def network(seen: Array) -> Array:
-        """Worse the larger the gain is, so that all depends on who is computed anew."""
+        """Worse the larger the gain is, so that all depends on who is done again."""
         coarse: Array = (exact(seen).clip(-FULL, FULL) * 32).round()
         coarse /= 32
         return coarse

@@ -90,7 +90,7 @@ def wrong_length(expected: int, found: int, layout: PixelLayout) -> UnreadableEr
         f"the pixel data have {found} bytes, but {expected} were expected from Rows "
         f"{layout.rows}, Columns {layout.columns} and BitsAllocated "
         f"{layout.format.bits_allocated}; the file is truncated or its header is "
-        "wrong: copy or export it anew"
+        "wrong: copy or export it again"
     )
 
 
@@ -204,7 +204,7 @@ def _check_stream(
     if found != expected:
         raise UnreadableError(
             "Rows x Columns x SamplesPerPixel is {} x {} x {}, but the code stream "
-            "holds {} x {} x {}; the file contradicts itself: export it anew".format(
+            "holds {} x {} x {}; the file contradicts itself: export it again".format(
                 *expected, *found
             )
         )
@@ -214,7 +214,7 @@ def _check_stream(
 
 def _truncated(what: str) -> UnreadableError:
     return UnreadableError(
-        f"the code stream {what}: the image is truncated; copy or export the file anew"
+        f"the code stream {what}: the image is truncated; copy or export the file again"
     )
 
 

@@ -89,7 +89,7 @@ def parse_jpeg(stream: bytes) -> JpegStream:
         raise UnreadableError(
             f"a JPEG code stream must begin with ffd8, but this one begins with "
             f"{stream[:4].hex() or 'nothing'}; the file is damaged, or its transfer "
-            "syntax differs from the stated one: export it anew"
+            "syntax differs from the stated one: export it again"
         )
     coding, frame = 0, b""
     for marker, start, end in _segments(stream):
@@ -99,7 +99,7 @@ def parse_jpeg(stream: bytes) -> JpegStream:
             return _described(coding, frame, end)
     raise UnreadableError(
         "the JPEG code stream ends before its image begins; the file is damaged: "
-        "export it anew"
+        "export it again"
     )
 
 
@@ -214,7 +214,7 @@ def decoded_whole(
     if not all(np.array_equal(first, other) for other in others):
         raise UnreadableError(
             f"the code stream of {len(stream)} bytes ends before the image does: it is "
-            "truncated; copy or export the file anew"
+            "truncated; copy or export the file again"
         )
     return first
 

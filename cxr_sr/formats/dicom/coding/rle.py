@@ -83,5 +83,5 @@ def _unpacked(segment: bytes, wanted: int) -> bytearray:
 
 def _damaged(what: str) -> UnreadableError:
     return UnreadableError(
-        f"the RLE frame {what}; the file is damaged or truncated: export it anew"
+        f"the RLE frame {what}; the file is damaged or truncated: export it again"
     )

@@ -14,6 +14,7 @@ import contextlib
 import multiprocessing
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -224,20 +225,40 @@ class _Worker:
 
 @contextlib.contextmanager
 def _interrupts_waiting() -> Iterator[None]:
-    """Block Ctrl-C while a process starts; the child inherits the block.
+    """Let Ctrl-C and SIGTERM wait while a process starts; the child inherits a block.
 
-    Otherwise Ctrl-C would end the child during its imports, with a traceback.
+    Otherwise they would end the start halfway, or the child during its imports, and the
+    child would print a traceback.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    # The first start of a process starts this one, too, and then ends the block.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _deferred(signal.SIGINT, signal.SIGTERM):
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            yield
+            return
+        # The first start of a process starts this one, too, and then ends the block.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _deferred(*numbers: int) -> Iterator[None]:
+    """Let the handlers of signals run at the end; another thread gets blocked ones."""
+    came: list[int] = []
+    handlers = {n: signal.getsignal(n) for n in numbers}
+    ours = threading.current_thread() is threading.main_thread()
+    replaced = {n: h for n, h in handlers.items() if ours and callable(h)}
+    for number in replaced:
+        signal.signal(number, lambda signalled, _: came.append(signalled))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _epitaph(code: int | None) -> str:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -141,6 +142,31 @@ def test_ctrl_c_does_not_reach_a_process_that_starts():
     root = Path(__file__).parents[2]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.split() == ["True", "True"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_a_process_has_started(number):
+    """Even if another thread gets it, as one of a library does while it is blocked."""
+    started = []
+    thread = threading.Thread(target=time.sleep, args=(0.3,))
+
+    def start() -> None:
+        with runner._interrupts_waiting():
+            thread.start()
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+            started.append(number)
+
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+        thread.join()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    assert started == [number]
 
 
 def test_a_process_is_used_again_so_that_it_loads_what_it_needs_once():

@@ -88,7 +88,7 @@ class TestCommand:
 
 def test_the_documented_commands_have_the_options_that_it_names():
     page = Path(__file__).parents[2] / "docs" / "getting-started.md"
-    section = page.read_text().split("## To look at")[1].split("\n## ")[0]
+    section = page.read_text().split("## Pictures for people")[1].split("\n## ")[0]
     named = dict(re.findall(r"cxr-sr (export|gallery)([^#\n]*)", section))
     assert set(named) == {"export", "gallery"}
     named["export"] += " --window --spacing --long-side"

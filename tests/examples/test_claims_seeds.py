@@ -17,16 +17,16 @@ def test_each_seed_is_trained_once_and_told(claims, data, tmp_path, monkeypatch)
     """A second call trains nothing, and says the same."""
     small = budget(claims, scales=(2,), seeds=2, limit=None, validation=None)
     out = tmp_path / "out"
-    first = claims.reproduce("hydra", data, out, small)
+    first = claims.reproduce("raw-channels", data, out, small)
     arms = importlib.import_module("claims_arms")
     monkeypatch.setattr(arms, "fit", lambda *_, **__: pytest.fail("trained again"))
-    again = claims.reproduce("hydra", data, out, small)
-    found = json.loads((out / "hydra.json").read_text())
+    again = claims.reproduce("raw-channels", data, out, small)
+    found = json.loads((out / "raw-channels.json").read_text())
     assert {len(each["values"]) for each in found["seeds"]} == {2}
     assert "seed by seed" in first
     assert "Over the seeds alone" in again
-    hydra = sorted(p.name for p in (out / "hydra" / "hydra" / "2").iterdir())
-    assert hydra == ["seed-3", "seed-4"]
+    kept = sorted(p.name for p in (out / "raw-channels" / "rgb" / "2").iterdir())
+    assert kept == ["seed-3", "seed-4"]
     values = {tuple(each["values"]) for each in found["seeds"]}
     assert all(one != other for one, other in values)
 

@@ -71,7 +71,7 @@ fetch --query StudyInstanceUID=1.2.3 -o gotten --web {web} --json
 """,
 }
 """Each command of the package, in a folder with `all` files and a `few` good ones."""
-CHESTS = 12
+CHESTS = 6
 MAKERS = (
     b'"manufacturer": "XYZZYPLUGH"',
     b'"manufacturer": {"XYZZYPLUGH"',

@@ -15,7 +15,7 @@ from cxr_sr.names import ValueRange
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres import tiling
 from cxr_sr.superres.budget import threads_for, tiles_of
-from cxr_sr.superres.canvas import canvas
+from cxr_sr.superres.canvas import IN_MEMORY_BYTES, canvas
 from cxr_sr.superres.chain import Chain, Whole
 from cxr_sr.superres.consistency import Agreement, reduce, within
 from cxr_sr.superres.intensity import Scaling
@@ -177,5 +177,8 @@ def compute(
     for tile, (part, part_tally) in tiling.compute_tiles(work.tile, tiles, threads):
         result[tile.target(scale)] = part.transpose(1, 2, 0)
         tally += part_tally
+    if chain.engine is not None and result.nbytes > IN_MEMORY_BYTES:
+        # A writer may need memory for a copy of a large result.
+        chain.engine.release()
     pixels = result.reshape(*shape[:2], *radiograph.pixels.shape[2:])
     return pixels, tally

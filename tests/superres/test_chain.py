@@ -43,6 +43,9 @@ class TorchEngine:
             tensor = torch.from_numpy(np.ascontiguousarray(image)).double()
             return self.network(tensor, self.scale).numpy().astype(image.dtype)
 
+    def release(self):
+        """Torch frees its tensors after each call."""
+
 
 class Unused:
     """An engine that is there, but must not be run."""
@@ -54,6 +57,9 @@ class Unused:
 
     def __call__(self, image):
         raise AssertionError(image.shape)
+
+    def release(self):
+        raise AssertionError
 
 
 def thin(network, width=2):

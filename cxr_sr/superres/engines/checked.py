@@ -47,6 +47,10 @@ class Engine(Protocol):
         """
         ...
 
+    def release(self) -> None:
+        """Free the working memory of earlier calls; the next call takes it again."""
+        ...
+
 
 class Checked:
     """An engine that refuses results of a wrong size and values that are not finite."""
@@ -74,6 +78,10 @@ class Checked:
             ) from error
         self._check(residual, image)
         return residual
+
+    def release(self) -> None:
+        """Free the working memory of earlier calls."""
+        self.engine.release()
 
     def _check(self, residual: Array, image: Array) -> None:
         sides = (side * self._factor for side in image.shape[-2:])

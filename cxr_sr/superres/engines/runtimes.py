@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakSet
 
@@ -70,6 +70,9 @@ class OnnxEngine:
         (residual,) = self._session.run(None, {"image": np.ascontiguousarray(image)})
         return np.asarray(residual)
 
+    def release(self) -> None:
+        """Free nothing: without an arena, each call frees its own memory."""
+
 
 class OpenVinoEngine:
     """OpenVINO on the CPU; an int8 graph computes its other layers in float32."""
@@ -99,6 +102,11 @@ class OpenVinoEngine:
             compiled = self._compiled or _Compiled(self._graph, self._threads)
             self._compiled = compiled
         return compiled.infer(image)
+
+    def release(self) -> None:
+        """Free the working memory of earlier calls."""
+        if self._compiled is not None:
+            self._compiled.release()
 
     def leave_to_parent(self) -> None:
         """Compile again at the next call; called in a forked process."""
@@ -139,6 +147,11 @@ class _Compiled:
             self._local.request = self._network.create_infer_request()
         result = self._local.request.infer([np.ascontiguousarray(image)])
         return np.array(result[0])
+
+    def release(self) -> None:
+        """Free the tensors between the layers, unless a call is running now."""
+        with suppress(RuntimeError):
+            self._network.release_memory()
 
     def keep(self) -> None:
         """Prevent its deletion in this process, even at exit.
@@ -194,3 +207,6 @@ class TorchEngine:
             tensor = torch.from_numpy(np.ascontiguousarray(image))
             network = self._network.to(tensor.dtype)
             return np.asarray(network(tensor, self._scale).numpy())
+
+    def release(self) -> None:
+        """Free nothing: torch frees its tensors after each call."""

@@ -1,7 +1,7 @@
 """`release` gives working memory back, and changes no result."""
 
+import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,23 +10,43 @@ from cxr_sr.superres.engines import open_engine
 from cxr_sr.superres.models.zoo import load_model
 
 pytest.importorskip("openvino")
-IMAGE = np.random.default_rng(0).random((1, 3, 500, 400), np.float32)
+IMAGE = np.random.default_rng(0).random((1, 3, 50, 40), np.float32)
 """One plane and two that tell its noise."""
 
 
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
+MEASURE = """
+from pathlib import Path
+import numpy as np
+from cxr_sr.superres.engines import open_engine
+from cxr_sr.superres.models.zoo import load_model
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+image = np.zeros((1, 3, 500, 400), np.float32)
+engine = open_engine(load_model("fast"), 2, "openvino", "fp32")
+engine(image)
+used = resident_bytes()
+engine.release()
+print((used - resident_bytes()) / image[0, 0].size)
+"""
+"""Print how many bytes `release` frees for each pixel.
+
+A process of its own has no other free memory that the engine could use."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others count elsewhere")
 def test_openvino_gives_its_memory_back():
     """A writer of a large result needs it for a copy."""
+    ran = [sys.executable, "-c", MEASURE]
+    done = subprocess.run(ran, check=True, capture_output=True, text=True)
+    assert float(done.stdout) > 100
+
+
+def test_the_next_call_gives_the_same():
     engine = open_engine(load_model("fast"), 2, "openvino", "fp32")
     first = engine(IMAGE)
-    used = resident_mb()
     engine.release()
-    assert used - resident_mb() > 100 * IMAGE[0, 0].size / 1e6  # 100 bytes a pixel
     np.testing.assert_array_equal(engine(IMAGE), first)
 
 

@@ -9,18 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 from cxr_sr.errors import TrainingError
 from cxr_sr.training.course import Course
 from cxr_sr.training.run_folder.bar import Bar
-from cxr_sr.training.run_folder.checkpoints import (
-    Checkpoints,
-    WholeCheckpoints,
-    leading,
-)
+from cxr_sr.training.run_folder.checkpoints import WholeCheckpoints, leading
 from cxr_sr.training.run_folder.history import History
 
 
@@ -44,7 +40,7 @@ def trainer_of(
     """Return a trainer that keeps checkpoints, curves and logs in a run folder."""
     # Lightning's save_last writes last.ckpt only after an improvement.
     checkpoint = partial(
-        Checkpoints,
+        ModelCheckpoint,
         folder / "checkpoints",
         save_on_train_epoch_end=True,
         enable_version_counter=False,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from cxr_sr.errors import TrainingError
@@ -56,7 +54,7 @@ class WholeCheckpoints(TorchCheckpointIO):
             ) from error
 
     def load_checkpoint(self, path: str | Path, *more: Any, **named: Any) -> State:  # noqa: ANN401 - Lightning's
-        """Return a checkpoint; its paths are those of the folder that it is in now."""
+        """Return a checkpoint; its paths lead to the folder that holds it now."""
         checkpoint: State = super().load_checkpoint(path, *more, **named)
         return _placed(checkpoint, os.path.realpath(Path(path).parent))
 
@@ -76,38 +74,6 @@ def _placed(checkpoint: State, folder: str) -> State:
 
     callbacks = checkpoint.get("callbacks", {})
     return checkpoint | {"callbacks": {k: placed(s) for k, s in callbacks.items()}}
-
-
-class Checkpoints(ModelCheckpoint):
-    """Writes checkpoints that do not hold the path of their folder.
-
-    So a checkpoint tells nothing of the machine, and a moved run can be continued.
-    """
-
-    @property
-    def state_key(self) -> str:
-        """The key of Lightning's own class, which older checkpoints have."""
-        return super().state_key.replace(
-            type(self).__qualname__, ModelCheckpoint.__qualname__
-        )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state, with the names of files instead of paths."""
-        state = super().state_dict() | {"dirpath": ""}
-        return _renamed(state, lambda path: Path(path).name)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take a state over; its files are in the folder of this run."""
-        folder = Path(self.dirpath or "")
-        state = _renamed(state_dict, lambda p: p and str(folder / Path(p).name))
-        super().load_state_dict(state | {"dirpath": self.dirpath})
-
-
-def _renamed(state: dict[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
-    """Return a state of `ModelCheckpoint` with other paths of files."""
-    paths = {k: rename(v) for k, v in state.items() if k.endswith("model_path")}
-    scores = {rename(k): score for k, score in state["best_k_models"].items()}
-    return state | paths | {"best_k_models": scores}
 
 
 def start_of(folder: Path, *, resume: bool) -> Path | None:

@@ -14,9 +14,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
 
 from cxr_sr.errors import OutputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PREFIX = ".cxr-sr-"
 """Prefix of the name of every unfinished file; `discover` skips such files."""
@@ -98,6 +101,22 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     with replacing(path, overwrite=True) as temporary:
         temporary.write_bytes(content)
+
+
+def save_figure(path: Path, figure: Figure, dpi: int = 100) -> None:
+    """Draw a figure into a file with `replacing`; an existing file is replaced.
+
+    Parameters
+    ----------
+    dpi : pixels for each inch of the figure's size
+
+    Raises
+    ------
+    OutputError
+        If the system refuses the file.
+    """
+    with replacing(path, overwrite=True) as temporary:
+        figure.savefig(temporary, dpi=dpi)
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:

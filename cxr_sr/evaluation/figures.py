@@ -20,7 +20,7 @@ from cxr_sr.evaluation.evaluate import (
 )
 from cxr_sr.evaluation.protocol import Trial, degraded
 from cxr_sr.evaluation.summary import Summary
-from cxr_sr.files import replacing
+from cxr_sr.files import save_figure
 from cxr_sr.formats import read
 from cxr_sr.names import MULTIPLE
 from cxr_sr.superres.intensity import Scaling
@@ -70,8 +70,7 @@ def write_figures(folder: Path, findings: Findings) -> list[Path]:
     paths = []
     for name, figure in _figures(findings):
         path = folder / f"{name}.png"
-        with replacing(path, overwrite=True) as temporary:
-            figure.savefig(temporary, dpi=120)
+        save_figure(path, figure, dpi=120)
         paths.append(path)
     return paths
 

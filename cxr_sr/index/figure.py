@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_sr.files import replacing
+from cxr_sr.files import save_figure
 from cxr_sr.index.summary import Counts, IndexSummary, shortened
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def write_figure(summary: IndexSummary, path: Path) -> None:
     OutputError
         If the picture cannot be written.
     """
-    with replacing(path, overwrite=True) as temporary:
-        figure(summary).savefig(temporary, dpi=120)
+    save_figure(path, figure(summary), dpi=120)
 
 
 def figure(summary: IndexSummary) -> Figure:

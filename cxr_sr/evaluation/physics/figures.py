@@ -10,7 +10,7 @@ from cxr_sr.evaluation.figures import panels
 from cxr_sr.evaluation.physics.edge import EdgeResponse
 from cxr_sr.evaluation.physics.flat import BAND_NAMES, Amplification
 from cxr_sr.evaluation.physics.report import PhysicsRow
-from cxr_sr.files import replacing
+from cxr_sr.files import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,8 +23,7 @@ def write_figures(folder: Path, rows: Sequence[PhysicsRow]) -> list[Path]:
     paths = []
     for name, figure in (("noise", noise_figure(noise)), ("edges", edge_figure(edges))):
         paths.append(folder / f"{name}.png")
-        with replacing(paths[-1], overwrite=True) as temporary:
-            figure.savefig(temporary, dpi=120)
+        save_figure(paths[-1], figure, dpi=120)
     return paths
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from cxr_sr.files import replacing, sha256_of
+from cxr_sr.files import save_figure, sha256_of
 from cxr_sr.tasks.heads import OUTPUT, Head, load_head
 from cxr_sr.tasks.infer import logits_of, masks_of
 from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
@@ -76,5 +76,4 @@ def draw_found(picture: Path, head: Head, examples: Sequence[Example]) -> None:
             for mask in drawn:
                 if mask.any() and not mask.all():
                     panel.contour(mask, [0.5], colors=colour, linewidths=0.8)
-    with replacing(picture, overwrite=True) as temporary:
-        figure.savefig(temporary, dpi=100)
+    save_figure(picture, figure)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from cxr_sr.files import replacing
+from cxr_sr.files import replacing, save_figure
 from cxr_sr.texts import Row, read_rows, write_rows
 from cxr_sr.training.course import Course
 
@@ -111,8 +111,7 @@ def draw_curves(rows: list[Row], picture: Path, curves: tuple[str, str]) -> None
     found.legend()
     loss.semilogy(steps, [float(r["loss"]) for r in rows])
     loss.set(xlabel="step", ylabel="loss of that step", title="training")
-    with replacing(picture, overwrite=True) as temporary:
-        figure.savefig(temporary, dpi=100)
+    save_figure(picture, figure)
 
 
 def _write(table: Path, rows: list[Row]) -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cxr_sr.files import replacing
+from cxr_sr.files import save_figure
 from cxr_sr.superres.models.networks import Network
 from cxr_sr.training.data.dataset import CropBatch
 from cxr_sr.training.data.degrade import Degradation, degrade
@@ -53,8 +53,7 @@ def _draw(picture: Path, scale: int, images: tuple[Tensor, Tensor, Tensor]) -> N
         panel.imshow(_shown(image, low, high), cmap="gray", vmin=0, vmax=1)
         panel.set_title(title)
         panel.set_axis_off()
-    with replacing(picture, overwrite=True) as temporary:
-        figure.savefig(temporary, dpi=100)
+    save_figure(picture, figure)
 
 
 def _shown(image: Tensor, low: float, high: float) -> NDArray[Any]:

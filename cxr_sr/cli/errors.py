@@ -18,6 +18,7 @@ from cxr_sr.errors import (
     EngineError,
     ModelError,
     OutputError,
+    ReportError,
     SettingsError,
     StreamError,
     TrainingError,
@@ -48,6 +49,7 @@ MISTAKES = (
     ModelError,
     EngineError,
     OutputError,
+    ReportError,
     ModuleNotFoundError,
 )
 """Errors in the command itself, before any work. During the work, such errors are
@@ -61,10 +63,16 @@ def exit_code(done: int, failed: int) -> int:
     return DONE if done else NOTHING
 
 
-def written(write: Callable[[], None]) -> bool:
-    """Write the tables of finished work; False if the system refuses, which is told.
+def broken_off(error: ReportError, done: int) -> int:
+    """Print why a run cannot go on; return its exit code, with `done` files done."""
+    output.complain(str(error))
+    return exit_code(done, failed=1)
 
-    The work may have taken hours, so a full disk must not lose what is printed after.
+
+def written(write: Callable[[], None]) -> bool:
+    """Write the tables of finished work; if the system refuses, say so, return False.
+
+    The work may have taken hours. On a full disk, its results must still be printed.
     """
     try:
         write()

@@ -17,7 +17,7 @@ from cxr_sr.cli.batch import (
     summary,
     tell_nothing,
 )
-from cxr_sr.cli.errors import NOTHING, exit_code
+from cxr_sr.cli.errors import NOTHING, broken_off
 from cxr_sr.cli.options import (
     ON_ERROR,
     Debug,
@@ -178,9 +178,8 @@ def _perform(options: Options, view: "View", plan: "Plan") -> int:
         with OutputFolder(options.output) as folder:
             perform(options, plan, add, lambda _: run(work, plan.jobs, hands))
     except ReportError as error:
-        output.complain(str(error))
         stand = sum(job.target.is_file() for job in plan.jobs)
-        return exit_code(min(stand, counts["done"]), failed=1)
+        return broken_off(error, min(stand, counts["done"]))
     if not options.quiet:
         output.say(summary(counts))
     return code_of(counts)

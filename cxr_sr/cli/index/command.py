@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cxr_sr.batch.runner import run
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, executor, loop
-from cxr_sr.cli.errors import exit_code, written
+from cxr_sr.cli.errors import broken_off, exit_code, written
 from cxr_sr.cli.index.options import ENDINGS, Options
 from cxr_sr.errors import ReportError
 from cxr_sr.report.outcome import Job, Outcome
@@ -48,8 +48,7 @@ def index(options: Options) -> int:
             journal.check()
             return _conclude(options, rules, assemble([*examined, *others], rules))
     except ReportError as error:
-        output.complain(str(error))
-        return exit_code(journal.count, failed=1)
+        return broken_off(error, journal.count)
 
 
 def _is_ours(options: Options) -> Callable[[Path], bool]:

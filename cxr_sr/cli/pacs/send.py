@@ -13,7 +13,7 @@ import typer
 
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, code_of, loop, summary, tell_sent
-from cxr_sr.cli.errors import NOTHING, exit_code
+from cxr_sr.cli.errors import NOTHING, broken_off
 from cxr_sr.cli.options import Json, Quiet, paths
 from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
 from cxr_sr.errors import ReportError, SettingsError
@@ -94,8 +94,7 @@ def send(options: SendOptions) -> int:
             with loop(note, [], quiet=options.quiet, others=len(parcels)) as each:
                 each.follow(deliver(parcels, sender, answered))
     except ReportError as error:
-        output.complain(str(error))
-        return exit_code(counts["done"] + counts["kept"], failed=1)
+        return broken_off(error, counts["done"] + counts["kept"])
     if not options.quiet:
         output.say(f"{summary(counts)}; receiver: {peer.name}")
     return code_of(counts)

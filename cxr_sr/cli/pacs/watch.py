@@ -14,7 +14,7 @@ from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.batch.runner import run
 from cxr_sr.cli import interrupt, output
 from cxr_sr.cli.batch import executor, perform
-from cxr_sr.cli.errors import DONE, exit_code
+from cxr_sr.cli.errors import DONE, broken_off
 from cxr_sr.cli.options import Again, Debug, Json, Quiet, ResultFolder
 from cxr_sr.cli.pacs.options import require_pacs
 from cxr_sr.cli.upscale.options import Options, Treatment
@@ -163,8 +163,7 @@ def _follow(
                 output.say(f"watching {options.folder}; report: {batch.report_path}")
             perform(no_bar, Plan([], []), add, work)
     except ReportError as error:
-        output.complain(str(error))
-        return exit_code(report.written, failed=1)
+        return broken_off(error, report.written)
     return DONE
 
 

@@ -20,7 +20,7 @@ from cxr_sr.cli.batch import (
     summary,
     tell_nothing,
 )
-from cxr_sr.cli.errors import NOTHING, exit_code
+from cxr_sr.cli.errors import NOTHING, broken_off
 from cxr_sr.cli.options import (
     ON_ERROR,
     Again,
@@ -176,8 +176,7 @@ def _perform(options: Options, recipe: "TaskRecipe", plan: "Plan") -> int:
                 raise
             write_table(options.output, classes, made.values())
     except ReportError as error:
-        output.complain(str(error))
-        return exit_code(len(made), failed=1)
+        return broken_off(error, len(made))
     counts = Counter(report.counts)
     if not options.quiet:
         output.say(f"{summary(counts)}; report: {options.output / REPORT}")

@@ -19,7 +19,7 @@ from cxr_sr.cli.batch import (
     tell,
     tell_nothing,
 )
-from cxr_sr.cli.errors import DONE, NOTHING, exit_code
+from cxr_sr.cli.errors import DONE, NOTHING, broken_off
 from cxr_sr.cli.upscale.head import HeadTally, makes_masks, work_of
 from cxr_sr.cli.upscale.options import Options
 from cxr_sr.errors import ReportError
@@ -134,9 +134,8 @@ def _perform(
             report.begin({"notice": output.NOTICE, **recipe.announce()})
             perform(options, plan, add, work)
     except ReportError as error:
-        output.complain(str(error))
         stand = sum(job.target.is_file() for job in plan.jobs)
-        return exit_code(min(stand, report.written), failed=1)
+        return broken_off(error, min(stand, report.written))
     if not options.quiet:
         head.tell()
     return _conclude(options, report.counts, identities.dates_kept)

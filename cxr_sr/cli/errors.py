@@ -70,7 +70,7 @@ def broken_off(error: ReportError, done: int) -> int:
 
 
 def written(write: Callable[[], None]) -> bool:
-    """Write the tables of finished work; if the system refuses, say so, return False.
+    """Write the tables of finished work; return False, and say so, if that fails.
 
     The work may have taken hours. On a full disk, its results must still be printed.
     """

@@ -136,7 +136,7 @@ class Journal:
         except OSError as error:
             raise ReportError(
                 f"the journal {self._path.name} cannot be written: {error.strerror}; "
-                "what was read is kept in it: make room, and repeat the command"
+                "it keeps the findings so far: make room, and repeat the command"
             ) from error
         self.check()
 

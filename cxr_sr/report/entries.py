@@ -95,7 +95,7 @@ class FileFacts(TypedDict, total=False):
     mask_sha256: str
     saved_seconds: dict[str, float]
     """Time that a separate run of the head would have needed in addition. `read`: to
-    file. `trunk`: to run the trunk; 0 if the head has its own."""
+    read and hash the file. `trunk`: to run the trunk; 0 if the head has its own."""
     trunk_not_shared: str
     """The reason why the head ran its own trunk; only with `upscale --head`."""
     # These are the fields of `Derivation`:

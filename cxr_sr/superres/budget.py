@@ -32,8 +32,7 @@ CALL_MB = 8
 """Working memory of a call of an engine, for a tile of any size."""
 SMALLEST_TILE_PX = 32
 LARGEST_TILE_PX = 1024
-"""Larger tiles hardly reduce the work on halos, and do not fit the processor's
-caches."""
+"""Side of the core. Larger tiles hardly reduce the work on halos."""
 
 
 def threads_of(settings: Settings) -> int:

@@ -128,12 +128,12 @@ class Labels:
                 row[image],
                 row["patient"],
                 splits[row["patient"]],
-                tuple(table.parent / row[c] for c in columns.values() if makes_masks),
-                tuple(
-                    _holds(row[c], name)
-                    for name, c in columns.items()
-                    if not makes_masks
-                ),
+                tuple(table.parent / row[c] for c in columns.values())
+                if makes_masks
+                else (),
+                ()
+                if makes_masks
+                else tuple(_holds(row[c], name) for name, c in columns.items()),
                 row.get("source", ""),
                 row.get("image_licence", "") or row.get("licence", ""),
                 row.get("mask_licence", ""),

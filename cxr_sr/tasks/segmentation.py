@@ -179,9 +179,9 @@ def _uid(*parts: str) -> UID:
 def _outline(source: Dataset) -> Dataset:
     """Return the valid values in the source's header that a Segmentation needs.
 
-    The SOP class is that of an image with one frame, and `_name_class` corrects it:
-    highdicom expects functional groups in each image of a class for several frames,
-    such as X-Ray Angiographic, and most such images have none.
+    The outline has the SOP class of an image with one frame; `_name_class` then states
+    the true class. For a class with several frames, such as X-Ray Angiographic,
+    highdicom expects functional groups in each image, and most such images have none.
     """
     outline = Dataset()
     outline.SOPClassUID = SecondaryCaptureImageStorage

@@ -88,7 +88,7 @@ def _marked(tag: int, mark: bytes) -> tuple[str, bytes]:
 
 
 def _named() -> list[int]:
-    """The attributes that the package names, and those that an image needs."""
+    """The attributes in BASE, and those whose keyword the package contains."""
     source = "".join(p.read_text() for p in Path(cxr_sr.__file__).parent.rglob("*.py"))
     words = set(re.findall(r"\b[A-Z][A-Za-z]+\b", source))
     known = [t for t, v in DicomDictionary.items() if v[4] in words or t in BASE]

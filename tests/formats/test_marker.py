@@ -256,7 +256,7 @@ SERVICES: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
     ),
     "serve": (lambda said: "receiving as " in said and said.endswith("\n"), stored),
 }
-"""For each service: whether it is ready, by what it said; and its work."""
+"""For each service: a function of its output that tells if it is ready; its work."""
 
 
 def around(text: str) -> str:

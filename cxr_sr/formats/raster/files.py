@@ -195,9 +195,8 @@ def write_raster(
                 _WRITERS[suffix](file, radiograph.pixels, _grid_of(radiograph), words)
             return
         _write_image(radiograph, temporary)
-        if (
-            words or suffix != ".png"
-        ):  # a TIFF names the program that stated its spacing
+        # A TIFF names the program that stated its spacing, in any case.
+        if words or suffix != ".png":
             mark(temporary, words or f"{TOOL} {tool_version()}")
         if suffix.startswith(".tif") and radiograph.format.photometric == "MONOCHROME1":
             with temporary.open("rb+") as file:

@@ -44,7 +44,7 @@ upscale few -o dry --model bicubic --dry-run
 upscale few -o ray --model bicubic --cluster ray
 """,
     "training": """
-index few -o few.csv --json
+index few -o few.csv --json --split train=0.5,val=0.5 --salt a-fixed-secret-of-tests
 train few --run run --scales 2 --crop 24 --batch 2 --max-steps 2 --threads 1
 train few.csv --run vdsr --model vdsr --max-steps 2 --threads 1 --scales 2 --crop 48
 train few --run run --scales 2 --crop 24 --batch 2 --max-steps 4 --threads 1 --resume

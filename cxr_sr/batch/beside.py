@@ -1,4 +1,4 @@
-"""Masks beside the results of a run: their paths, checked before any work."""
+"""Choose the paths of the masks of a run, and check them before any work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AnyPath = TypeVar("AnyPath", bound=PurePath)
 
 
 def mask_path(result: AnyPath) -> AnyPath:
-    """Return where the mask of a result is written: beside it, as NAME_mask.SUFFIX.
+    """Return the path of the mask of a result: NAME_mask.SUFFIX in the same folder.
 
     A suffix that names no format is a part of the name, as in 1.2.840.10008.
     """
@@ -25,17 +25,17 @@ def mask_path(result: AnyPath) -> AnyPath:
 
 
 def picture_path(mask: AnyPath) -> AnyPath:
-    """Return where the mask goes as a PNG file, if it cannot be DICOM."""
+    """Return the path of a mask that is written as PNG, because it cannot be DICOM."""
     suffix = mask.suffix if format_named(mask.suffix) else ""
     return mask.with_name(f"{mask.name.removesuffix(suffix)}.png")
 
 
 def with_masks(jobs: Iterable[Job], *, pictures: bool = False) -> list[Job]:
-    """Return the jobs and, to be checked as they are, the places of their masks.
+    """Return the jobs, and a job for each mask, so that all paths can be checked.
 
     Parameters
     ----------
-    pictures : a mask may also be written as a PNG file
+    pictures : True if a mask may also be written as a PNG file
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The work of `cxr-sr export` on one file: make a picture of a radiograph."""
+"""Do the work of `cxr-sr export` on one file: make a picture of a radiograph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cxr_sr.report.outcome import Job
 
 
 class Exporting:
-    """Reads, renders, resamples and writes; returns the facts for the report.
+    """Reads a radiograph, renders and resamples it, and writes the picture.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Exporting:
         self._region = region
 
     def __call__(self, job: Job) -> FileFacts:
-        """Make one picture.
+        """Make one picture; return the facts for the report.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The output of each input: its name, and a place that no other output has.
+"""Choose the output of each input: no two outputs have the same path.
 
 Names come from the input's paths, never from the contents of a file.
 """

@@ -1,4 +1,4 @@
-"""The plan of a batch: the jobs of a run, checked before work."""
+"""Plan a batch: find the jobs of a run, and check their paths before any work."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Plan:
 def gather(
     inputs: Iterable[Path], output: Path, form: OutputFormat, part: Shard
 ) -> Plan:
-    """Find the files of the inputs and name an output for each; take each file once.
+    """Find the files of the inputs, and choose an output for each; take a file once.
 
     The output folder gets the same subfolders as an input folder. Files that the user
     named one by one keep their paths below their common folder. All jobs have different

@@ -61,7 +61,7 @@ def connected(cluster: str, processors: int) -> Iterator[Executor]:
     _check_address(cluster)
     # A hospital's machine must not send usage statistics to others.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray prints about dead workers on standard output, which is for data only.
+    # Ray prints messages about dead workers to standard output, which is for data.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     if _has_token():
         # A local cluster asks for the token, but Ray's client would not send it.
@@ -150,10 +150,10 @@ def _init(address: str | None) -> None:
 
 @contextmanager
 def _loopback_stays() -> Iterator[None]:
-    """Have a cluster of this machine listen to this machine alone.
+    """Let a new cluster accept connections from this machine only.
 
-    Ray replaces a loopback address by one that others can reach, but not where it
-    supports no clusters of several machines, as on Windows.
+    Ray replaces a loopback address by an address that other machines can reach. It does
+    not if it supports only clusters of one machine, as on Windows. So pretend that.
     """
     from ray._private import ray_constants
 
@@ -180,7 +180,7 @@ def _room(processors: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Errand:
+class _Assignment:
     """A job in the hands of a worker."""
 
     job: Job
@@ -198,7 +198,7 @@ class Actors:
         self._work = work
         self._processors = processors
         self._idle: list[Any] = []
-        self._errands: dict[Any, _Errand] = {}
+        self._assigned: dict[Any, _Assignment] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -206,10 +206,10 @@ class Actors:
     def __exit__(self, *exception: object) -> None:
         import ray
 
-        if self._errands:  # a worker that is killed can leave a half-written file
-            waited = list(self._errands)
+        if self._assigned:  # a worker that is killed can leave a half-written file
+            waited = list(self._assigned)
             ray.wait(waited, num_returns=len(waited), timeout=GRACE_S)
-        for worker in [*self._idle, *(e.worker for e in self._errands.values())]:
+        for worker in [*self._idle, *(e.worker for e in self._assigned.values())]:
             ray.kill(worker)
 
     def submit(self, job: Job) -> None:
@@ -220,42 +220,42 @@ class Actors:
         """Wait until a worker answers or dies; send a dead worker's job again."""
         import ray
 
-        ready, _ = ray.wait(list(self._errands), timeout=patience_s)
+        ready, _ = ray.wait(list(self._assigned), timeout=patience_s)
         for reply in ready:
-            errand = self._errands.pop(reply)
+            assignment = self._assigned.pop(reply)
             try:
                 outcome = ray.get(reply)
             except ray.exceptions.RayError:
-                yield from self._bury(errand)
+                yield from self._send_again(assignment)
             else:
-                self._idle.append(errand.worker)
-                yield dataclasses.replace(outcome, job=errand.job)
+                self._idle.append(assignment.worker)
+                yield dataclasses.replace(outcome, job=assignment.job)
 
-    def _bury(self, errand: _Errand) -> Iterator[Outcome]:
-        """Send a dead worker's job to another worker, at most `ATTEMPTS` times."""
+    def _send_again(self, assignment: _Assignment) -> Iterator[Outcome]:
+        """Send a dead worker's job again; after `ATTEMPTS` attempts, the job failed."""
         import ray
 
         # The worker may be alive but out of reach, and still write.
-        ray.kill(errand.worker)
-        if errand.number < ATTEMPTS:
-            self._send(errand.job, errand.number + 1)
+        ray.kill(assignment.worker)
+        if assignment.number < ATTEMPTS:
+            self._send(assignment.job, assignment.number + 1)
             return
         reason = (
             f"{ATTEMPTS} workers died of it, one after the other: memory ran out "
             "(lower --max-memory), a decoder crashed on damaged data, or the cluster's "
             "machines lack this version of cxr-sr (install it there)"
         )
-        yield Outcome(errand.job, "failed", reason=reason)
+        yield Outcome(assignment.job, "failed", reason=reason)
 
     def _send(self, job: Job, number: int) -> None:
-        worker = self._idle.pop() if self._idle else self._hire()
+        worker = self._idle.pop() if self._idle else self._new_worker()
         # Workers have other working folders, so paths must be absolute.
         there = dataclasses.replace(
             job, source=job.source.absolute(), target=job.target.absolute()
         )
-        self._errands[worker.attempt.remote(there)] = _Errand(job, worker, number)
+        self._assigned[worker.attempt.remote(there)] = _Assignment(job, worker, number)
 
-    def _hire(self) -> Any:  # noqa: ANN401 - Ray makes the handle's type as it goes
+    def _new_worker(self) -> Any:  # noqa: ANN401 - Ray makes the handle's type at run time
         import ray
 
         actor: Any = ray.remote(num_cpus=self._processors)(_Actor)

@@ -1,4 +1,4 @@
-"""A dry run of `cxr-sr upscale`: the facts that a file's header alone gives."""
+"""Do a dry run of `cxr-sr upscale`: find the facts that the header alone gives."""
 
 from __future__ import annotations
 

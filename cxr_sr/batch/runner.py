@@ -208,7 +208,7 @@ class _Worker:
         theirs.close()  # so the pipe closes when the process ends
 
     def begin(self, job: Job) -> None:
-        """Send a job; if the process is dead already, `outcome` tells."""
+        """Send a job; if the process is dead already, `outcome` reports it."""
         self._job = job
         with contextlib.suppress(BrokenPipeError):
             self.pipe.send(job)
@@ -219,22 +219,25 @@ class _Worker:
             received: Outcome = self.pipe.recv()
         except (EOFError, OSError):  # OSError: it ended in the middle of a message
             self.process.join()
-            return Outcome(self._job, "failed", reason=_epitaph(self.process.exitcode))
+            return Outcome(
+                self._job, "failed", reason=_cause_of_death(self.process.exitcode)
+            )
         return received
 
 
 @contextlib.contextmanager
 def _interrupts_waiting() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait while a process starts; the child inherits a block.
+    """Let Ctrl-C and SIGTERM wait while a process starts.
 
-    Otherwise they would end the start halfway, or the child during its imports, and the
-    child would print a traceback.
+    Otherwise a signal could stop the start halfway. Or it could stop the child during
+    its imports, and the child would print a traceback. The child inherits the mask.
     """
     with _deferred(signal.SIGINT, signal.SIGTERM):
         if not hasattr(signal, "pthread_sigmask"):  # Windows
             yield
             return
-        # The first start of a process starts this one, too, and then ends the block.
+        # The first start of a process also starts the tracker, which removes the mask.
+        # So start the tracker before.
         resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -245,7 +248,10 @@ def _interrupts_waiting() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _deferred(*numbers: int) -> Iterator[None]:
-    """Let the handlers of signals run at the end; another thread gets blocked ones."""
+    """Run the handlers of signals only at the end of the block.
+
+    A mask is not enough: the system gives a blocked signal to another thread.
+    """
     came: list[int] = []
     handlers = {n: signal.getsignal(n) for n in numbers}
     ours = threading.current_thread() is threading.main_thread()
@@ -261,7 +267,7 @@ def _deferred(*numbers: int) -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def _epitaph(code: int | None) -> str:
+def _cause_of_death(code: int | None) -> str:
     ended = end_of(-signal.SIGTERM if code == _STOPPED else code)
     return (
         f"the process that worked on it {ended}; "

@@ -1,4 +1,4 @@
-"""A table with the patient of each picture: one row a file, one column a DICOM tag.
+"""Read a table of tags: a row for each picture, and a column for each attribute.
 
 ::
 

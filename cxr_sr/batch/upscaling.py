@@ -1,4 +1,4 @@
-"""The work of `cxr-sr upscale` on one file, and the facts for the report."""
+"""Do the work of `cxr-sr upscale` on one file, and collect facts for the report."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class UpscalingRecipe:
     version: str
     """Version of cxr-sr; another version may compute other pixels."""
     again: bool = False
-    """Take results of cxr-sr as input, too."""
+    """Accept results of cxr-sr as input, too."""
     tags: TagTable | None = None
     """Tags for pictures that become DICOM files."""
 
@@ -144,14 +144,14 @@ class _Upscaled:
 
 
 class Upscaling:
-    """Reads, upscales and writes; returns the facts for the report."""
+    """Reads a file, upscales it and writes the result."""
 
     def __init__(self, recipe: UpscalingRecipe) -> None:
         self._recipe = recipe
         self._settings_sha256 = fingerprint(recipe.describe())
 
     def __call__(self, job: Job) -> FileFacts:
-        """Make one output.
+        """Make one output; return the facts for the report.
 
         Raises
         ------

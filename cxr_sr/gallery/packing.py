@@ -35,7 +35,7 @@ def picture(stored: NDArray[np.integer[Any]], fmt: PixelFormat) -> PageData:
 
 
 def packed(samples: NDArray[np.uint16]) -> str:
-    """Return samples (rows, columns) as text, about half as long as unpacked text.
+    """Return samples (rows, columns) as text.
 
     Steps: subtract the prediction from the neighbours (left + above - left above) from
     each sample, modulo 65536; map 0, -1, 1, -2, ... to 0, 1, 2, 3, ...; write the high

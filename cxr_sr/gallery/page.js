@@ -1,11 +1,11 @@
 
 "use strict";
-// A picture is {rows, columns, channels, minimum, data}: see packing.py. Places in both
-// pictures of a pair are told in pixels of the input, so that zoom and pan are one.
+// A picture is {rows, columns, channels, minimum, data}: see packing.py. Positions in both
+// pictures of a pair are in pixels of the input, so that both zoom and pan together.
 (() => {
   const ZOOM_STEP = 1.25;
-  const PAN_SHARE = 0.1; // of the picture's width, a key press
-  const GRIP_PX = 14; // how near to the slider's line a drag takes hold of it
+  const PAN_SHARE = 0.1; // part of the picture's width that a key press moves
+  const GRIP_PX = 14; // largest distance from the slider's line at which a drag moves it
   const byId = (id) => document.getElementById(id);
   const index = JSON.parse(byId("index").textContent);
   const canvas = byId("canvas");
@@ -68,9 +68,9 @@
     return [low + minimum, high + minimum];
   }
 
-  // Where things are -------------------------------------------------------------
+  // Positions --------------------------------------------------------------------
 
-  // Where an image lies and how large its pixels are, in pixels of the input.
+  // The position of an image and the size of its pixels, in pixels of the input.
   function placed(image, [down, across]) {
     return {
       top: image.row / down,
@@ -129,8 +129,8 @@
     context.beginPath();
     context.rect(start, 0, end - start, height);
     context.clip();
-    // Enlarged pixels are shown as such unless wished otherwise; reduced ones must not
-    // be left out.
+    // Show enlarged pixels as squares, unless the user wants them smooth. Smooth a
+    // reduced image always, so that no pixel is left out.
     const reduced = size.width * scale.x < image.columns;
     context.imageSmoothingEnabled = reduced || byId("smooth").checked;
     context.drawImage(
@@ -157,7 +157,7 @@
     draw();
   }
 
-  // What is under the pointer, in stored values.
+  // The stored values under the pointer.
   function read(x, y, where) {
     const { row, column } = placeAt(x, y);
     const { before, after } = state.pair;
@@ -195,7 +195,7 @@
     panBy(fixed.row - moved.row, fixed.column - moved.column);
   }
 
-  // The middle of the view stays within what there is to see.
+  // Keep the middle of the view inside the image.
   function panBy(rows, columns) {
     const { top, left, width, height } = state.pair.before.place;
     state.row = Math.min(Math.max(state.row + rows, top), top + height);
@@ -244,7 +244,7 @@
     let problem = about.problem ?? "";
     try {
       const pair = problem ? null : await load(about);
-      if (state.number !== number) return; // another was chosen meanwhile
+      if (state.number !== number) return; // the user chose another result meanwhile
       state.pair = pair;
     } catch (error) {
       problem = `the pictures cannot be unpacked: ${error.message}`;
@@ -339,7 +339,7 @@
     return image.surface;
   }
 
-  // Hands ------------------------------------------------------------------------
+  // Mouse and keys ---------------------------------------------------------------
 
   const KEYS = {
     ArrowLeft: () => step(0, -1),
@@ -372,7 +372,7 @@
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const keys = event.target === canvas && state.pair ? KEYS : {};
     const act = keys[event.key] ?? PAGE_KEYS[event.key.toLowerCase()];
-    if (!act || event.target === byId("mode")) return; // it finds options by letters
+    if (!act || event.target === byId("mode")) return; // letters choose its options
     event.preventDefault();
     act();
   }
@@ -383,7 +383,7 @@
     return [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
   }
 
-  // What a drag that begins here does with each move (in pixels of the canvas).
+  // Return the action of a drag that begins here, for each move in pixels of the canvas.
   function dragOf(event) {
     const [x] = pointOf(event);
     const sliding = byId("mode").value === "slider";

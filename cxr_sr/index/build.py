@@ -5,7 +5,8 @@
     survey(data)        find the files                         formats.discover
     examine(path)       facts about each, in parallel, kept    facts, journal
     assemble(...)       drop duplicates, split the patients    here
-    write_index(...)    INDEX.csv; write_skipped(...) the others here
+    write_index(...)    write the images                       here
+    write_skipped(...)  write the other files                  here
 
 An index has the fields of `IndexRow` and no others. It names patients by salted hashes;
 it has no names, numbers, dates or UIDs of the export. Only `file` is copied from the
@@ -63,7 +64,7 @@ class Index:
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """The rules by which an index is made."""
+    """The settings of an index."""
 
     salt: Salt
     shares: Shares
@@ -71,7 +72,7 @@ class IndexSettings:
     folder: str = ""
     """Path from the index's folder to the data's folder, with forward slashes."""
     again: bool = False
-    """Also take results of this package."""
+    """Put results of this package into the index, too."""
     wanted: Wanted = field(default_factory=Wanted)
     """The index has only images of these views and body parts."""
 
@@ -193,7 +194,7 @@ def _sameness(
 
 
 def _named(name: str, facts: Facts, rules: IndexSettings) -> str:
-    """Return the hash of the patient in manifest or header; "" without a patient."""
+    """Return the hash of the patient; "" if manifest and header name no patient."""
     return rules.manifest.patients.get(name, facts.patient)
 
 

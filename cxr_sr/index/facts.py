@@ -18,12 +18,12 @@ OLDEST_TOLD = 90
 patient."""
 
 SPACING_DIGITS = 6
-"""Decimals of a spacing in mm: a DICOM decimal string (16 characters) holds as many."""
+"""Number of decimals of a spacing in mm; a decimal string of DICOM can hold them."""
 
 LeftOutKind = Literal[
     "duplicate", "no image", "no radiograph", "not wanted", "own result", "unreadable"
 ]
-"""Why a file is left out, in one or two words."""
+"""The kind of the reason to leave a file out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(ImageFacts):
-    """The facts about one radiograph; an index has only the part `image`."""
+    """The facts about one radiograph; an index has only the fields of `ImageFacts`."""
 
     study: str
     """Salted hash of StudyInstanceUID; groups images that name no patient."""

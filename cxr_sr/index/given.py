@@ -27,7 +27,7 @@ class Manifest:
     patients: Mapping[str, str] = field(default_factory=dict)
     """Salted hash of the patient, for files with a patient in the manifest."""
     sides: Mapping[str, str] = field(default_factory=dict)
-    """By patient (salted hash): train, val or test, if the manifest has a split."""
+    """Split of each patient (by salted hash), if the manifest states one."""
 
     @classmethod
     def read(cls, paths: Iterable[Path], data: Path, salt: Salt) -> Manifest:

@@ -96,7 +96,7 @@ class Journal:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        with suppress(OSError):  # it tries again to write the line that failed
+        with suppress(OSError):  # close() tries to write a failed line again
             self._file.close()
 
     def sift(
@@ -158,7 +158,7 @@ class Journal:
         )
 
     def _learn(self, line: dict[str, Any]) -> None:
-        """Take in a line; skip it if a value is missing or has a wrong type."""
+        """Learn a finding; skip a line with a missing value or a wrong type."""
         stated = line.get("facts")
         about = line | {"facts": None}
         if not (_typed(line, State) and _typed(about, Finding)):

@@ -44,7 +44,7 @@ class IndexEntry:
 
 
 def find_index(data: Path) -> Path | None:
-    """Return the index in a folder, None without an index; return a file unchanged."""
+    """Return the index in a folder, None if there is none; return a file unchanged."""
     if not data.is_dir():
         return data
     return next((data / name for name in NAMES if (data / name).is_file()), None)

@@ -34,16 +34,16 @@ _PARTS = (
 
 
 def view(found: str) -> str:
-    """Return the term for a view; "" for ""."""
+    """Return a view if it is a term of the standard, or ""; else OTHER."""
     return found if found in _VIEWS.split() or not found else OTHER
 
 
 def body_part(found: str) -> str:
-    """Return the term for a body part; "" for ""."""
+    """Return a body part if it is a term of the standard, or ""; else OTHER."""
     plain = found.replace(" ", "").replace("_", "")
     return found if plain in _PARTS.split() or not found else OTHER
 
 
 def modality(found: str) -> str:
-    """Return the term for a modality; "" for ""."""
+    """Return a modality if it is a term of the standard, or ""; else OTHER."""
     return found if found in KNOWN_TERMS or not found else OTHER

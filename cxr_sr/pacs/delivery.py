@@ -23,9 +23,9 @@ TRIES = 3
 BUSY_TRIES = 10
 """Number of tries if the receiver is "out of resources" but accepts other instances."""
 IDLE_S = 2.0
-"""Release an association that had nothing to send for so many seconds."""
+"""Seconds without a file to send after which an association is released."""
 DISK_WAIT_S = 5.0
-"""Wait after the disk refused to write, in seconds."""
+"""Wait after the disk refused a write, in seconds."""
 STOP_S = 10.0
 """Longest wait at the end for the file in transfer, in seconds."""
 
@@ -109,14 +109,14 @@ class Delivery:
         self._sender.close()
 
     def _try(self, key: str) -> None:
-        """Send an entry; after an error, it is settled or stays in the queue."""
+        """Send an entry; after an error, settle the entry or keep it in the queue."""
         try:
             self._sender.send(self._locate(key))
         except AwayError as error:
             self._again(key, str(error), away=True)
         except RefusedError as error:
             self._refused(key, error)
-        except Exception as error:  # noqa: BLE001 - the thread has to live
+        except Exception as error:  # noqa: BLE001 - the thread must go on
             self._again(key, f"unexpected {type(error).__name__}", away=True)
         else:
             self._failures = 0
@@ -153,7 +153,7 @@ class Delivery:
         self._stopping.wait(wait_s)
 
     def _settle(self, key: str, refusal: str | None) -> None:
-        """Record the receiver's answer; try again while the disk refuses."""
+        """Record the receiver's answer; try again until the disk accepts it."""
         self._tries.pop(key, None)
         self._sent_at.pop(key, None)
         while True:

@@ -34,9 +34,9 @@ from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import Report
 
 DEATHS = 3
-"""Number of processes that may die of an instance before the node gives it up."""
+"""Number of processes that die on an instance before the node gives it up."""
 SERIES_DAYS = 30
-"""Time after which no more instances of a series arrive."""
+"""Days after which no more instances of a series are expected."""
 TIDY_S = 60.0
 """Seconds between two searches for old entries."""
 Hands = Callable[[Any], Crew]
@@ -118,7 +118,7 @@ class Node:
 
     @contextmanager
     def _hands_off(self) -> Iterator[None]:
-        """Record at an orderly end that no entry in work was the cause."""
+        """At an orderly end, record that no entry in work caused the end."""
         try:
             yield
         finally:
@@ -208,9 +208,7 @@ class Node:
 
     def _settled(self, key: str, peer: Peer, refusal: str | None) -> None:
         """Record the answer of a receiver; the receiver's thread calls this."""
-        if not self._result(
-            key
-        ).parent.is_dir():  # somebody removed the entry from the store
+        if not self._result(key).parent.is_dir():  # somebody removed the entry
             return
         line = self._report.add_delivery(key, peer.name, refusal)
         self._told.record(dict(line))

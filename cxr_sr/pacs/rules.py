@@ -1,4 +1,4 @@
-"""Read rules: how to super-resolve which instances, and where to send the results.
+"""Read rules: each rule chooses instances, their treatment, and their receivers.
 
 ::
 

@@ -60,7 +60,7 @@ class Parcel:
 
 
 def parcels_of_report(report: Path, receiver: str) -> list[Parcel]:
-    """Return the results in a report and their masks, and which the receiver has.
+    """Return the results in a report and their masks; mark what was sent already.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ def _parcel(job: Job, sha256: str) -> Parcel:
 
 
 def parcels_of_files(paths: Sequence[Path]) -> Iterator[Parcel]:
-    """Yield the DICOM files among files and folders; a named other file has a problem.
+    """Yield the DICOM files in folders, and all files that the user named.
 
-    In folders, files that are not DICOM are ignored.
+    A named file that is not DICOM has a problem. In folders, such files are ignored.
     """
     for found in discover(paths):
         job = Job(PurePath(found.relative).as_posix(), found.path)
@@ -128,7 +128,7 @@ def deliver(
 ) -> Generator[Outcome]:
     """Send each file; yield the receiver's answer.
 
-    After two files in turn for which the receiver cannot be reached, no more are tried.
+    If the receiver cannot be reached for two files in a row, no more files are tried.
 
     Parameters
     ----------

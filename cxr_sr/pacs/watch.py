@@ -123,7 +123,7 @@ class Watcher:
         self._thread = threading.Thread(target=self._serve, daemon=True, name="watch")
 
     def start(self) -> None:
-        """Yield the files in the folder, and then those that arrive."""
+        """Start the thread: first for the files in the folder, then for new files."""
         self._thread.start()
 
     def stop(self) -> None:

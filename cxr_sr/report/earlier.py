@@ -80,12 +80,12 @@ class EarlierRuns:
             return False
         files = [(job.source, known.get("input_sha256"))]
         files.append((job.target, known.get("output_sha256")))
-        if "mask" in known:  # its name alone: a report may come from anyone
+        if "mask" in known:  # only its name: a report may come from anyone
             mask = job.target.with_name(PurePosixPath(known["mask"]).name)
             files.append((mask, known.get("mask_sha256")))
         try:
             return all(sha256_of(path) == sha256 for path, sha256 in files)
-        except (OSError, ValueError):  # a file is gone: the work itself reports that
+        except (OSError, ValueError):  # a file is missing: do the job again
             return False
 
 

@@ -8,8 +8,9 @@
     {"type": "delivery", "file": "a/1.dcm", "to": "PACS@10.0.0.5:104", ...}
     {"type": "summary", "finished": true, "done": 41, "kept": 0, "skipped": 2, ...}
 
-File names are relative to the input folder and to the output folder. A report has no
-facts about the patient, study or place in a header, except UIDs with --report-uids.
+File names are relative to the input folder and to the output folder. A report does not
+repeat facts of a header about the patient, the study or the place. The only exception
+are the UIDs, with --report-uids.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class FileFacts(TypedDict, total=False):
     seconds: dict[str, float]
     """Wall time of each stage, in seconds."""
     warnings: list[str]
-    """Sentences that a user should read before using the result."""
+    """Sentences to read before the result is used."""
     dates: str
     """Origin of the DICOM dates of series, content and instance: now, source or
     none."""

@@ -77,7 +77,7 @@ class Report:
             if kind is None:  # else keep the error that ended the run
                 raise
         finally:
-            with suppress(OSError):  # it tries again to write the line that failed
+            with suppress(OSError):  # close() tries to write a failed line again
                 self._file.close()
 
     def _check_kind(self) -> None:
@@ -183,7 +183,7 @@ def _claim(file: TextIO, name: str) -> None:
 
 
 class OutputFolder:
-    """The output folder of a run; notices when another folder takes its place."""
+    """The output folder of a run; `check` finds out if the folder was replaced."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

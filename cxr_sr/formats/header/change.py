@@ -36,10 +36,10 @@ class HeaderOptions:
     ContributingEquipmentSequence. keep: the source's Manufacturer and related
     attributes stay, for studies that group images by them."""
     private: PrivateElements = "drop"
-    """keep or drop: private elements may hold pixel coordinates, LUTs or a patient's
-    name."""
+    """Keep or drop private elements; they may hold pixel coordinates, LUTs or a
+    patient's name."""
     overlays: OverlayPlanes = "scale"
-    """Overlay planes are enlarged with the image, or dropped."""
+    """Enlarge overlay planes with the image, or drop them."""
     synthetic: bool = True
     """Declare the pixels of a trained network as SyntheticData."""
     series_offset: int = 9000
@@ -86,13 +86,12 @@ class Change:
 
 
 Action = Callable[[Dataset, tuple[str, ...], Change], None]
-"""Changes a header in place; arguments: the result so far, the attributes, the
-change."""
+"""A function (result so far, attributes, change) that changes the result in place."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: some attributes, and the action on them."""
+    """One rule of the table: attributes, and the action on them."""
 
     names: str
     """Keywords of PS3.6, separated by spaces. An attribute without a unique keyword has

@@ -67,9 +67,10 @@ def undecoded(header: Dataset, keyword: Keyword) -> DataElement | RawDataElement
 
 
 def text(header: Dataset, keyword: Keyword) -> str:
-    r"""Return an element as text, its values joined by ``\``; "" if absent or no text.
+    r"""Return an element as text; "" if it is absent or holds no text.
 
-    Bytes outside the header's character set become "?".
+    Several values are joined by ``\``. Bytes outside the header's character set become
+    "?".
     """
     element = undecoded(header, keyword)
     value = None if element is None else element.value
@@ -148,7 +149,7 @@ def remove(dataset: Dataset, keyword: Keyword) -> None:
 
 def remove_tags(dataset: Dataset, unwanted: Callable[[BaseTag], bool]) -> None:
     """Remove all elements with the tags in `unwanted`, without decoding the others."""
-    for tag in [t for t in dataset.keys() if unwanted(t)]:  # noqa: SIM118 - see above
+    for tag in [t for t in dataset.keys() if unwanted(t)]:  # noqa: SIM118 - not decoded
         del dataset[tag]
 
 

@@ -20,16 +20,16 @@ ROW, COLUMN = 0, 1
 """Index of each direction in shapes, factors and spacings."""
 
 LARGEST_RATIO_TERM = 1000
-"""Tolerance for the ratio of two factors: rows and columns of a result are rounded to
-whole pixels, which changes the shape of a pixel by less."""
+"""Largest number in an aspect ratio. A finer ratio would only show the rounding of the
+result's rows and columns to whole pixels."""
 
 
 @each
 def divide_pair(result: Dataset, keyword: str, change: Change) -> None:
     """Divide a (row, column) pair by the factors; remove an invalid one.
 
-    Zero, a negative number or text would look like a distance in the result. 16
-    characters hold 14 digits of a spacing (DS, PS3.5 6.2).
+    Zero, a negative number or text would look like a distance in the result. A DS has
+    at most 16 characters, so a spacing has at most 14 digits (PS3.5 6.2).
     """
     pair = _positive_pair(change.source, keyword)
     if pair is None:
@@ -112,8 +112,8 @@ def shift_position(result: Dataset, keyword: str, change: Change) -> None:
 
     References
     ----------
-    DICOM PS3.3 C.7.6.2.1.1: ImageOrientationPatient holds the direction of a row, in
-    which the column index grows, before that of a column
+    DICOM PS3.3 C.7.6.2.1.1: ImageOrientationPatient holds first the direction of a row
+    (the column index grows), then the direction of a column
     """
     position = numbers(change.source, keyword)
     directions = numbers(change.source, "ImageOrientationPatient")
@@ -174,6 +174,6 @@ def _moved(
 
 
 def _put_integers(result: Dataset, keyword: str, values: Sequence[int]) -> None:
-    """Write an IS; a number that is too long is no pixel position, and stays."""
+    """Write an IS; keep the old value if a number is too large for a pixel position."""
     if all(v in INTEGER_STRING for v in values):
         put(result, keyword, list(values))

@@ -58,7 +58,7 @@ GRAY_AS_STORED = {
     "RescaleType": "US",
     "PresentationLUTShape": "IDENTITY",
 }
-"""Attributes that multi-frame gray needs, PS3.3 A.8.3.4, C.8.6.3."""
+"""Attributes that a multi-frame gray image needs, PS3.3 A.8.3.4, C.8.6.3."""
 
 MOSTLY_UID = re.compile(r"[0-9.]{1,64}")
 """Form of a UID that archives accept, even if it breaks a rule of PS3.5 9.1."""
@@ -231,7 +231,7 @@ def treatment(derivation: Derivation) -> list[str]:
 
 
 def _settings(derivation: Derivation) -> list[str]:
-    """Return the settings, without measurements, which differ by image."""
+    """Return the settings; leave out measurements, which differ by image."""
     return [
         derivation.model,
         derivation.weights_sha256,

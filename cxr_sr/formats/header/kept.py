@@ -1,4 +1,7 @@
-"""List attributes that stay although a reader may expect a change; the table's end."""
+"""List attributes that stay, although a reader may expect a change.
+
+They are the end of the table of rules.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ KEPT: tuple[Rule, ...] = (
         "InstanceNumber AcquisitionDate AcquisitionTime AcquisitionUID "
         "IrradiationEventUID ExposureIndex",
         keep,
-        "kept: the image is of the same kind, study and exposure; the exposure must "
-        "not count twice",
+        "kept: the result shows the same study and exposure, and nobody must count the "
+        "exposure twice",
         "our choice",
     ),
     Rule(
@@ -34,7 +37,7 @@ KEPT: tuple[Rule, ...] = (
     Rule(
         "LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod",
         keep,
-        "kept: once lossy, always lossy",
+        "kept: the loss stays in the pixels",
         "C.7.6.1.1.5",
     ),
     Rule(
@@ -42,13 +45,13 @@ KEPT: tuple[Rule, ...] = (
         "DetectorElementPhysicalSize DetectorActiveDimensions SpatialResolution "
         "EstimatedRadiographicMagnificationFactor",
         keep,
-        "kept: in millimetres, or of the detector and not of the image",
+        "kept: they are in millimetres, or describe the detector and not the image",
         "C.8.11.4, C.8.11.4.1.1",
     ),
     Rule(
         "BurnedInAnnotation RecognizableVisualFeatures QualityControlImage",
         keep,
-        "kept: never turned into NO",
+        "kept: a YES is never changed to NO",
         "C.7.6.1",
     ),
 )

@@ -1,4 +1,4 @@
-"""Enlarge overlay planes (60xx,eeee): one bit a pixel, drawn over the image."""
+"""Enlarge overlay planes (60xx,eeee): they have one bit for each pixel of the image."""
 
 from __future__ import annotations
 

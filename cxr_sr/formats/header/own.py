@@ -15,7 +15,7 @@ from cxr_sr.formats.header.elements import items, text
 OWN_RESULT = f"It is itself a result of {TOOL}."
 """The remark of `inspect` about a result."""
 NOTICE = re.compile(rf"(RESEARCH ONLY \({TOOL} [^)]*\)(: *|$))+")
-"""Begins the SeriesDescription of every result."""
+"""Pattern of the notice at the beginning of every SeriesDescription of a result."""
 NOTICE_BYTES = re.compile(rb"RESEARCH ONLY \(" + TOOL.encode() + rb" x[0-9.x]+\): ")
 """The same pattern for the text in a raster file."""
 SENTENCE = re.compile(rf"(^|; ){TOOL} [^ ;]+: ")

@@ -83,7 +83,10 @@ def _with_items(dataset: Dataset) -> Iterator[Dataset]:
 
 
 def _may_be_sequence(dataset: Dataset, tag: int) -> bool:
-    """Tell by the VR; by the dictionary if the transfer syntax leaves out VRs."""
+    """Tell whether an element may be a sequence, by its VR.
+
+    The dictionary decides if the file states no VRs.
+    """
     element = undecoded(dataset, tag)
     stated = None if element is None else element.VR
     unstated = stated in {None, "UN"} and dictionary_has_tag(tag)

@@ -18,7 +18,7 @@ from cxr_sr.formats.header.change import Rule, drop
 from cxr_sr.formats.header.kept import KEPT
 
 RULES: tuple[Rule, ...] = (
-    # --- which image this is
+    # --- identity
     Rule(
         "SOPInstanceUID",
         identity.always(identity.instance_uid),
@@ -41,8 +41,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "StudyInstanceUID",
         identity.complete_study,
-        "kept, also if empty; if absent or no valid UID, made from patient and study, "
-        "or from the pixels without a PatientID",
+        "kept, also if empty; if absent or invalid, made from patient and study (from "
+        "the pixels if there is no PatientID)",
         "C.7.2.1",
     ),
     Rule(
@@ -80,7 +80,7 @@ RULES: tuple[Rule, ...] = (
         "empty in DX); RESAMPLED comes after them, fourth or later",
         "C.7.6.1.1.2, C.8.11.3.1.1",
     ),
-    # --- where it comes from
+    # --- origin
     Rule(
         "DerivationDescription",
         identity.always(words.derivation_description),
@@ -148,7 +148,7 @@ RULES: tuple[Rule, ...] = (
         "interpolator",
         "C.12.1",
     ),
-    # --- its pixels
+    # --- pixels
     Rule("Rows Columns", pixels.set_size, "the new size", "C.7.6.3.1"),
     Rule(
         "SmallestImagePixelValue LargestImagePixelValue",
@@ -162,7 +162,7 @@ RULES: tuple[Rule, ...] = (
         "kept, because padding pixels are kept; removed if other pixels have the value",
         "C.7.5.1.1.2",
     ),
-    # --- its geometry
+    # --- geometry
     Rule(
         "PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing DetectorBinning",
         geometry.divide_pair,
@@ -192,21 +192,21 @@ RULES: tuple[Rule, ...] = (
         "CollimatorLeftVerticalEdge CollimatorUpperHorizontalEdge "
         "ShutterLeftVerticalEdge ShutterUpperHorizontalEdge",
         geometry.move_near_edge,
-        'c becomes s c, rounded; values that mean "beyond the image" keep this meaning',
+        'c becomes s c, rounded (s: factor); "beyond the image" keeps its meaning',
         "C.8.7.3.1.1, C.7.6.11",
     ),
     Rule(
         "CollimatorRightVerticalEdge CollimatorLowerHorizontalEdge "
         "ShutterRightVerticalEdge ShutterLowerHorizontalEdge",
         geometry.move_far_edge,
-        'c becomes s (c - 1) + 1, rounded; "beyond the image" keeps this meaning',
+        'c becomes s (c - 1) + 1, rounded; "beyond the image" keeps its meaning',
         "C.8.7.3.1.1, C.7.6.11",
     ),
     Rule(
         "CenterOfCircularCollimator VerticesOfThePolygonalCollimator "
         "CenterOfCircularShutter VerticesOfThePolygonalShutter",
         geometry.move_points,
-        'c becomes s (c - 0.5) + 0.5, rounded; "beyond the image" keeps this meaning',
+        'c becomes s (c - 0.5) + 0.5, rounded; "beyond the image" keeps its meaning',
         "C.8.7.3, C.7.6.11",
     ),
     Rule(
@@ -224,13 +224,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "(60xx,eeee)",
         overlays.scale_overlays,
-        "bits repeated, OverlayRows, OverlayColumns, OverlayOrigin and ROIArea "
-        "scaled, ROIMean and ROIStandardDeviation removed; planes inside the pixels' "
-        "unused bits (retired) are unpacked to OverlayData; planes of several frames, "
-        "or with too little data, are removed",
+        "the bits are repeated; OverlayRows, OverlayColumns, OverlayOrigin and ROIArea "
+        "are scaled; ROIMean and ROIStandardDeviation are removed; planes in unused "
+        "bits of the pixels (retired) are unpacked to OverlayData; planes of several "
+        "frames, or with too little data, are removed",
         "C.9.2",
     ),
-    # --- what cannot come along
+    # --- elements that a result must not have
     Rule(
         "(odd,eeee)",
         pixels.drop_private,
@@ -241,7 +241,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "(50xx,eeee)",
         overlays.drop_curves,
-        "removed: retired, and in pixels of the source",
+        "removed: they are retired, and their positions are in pixels of the source",
         "PS3.3-2004 C.10.2",
     ),
     Rule(
@@ -249,7 +249,7 @@ RULES: tuple[Rule, ...] = (
         "SmallestImagePixelValueInPlane LargestImagePixelValueInPlane "
         "HistogramSequence IconImageSequence",
         pixels.drop_everywhere,
-        "removed at every depth: computed from other pixels",
+        "removed at every depth: they were computed from other pixels",
         "C.7.3.1, C.11.5, C.7.6.1.1.6",
     ),
     Rule(
@@ -273,7 +273,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "(gggg,0000)",
         pixels.drop_group_lengths,
-        "removed: retired, and no longer right",
+        "removed: they are retired, and the lengths have changed",
         "PS3.5 7.2",
     ),
     Rule(

@@ -192,7 +192,7 @@ class WebArchive:
         self._client = web_client(peer, tls)
 
     def find(self, level: str, uids: Uids, keys: Mapping[str, str]) -> list[Dataset]:
-        """Return what is found at a level, below the study and series given."""
+        """Return the matches at a level, below the given study and series."""
         return search(self._client, level, uids, keys)
 
     def get(self, found: FoundInstance) -> Dataset:
@@ -209,7 +209,7 @@ class DicomArchive:
         self._aet, self._peer, self._tls = aet, peer, tls
 
     def find(self, level: str, uids: Uids, keys: Mapping[str, str]) -> list[Dataset]:
-        """Return what is found at a level, below the study and series given."""
+        """Return the matches at a level, below the given study and series."""
         from pynetdicom.sop_class import (  # type: ignore[attr-defined]
             StudyRootQueryRetrieveInformationModelFind as Model,
         )
@@ -273,7 +273,7 @@ class DicomArchive:
         roles = [build_role(abstract, scp_role=True) for abstract in stored]
         association = associate(entity, self._peer, self._tls, roles, store)
         try:
-            with quiet():  # the archive's answers are decoded there
+            with quiet():  # pynetdicom decodes the archive's answers
                 act(association)
         except (ValueError, RuntimeError) as error:
             raise RefusedError("the archive offers no such service") from error

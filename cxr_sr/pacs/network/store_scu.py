@@ -271,7 +271,7 @@ def meta_of(path: Path) -> FileMetaDataset:
             is_dicom = file.read(132)[128:] == b"DICM"
         if not is_dicom:
             raise UnreadableError("it is no DICOM file")
-        parse_header(path, Kind.DICOM)  # It must be safe to read as a whole.
+        parse_header(path, Kind.DICOM)  # checks that it is safe to read as a whole
         with readable("the file"):
             meta = read_file_meta_info(path)
     except CxrSrError as error:

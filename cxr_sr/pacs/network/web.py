@@ -37,7 +37,7 @@ LISTS = (
     *("application/dicom+xml", "application/xml"),
 )
 DATA = ("multipart/related", "application/dicom", "")
-"""Accepted media types of answers; "" stands for no statement."""
+"""Accepted media types of answers; "" means that the answer states no type."""
 NOT_LET_IN = (401, 403, 404, 407)
 """HTTP status codes for a wrong URL or password: a person must correct it."""
 

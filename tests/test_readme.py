@@ -102,6 +102,12 @@ def test_a_generated_section_is_what_the_code_says_of_itself(name):
     assert section(page, name) == made()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_file_of_the_repository_that_a_page_names_exists(page):
+    named = re.findall(r"\b(?:tests|examples|cxr_sr)/[\w/.-]*\w", page.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("name", ["first", "tests"])
 def test_a_command_is_one_line_that_sets_up_everything_it_needs(name):
     (line,) = command(name).splitlines()

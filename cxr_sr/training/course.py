@@ -19,6 +19,9 @@ WARM_UP = 0.1
 """Share of the budget in which the learning rate rises."""
 FIRST_RATE, LAST_RATE = 0.1, 0.001
 """Learning rate at the start and the end, as a share of its peak."""
+LOOK_STEPS = 50
+"""Steps after which loss and gradient are looked at on a GPU. Each look waits for all
+work that the GPU was given."""
 CLOSING_SECONDS = 5.0
 """Time to write the weights, their card and pictures, in seconds."""
 
@@ -42,7 +45,7 @@ class Course(LightningModule):
         self.budget = budget
         self.average = AveragedModel(network, multi_avg_fn=_averaging(budget.ema))
         self.average.requires_grad_(requires_grad=False)
-        self.latest: dict[str, float] = {}
+        self.latest: dict[str, float | Tensor] = {}
         """Loss, learning rate and gradient norm of the newest step, for the log."""
         self.started = time.monotonic()
         """Start of the command: reading the images is part of the wall time."""
@@ -86,8 +89,8 @@ class Course(LightningModule):
         TrainingError
             If the gradient is not finite.
         """
-        norm = float(clip_grad_norm_(self.network.parameters(), self.budget.clip))
-        self.latest["gradient"] = self._finite(norm, "gradient's norm")
+        norm = clip_grad_norm_(self.network.parameters(), self.budget.clip)
+        self.note("gradient", norm)
 
     def on_train_batch_end(
         self,
@@ -101,8 +104,27 @@ class Course(LightningModule):
         if self.progress >= 1:
             self.trainer.should_stop = True
 
+    def note(self, name: str, value: Tensor) -> None:
+        """Keep a value of this step for the log; on a GPU, do not wait for it.
+
+        Raises
+        ------
+        TrainingError
+            If the value is not finite; on a GPU, some of the next steps raise this.
+        """
+        self.latest[name] = value.detach()
+        if value.device.type == "cpu" or self.global_step % LOOK_STEPS == 0:
+            self._check_finite()
+
     def on_validation_start(self) -> None:
-        """Record the start of the validation."""
+        """Look at the last step before its checkpoint; record the validation's start.
+
+        Raises
+        ------
+        TrainingError
+            If the loss or the gradient is not finite.
+        """
+        self._check_finite()
         self._validating = time.monotonic()
 
     def on_validation_end(self) -> None:
@@ -117,13 +139,13 @@ class Course(LightningModule):
         """Continue with the wall time of the earlier runs."""
         self._earlier_s = checkpoint["elapsed_s"]
 
-    def _finite(self, value: float, what: str) -> float:
-        if math.isfinite(value):
-            return value
-        raise TrainingError(
-            f"the {what} became {value} at step {self.global_step}; the checkpoint "
-            "before it is kept: resume with a lower learning rate"
-        )
+    def _check_finite(self) -> None:
+        for name, value in self.latest.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the {name} became {float(value)} at step {self.global_step}; the "
+                    "checkpoint before it is kept: resume with a lower learning rate"
+                )
 
 
 def one_cycle(progress: float) -> float:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 
 from cxr_sr import processors
 from cxr_sr.errors import TrainingError
@@ -29,7 +30,8 @@ from cxr_sr.files import write_text
 from cxr_sr.superres.models.networks import Network, build
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.training.data.dataset import Batches, Crops, Regions
+from cxr_sr.training.data.batches import Batches, Regions, loader_of
+from cxr_sr.training.data.dataset import Crops
 from cxr_sr.training.data.images import TrainingImage, list_images, load
 from cxr_sr.training.data.synthetic import synthetic_images
 from cxr_sr.training.learner import Learner
@@ -109,7 +111,9 @@ def fit(
     with quiet_lightning():
         loop = LoopSettings(accelerator, run.devices, run.epoch_steps, run.patience)
         trainer = trainer_of(folder, learner, loop, quiet=quiet)
-        train(trainer, learner, *_loaders(images, run, learner), checkpoint)
+        train(
+            trainer, learner, *_loaders(images, run, learner, accelerator), checkpoint
+        )
     if not trainer.is_global_zero:
         raise SystemExit  # a process that Lightning started to share the training
     _say(f"stopped after {learner.elapsed_s:.0f} s; writing the best weights")
@@ -122,13 +126,17 @@ def fit(
 
 
 def _loaders(
-    images: dict[str, list[TrainingImage]], run: Run, learner: Learner
-) -> tuple[Batches, Regions]:
+    images: dict[str, list[TrainingImage]],
+    run: Run,
+    learner: Learner,
+    accelerator: str,
+) -> tuple[DataLoader[Any], Regions]:
     crops = Crops(images["train"], run.sampling, run.recipe.seed)
     sides = run.sides
     turns = [(scale, sides[scale]) for scale in run.recipe.scales]
-    batches = Batches(crops, turns, run.batch, run.epoch_steps, learner)
-    return batches, Regions(images["val"], run.validation_px)
+    batches = Batches(crops, turns, run.batch, learner)
+    epoch = loader_of(batches, run.epoch_steps, accelerator=accelerator)
+    return epoch, Regions(images["val"], run.validation_px)
 
 
 def _say(text: str) -> None:

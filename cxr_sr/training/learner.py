@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from cxr_sr.superres.models.networks import Network
 from cxr_sr.training.course import Course
-from cxr_sr.training.data.dataset import CropBatch
+from cxr_sr.training.data.batches import CropBatch
 from cxr_sr.training.data.degrade import Coarse, degrade
 from cxr_sr.training.losses import LOSSES
 from cxr_sr.training.muon import Muon
@@ -90,7 +90,7 @@ class Learner(Course):
         if taught is not None:
             apart = LOSSES[self.recipe.loss](output, base + taught.float())
             loss = torch.lerp(loss, apart, TAUGHT_SHARE)
-        self.latest["loss"] = self._finite(float(loss.detach()), "loss")
+        self.note("loss", loss)
         return loss
 
     def validation_step(self, batch: CropBatch, batch_idx: int) -> None:

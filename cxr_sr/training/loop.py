@@ -68,6 +68,8 @@ def trainer_of(
         num_sanity_val_steps=0,
         log_every_n_steps=min(50, settings.epoch_steps),
         use_distributed_sampler=False,
+        # cuDNN then tries its algorithms once for each shape of a crop.
+        benchmark=settings.accelerator == "cuda",
     )
 
 

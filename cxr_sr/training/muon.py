@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -54,41 +55,55 @@ class Muon(torch.optim.Adam):
                 loss = closure()
         for group in self.param_groups:
             if group["orthogonal"]:
-                for weight in group["params"]:
-                    self._follow(weight, group["lr"])
+                given = [
+                    weight for weight in group["params"] if weight.grad is not None
+                ]
+                # Layers of one shape are one batch of matrices: a GPU computes them
+                # together.
+                for _, alike in groupby(sorted(given, key=_shape), key=_shape):
+                    self._follow(list(alike), group["lr"])
         super().step()
         return loss
 
-    def _follow(self, weight: Tensor, lr: float) -> None:
-        gradient = weight.grad
-        if gradient is None:
+    def _follow(self, weights: list[Tensor], lr: float) -> None:
+        moved = [(w, w.grad) for w in weights if w.grad is not None]
+        if not moved:
             return
+        ahead = torch.stack([self._momentum(*each) for each in moved])
+        steps = orthogonal(ahead.flatten(2)).view_as(ahead)
+        for (weight, _), step in zip(moved, steps, strict=True):
+            weight.sub_(step, alpha=lr)
+            weight.grad = None  # so that Adam skips it
+
+    def _momentum(self, weight: Tensor, gradient: Tensor) -> Tensor:
+        """Return Nesterov's momentum of a layer after its newest gradient."""
         state = self.state[weight]
         if not state:
             # Adam refuses to load a state without a number of steps.
             state["step"] = torch.tensor(0.0)
             state["momentum"] = torch.zeros_like(weight)
         state["step"] += 1
-        momentum = state["momentum"]
+        momentum: Tensor = state["momentum"]
         momentum.lerp_(gradient, 1 - MOMENTUM)
-        ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov's
-        step = orthogonal(ahead.flatten(1)).reshape(weight.shape)
-        weight.sub_(step, alpha=lr)
-        weight.grad = None  # so that Adam skips it
+        return gradient.lerp(momentum, MOMENTUM)
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Return `matrix` (M, N) with all singular values near one.
+def _shape(weight: Tensor) -> torch.Size:
+    return weight.shape
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Return `matrices` (..., M, N) with all singular values near one.
 
     References
     ----------
     The Newton-Schulz iteration of Muon.
     """
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix if wide else matrix.T
-    x = torch.div(x, x.norm() + 1e-12)
+    wide = matrices.shape[-2] <= matrices.shape[-1]
+    x = matrices if wide else matrices.mT
+    x = torch.div(x, torch.linalg.matrix_norm(x, keepdim=True) + 1e-12)
     a, b, c = NEWTON_SCHULZ
     for _ in range(ITERATIONS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x if wide else x.T
+    return x if wide else x.mT

@@ -17,7 +17,8 @@ from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.superres import resample
 from cxr_sr.superres.models.networks import Hydra, Trunk, load_network
 from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.training.data.dataset import CropBatch, Sampling
+from cxr_sr.training.data.batches import CropBatch
+from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.data.degrade import Degradation
 from cxr_sr.training.fit import fit
 from cxr_sr.training.learner import Learner, enlarge, psnr

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from cxr_sr.errors import TrainingError
 from cxr_sr.superres.models.networks import Trunk, build
-from cxr_sr.training.data.dataset import CropBatch
+from cxr_sr.training.data.batches import CropBatch
 from cxr_sr.training.data.degrade import degrade
 from cxr_sr.training.fit import fit
 from cxr_sr.training.learner import Learner, reconstruct

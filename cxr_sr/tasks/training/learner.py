@@ -74,7 +74,7 @@ class HeadLearner(Course):
         with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=half):
             logits = self.network(batch.images)
         loss = loss_of(logits.float(), batch.truth)
-        self.latest["loss"] = self._finite(float(loss.detach()), "loss")
+        self.note("loss", loss)
         return loss
 
     def transfer_batch_to_device(

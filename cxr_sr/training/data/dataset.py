@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning import LightningModule
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import default_collate
 
 from cxr_sr.errors import SettingsError
 from cxr_sr.names import MULTIPLE
@@ -220,81 +217,3 @@ def alter(
     )
     step, contrast = gain / (2**bits - 1), codes.contrast * gain
     return altered + unit.dtype.type(0.5), Codes(step, least, largest, contrast)
-
-
-class CropBatch(NamedTuple):
-    """The crops of one step."""
-
-    fine: Tensor
-    """(N, C, H, W) in units."""
-    codes: Tensor
-    """(N, 4): `Codes` of the fine images."""
-    scale: int = 0
-    """The scale of this step; 0 for a region, which is validated at all scales."""
-
-
-class Batches:
-    """The batches of one epoch, from the current step of the trainer on.
-
-    Parameters
-    ----------
-    crops : the source of the crops
-    turns : scales with the side of their fine crop; the steps use them in turn
-    batch : number of crops in a step of each process
-    steps : number of steps
-    learner : gives the current step
-    """
-
-    def __init__(
-        self,
-        crops: Crops,
-        turns: Sequence[tuple[int, int | None]],
-        batch: int,
-        steps: int,
-        learner: LightningModule,
-    ) -> None:
-        self.crops = crops
-        self.turns = turns
-        self.batch = batch
-        self.steps = steps
-        self.learner = learner
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[CropBatch]:
-        start = self.learner.trainer.global_step
-        # Cut the next batch while a GPU computes the current batch.
-        with ThreadPoolExecutor(1) as ahead:
-            pending = ahead.submit(self._cut, start)
-            for step in range(start + 1, start + self.steps):
-                ready, pending = pending, ahead.submit(self._cut, step)
-                yield ready.result()
-            yield pending.result()
-
-    def _cut(self, step: int) -> CropBatch:
-        trainer = self.learner.trainer
-        scale, side = self.turns[step % len(self.turns)]
-        first = (step * trainer.world_size + trainer.global_rank) * self.batch
-        numbers = range(first, first + self.batch)
-        fine, codes = default_collate([self.crops.sample(n, side) for n in numbers])
-        return CropBatch(fine, codes, scale)
-
-
-class Regions:
-    """The images for validation, or their most detailed parts; one in each batch."""
-
-    def __init__(self, images: Sequence[TrainingImage], side_px: int | None) -> None:
-        self.images = images
-        self.parts = [
-            most_detailed(image, side_px) if side_px else image.whole
-            for image in images
-        ]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __iter__(self) -> Iterator[CropBatch]:
-        for image, part in zip(self.images, self.parts, strict=True):
-            fine = torch.from_numpy(image.crop(*part).copy())
-            yield CropBatch(fine[None], torch.tensor([Codes.of(image)]))

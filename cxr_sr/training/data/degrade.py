@@ -21,6 +21,7 @@ from cxr_sr.hints import did_you_mean
 from cxr_sr.superres.noise import LEVEL_RADIUS_PX
 from cxr_sr.training.data import grain
 from cxr_sr.training.data.grain import Grain
+from cxr_sr.training.data.jpeg import through_jpeg
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,10 @@ def degrade(
     kinds = settings.kinds
     drawn = kinds[int(torch.randint(len(kinds), (), generator=random))]
     hold = partial(stored, codes=codes)
-    rows, columns = (side // scale for side in image.shape[-2:])
-    shape = torch.Size((*image.shape[:2], rows, columns))
-    noise = grain.draw_noise(shape, settings.grain, random)
-    noise = grain.DrawnNoise(*(part.to(image) for part in noise))
+    if drawn == "detector" or settings.grain.share:
+        noise = grain.draw_noise(image, scale, settings.grain, random)
+    else:
+        noise = grain.no_noise(image, scale)
     if drawn == "detector":
         seen, law = detector(image, scale, settings, random, noise.values)
     else:
@@ -122,8 +123,8 @@ def degrade(
     level = _level_of(seen.mean(1, keepdim=True))
     planes = grain.planes(law(level) * factor, noise.correlation)
     if settings.grain.jpeg_share:
-        seen, error = grain.through_jpeg(seen, settings.grain, random)
-        planes = grain.with_jpeg(planes, error.to(planes) * factor)
+        seen, error = through_jpeg(seen, settings.grain, random)
+        planes = grain.with_jpeg(planes, error * factor)
     return Coarse(hold(seen), planes)
 
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cxr_sr.formats.dicom.coding.jpeg import coding_error
 from cxr_sr.superres.noise import CODING_CORRELATION
 
 REACH_PX = 4
@@ -61,57 +60,70 @@ class DrawnNoise(NamedTuple):
 
 
 def draw_noise(
-    shape: torch.Size, settings: Grain, random: torch.Generator
+    image: Tensor, scale: int, settings: Grain, random: torch.Generator
 ) -> DrawnNoise:
-    """Return coloured noise of `shape` (N, C, h, w), each crop with its own spectrum.
+    """Return coloured noise for a coarse image, each crop with its own spectrum.
+
+    The random numbers do not depend on the device of `image`.
+
+    Parameters
+    ----------
+    image : (N, C, H, W); the noise has its device and type
+    scale : factor between the sides of `image` and of the noise
 
     References
     ----------
     R. S. Saunders, E. Samei, "A method for modifying the image quality parameters of
     digital radiographic images", Med. Phys. 30 (2003): noise shaped by its spectrum.
     """
-    crops = []
-    for _ in range(shape[0]):
-        kernel = _kernel(settings, random)
-        margin = kernel.shape[-1] - 1
-        size = shape[1], 1, shape[2] + margin, shape[3] + margin
-        white = torch.randn(size, generator=random)
-        crops.append((functional.conv2d(white, kernel)[:, 0], _lag_one(kernel)))
-    values, correlations = zip(*crops, strict=True)
-    return DrawnNoise(torch.stack(values), torch.tensor(correlations).view(-1, 1, 1, 1))
+    kernels = _kernels(len(image), settings, random)
+    margin = kernels.shape[-1] - 1
+    rows, columns = (side // scale + margin for side in image.shape[-2:])
+    size = image.shape[1], image.shape[0], rows, columns
+    white = torch.randn(size, generator=random).to(image)
+    values = functional.conv2d(white, kernels.to(image), groups=len(image))
+    return DrawnNoise(values.transpose(0, 1), _lag_one(kernels).to(image))
 
 
-def _kernel(settings: Grain, random: torch.Generator) -> Tensor:
-    """Return the filter (1, 1, k, k) of unit energy for the noise of one crop."""
+def no_noise(image: Tensor, scale: int) -> DrawnNoise:
+    """Return noise without strength in the form of `draw_noise`."""
+    count, channels, height, width = image.shape
+    size = count, channels, height // scale, width // scale
+    return DrawnNoise(image.new_zeros(size), image.new_zeros(count, 1, 1, 1))
+
+
+def _kernels(count: int, settings: Grain, random: torch.Generator) -> Tensor:
+    """Return a filter of unit energy for the noise of each crop: (N, 1, k, k)."""
+
+    def drawn() -> Tensor:
+        return torch.rand(count, 1, 1, 1, generator=random)
+
     low, high = settings.width_px
-    width = low + (high - low) * _uniform(random)
-    kernel = _gaussian(width)
-    if _uniform(random) < 0.5:
-        # A part of the light spreads farther in the scintillator.
-        share = 0.3 * _uniform(random)
-        kernel = (1 - share) * kernel + share * _gaussian(
-            width + 0.5 + _uniform(random)
-        )
-    if _uniform(random) < settings.sharpened_share:
-        point = _gaussian(0.0)
-        mask = point - _gaussian(0.5 + _uniform(random))
-        sharper = functional.pad(point + 1.5 * _uniform(random) * mask, (REACH_PX,) * 4)
-        kernel = functional.conv2d(sharper, kernel)
-    return kernel / kernel.square().sum().sqrt()
+    width = low + (high - low) * drawn()
+    # In half of the crops, a part of the light spreads farther in the scintillator.
+    share = 0.3 * drawn() * (drawn() < 0.5)
+    kernels = torch.lerp(_gaussian(width), _gaussian(width + 0.5 + drawn()), share)
+    strength = 1.5 * drawn() * (drawn() < settings.sharpened_share)
+    point = _gaussian(torch.zeros_like(width))
+    sharper = point + strength * (point - _gaussian(0.5 + drawn()))
+    planes = functional.pad(kernels, (2 * REACH_PX,) * 4).transpose(0, 1)
+    both = functional.conv2d(planes, sharper, groups=count).transpose(0, 1)
+    return both / both.square().sum((2, 3), keepdim=True).sqrt()
 
 
-def _gaussian(width_px: float) -> Tensor:
+def _gaussian(width_px: Tensor) -> Tensor:
+    """Return normalised Gaussians (N, 1, k, k) of widths (N, 1, 1, 1)."""
     offset = torch.arange(-REACH_PX, REACH_PX + 1, dtype=torch.float32)
-    taps = torch.exp(-0.5 * (offset / max(width_px, 1e-3)).square())
-    kernel = torch.outer(taps, taps)
-    return (kernel / kernel.sum())[None, None]
+    taps = torch.exp(-0.5 * (offset / width_px.clamp_min(1e-3)).square())
+    taps = taps / taps.sum(-1, keepdim=True)
+    return taps.mT * taps
 
 
-def _lag_one(kernel: Tensor) -> float:
-    """Return the correlation of neighbours in white noise after a filter."""
-    plane = kernel[0, 0]
-    down, across = (plane[1:] * plane[:-1]).sum(), (plane[:, 1:] * plane[:, :-1]).sum()
-    return float(down + across) / 2
+def _lag_one(kernels: Tensor) -> Tensor:
+    """Return the correlation of neighbours in white noise after filters: (N,1,1,1)."""
+    down = (kernels[..., 1:, :] * kernels[..., :-1, :]).sum((2, 3), keepdim=True)
+    across = (kernels[..., 1:] * kernels[..., :-1]).sum((2, 3), keepdim=True)
+    return (down + across) / 2
 
 
 def tilted(level: Tensor, settings: Grain, random: torch.Generator) -> Tensor:
@@ -141,53 +153,6 @@ def with_jpeg(planes: Tensor, error: Tensor) -> Tensor:
     total = (sigma.square() + error.square()).sqrt()
     covariance = sigma * correlated + CODING_CORRELATION * error.square()
     return torch.cat([total, covariance / total.clamp_min(1e-9)], 1)
-
-
-def through_jpeg(
-    coarse: Tensor, settings: Grain, random: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Compress some of the crops `coarse` (N, 1, h, w) by JPEG, and decode them.
-
-    Each crop is scaled to 8 bits by its own range. Its blocks of 8 x 8 pixels begin at
-    random places.
-
-    Returns
-    -------
-    The crops; and (N, 1, 1, 1) the standard deviation of their error by the tables of
-    JPEG, in units, 0 without JPEG.
-    """
-    low, high = settings.jpeg_quality
-    error = coarse.new_zeros(len(coarse), 1, 1, 1)
-    for k, crop in enumerate(coarse):
-        if _uniform(random) >= settings.jpeg_share:
-            continue
-        quality = int(torch.randint(low, high + 1, (), generator=random))
-        corner = torch.randint(8, (2,), generator=random).tolist()
-        crop[0], error[k] = _jpeg(crop[0], quality, corner)
-    return coarse, error
-
-
-def _jpeg(plane: Tensor, quality: int, corner: list[int]) -> tuple[Tensor, float]:
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    least, span = float(plane.min()), float(plane.max() - plane.min()) or 1.0
-    span = max(span, 0.25)
-    margins = [(first, 0) for first in corner]
-    codes = ((plane - least) * (255 / span)).round().clamp(0, 255)
-    padded = np.pad(codes.cpu().numpy().astype(np.uint8), margins, mode="edge")
-    stream = io.BytesIO()
-    Image.fromarray(padded).save(stream, "JPEG", quality=quality)
-    with Image.open(stream) as image:
-        decoded = np.array(image, np.float32)[corner[0] :, corner[1] :]
-    error = coding_error(stream.getvalue()) * span / 255
-    return torch.from_numpy(decoded) * (span / 255) + least, error
-
-
-def _uniform(random: torch.Generator) -> float:
-    return float(torch.rand((), generator=random))
 
 
 def _log_uniform(

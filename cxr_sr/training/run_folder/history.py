@@ -75,7 +75,7 @@ class History(Callback):
         row |= {"seconds": round(learner.elapsed_s, 1)}
         row |= {"waiting": round(self._clock.share, 4)}
         row |= {k: round(float(v), 4) for k, v in trainer.callback_metrics.items()}
-        row |= learner.latest
+        row |= {name: float(value) for name, value in learner.latest.items()}
         rows = [*self.rows(), row]
         _write(self.table, rows)
         draw_curves(rows, self.picture, learner.curves)

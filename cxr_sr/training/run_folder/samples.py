@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cxr_sr.files import save_figure
 from cxr_sr.superres.models.networks import Network
-from cxr_sr.training.data.dataset import CropBatch
+from cxr_sr.training.data.batches import CropBatch
 from cxr_sr.training.data.degrade import Degradation, degrade
 from cxr_sr.training.learner import enlarge, psnr, restored
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,8 @@ from cxr_sr.errors import SettingsError, TrainingError
 from cxr_sr.index.table import IndexEntry
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.data.dataset import (
-    Batches,
     Codes,
-    CropBatch,
     Crops,
-    Regions,
     Sampling,
     alter,
     detail,
@@ -59,11 +55,6 @@ def write_index(folder: Path, rows: list[str], header: str = "file,split,patient
     path = folder / "list.csv"
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return path
-
-
-def learner(step: int = 0, rank: int = 0, world: int = 1) -> Any:
-    trainer = SimpleNamespace(global_step=step, global_rank=rank, world_size=world)
-    return SimpleNamespace(trainer=trainer)
 
 
 class TestIndex:
@@ -337,69 +328,6 @@ class TestDetail:
         rows, columns = np.mgrid[:24, :24] / 24
         ramp: NDArray[Any] = 0.3 * rows + 0.6 * columns
         assert laplacian(ramp) == pytest.approx(0, abs=1e-12)
-
-
-TURNS: list[tuple[int, int | None]] = [(2, 24), (3, 36)]
-
-
-class TestBatches:
-    def test_an_epoch_goes_on_where_the_trainer_stands(self):
-        source = crops()
-        whole = list(Batches(source, TURNS, 2, 4, learner(step=0)))
-        rest = list(Batches(source, TURNS, 2, 2, learner(step=2)))
-        assert len(Batches(source, TURNS, 2, 4, learner())) == len(whole) == 4
-        for expected, found in zip(whole[2:], rest, strict=True):
-            assert torch.equal(expected.fine, found.fine)
-            assert torch.equal(expected.codes, found.codes)
-            assert expected.scale == found.scale
-
-    def test_processes_share_the_samples(self):
-        source = crops()
-        found = [
-            fine
-            for rank in (0, 1)
-            for batch in Batches(
-                source, TURNS[:1], 2, 2, learner(step=3, rank=rank, world=2)
-            )
-            for fine in batch.fine
-        ]
-        expected = [source.sample(n, 24)[0] for n in (12, 13, 16, 17, 14, 15, 18, 19)]
-        assert torch.equal(torch.stack(found), torch.stack(expected))
-
-    def test_the_scales_take_turns_each_with_its_side(self):
-        batches = list(Batches(crops(), TURNS, 2, 4, learner(step=1)))
-        assert [batch.scale for batch in batches] == [3, 2, 3, 2]
-        assert [batch.fine.shape[-1] for batch in batches] == [36, 24, 36, 24]
-
-    def test_a_scale_may_have_more_turns_than_another(self):
-        turns = [*TURNS, TURNS[0]]
-        batches = list(Batches(crops(), turns, 2, 6, learner()))
-        assert [batch.scale for batch in batches] == [2, 3, 2, 2, 3, 2]
-
-    def test_whole_images_are_regions_too(self):
-        (whole,) = Regions([image((50, 73))], None)
-        assert whole.fine.shape == (1, 1, 48, 72)
-
-    @pytest.mark.parametrize("corner", [(0, 0), (64, 112), (113, 168)])
-    def test_regions_are_where_the_detail_is(self, corner):
-        stored = np.full((133, 188), 100, np.uint8)
-        row, column = corner
-        stored[row : row + 20, column : column + 20] = noise((20, 20), pixel_format(8))
-        (found,) = Regions(
-            [TrainingImage(stored, Scaling(0, 255), (0, 255), entry())], 50
-        )
-        assert found.fine.shape == (1, 1, 48, 48)
-        assert int((found.fine != 100 / 255).sum()) > 300
-
-    def test_regions_are_validated_one_by_one(self):
-        regions = Regions([image((50, 60)), image((100, 30), bits=12)], 48)
-        first, second = regions
-        assert len(regions) == 2
-        assert isinstance(first, CropBatch)
-        assert first.fine.shape == (1, 1, 48, 48)
-        assert second.fine.shape == (1, 1, 48, 24)
-        assert second.codes[:, :3].tolist() == [pytest.approx([1 / 4095, 0, 1])]
-        assert 0.2 < float(second.codes[0, 3]) < 0.5  # noise
 
 
 class TestProvenance:

@@ -8,7 +8,7 @@ import torch
 from matplotlib.image import imread
 
 from cxr_sr.superres.models.spec import ModelSpec
-from cxr_sr.training.data.dataset import CropBatch
+from cxr_sr.training.data.batches import CropBatch
 from cxr_sr.training.data.degrade import Degradation
 from cxr_sr.training.learner import enlarge
 from cxr_sr.training.run_folder import history, samples

@@ -1,0 +1,118 @@
+"""Put training samples together to batches, ahead of the steps that use them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from cxr_sr import processors
+from cxr_sr.training.data.dataset import Codes, Crops, most_detailed
+from cxr_sr.training.data.images import TrainingImage
+
+AHEAD = 4
+"""Number of batches that each worker has ready."""
+
+
+class CropBatch(NamedTuple):
+    """The crops of one step."""
+
+    fine: Tensor
+    """(N, C, H, W) in units."""
+    codes: Tensor
+    """(N, 4): `Codes` of the fine images."""
+    scale: int = 0
+    """The scale of this step; 0 for a region, which is validated at all scales."""
+
+
+class Batches(Dataset[CropBatch]):
+    """The batch of each step; the number of the step decides it alone.
+
+    Parameters
+    ----------
+    crops : the source of the crops
+    turns : scales with the side of their fine crop; the steps use them in turn
+    batch : number of crops in a step of each process
+    learner : its trainer knows the processes that share a step
+    """
+
+    def __init__(
+        self,
+        crops: Crops,
+        turns: Sequence[tuple[int, int | None]],
+        batch: int,
+        learner: LightningModule,
+    ) -> None:
+        self.crops = crops
+        self.turns = turns
+        self.batch = batch
+        self.learner = learner
+
+    def __getitem__(self, step: int) -> CropBatch:
+        """Return the batch of a step of this process."""
+        trainer = self.learner.trainer
+        scale, side = self.turns[step % len(self.turns)]
+        first = (step * trainer.world_size + trainer.global_rank) * self.batch
+        numbers = range(first, first + self.batch)
+        fine, codes = default_collate([self.crops.sample(n, side) for n in numbers])
+        return CropBatch(fine, codes, scale)
+
+
+class Epoch(Sampler[int]):
+    """The numbers of the next `steps` steps, from the current step of the trainer."""
+
+    def __init__(self, learner: LightningModule, steps: int) -> None:
+        self.learner = learner
+        self.steps = steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[int]:
+        start = self.learner.trainer.global_step
+        return iter(range(start, start + self.steps))
+
+
+def loader_of(batches: Batches, steps: int, *, accelerator: str) -> DataLoader[Any]:
+    """Return the batches of one epoch of `steps` steps.
+
+    A GPU trains faster than one processor cuts crops. So for `cuda`, other processes
+    cut them, and their pages are locked in memory for a fast copy to the GPU. Only a
+    forked process shares the images with this one; elsewhere this process cuts.
+    """
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    count = processors.allowed() - 1 if accelerator == "cuda" and forks else 0
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=Epoch(batches.learner, steps),
+        num_workers=count,
+        prefetch_factor=AHEAD if count else None,
+        persistent_workers=count > 0,
+        multiprocessing_context="fork" if count else None,
+        pin_memory=accelerator == "cuda",
+    )
+
+
+class Regions:
+    """The images for validation, or their most detailed parts; one in each batch."""
+
+    def __init__(self, images: Sequence[TrainingImage], side_px: int | None) -> None:
+        self.images = images
+        self.parts = [
+            most_detailed(image, side_px) if side_px else image.whole
+            for image in images
+        ]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[CropBatch]:
+        for image, part in zip(self.images, self.parts, strict=True):
+            fine = torch.from_numpy(image.crop(*part).copy())
+            yield CropBatch(fine[None], torch.tensor([Codes.of(image)]))

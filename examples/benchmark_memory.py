@@ -34,7 +34,7 @@ PEAK_MB = 1200
 
 
 def main() -> None:
-    """Measure each model and size, a line each; exit 1 if one takes too much."""
+    """Measure each model and size, and print a line; exit 1 if one needs too much."""
     options = arguments()
     failed = False
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def in_process_of_its_own(work: Callable[..., None], *given: object) -> int:
 
 def synthesise(path: Path, megapixels: float) -> None:
     """Write shading, ribs, an unexposed frame, and noise that grows with brightness."""
-    import numpy as np  # noqa: PLC0415 - not in the process that is measured
+    import numpy as np  # noqa: PLC0415 - not part of the measured memory
     import SimpleITK  # noqa: PLC0415
 
     random = np.random.default_rng(0)

@@ -1,14 +1,14 @@
-"""Compare the pace of a node (`cxr-sr serve`) with that of `cxr-sr upscale`.
+"""Compare the speed of a node (`cxr-sr serve`) with the speed of `cxr-sr upscale`.
 
     python examples/benchmark_node.py [--data FOLDER] [--copies 12] [--rounds 3]
-        [--compress jpegls] [upscale's options, as --model fast --scale 4]
+        [--compress jpegls] [options of upscale, such as --model fast --scale 4]
 
-Without --data, copies of a real chest radiograph (RG1 of pydicom-data) are used; they
-differ in their UIDs. Each round runs both commands, one after the other, on the same
-files; the receiver is pynetdicom's. The pace counts the results after the first one:
-the start and the loading of the model do not count. It also prints the processor time,
-which includes the start. On a machine that does other work, compare this time.
-It needs the extra [pacs].
+Without --data, copies of a real chest radiograph (RG1 of pydicom-data) are used, each
+with its own UIDs. Each round runs both commands, one after the other, on the same
+files; the receiver is pynetdicom. Time is measured after the first result, so it does
+not include the start and the loading of the model. The processor time is printed, too;
+it includes the start. On a machine that does other work, compare the processor time.
+The example needs the extra [pacs].
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
         "--compress",
         default="none",
         choices=["none", "jpegls"],
-        help="what upscale writes, and the receiver takes",
+        help="compression of the results, also for the receiver",
     )
     return parser.parse_known_args()
 
@@ -98,7 +98,7 @@ def samples(folder: Path | None, target: Path, copies: int) -> list[Path]:
 def upscaled(
     files: Sequence[Path], out: Path, treatment: Sequence[str], compress: str
 ) -> list[float]:
-    """Return when `cxr-sr upscale` had written each result."""
+    """Return the times at which `cxr-sr upscale` had written each result."""
     words = ("upscale", *files, "-o", out, "--compress", compress, *treatment)
     subprocess.run([*COMMAND, *map(str, words)], check=True, capture_output=True)  # noqa: S603 - ours
     return [path.stat().st_mtime for path in out.rglob("*.dcm")]
@@ -107,7 +107,7 @@ def upscaled(
 def served(
     files: Sequence[Path], store: Path, treatment: Sequence[str], compress: str
 ) -> list[float]:
-    """Return when the receiver of `cxr-sr serve` had each result."""
+    """Return the times at which the receiver of `cxr-sr serve` had each result."""
     port = free_port()
     with receiver(compress) as (address, arrived):
         words = ("--store", store, "--port", port, "--send", address, *treatment)
@@ -171,7 +171,7 @@ def send(files: Sequence[Path], port: int) -> None:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,13 +1,13 @@
-"""Time a folder stage by stage, and all stages at once.
+"""Time the stages of `cxr-sr upscale` one by one, and all at the same time.
 
     python examples/benchmark_pipeline.py [FOLDER] [--model fine] [--scale 2]
         [--threads N] [--compress jpegls] [--copies N]
 
 Without a folder, copies of a real chest radiograph (RG1 of pydicom-data) are used.
-First every stage works alone on all files, then `cxr-sr upscale`'s pipeline does the
-same work; both in this run. The bound is the slowest stage, or all processor time over
-all processors where that is more: stages that compute cannot overlap on processors that
-are busy.
+First each stage works alone on all files. Then the pipeline of `cxr-sr upscale` does
+the same work. The bound is the shortest possible time for the pipeline: the time of the
+slowest stage, or the processor time divided by the number of processors, if this is
+longer.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def job_of(path: Path, folder: Path) -> Job:
 
 
 def stage_by_stage(work: Upscaling, jobs: list[Job]) -> tuple[dict[str, float], float]:
-    """Return each stage's seconds over all files, and the processor's seconds."""
+    """Return the seconds of each stage for all files, and the processor seconds."""
     seconds = dict.fromkeys(NAMES, 0.0)
     begun = time.process_time()
     for job in jobs:
@@ -108,7 +108,7 @@ def stage_by_stage(work: Upscaling, jobs: list[Job]) -> tuple[dict[str, float], 
 def tell(
     alone: dict[str, float], processor_s: float, together: float, files: int
 ) -> None:
-    """Print the paces, and compare the pipeline's pace with the best possible one."""
+    """Print the times, and compare the time of the pipeline with the bound."""
     cores = processors.allowed()
     for name, seconds in alone.items():
         print(f"{name:22} {seconds / files:7.3f} s a file")

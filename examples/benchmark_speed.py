@@ -1,4 +1,4 @@
-"""Time and quality of every model and engine on this machine, side by side in one run.
+"""Measure time and quality of each model and engine on this machine, in one run.
 
 ::
 
@@ -6,11 +6,11 @@
     python examples/benchmark_speed.py chest.dcm --scale 2 --threads 2 --repeats 9
     python examples/benchmark_speed.py --opencv-dnn ESPCN_x2.pb ESPCN_x4.pb
 
-Without a file it takes the 15-bit chest radiograph of the package pydicom-data. A
-central square of it is made finer, in memory; quality is measured on a larger one. All
-take turns, so that a busy machine slows them alike; even so, only numbers of one run
-may be compared. Tables, numbers and a picture (which needs the extra `figures`) go to
-the folder `benchmark-speed`.
+Without a file, it uses the 15-bit chest radiograph of the package pydicom-data. Each
+model enlarges a central square of the image in memory. Quality is measured on a larger
+square. All models take turns, so other work on the machine slows all of them equally.
+Compare only numbers of the same run. Tables, numbers and a picture (it needs the extra
+`figures`) are written to the folder `benchmark-speed`.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ from cxr_sr.superres.models.zoo import MODELS, Model
 Row = dict[str, Any]
 
 ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Where libraries below numpy and torch find, when they are loaded, how many threads to
-take for a call: one, as calls are made from several threads."""
+"""Variables that limit libraries of numpy and torch to one thread for a call, because
+several threads make calls. The libraries read them when they are loaded."""
 MARKERS = "os^vDP"
-"""In the picture: one for each engine, numpy and OpenCV among them."""
+"""Markers in the picture: one for each engine, including numpy and OpenCV."""
 BELOW_DB = 1.0
-"""The picture leaves out contestants that are worse than bicubic by more than this."""
+"""The picture leaves out models that are worse than bicubic by more than this in dB."""
 COLUMNS = (
     *("model", "engine", "s/megapixel", "spread", "/ bicubic", "/ fastest network"),
     *("differs, codes", "PSNR, dB", "multiply-adds", "of the peak"),
@@ -69,18 +69,18 @@ matrix products, fastest round, 10^9 operations a second: {fp32_gops:.0f} in fp3
 {int8_gops:.0f} in int8
 """
 LEGEND = """
-Wall seconds for a megapixel of output: median and spread of the rounds, and the ratios
+Wall seconds for a megapixel of output: median and range of the rounds, and the ratios
 to bicubic and to the fastest network of the table. *differs*: largest difference from
-the model's first engine, in stored codes. *PSNR*: of the central {judged_px} px,
-box-degraded, as `cxr-sr evaluate` measures it, by the first engine of each precision.
-*multiply-adds*: of all convolutions for a pixel of output, halos not counted. *of the
-peak*: what these reach of the matrix product's rate in the precision of most of them,
-in the time beyond bicubic's; fastest rounds.
+the model's first engine, in stored codes. *PSNR*: of the central {judged_px} px after
+box degradation, as in `cxr-sr evaluate`, with the first engine of each precision.
+*multiply-adds*: of all convolutions, for a pixel of output, without the overlap of
+tiles. *of the peak*: rate of these multiply-adds in the fastest round, without
+bicubic's time, divided by the rate of matrix products in the same precision.
 """
 
 
 def main(arguments: list[str]) -> None:
-    """Race, tell, and write."""
+    """Measure, print and write."""
     options = parsed(arguments)
     os.environ.update(dict.fromkeys(ONE_EACH, "1"))
     try:
@@ -104,7 +104,7 @@ def main(arguments: list[str]) -> None:
 
 
 def processor() -> str:
-    """Return the processor's name; Python alone does not know it everywhere."""
+    """Return the name of the processor, from the system if Python does not know it."""
     try:
         core = import_openvino().Core()
     except ImportError:
@@ -117,12 +117,24 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Time and quality, side by side.")
     add = parser.add_argument
-    add("image", nargs="?", type=Path, help="gray; without it, the sample's")
+    add("image", nargs="?", type=Path, help="a gray radiograph; default: the sample")
     add("--scale", type=int, action="append", choices=SCALES, help="repeat for several")
     add("--threads", type=int, default=processors.allowed())
     add("--repeats", type=int, default=5, metavar="N", help="rounds at each scale")
-    add("--side", type=int, default=256, metavar="PX", help="of the part of the image")
-    add("--judged", type=int, default=1024, metavar="PX", help="of that for quality")
+    add(
+        "--side",
+        type=int,
+        default=256,
+        metavar="PX",
+        help="side of the square for the time, in px",
+    )
+    add(
+        "--judged",
+        type=int,
+        default=1024,
+        metavar="PX",
+        help="side of the square for the quality, in px",
+    )
     add("--opencv-dnn", type=Path, nargs="+", default=[], metavar="FILE.pb")
     add("--output", type=Path, default=Path("benchmark-speed"), metavar="DIR")
     options = parser.parse_args(arguments)
@@ -141,7 +153,7 @@ def sample() -> str:
 
 
 def tell(text: str) -> None:
-    """Say something that is no part of the table."""
+    """Print a message that is not part of the table."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -171,7 +183,7 @@ def all_runners(options: argparse.Namespace) -> Iterator[Runner]:
 
 
 def installed_engines() -> list[EngineName]:
-    """Return the engines there are, and tell of those that are missing."""
+    """Return the installed engines; print a message for each missing engine."""
     model = next(cxr_sr.load_model(name) for name in MODELS if MODELS[name].learned)
     found: list[EngineName] = []
     for engine in get_args(EngineName)[1:]:
@@ -199,7 +211,7 @@ def ours(model: Model, scale: int, settings: cxr_sr.Settings) -> Runner:
 
 
 def opencv_networks(options: argparse.Namespace) -> Iterator[Runner]:
-    """Yield the networks whose weights are given, if OpenCV can run them."""
+    """Yield OpenCV's networks for the given files of weights, if OpenCV has dnn."""
     if not options.opencv_dnn:
         return
     try:
@@ -217,12 +229,12 @@ def opencv_networks(options: argparse.Namespace) -> Iterator[Runner]:
 
 
 def opencv(file: Path, network: Any) -> Runner:  # noqa: ANN401 - cv2 has no types
-    """Return a network of OpenCV's, which takes 8-bit colour: gray three times."""
+    """Return a network of OpenCV; its 8-bit colour input gets the gray values."""
     known = re.fullmatch(r"([A-Za-z]+).*_x(\d)", file.stem)
     if known is None or not file.is_file():
         raise cxr_sr.SettingsError(
-            f"{file.name} is no file, or its name does not tell network and scale; "
-            "expected one such as ESPCN_x2.pb or FSRCNN-small_x4.pb"
+            f"{file.name} is no file, or its name does not name network and scale; "
+            "expected a name such as ESPCN_x2.pb or FSRCNN-small_x4.pb"
         )
     network.readModel(str(file))
     network.setModel(known[1].lower(), int(known[2]))
@@ -242,7 +254,7 @@ def race(
     larger: cxr_sr.Radiograph,
     options: argparse.Namespace,
 ) -> dict[str, float]:
-    """Let all of a scale take turns; return the machine's best rates by precision."""
+    """Let all models of a scale take turns; return the machine's best rates."""
     rates: list[dict[str, float]] = []
     with ProcessPoolExecutor(1, get_context("spawn")) as apart:
         for scale in options.scale:
@@ -335,7 +347,7 @@ def draw(rows: list[Row], path: Path) -> None:
 
 
 def pictured(rows: list[Row]) -> list[Row]:
-    """Return those that do not take the whole axis of their scale for themselves."""
+    """Return the rows without extreme values, which would hide the other rows."""
     least = {
         row["scale"]: row["psnr"] - BELOW_DB for row in rows if row["model"] == BASELINE
     }

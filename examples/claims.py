@@ -1,22 +1,24 @@
-"""The founding paper's claims, each trained and measured anew by one command.
+"""Try the founding paper's claims: one command trains and measures one claim.
 
 ::
 
     python examples/claims.py multi-scale DATA --max-steps 400 --seed 1
     python examples/claims.py hydra DATA --max-seconds 300 -o claims/
 
-DATA is an index, as `cxr-sr index` writes it, or a folder of radiographs. Each is
-reduced until its shorter side has 240 px, and the central square of it is kept, in 8
-bits: the paper's images had 256 px a side. The rivals of a claim are trained by
-`cxr_sr.training.fit` with one budget, seed and learning rate, and the averaged
-weights of the last step are measured on the validation split by the protocol of
-`cxr-sr evaluate`, without projection. A claim has held where the confidence interval
-of every paired difference lies above zero; the interval is over patients. With
---seeds N, each arm is trained N times: scores are means over the seeds, and the
-differences of each seed are told with an interval over the seeds. A command that was
-stopped goes on where it was: each arm and seed that is finished is kept in OUTPUT.
+DATA is an index, as `cxr-sr index` writes it, or a folder of radiographs. Each image is
+reduced until its shorter side has 240 px. Its central square is kept, in 8 bits. (The
+paper's images had 256 x 256 px.)
 
-It needs the extra `train`. Results go to OUTPUT/CLAIM.md and OUTPUT/CLAIM.json.
+`cxr_sr.training.fit` trains the rivals of a claim with the same budget, seed and
+learning rate. The averaged weights of the last step are measured on the validation
+split, by the protocol of `cxr-sr evaluate` without projection. A claim held if the
+confidence interval over patients of each paired difference is above zero.
+
+With --seeds N, each arm is trained N times. Scores are means over the seeds. The report
+also has the differences of each seed, with an interval over the seeds. To continue
+after a stop, repeat the command: OUTPUT keeps each finished training.
+
+The example needs the extra `train`. It writes OUTPUT/CLAIM.md and OUTPUT/CLAIM.json.
 """
 
 from __future__ import annotations
@@ -55,17 +57,17 @@ from cxr_sr.names import SCALES
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence, and who has to beat whom for it to be true."""
+    """A claim, and the arms that are compared to try it."""
 
     sentence: str
     champion: Arm
     rivals: tuple[Arm, ...]
     cheaper: bool = False
-    """It is also said to have fewer parameters and to take less time."""
+    """True if the claim also states fewer parameters and less time."""
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """The champion, then its rivals."""
+        """The arm that should be better, then its rivals."""
         return self.champion, *self.rivals
 
 
@@ -80,7 +82,7 @@ CLAIMS = {
         Arm("mae+ms-ssim"),
         tuple(Arm(name, loss=name) for name in ("mae", "ms-ssim", "mse")),
     ),
-    # One loss that knows no window: on patches MS-SSIM would be another one. 25
+    # MAE, because MS-SSIM of a patch is another loss than MS-SSIM of an image. 25
     # patches of 48 px have as many pixels as one image.
     "whole-image": Claim(
         "Training on whole images restores better than on patches.",
@@ -102,7 +104,7 @@ CLAIMS = {
 
 
 def main() -> None:
-    """Train, measure, write and print; exit 2 if the data or options do not do."""
+    """Train, measure, write and print; exit 2 if data or options cannot be used."""
     options = arguments()
     budget = Budget(
         **{f.name: getattr(options, f.name) for f in dataclasses.fields(Budget)}
@@ -128,7 +130,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=int, default=0, help="trainings of each arm [1; sr-trunk: 3]"
     )
-    parser.add_argument("--model", default="hydra", help="where the claim leaves it")
+    parser.add_argument(
+        "--model",
+        default="hydra",
+        help="network of the arms, if the claim does not name one",
+    )
     parser.add_argument("--lr", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--optimiser", choices=("adam", "muon"), default="adam")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
@@ -203,7 +209,7 @@ def _differences(claim: Claim, measured: Sequence[Measurement]) -> list[Differen
 
 @dataclass(frozen=True)
 class Result:
-    """Everything a report on a claim says."""
+    """The contents of the report on a claim."""
 
     claim: str
     budget: Budget
@@ -212,7 +218,7 @@ class Result:
     differences: Sequence[Difference]
     verdict: str
     by_seed: Sequence[OverSeeds] = ()
-    """Where there are several seeds."""
+    """Differences seed by seed; empty for a single seed."""
 
 
 def describe(result: Result) -> str:
@@ -248,7 +254,7 @@ def spent(result: Result) -> str:
 
 
 def arms_table(result: Result) -> str:
-    """Return what each arm is and cost."""
+    """Return a table of the arms: network, loss, parameters, steps and time."""
     lines = [
         "| arm | network | loss | parameters | steps | training s | s/MP |",
         "|---|---|---|--:|--:|--:|--:|",
@@ -262,7 +268,7 @@ def arms_table(result: Result) -> str:
 
 
 def as_json(result: Result) -> dict[str, object]:
-    """Return the report for machines."""
+    """Return the report for JSON."""
     return {
         "claim": result.claim,
         "sentence": CLAIMS[result.claim].sentence,

@@ -54,7 +54,7 @@ class Arm:
     """None: the whole image."""
     batch: int = 1
     apart: bool = False
-    """A network for each scale; they share the budget evenly."""
+    """True: a network for each scale; these networks share the budget evenly."""
     pixels: Pixels = "gray"
 
 
@@ -111,7 +111,7 @@ class Trained:
 
 
 def train(arm: Arm, folder: Path, budget: Budget) -> Trained:
-    """Train an arm's network, or a network for each scale with a share each.
+    """Train an arm's network, or a network for each scale with a share of the budget.
 
     A network that an earlier call of the same command finished is used again.
     """
@@ -183,7 +183,7 @@ def measure(
 def in_colour(
     case: Case, condition: Condition, trained: Sequence[Trained]
 ) -> Iterator[Measurement]:
-    """Yield every arm on one tinted image; scores are means of the three channels."""
+    """Yield each arm on one colour image; scores are means over the three channels."""
     gray = read(case.path)
     rgb = forms(gray.pixels)["rgb"]
     channels = [gray.replace(pixels=rgb[..., c]) for c in range(3)]
@@ -217,7 +217,7 @@ def in_turn(
 
 @torch.inference_mode()
 def whole_colour(network: Network, coarse: Tensor, scale: int) -> Tensor:
-    """Return RGB restored by a network of three channels."""
+    """Return RGB that a network of three channels has restored."""
     return reconstruct(network, Coarse.of(coarse), scale)
 
 
@@ -274,7 +274,7 @@ def verdict(outcomes: Sequence[str]) -> str:
 
 
 def doubt(measured: Sequence[Measurement]) -> str:
-    """Return a warning where an arm was trained too little to be judged."""
+    """Return a warning if an arm was not trained enough for a verdict; else ""."""
     gains: dict[str, list[float]] = {}
     for summary in summarise(measured):
         gains.setdefault(summary.model, []).append(summary.psnr_gain)
@@ -283,6 +283,6 @@ def doubt(measured: Sequence[Measurement]) -> str:
     if not behind:
         return ""
     return (
-        f" But {', '.join(behind)}: no better than bicubic yet, so that the budget is "
-        "too small to judge by."
+        f" But {', '.join(behind)}: no better than bicubic yet, so the budget is "
+        "too small for a verdict."
     )

@@ -1,16 +1,16 @@
-"""Time and memory of super-resolution and segmentation, with one trunk and with two.
+"""Measure time and memory of super-resolution and segmentation with one or two trunks.
 
-Three arms compute the same two things of an image, the residual of super-resolution by
-2 and the logits of a mask, on one thread of torch in fp32:
+Three arms compute the residual of super-resolution by 2 and the logits of a mask, on
+one thread of torch in fp32:
 
-- shared: one pass through the trunk at full size; the tail and the head read from it;
-- two networks: each has a trunk of its own, at full size; they run one by one;
-- reduced: as in `upscale --head`, the head has its own trunk, but sees 192 px.
+- shared: one trunk at full size; the tail and the head use its features;
+- two networks: two trunks at full size, one after the other;
+- reduced: as in `upscale --head`, the head has its own trunk on an image of 192 px.
 
-The weights of the head are random: time and memory do not depend on them. This says
-nothing about the quality of the masks. Time is processor time: other work on the
-machine changes it little. Memory is the peak of a fresh process, less what it
-holds before the computation; it is measured on Linux only.
+The weights of the head are random, because time and memory do not depend on them. The
+quality of the masks is not measured. Time is processor time, because other work on the
+machine changes it only a little. Memory is the peak of a new process, minus its memory
+before the computation (Linux only).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Networks:
         return self.fine(self._told(full), SCALE), self.head(small)
 
     def _told(self, image: Tensor) -> Tensor:
-        """Return an image with the planes of its noise, here of none."""
+        """Return an image with the planes of its noise, which are zero here."""
         rows, columns = image.shape[-2:]
         planes = torch.zeros(1, self.fine.noise_planes, rows, columns)
         return torch.cat([image, planes], dim=1)
@@ -101,7 +101,7 @@ class Networks:
         }
 
     def arms(self) -> dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]]:
-        """Return what each arm computes."""
+        """Return the function of each arm."""
         return {
             "shared": self.shared,
             "two networks": self.two,
@@ -195,8 +195,8 @@ def _seconds(networks: Networks, row: Labelled) -> dict[str, float]:
 def peak_mib(model: str, arm: str, row: Labelled) -> float:
     """Return the memory in MiB that an arm needs for an image; run it in a new process.
 
-    It resets the kernel's mark of the peak first. The start of the process and the
-    reading of the image then do not count (Linux, proc(5): clear_refs).
+    It first resets the peak that the kernel records. So the start of the process and
+    the reading of the image do not count (Linux, proc(5): clear_refs).
     """
     torch.set_num_threads(1)
     compute = Networks.of(model).arms()[arm]

@@ -1,4 +1,4 @@
-"""The images on which the paper's claims are tried: small, and of a false colour."""
+"""Prepare the images for the paper's claims: small, and with an artificial colour."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from cxr_sr.texts import write_rows
 from cxr_sr.training.data.images import list_images
 
 SIDE_PX = 240
-"""Of the images trained on and measured: a multiple of 24 near the paper's 256, and
-large enough for all levels of MS-SSIM."""
+"""Side of the images: a multiple of 24 near the paper's 256, and large enough for all
+levels of MS-SSIM."""
 TINT = (0.8, 1.0, 1.25)
-"""Exponents that make red, green and blue of gray, 0 to 1: radiographs have no colour
-of their own, so that the claim on colour needs a false one."""
+"""Exponents that make red, green and blue from gray values of 0 to 1. Radiographs have
+no colour, so the claim about colour needs an artificial one."""
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in luminance (ITU-R BT.601)."""
 
@@ -33,13 +33,13 @@ Pixels = Literal["gray", "rgb", "luminance"]
 
 
 def prepare(data: Path, folder: Path, wanted: Mapping[str, int | None]) -> None:
-    """Write the images in each form an arm may want, with an index of each.
+    """Write the images in each form that an arm needs, with an index for each form.
 
     Parameters
     ----------
     data : an index (CSV) or a folder of radiographs
-    folder : gets a folder for each form
-    wanted : how many images of each split; None: all
+    folder : the output; it gets a subfolder for each form
+    wanted : number of images of each split; None: all
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Several seeds of one claim: trainings that go on, means, and intervals."""
+"""Train the arms of a claim with several seeds; compute means and intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cxr_sr.evaluation.protocol import Score
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
 """The 97.5 % quantile of Student's distribution, by number of seeds."""
 ASKED, DONE = "asked.json", "done"
-"""Files in the folder of a training: its settings, and the sign that it ended."""
+"""Files in the folder of a training: its settings, and a mark that it is finished."""
 
 Weights = TypeVar("Weights")
 
@@ -31,12 +31,12 @@ def trained_once(
     fit: Callable[[bool], Weights],
     load: Callable[[Path], Weights],
 ) -> Weights:
-    """Train, or take what an earlier call of the same command finished.
+    """Train, or load the weights that an earlier call of the same command finished.
 
     Parameters
     ----------
     run : settings of the training
-    fit : trains; its argument tells whether to go on from a checkpoint
+    fit : trains; if its argument is True, it continues from a checkpoint
     load : reads the weights of a finished training
 
     Raises
@@ -79,7 +79,7 @@ def averaged(rounds: Iterable[Iterable[Measurement]]) -> list[Measurement]:
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """A difference between two arms, seed by seed: of a metric, scales together."""
+    """The difference of a metric between two arms, for each seed, over all scales."""
 
     model: str
     rival: str
@@ -95,7 +95,7 @@ class OverSeeds:
 
     @property
     def outcome(self) -> str:
-        """The verdict on the model: a tie if the interval holds zero."""
+        """The verdict on the model: a tie if the interval contains zero."""
         low, high = self.interval
         return "better" if low > 0 else "worse" if high < 0 else "tie"
 
@@ -110,13 +110,13 @@ def over_seeds(rounds: Sequence[Sequence[Difference]]) -> list[OverSeeds]:
 
     Parameters
     ----------
-    rounds : of each seed, as `paired.differences` returned them
+    rounds : for each seed, the differences from `paired.differences`
     """
     found: dict[tuple[str, str, str], list[float]] = {}
     for differences in rounds if len(rounds) > 1 else ():
         overall: dict[tuple[str, str, str], float] = {}
         for d in differences:
-            # The mean over all scales comes first, where there are several.
+            # If there are several scales, the mean over all scales comes first.
             overall.setdefault((d.model, d.rival, d.metric), d.mean)
         for key, mean in overall.items():
             found.setdefault(key, []).append(mean)

@@ -1,4 +1,4 @@
-"""The founding paper's claims about tasks, on a table of masks.
+"""Try the founding paper's claims about tasks, on a table of masks.
 
 ::
 
@@ -6,10 +6,10 @@
     python examples/claims.py shared-trunk ../shared/data/lungs/lungs.csv --limit 8
     python examples/claims.py sr-input ../shared/data/lungs/lungs.csv
 
-Every arm of `sr-trunk` gets one budget, three seeds, and the same patients to be
-measured on, whom none was trained on. `shared-trunk` trains nothing: it measures
-processor time and memory. `sr-input` trains nothing: the head lungs is
-fixed. Intervals are over patients; seeds are averaged before.
+Every arm of `sr-trunk` gets the same budget and three seeds. All arms are measured on
+the same patients, whom no arm was trained on. `shared-trunk` trains nothing: it
+measures processor time and memory. `sr-input` trains nothing: it uses the head lungs.
+Intervals are over patients, after a mean over the seeds.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ SENTENCES = {
     "sr-input": "Super-resolved images are segmented better than bicubic ones.",
 }
 PATIENTS = (5, 10, 15, 20)
-"""Labelled patients to train on; numbers that the table does not have are left out."""
+"""Numbers of labelled patients to train on; numbers above those in the table are left
+out."""
 STARTS: tuple[TrunkWeights, ...] = ("shipped", "tuned")
-"""Trunks that learned super-resolution: fixed, and trained further with the head. Each
+"""Trunks that learned super-resolution: fixed, or trained further with the head. Each
 is compared with a trunk of random weights that is trained with the head."""
 SEEDS = 3
 SIZE_PX = 96
-"""Side of the images in these trainings: a fourth of the usual work."""
+"""Side of the images in these trainings: a fourth of the usual number of pixels."""
 FACTOR = 16
 """The factor that reduces images for `sr-input`; both arms enlarge them by 4."""
 SCALE = 4
@@ -135,7 +136,7 @@ def _section_of_seeds(
 def _by_seed(
     labels: Labels, folder: Path, budget: Budget, weights: TrunkWeights, count: int
 ) -> list[dict[str, float]]:
-    """Return the Dice of each image held out, a dictionary for each seed."""
+    """Return the Dice of each held-out image, in a dictionary for each seed."""
     rounds = []
     for seed in seeds_of(budget):
         run = TaskRun(

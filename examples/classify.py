@@ -1,18 +1,18 @@
-"""Super-resolve radiographs, bring the results to a classifier, print its scores.
+"""Super-resolve radiographs, classify the results, and print the scores.
 
     python examples/classify.py INPUT... --output FOLDER
 
-takes torchxrayvision's DenseNet, if you have installed it (it is not a part of cxr-sr;
-it brings torchvision along and downloads its weights when it is first used).
+This uses the DenseNet of torchxrayvision. It is not a part of cxr-sr: install it
+yourself. It also installs torchvision, and downloads its weights at the first use.
 
     python examples/classify.py INPUT... --output FOLDER --classifier FILE.pt2
 
-takes a network of your own, stored by `torch.export.save`, that maps (1, 1, 224, 224)
-to (1, number of labels). Either sees what torchxrayvision's own data sets would show
-it: the central square, 224 x 224 px, black -1024 and white 1024. With --original, the
-inputs are classified as they are, to compare.
+This uses a network of your own, stored by `torch.export.save`. It must map
+(1, 1, 224, 224) to (1, number of labels). Both networks get the same input as from the
+data sets of torchxrayvision: the central square, 224 x 224 px, black -1024, white 1024.
+With --original, the inputs are classified without super-resolution, for comparison.
 
-Needs PyTorch: pip install 'cxr-sr[train]'. For research only; not a medical device.
+It needs PyTorch: pip install 'cxr-sr[train]'. For research only; not a medical device.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Classifier:
 
     network: Callable[[Tensor], Tensor]
     labels: Sequence[str] = ()
-    """If empty, the outputs are numbered."""
+    """Names of the outputs; if empty, the outputs are numbered."""
 
     def scores(self, image: Tensor) -> Iterator[tuple[str, float]]:
         """Yield label and score of each output for one image (1, size, size)."""
         with torch.inference_mode():
             outputs = self.network(image[None])[0].tolist()
         labels = self.labels or [str(number) for number in range(len(outputs))]
-        # torchxrayvision leaves outputs without a name where a model does not know them
+        # torchxrayvision gives no name to outputs that a model does not use
         return ((k, v) for k, v in zip(labels, outputs, strict=True) if k)
 
 
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> None:
     for number in range(len(dataset)):
         try:
             image, name = dataset[number]
-        except InputError as error:  # one bad file is one line
+        except InputError as error:  # a bad file gives one line
             print(error, file=sys.stderr)
             continue
         for label, score in classifier.scores(image):

@@ -1,7 +1,7 @@
 """Super-resolve a radiograph, print the changes, and draw a before/after picture.
 
-Without arguments it takes the 15-bit chest radiograph that the package pydicom-data
-carries; with arguments, your own files:
+Without arguments, it uses the 15-bit chest radiograph of the package pydicom-data. With
+arguments, it uses your own files:
 
     python examples/first_radiograph.py [FILE...]
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
+import SimpleITK as sitk  # noqa: N813 - the name in its documentation
 from numpy.typing import NDArray
 from pydicom.data import get_testdata_file
 from pydicom.datadict import keyword_for_tag
@@ -36,7 +36,7 @@ ZOOM = 4
 
 
 def main(files: list[str]) -> None:
-    """Treat every file, or the sample if there is none."""
+    """Super-resolve every file, or the sample if no file is named."""
     print("For research only; not a medical device.")
     FOLDER.mkdir(exist_ok=True)
     for file in files or [sample()]:
@@ -52,7 +52,7 @@ def sample() -> str:
 
 
 def treat(source: Path) -> None:
-    """Read, upscale, write; then tell what happened."""
+    """Read, upscale and write; then print the changes."""
     target = FOLDER / f"{source.stem}_x{SCALE}.dcm"
     begun = time.perf_counter()
     radiograph = cxr_sr.read(source)
@@ -65,11 +65,11 @@ def treat(source: Path) -> None:
     tell_header(pydicom.dcmread(source, force=True), pydicom.dcmread(target))
     picture = FOLDER / f"{source.stem}_x{SCALE}.png"
     draw(radiograph, finer, picture)
-    print(f"look at {picture}: left as it was, right as it is now")
+    print(f"look at {picture}: before on the left, after on the right")
 
 
 def size(radiograph: cxr_sr.Radiograph) -> str:
-    """Say how large an image is."""
+    """Return the size of an image as text."""
     rows, columns = radiograph.shape
     return f"{columns} x {rows} px of {radiograph.format.bits_stored} bit"
 
@@ -79,14 +79,14 @@ def tell_agreement(finer: cxr_sr.Radiograph) -> None:
     derivation = finer.derivation
     if derivation is not None:
         print(
-            "averaged back to the input's pixels it differs from the input by at most "
+            "averaged back to the input's pixels, it differs from the input by at most "
             f"{derivation.consistency_max:.2f} stored codes"
         )
 
 
 def tell_header(before: pydicom.Dataset, after: pydicom.Dataset) -> None:
-    """List the attributes that are not as they were; pixel data aside."""
-    print("what changed in the header (all else is as it was):")
+    """Print the attributes that have changed, except pixel data."""
+    print("changes in the header (nothing else has changed):")
     tags = {*before.keys(), *after.keys()} - {PIXEL_DATA}
     for tag in sorted(tag for tag in tags if not tag.is_private):
         old, new = shown(before, tag), shown(after, tag)
@@ -109,7 +109,7 @@ def shown(header: pydicom.Dataset, tag: BaseTag, width: int = 36) -> str:
 
 
 def draw(before: cxr_sr.Radiograph, after: cxr_sr.Radiograph, path: Path) -> None:
-    """Save a part of both images side by side, every pixel as the square it is."""
+    """Save a part of both images side by side; every pixel is drawn as a square."""
     measured, finer = crop(before, 1), crop(after, SCALE)
     window = np.percentile(measured, (1, 99))
     if before.format.photometric == "MONOCHROME1":
@@ -121,7 +121,7 @@ def draw(before: cxr_sr.Radiograph, after: cxr_sr.Radiograph, path: Path) -> Non
 
 
 def crop(radiograph: cxr_sr.Radiograph, scale: int) -> NDArray[np.float64]:
-    """Return the stored values around `PLACE`; of RGB, the green."""
+    """Return the stored values around `PLACE`; for RGB, the green channel."""
     stored = radiograph.pixels.reshape(*radiograph.shape, -1)
     sides = [side // scale for side in radiograph.shape]
     part = min(CROP_PX, *sides)

@@ -1,15 +1,15 @@
 """Enlarge a part of a noisy radiograph in three ways, and draw them side by side.
 
-Without a file it takes the 15-bit chest radiograph that the package pydicom-data
-carries, with its quantum noise:
+Without a file, it uses the 15-bit chest radiograph of the package pydicom-data, which
+has quantum noise:
 
     python examples/noisy_radiograph.py [FILE] [--output PICTURE.png]
 
 From left to right: bicubic interpolation; the weights of `fine` for images without
-noise, held to every measured pixel, as a network would do that nobody tells the noise;
-and the result of `cxr-sr upscale` without options. It prints the grain of each, the
-noise between neighbouring pixels of the input, in stored codes: sharpened noise has
-more of it than the bicubic image.
+noise, with exact agreement (`--consistency box`), as an example of a network without
+noise estimate; the result of `cxr-sr upscale` without options. It prints the grain of
+each: the noise between neighbouring pixels of the input, in stored codes. Sharpened
+noise has more grain than the bicubic image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
+import SimpleITK as sitk  # noqa: N813 - the name in its documentation
 from numpy.typing import NDArray
 from pydicom.data import get_testdata_file
 
@@ -34,15 +34,15 @@ WAYS: dict[str, tuple[cxr_sr.Model | str, Settings]] = {
 """Models and their settings."""
 SCALE = 4
 PART_PX, SHOWN_PX = 384, 96
-"""Sides of the square of the input that is enlarged, and of its middle, which is shown:
-the noise is estimated from all of the square."""
+"""Sides of the enlarged square of the input, and of its middle in the picture. The
+noise is estimated from the whole square."""
 PLACE = (0.4, 0.28)
 """Its centre as a share of rows and columns: in a chest, a lung."""
 GAP_PX = 8
 
 
 def main() -> None:
-    """Enlarge, tell, draw."""
+    """Enlarge, print and draw."""
     options = parse()
     part = middle(cxr_sr.read(options.file))
     window = np.percentile(shown(part.pixels), (1, 99))
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """Read the command line; the sample stands in for a file."""
+    """Read the command line; without a file, use the sample."""
     sample = get_testdata_file("RG1_UNCR.dcm", download=False)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, nargs="?", default=sample)
@@ -92,8 +92,9 @@ def shown(finer: NDArray[np.integer]) -> NDArray[np.integer]:
 def grain(stored: NDArray[np.integer]) -> float:
     """Return the deviation, in codes, of mixed differences over an input pixel.
 
-    Shading and straight edges along rows or columns have none; half the root of the
-    sum of four squares, it is the noise of one pixel where noise is white.
+    Shading, and edges along rows or columns, have no mixed differences. Four pixels are
+    added and subtracted, so half of the value is the noise of one pixel, if the noise
+    is white.
     """
     down = stored[SCALE:].astype(np.float64) - stored[:-SCALE]
     mixed = down[:, SCALE:] - down[:, :-SCALE]

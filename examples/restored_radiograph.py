@@ -1,7 +1,6 @@
 """Make a radiograph coarser, restore it, and draw a part of it beside the original.
 
-Without a file it takes the 15-bit chest radiograph that the package pydicom-data
-carries:
+Without a file, it uses the 15-bit chest radiograph of the package pydicom-data:
 
     python examples/restored_radiograph.py [FILE] [--output PICTURE.png]
 
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
+import SimpleITK as sitk  # noqa: N813 - the name in its documentation
 from numpy.typing import NDArray
 from pydicom.data import get_testdata_file
 
@@ -42,7 +41,7 @@ GAP_PX = 8
 
 
 def main() -> None:
-    """Degrade, restore, tell, draw."""
+    """Degrade, restore, print and draw."""
     options = parse()
     original = divisible(cxr_sr.read(options.file))
     rows = [np.hstack(list(row_of(original, name))) for name in DEGRADED]
@@ -53,7 +52,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """Read the command line; the sample stands in for a file."""
+    """Read the command line; without a file, use the sample."""
     sample = get_testdata_file("RG1_UNCR.dcm", download=False)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, nargs="?", default=sample)
@@ -65,7 +64,7 @@ def parse() -> argparse.Namespace:
 
 
 def divisible(radiograph: cxr_sr.Radiograph) -> cxr_sr.Radiograph:
-    """Return a radiograph without the last rows and columns that SCALE leaves over."""
+    """Remove the last rows and columns, so that SCALE divides both sides."""
     rows, columns = (side - side % SCALE for side in radiograph.shape)
     return radiograph.replace(pixels=radiograph.pixels[:rows, :columns])
 

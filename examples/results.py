@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """One table, and the page that shows it between two marks of its name."""
+    """One table, and its page: the table is between two marks with its name."""
 
     name: str
     page: Path
@@ -121,7 +121,7 @@ def stored() -> dict[str, Row]:
 def measure(
     results: dict[str, Row], table: Table, scale: int, options: argparse.Namespace
 ) -> None:
-    """Measure one scale, unless that is done, and store it."""
+    """Measure one scale and store it, unless it is stored already."""
     wanted = {"weights": weights(table), "limit": options.limit}
     before = results.get(table.key(scale), {})
     if not options.again and all(before.get(k) == v for k, v in wanted.items()):
@@ -148,7 +148,7 @@ def command_options(table: Table) -> list[str]:
 
 
 def weights(table: Table) -> dict[str, str]:
-    """Return the hash of each model's weights; "" of an interpolator."""
+    """Return the hash of each model's weights; "" for an interpolator."""
     specs = [load_model(name).spec for name in table.models]
     return {spec.name: spec.sha256 for spec in specs}
 
@@ -187,7 +187,7 @@ def lines(rows: list[Row], models: tuple[str, ...]) -> str:
 
 
 def condition_of(row: Row) -> str:
-    """Return the degradation of a row, a noisy one with its dose and width."""
+    """Return the degradation of a row; for noise, with dose and width."""
     if row["dose_ugy"] is None:
         return f"{row['degradation']}, clean"
     dose, width = row["dose_ugy"], row["noise_width_px"]

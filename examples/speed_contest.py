@@ -1,6 +1,6 @@
-"""Compare the speed of contenders that take turns, and find its upper bounds.
+"""Compare the speed of models that take turns, and measure the rate of the machine.
 
-`benchmark_speed.py` is the benchmark that uses it.
+`benchmark_speed.py` uses this module.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class Runner:
     def compared(
         self, runners: list[Runner], peaks: Mapping[str, float]
     ) -> dict[str, Any]:
-        """Return all that is known, with the ratios to others of the same scale.
+        """Return all measurements, with the ratios to others of the same scale.
 
         Parameters
         ----------
-        runners : all that took turns; bicubic and a network among them
-        peaks : for each precision the rate that counts as the machine's peak, in
-            10^9 additions and multiplications a second; see `product_rates`
+        runners : all that took turns, including bicubic and a network
+        peaks : the machine's peak rate for each precision, in 10^9 additions and
+            multiplications a second; see `product_rates`
         """
         here = [r for r in runners if r.scale == self.scale]
         bicubic = next(r for r in here if r.model == BASELINE)
@@ -90,10 +90,11 @@ class Runner:
 def multiply_adds(model: Model, scale: int) -> float:
     """Count the multiply-adds of a network's convolutions for a pixel of output.
 
-    All run on the model's grid. Each needs one for each weight and pixel of that grid.
+    Each convolution needs one multiply-add for each weight and each pixel of the grid
+    on which the model works.
     """
     network = onnx.load(model.onnx)
-    if len(network.graph.output) > 1:  # a tail a scale, one of which runs
+    if len(network.graph.output) > 1:  # each scale has a tail; one of them runs
         network = onnx.utils.Extractor(network).extract_model(["image"], [f"x{scale}"])
     sizes = {w.name: math.prod(w.dims) for w in network.graph.initializer}
     count = sum(sizes[n.input[1]] for n in network.graph.node if n.op_type == "Conv")
@@ -101,11 +102,11 @@ def multiply_adds(model: Model, scale: int) -> float:
 
 
 def judge(runners: list[Runner], image: Radiograph, larger: Radiograph) -> None:
-    """Run all of one scale once, and measure agreement and quality.
+    """Run all models of one scale once, and measure agreement and quality.
 
     Parameters
     ----------
-    runners : those of one scale
+    runners : all models of one scale
     image : the image for the timing; the engines of a model are compared on it
     larger : the image for the quality, measured once for each model and precision, if
         its sides have QUALITY_PX or more
@@ -137,9 +138,10 @@ def take_turns(runners: list[Runner], image: Radiograph) -> None:
 def product_rates(threads: int) -> dict[str, float]:
     """Return the rates of matrix products in `threads` threads, in 10^9 a second.
 
-    The rate of float32 is the higher one of numpy and ONNX Runtime: numpy's BLAS leaves
-    half of a new processor idle. The rate of int8 is ONNX Runtime's. numpy must use one
-    thread for a product: set OMP_NUM_THREADS and its like before numpy is imported.
+    The rate of float32 is the higher rate of numpy and ONNX Runtime, because numpy's
+    BLAS uses only half of a new processor. The rate of int8 is that of ONNX Runtime.
+    numpy must use one thread for a product: set OMP_NUM_THREADS and similar variables
+    before numpy is imported.
     """
     factor = np.ones((PRODUCT_SIDE, PRODUCT_SIDE), np.float32)
     result = [factor.copy() for _ in range(threads)]
@@ -155,10 +157,10 @@ def product_rates(threads: int) -> dict[str, float]:
 
 
 def _product(operator: str) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    """Return a session that multiplies by a constant, floats or codes.
+    """Return a session that multiplies by a constant matrix, in float32 or int8.
 
-    A constant is like the weights of a convolution: a runtime packs them once. The
-    input's codes are unsigned, the constant's are signed.
+    The constant is like the weights of a convolution: a runtime packs them once. In
+    int8, the input is unsigned and the constant is signed.
     """
     onnxruntime = import_onnxruntime()
 
@@ -189,7 +191,7 @@ def _rate(multiply: Callable[[int], object], threads: int) -> float:
         for _ in range(PRODUCTS):
             multiply(thread)
 
-    work(0)  # a first call does the work that is done only once
+    work(0)  # the first call also does work that is needed only once
     begun = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(threads)))

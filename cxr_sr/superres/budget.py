@@ -28,6 +28,9 @@ BYTES_OF_ALL, BYTES_OF_LIVE = 2.0, 4.0
 for each of those needed at a time. ONNX Runtime keeps many layers for a while."""
 OPENVINO_BYTES_OF_LIVE = 4.6
 """The same for OpenVINO, which keeps only what it needs."""
+MAPS_BYTES = 9
+"""Working memory of the feature maps, in bytes for each value: the engine's output and
+a copy, and the absolute values of one map at a time."""
 CALL_MB = 8
 """Working memory of a call of an engine, for a tile of any size."""
 SMALLEST_TILE_PX = 32
@@ -130,6 +133,8 @@ def _bytes_per_px(chain: Chain, planes: int) -> float:
     else:
         layers = BYTES_OF_ALL * footprint.floats_per_px
         layers += BYTES_OF_LIVE * footprint.live_floats_per_px
+    if chain.tapped is not None:
+        layers += MAPS_BYTES * chain.tapped.footprint.maps
     return computed + layers * (fine if chain.spec.grid == "output" else 1)
 
 

@@ -17,6 +17,8 @@ from cxr_sr.superres.consistency import (
     usual_grain,
 )
 from cxr_sr.superres.engines import Engine, open_engine
+from cxr_sr.superres.engines.checked import Checked
+from cxr_sr.superres.engines.tapped import Tapped
 from cxr_sr.superres.int8.gain import contrast_of, gain_of
 from cxr_sr.superres.int8.saturation import MORE_GAIN, SPREAD_PX, without_saturation
 from cxr_sr.superres.intensity import Scaling
@@ -54,6 +56,8 @@ class Chain:
     consistency: Consistency
     grain: float | None = None
     """Share of the measured grain to keep with `noise`; None: `usual_grain`."""
+    tapped: Checked | None = None
+    """The same engine, which also returns the feature maps; None if nobody asks."""
 
     @classmethod
     def open(
@@ -138,13 +142,19 @@ class Chain:
             return self.grain
         return float(usual_grain(noise.told(np.array(noise.levels))).mean())
 
-    def __call__(self, unit: FloatImage, whole: Whole = NOTHING_KNOWN) -> Agreement:
+    def __call__(
+        self,
+        unit: FloatImage,
+        whole: Whole = NOTHING_KNOWN,
+        tapped: Tapped | None = None,
+    ) -> Agreement:
         """Return the super-resolved image.
 
         Parameters
         ----------
         unit : (C, h, w) units, positive contrast; float32, or float64 to be exact
         whole : the result of `look` for the image that contains `unit`
+        tapped : runs instead of `engine`, and keeps the feature maps
 
         Returns
         -------
@@ -153,7 +163,7 @@ class Chain:
         """
         fine = upsample(unit, self.scale, self._interpolation)
         if self.engine is not None:
-            fine = fine + self._residual(self.engine, unit, fine, whole)
+            fine = fine + self._residual(tapped or self.engine, unit, fine, whole)
         if self.consistency != "noise" or whole.noise is None or self.scale == 1:
             return Agreement(project(fine, unit, self.scale, self.consistency))
         sigma = whole.noise.told(level_of(unit)).astype(unit.dtype)
@@ -171,9 +181,17 @@ class Chain:
 
     def _run(self, engine: Engine, image: FloatImage, whole: Whole) -> NDArray[Any]:
         """Run the network on an image (1, C, h, w)."""
-        if self.spec.noise_planes:
-            image = with_noise(image, whole.noise)
+        image = self._told(image, whole)
         if engine.precision != "int8":
             return engine(image)
         radius_px, limit = self.spec.radius_px, self.spec.int8_limit
         return without_saturation(engine, image, whole.gain, radius_px, limit)
+
+    def tap(self, unit: FloatImage, whole: Whole, tapped: Tapped) -> None:
+        """Compute only the feature maps of `unit`, as `tapped` keeps them."""
+        image = self._told(unit[None, : self.spec.channels], whole)
+        tapped(image * image.dtype.type(whole.gain))
+
+    def _told(self, image: FloatImage, whole: Whole) -> FloatImage:
+        """Return an image (N, C, h, w) with the planes that tell its noise, if any."""
+        return with_noise(image, whole.noise) if self.spec.noise_planes else image

@@ -5,6 +5,7 @@ The comparison uses the final stored values, after bounds, rounding and padding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,10 @@ from cxr_sr.superres.budget import threads_for, tiles_of
 from cxr_sr.superres.canvas import IN_MEMORY_BYTES, canvas
 from cxr_sr.superres.chain import Chain, Whole
 from cxr_sr.superres.consistency import Agreement, reduce, within
+from cxr_sr.superres.engines.checked import Checked
+from cxr_sr.superres.engines.tapped import Tapped, share_without_maps
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.maps import Maps, MapsPart
 from cxr_sr.superres.noise import Noise
 from cxr_sr.superres.padding import avoid, fill, padding_mask, restore
 from cxr_sr.superres.settings import Settings
@@ -74,6 +78,7 @@ class Work:
     value_range : allowed values of the result. "source": between the least and the
         largest value of the radiograph without padding; "stored": all values of its
         pixel format
+    maps : receive the feature maps; the chain has an engine that returns them
     """
 
     def __init__(
@@ -81,10 +86,14 @@ class Work:
         radiograph: Radiograph,
         chain: Chain,
         noise: Noise | None,
-        value_range: ValueRange,
+        value_range: ValueRange = "source",
+        maps: Sequence[Maps] = (),
     ) -> None:
         self.radiograph = radiograph
         self.chain = chain
+        self.maps = maps
+        self.network_s: list[float] = []
+        """Time of the network for each tile with feature maps, in seconds."""
         self.scaling = Scaling.of(radiograph)
         self.planes = np.atleast_3d(radiograph.pixels).transpose(2, 0, 1)
         self.mask = padding_mask(self.planes[0], radiograph.padding)
@@ -97,10 +106,13 @@ class Work:
         if value_range == "source":
             self.bounds = int(self.view.min()), int(self.view.max())
 
-    def tile(self, tile: tiling.Tile) -> tuple[NDArray[Any], Tally]:
-        """Compute the stored values (C, s*h, s*w) of one tile's core."""
+    def tile(self, tile: tiling.Tile) -> tuple[NDArray[Any], Tally, list[MapsPart]]:
+        """Compute the stored values (C, s*h, s*w) of one tile's core, and its maps."""
         chain, inner = self.chain, tile.inner(self.chain.scale)
-        found = chain(self.scaling.normalise(self.view[:, *tile.padded]), self.whole)
+        tapped = Tapped(chain.tapped) if self.maps and chain.tapped else None
+        unit = self.scaling.normalise(self.view[:, *tile.padded])
+        found = chain(unit, self.whole, tapped)
+        parts = self._parts(tile, tapped)
         codes = self.scaling.denormalise(found.image)
         if chain.consistency in ("noise", "box"):
             codes = within(codes[:, *inner], *self.bounds, chain.scale)
@@ -112,7 +124,23 @@ class Work:
             means = reduce(codes, chain.scale, "bicubic")[:, *tile.inner()]
         else:
             means = reduce(result.astype(np.float32), chain.scale, "box")
-        return result, self._tally(means, found, tile, padding_kept=kept)
+        return result, self._tally(means, found, tile, padding_kept=kept), parts
+
+    def parts(self, tile: tiling.Tile) -> list[MapsPart]:
+        """Compute nothing but the feature maps of one tile."""
+        if self.chain.tapped is None:
+            return []
+        tapped = Tapped(self.chain.tapped)
+        unit = self.scaling.normalise(self.view[:, *tile.padded])
+        self.chain.tap(unit, self.whole, tapped)
+        return self._parts(tile, tapped)
+
+    def _parts(self, tile: tiling.Tile, tapped: Tapped | None) -> list[MapsPart]:
+        if tapped is None or tapped.maps is None:
+            return []
+        self.network_s.append(tapped.seconds)  # a list is safe among threads
+        gain = self.whole.gain
+        return [maps.part(tapped.maps, tile, gain) for maps in self.maps]
 
     def _tally(
         self,
@@ -155,7 +183,11 @@ def _energy(values: NDArray[Any] | None, tile: tiling.Tile) -> float:
 
 
 def compute(
-    radiograph: Radiograph, chain: Chain, noise: Noise | None, settings: Settings
+    radiograph: Radiograph,
+    chain: Chain,
+    noise: Noise | None,
+    settings: Settings,
+    maps: Sequence[Maps] = (),
 ) -> tuple[NDArray[Any], Tally]:
     """Return the stored values (s*H, s*W[, 3]), and their disagreement with the input.
 
@@ -165,8 +197,9 @@ def compute(
     chain : the computations at one scale
     noise : noise of the radiograph
     settings : threads, tiles and the range of values
+    maps : receive the feature maps of the same pass
     """
-    work = Work(radiograph, chain, noise, settings.value_range)
+    work = Work(radiograph, chain, noise, settings.value_range, maps)
     scale = chain.scale
     planes, rows, columns = work.planes.shape
     shape = (rows * scale, columns * scale, planes)
@@ -174,11 +207,52 @@ def compute(
     tally = Tally()
     tiles = tiles_of(radiograph.pixels.shape, chain, settings)
     threads = threads_for(radiograph.pixels.shape, chain, settings)
-    for tile, (part, part_tally) in tiling.compute_tiles(work.tile, tiles, threads):
+    for tile, found in tiling.compute_tiles(work.tile, tiles, threads):
+        part, part_tally, parts = found
         result[tile.target(scale)] = part.transpose(1, 2, 0)
         tally += part_tally
+        _add(parts, maps)
+    _tell_saved(work, threads)
     if chain.engine is not None and result.nbytes > IN_MEMORY_BYTES:
         # A writer may need memory for a copy of a large result.
         chain.engine.release()
     pixels = result.reshape(*shape[:2], *radiograph.pixels.shape[2:])
     return pixels, tally
+
+
+def compute_maps(
+    radiograph: Radiograph,
+    chain: Chain,
+    noise: Noise | None,
+    settings: Settings,
+    maps: Sequence[Maps],
+) -> None:
+    """Compute the feature maps that `compute` would give, and no image.
+
+    The arguments are those of `compute`.
+    """
+    work = Work(radiograph, chain, noise, maps=maps)
+    tiles = tiles_of(radiograph.pixels.shape, chain, settings)
+    threads = threads_for(radiograph.pixels.shape, chain, settings)
+    for _, parts in tiling.compute_tiles(work.parts, tiles, threads):
+        _add(parts, maps)
+
+
+def _add(parts: Sequence[MapsPart], maps: Sequence[Maps]) -> None:
+    for each, part in zip(maps, parts, strict=bool(parts)):
+        each.add(part)
+
+
+def _tell_saved(work: Work, threads: int) -> None:
+    """Record the time that a second pass for the maps would have taken in addition.
+
+    Both passes would average the maps, so only the time without them counts.
+    """
+    plain, tapped = work.chain.engine, work.chain.tapped
+    if not (work.network_s and isinstance(plain, Checked) and tapped):
+        return
+    planes = work.chain.spec.channels + work.chain.spec.noise_planes
+    share = share_without_maps(plain, tapped, planes)
+    at_a_time = min(threads, len(work.network_s))
+    for maps in work.maps:
+        maps.saved_s = share * sum(work.network_s) / at_a_time

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from cxr_sr.superres.arguments import check_radiograph, model_of, target_of
 from cxr_sr.superres.budget import check_weights, threads_of
 from cxr_sr.superres.canvas import STRIP_ROWS
 from cxr_sr.superres.chain import Chain
+from cxr_sr.superres.engines import open_tapped
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.maps import Maps
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.noise import estimate_of
 from cxr_sr.superres.padding import padding_mask
-from cxr_sr.superres.pixels import Tally, compute
+from cxr_sr.superres.pixels import Tally, compute, compute_maps
 from cxr_sr.superres.resize import resize
 from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.target import Target, plan_size
@@ -35,6 +38,7 @@ def upscale(
     model: Model | str | Path,
     target: Target | int = 2,
     settings: Settings | None = None,
+    maps: Maps | None = None,
 ) -> Radiograph:
     """Return the radiograph super-resolved, with a header that says so.
 
@@ -43,6 +47,7 @@ def upscale(
     radiograph : as `read`, `from_array` or `from_dataset` returned it
     model : a name or a weights file, as `load_model` takes them, or its result
     target : a scale (2, 3, 4, 8), or `Scale`, `Spacing` or `LongSide`
+    maps : receive the feature maps of the same pass, if its weights are theirs
 
     Returns
     -------
@@ -70,7 +75,10 @@ def upscale(
         noise = estimate_of(radiograph)
     suited = model if noise and noise.is_told else model.clean
     chain = open_chain(suited, size.scale, settings, radiograph.pixels.shape[2:])
-    fine, tally = compute(radiograph, chain, noise, settings)
+    taken = [maps] if maps and maps.weights.intersection(_weights(chain)) else []
+    if taken:
+        chain = with_maps(chain, suited, settings)
+    fine, tally = compute(radiograph, chain, noise, settings, taken)
     padding = radiograph.padding if tally.padding_kept else None
     pixels = resize(fine, size.shape, radiograph.format, padding, size.fine_factors)
     derivation = dataclasses.replace(
@@ -123,6 +131,36 @@ def open_chain(
         threads_of(settings),
     )
     return dataclasses.replace(chain, grain=settings.grain)
+
+
+def with_maps(chain: Chain, model: Model, settings: Settings) -> Chain:
+    """Return a chain of a trunk that also computes the feature maps."""
+    tapped = open_tapped(
+        model, chain.scale, settings.engine, settings.precision, threads_of(settings)
+    )
+    return dataclasses.replace(chain, tapped=tapped)
+
+
+def _weights(chain: Chain) -> set[str]:
+    return {chain.engine.weights_sha256} if chain.engine else set()
+
+
+def fill_maps(
+    radiograph: Radiograph, model: Model, settings: Settings, maps: Sequence[Maps]
+) -> None:
+    """Compute the feature maps of a trunk for an image, without an image.
+
+    Raises
+    ------
+    EngineError, ModelError, SettingsError
+        For the same reasons as `upscale`.
+    """
+    planes = radiograph.pixels.shape[2:]
+    settings = dataclasses.replace(settings, consistency="off")
+    chain = open_chain(model, min(model.spec.scales), settings, planes)
+    chain = with_maps(chain, model, settings)
+    noise = estimate_of(radiograph) if model.spec.noise_planes else None
+    compute_maps(radiograph, chain, noise, settings, maps)
 
 
 def _derivation(

@@ -13,7 +13,15 @@ from cxr_sr.superres.engines.runtimes import OnnxEngine, OpenVinoEngine, TorchEn
 from cxr_sr.superres.engines.telemetry import import_openvino
 from cxr_sr.superres.models.zoo import Model
 
-__all__ = ["ENGINES", "EXTRAS", "PACKAGES", "Engine", "choose", "open_engine"]
+__all__ = [
+    "ENGINES",
+    "EXTRAS",
+    "PACKAGES",
+    "Engine",
+    "choose",
+    "open_engine",
+    "open_tapped",
+]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +52,21 @@ def open_engine(
         If the weights are unreadable or hostile, or changed after `load_model`.
     """
     return _loaded(*choose(model, engine, precision), model, scale, threads)
+
+
+def open_tapped(
+    model: Model,
+    scale: int,
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
+    threads: int = 1,
+) -> Checked:
+    """Open the engine of a trunk, which also returns the trunk's feature maps.
+
+    The arguments and the errors are those of `open_engine`.
+    """
+    chosen = choose(model, engine, precision)
+    return _loaded(*chosen, model, scale, threads, maps=True)
 
 
 def choose(
@@ -99,11 +122,18 @@ def _announce(text: str) -> None:
 
 @lru_cache(maxsize=32)  # a comparison holds every model in every engine
 def _loaded(
-    engine: str, precision: Precision, model: Model, scale: int, threads: int
-) -> Engine:
+    engine: str,
+    precision: Precision,
+    model: Model,
+    scale: int,
+    threads: int,
+    *,
+    maps: bool = False,
+) -> Checked:
     if engine == "openvino":
-        return Checked(OpenVinoEngine(model, scale, precision, threads), model, scale)
-    return Checked(ENGINES[engine](model, scale), model, scale)
+        runtime = OpenVinoEngine(model, scale, precision, threads, maps=maps)
+        return Checked(runtime, model, scale)
+    return Checked(ENGINES[engine](model, scale, maps=maps), model, scale)
 
 
 def _installed(engine: EngineName) -> EngineName:

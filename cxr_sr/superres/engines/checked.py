@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from cxr_sr.superres.models.graph import Footprint
 from cxr_sr.superres.models.zoo import Model
 
 Array = NDArray[np.floating[Any]]
+Result = TypeVar("Result")
 
 LARGEST = 1e6
 """Largest allowed residual, in units. Images lie between 0 and 1, so a larger value is
@@ -52,6 +54,14 @@ class Engine(Protocol):
         ...
 
 
+class Runtime(Engine, Protocol):
+    """An engine that can return all outputs of its graph."""
+
+    def outputs(self, image: Array) -> Sequence[Array]:
+        """Return the residual, then the feature maps if it was opened with them."""
+        ...
+
+
 class Checked:
     """An engine that refuses results of a wrong size and values that are not finite."""
 
@@ -68,16 +78,30 @@ class Checked:
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""
+        residual = self._run(self.engine, image)
+        self._check(residual, image)
+        return residual
+
+    def both(self, image: Array) -> tuple[Array, Array]:
+        """Return the residual of an image, and its feature maps (N, width, h, w).
+
+        The engine must have been opened with its maps.
+        """
+        residual, maps = self._run(cast("Runtime", self.engine).outputs, image)
+        self._check(residual, image)
+        if maps.shape != (image.shape[0], self.footprint.maps, *image.shape[-2:]):
+            raise self._unfit("feature maps of another size than the image")
+        return residual, maps
+
+    def _run(self, run: Callable[[Array], Result], image: Array) -> Result:
         try:
-            residual = self.engine(image)
+            return run(image)
         except Exception as error:
             raise EngineError(
                 f"the engine {self.name} cannot run the network of model "
                 f"{self._model!r} ({type(error).__name__}); use other weights or "
                 "another --engine"
             ) from error
-        self._check(residual, image)
-        return residual
 
     def release(self) -> None:
         """Free the working memory of earlier calls."""
@@ -95,7 +119,10 @@ class Checked:
             if residual.shape != expected
             else "values that are not finite (NaN or infinity)"
         )
-        raise EngineError(
+        raise self._unfit(found)
+
+    def _unfit(self, found: str) -> EngineError:
+        return EngineError(
             f"the network of model {self._model!r} gave {found}; expected numbers for "
             "every pixel: its weights are damaged or unfit, use others"
         )

@@ -9,9 +9,10 @@ in a process that is forked later.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,19 +25,54 @@ from cxr_sr.errors import ModelError
 from cxr_sr.names import Precision
 from cxr_sr.superres.engines.checked import Array, factor_of
 from cxr_sr.superres.engines.telemetry import cpu_session, import_openvino
-from cxr_sr.superres.models.graph import Footprint, Subgraph, parse_onnx, subgraph
+from cxr_sr.superres.models.graph import (
+    Footprint,
+    Subgraph,
+    parse_onnx,
+    refused_weights,
+    subgraph,
+)
 from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.zoo import Model
 
 
-def _read(model: Model, scale: int, precision: str = "fp32") -> tuple[str, Subgraph]:
+def _read(
+    model: Model, scale: int, precision: str = "fp32", *, maps: bool = False
+) -> tuple[str, Subgraph]:
     """Return the hash of an ONNX file, and the part of its graph for one scale."""
     spec, path = model.spec, model.file_of("onnx", precision)
     weights = read_weights(path, spec.weights_sha256("onnx", precision))
     graph = parse_onnx(weights.content, path.name)
     planes = spec.channels + spec.noise_planes, spec.channels
     part = subgraph(graph, path.name, f"x{scale}", planes, factor_of(model, scale))
-    return weights.sha256, part
+    return weights.sha256, with_maps(part, path.name) if maps else part
+
+
+def with_maps(part: Subgraph, name: str) -> Subgraph:
+    """Return the graph of a trunk with its feature maps as a second output.
+
+    Raises
+    ------
+    ModelError
+        If the graph does not end like a trunk: with a convolution and a pixel shuffle.
+    """
+    import onnx
+
+    model = onnx.ModelProto.FromString(part.content)
+    graph = model.graph
+    made = {output: node for node in graph.node for output in node.output}
+    shuffle = made[graph.output[0].name]
+    tail = made.get(shuffle.input[0], shuffle)
+    widths = [w.dims[1] for w in graph.initializer if w.name == tail.input[1:2][0]]
+    if (tail.op_type, shuffle.op_type) != ("Conv", "DepthToSpace") or not widths:
+        raise refused_weights(name, "it has no trunk with feature maps")
+    sides = ["N", widths[0], "maps_H", "maps_W"]
+    maps = onnx.helper.make_tensor_value_info(
+        tail.input[0], onnx.TensorProto.FLOAT, sides
+    )
+    graph.output.append(maps)
+    footprint = dataclasses.replace(part.footprint, maps=widths[0])
+    return Subgraph(model.SerializeToString(), footprint)
 
 
 @contextmanager
@@ -59,16 +95,20 @@ class OnnxEngine:
     name = "onnx"
     precision = "fp32"
 
-    def __init__(self, model: Model, scale: int) -> None:
-        self.weights_sha256, part = _read(model, scale)
+    def __init__(self, model: Model, scale: int, *, maps: bool = False) -> None:
+        self.weights_sha256, part = _read(model, scale, maps=maps)
         self.footprint = part.footprint
         with _loading(model.onnx):
             self._session = cpu_session(part.content)
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""
-        (residual,) = self._session.run(None, {"image": np.ascontiguousarray(image)})
-        return np.asarray(residual)
+        return self.outputs(image)[0]
+
+    def outputs(self, image: Array) -> Sequence[Array]:
+        """Return all outputs; see `Runtime`."""
+        found = self._session.run(None, {"image": np.ascontiguousarray(image)})
+        return [np.asarray(each) for each in found]
 
     def release(self) -> None:
         """Free nothing: without an arena, each call frees its own memory."""
@@ -85,9 +125,11 @@ class OpenVinoEngine:
         scale: int,
         precision: Precision = "fp32",
         threads: int = 1,
+        *,
+        maps: bool = False,
     ) -> None:
         self.precision: str = precision
-        self.weights_sha256, part = _read(model, scale, precision)
+        self.weights_sha256, part = _read(model, scale, precision, maps=maps)
         self.footprint = part.footprint
         self._graph = part.content
         self._threads = threads
@@ -98,6 +140,10 @@ class OpenVinoEngine:
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""
+        return self.outputs(image)[0]
+
+    def outputs(self, image: Array) -> Sequence[Array]:
+        """Return all outputs; see `Runtime`."""
         with self._opening:
             compiled = self._compiled or _Compiled(self._graph, self._threads)
             self._compiled = compiled
@@ -138,15 +184,16 @@ class _Compiled:
         self._local = threading.local()
         self._callers = ThreadPoolExecutor(threads, "openvino")
 
-    def infer(self, image: Array) -> Array:
-        """Return the residual of an image, as `Engine` does."""
+    def infer(self, image: Array) -> Sequence[Array]:
+        """Return all outputs for an image."""
         return self._callers.submit(self._infer, image).result()
 
-    def _infer(self, image: Array) -> Array:
+    def _infer(self, image: Array) -> Sequence[Array]:
         if not hasattr(self._local, "request"):
             self._local.request = self._network.create_infer_request()
-        result = self._local.request.infer([np.ascontiguousarray(image)])
-        return np.array(result[0])
+        whole = np.ascontiguousarray(image)
+        found = self._local.request.infer([whole], share_outputs=True)
+        return [np.array(each) for each in found.values()]
 
     def release(self) -> None:
         """Free the tensors between the layers, unless a call is running now."""
@@ -180,7 +227,7 @@ class TorchEngine:
     name = "torch"
     precision = "fp32"
 
-    def __init__(self, model: Model, scale: int) -> None:
+    def __init__(self, model: Model, scale: int, *, maps: bool = False) -> None:
         import torch
 
         from cxr_sr.superres.models.networks import load_network
@@ -189,6 +236,7 @@ class TorchEngine:
         torch.set_num_threads(min(torch.get_num_threads(), processors.available()))
         self._network = load_network(model)
         self._scale = scale
+        self._maps = maps
         # `load_network` has read no other file.
         self.weights_sha256 = model.spec.safetensors_sha256
         parts = self._network.modules()
@@ -197,16 +245,27 @@ class TorchEngine:
             sum(p.nbytes for p in self._network.parameters()),
             sum(widths),
             3 * max(widths),  # input and output of a convolution, and a summand
+            int(model.spec.settings["width"]) if maps else 0,
         )
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""
+        return self.outputs(image)[0]
+
+    def outputs(self, image: Array) -> Sequence[Array]:
+        """Return all outputs; see `Runtime`."""
         import torch
+
+        from cxr_sr.superres.models.networks import Trunk
 
         with torch.inference_mode():
             tensor = torch.from_numpy(np.ascontiguousarray(image))
             network = self._network.to(tensor.dtype)
-            return np.asarray(network(tensor, self._scale).numpy())
+            if not (self._maps and isinstance(network, Trunk)):
+                return [np.asarray(network(tensor, self._scale).numpy())]
+            maps = network.features(tensor)
+            residual = network.tails[f"x{self._scale}"](maps)
+            return [np.asarray(each.numpy()) for each in (residual, maps)]
 
     def release(self) -> None:
         """Free nothing: torch frees its tensors after each call."""

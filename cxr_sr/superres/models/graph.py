@@ -56,6 +56,8 @@ class Footprint:
     """Values of all layers together for one pixel of the input image."""
     live_floats_per_px: float = 0.0
     """Largest number of these values that are needed at one time."""
+    maps: int = 0
+    """Number of feature maps that the network returns beside its residual."""
 
 
 @dataclass(frozen=True)

@@ -51,20 +51,15 @@ def ssim(reference: AnyImage, image: AnyImage, data_range: float) -> float:
     return _similarity(reference, image, data_range)[0]
 
 
-def ms_ssim(reference: AnyImage, image: AnyImage, data_range: float) -> float:
-    """Return the multi-scale structural similarity over five levels, 0 to 1.
+def ssim_and_ms_ssim(
+    reference: AnyImage, image: AnyImage, data_range: float
+) -> tuple[float, float]:
+    """Return `ssim` and the multi-scale structural similarity (0 to 1, five levels).
 
     Both sides must be at least `MS_SSIM_MINIMUM_PX`. Each level halves the one before
     by 2 x 2 means. An odd side first gets a line of zeros, as in pytorch-msssim. This
     darkens the border a little, but published numbers and our training loss do it, too.
     """
-    return ssim_and_ms_ssim(reference, image, data_range)[1]
-
-
-def ssim_and_ms_ssim(
-    reference: AnyImage, image: AnyImage, data_range: float
-) -> tuple[float, float]:
-    """Return `ssim` and `ms_ssim`; together they take little more time than one."""
     first, contrast = _similarity(reference, image, data_range)
     product = max(contrast, 0.0) ** LEVEL_WEIGHTS[0]
     for level, weight in enumerate(LEVEL_WEIGHTS[1:], start=2):

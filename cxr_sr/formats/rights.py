@@ -1,20 +1,17 @@
-"""Give up rights of a decoding process before it reads hostile bytes.
+"""Give up rights of a decoding process, before it reads hostile bytes; Linux only.
 
 ::
 
-    give_up(Limits(...))    # cannot be undone; load all decoders before
+    give_up(address_space, seconds)    # cannot be undone; load all decoders before
 
-On every POSIX system, memory, processor time, processes and open files are limited, and
-files cannot grow. Linux has two more protections. Landlock (since 5.13) forbids to open
-any file except the input, and to open a TCP connection. seccomp forbids to start,
-signal or inspect a process, to make a socket, and to change the owner, mode or time of
-a file. Neither needs root, and both work in containers. If a system lacks one
-protection, the others still apply.
+Memory, time, processes and open files are limited, and files cannot grow. There are two
+more protections. Landlock (since Linux 5.13) forbids to open any file, and to open a
+TCP connection. seccomp forbids to start, signal or inspect a process, to make a socket,
+and to change the owner, mode or time of a file. Neither needs root, and both work in
+containers. If a system lacks one protection, the others still apply.
 
-The process keeps these rights: to read the input, to use memory and time up to the
-limits, and to write into the pipe to the parent, which accepts only an image. On macOS,
-or on Linux without Landlock, a decoder of PNG or TIFF can read other files of the user,
-but it can send them nowhere except into the image. Windows has no protection.
+The process may still use memory and time up to the limits, and write into the pipe to
+the parent. The parent accepts only an image.
 
 References
 ----------
@@ -30,50 +27,38 @@ import platform
 import signal
 import struct
 import sys
-from dataclasses import dataclass
 
 if sys.platform != "win32":
     import resource
 
-_FILES_FOR_READING = 8
-"""Number of handles: those in use, and those that a library needs to read one file."""
 _KILL_WITH_PARENT, _SET_SECCOMP, _NO_NEW_PRIVILEGES = 1, 22, 38  # of prctl
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The limits of memory, time and files for one image."""
+def give_up(address_space: int, seconds: int) -> None:
+    """Give up all rights that are not needed to decode one image.
 
-    address_space: int
-    """Limit of the address space in bytes, with the part in use."""
-    seconds: int
-    """Limit of the wall time and, separately, of the processor time, in seconds."""
-    readable: str = ""
-    """The only file that may be opened; "": no file."""
-
-
-def give_up(limits: Limits) -> None:
-    """Give up all rights that are not needed to decode one image."""
-    if sys.platform == "linux":
-        kernel = ctypes.CDLL(None)
-        kernel.prctl(_KILL_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
-        kernel.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-        _landlock(kernel, limits.readable)
-        _forbid_calls(kernel)
-    _bound(limits)
+    Parameters
+    ----------
+    address_space : limit of the address space in bytes, with the part in use
+    seconds : limit of the wall time and, separately, of the processor time
+    """
+    kernel = ctypes.CDLL(None)
+    kernel.prctl(_KILL_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    kernel.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    _landlock(kernel)
+    _forbid_calls(kernel)
+    _bound(address_space, seconds)
 
 
-def _bound(limits: Limits) -> None:
-    if sys.platform == "win32":
-        return
+def _bound(address_space: int, seconds: int) -> None:
     # The alarm of the kernel also ends native code, even without the parent.
-    signal.alarm(limits.seconds)
+    signal.alarm(seconds)
     bounds = {
-        resource.RLIMIT_AS: limits.address_space,
-        resource.RLIMIT_CPU: limits.seconds + 1,
+        resource.RLIMIT_AS: address_space,
+        resource.RLIMIT_CPU: seconds + 1,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_NOFILE: _FILES_FOR_READING if limits.readable else 0,
+        resource.RLIMIT_NOFILE: 0,
         resource.RLIMIT_NPROC: 0,
     }
     for which, bound in bounds.items():
@@ -84,16 +69,14 @@ def _bound(limits: Limits) -> None:
 
 # ---- Landlock ------------------------------------------------------------------------
 
-_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all machines
+_CREATE_RULESET, _RESTRICT_SELF = 444, 446  # the same on all machines
 _ASK_VERSION = 1
-_PATH_BENEATH = 1
-_READ_FILE = 1 << 2
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """Number of rights to files (bits) in each version of Landlock."""
 
 
-def _landlock(kernel: ctypes.CDLL, readable: str) -> None:
-    """Forbid to open any file except one; also TCP (version 4) and signals (6)."""
+def _landlock(kernel: ctypes.CDLL) -> None:
+    """Forbid to open files; also TCP (version 4) and signals (version 6)."""
     version = kernel.syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
     if version < 1:
         return
@@ -104,11 +87,6 @@ def _landlock(kernel: ctypes.CDLL, readable: str) -> None:
     rules = kernel.syscall(_CREATE_RULESET, known[:size], size, 0)
     if rules < 0:
         return
-    if readable:
-        file = os.open(readable, os.O_RDONLY | os.O_CLOEXEC)
-        rule = struct.pack("=Qi", _READ_FILE, file)
-        kernel.syscall(_ADD_RULE, rules, _PATH_BENEATH, rule, 0)
-        os.close(file)
     kernel.syscall(_RESTRICT_SELF, rules, 0)
     os.close(rules)
 

@@ -32,7 +32,7 @@ from cxr_sr.formats.dicom.layout import PixelLayout
 from cxr_sr.formats.guard import readable
 from cxr_sr.formats.kind import Kind
 from cxr_sr.formats.raster.decode import decode_here, image_codecs
-from cxr_sr.formats.rights import Limits, give_up
+from cxr_sr.formats.rights import give_up
 from cxr_sr.radiograph import PixelFormat
 
 BASE_BYTES = 2**28
@@ -155,7 +155,7 @@ def _decode(request: dict[str, Any], payload: bytes, answers: BinaryIO) -> None:
 
 def _restrict(limit: int, seconds: int) -> None:
     if sys.platform == "linux":  # on other systems, this process decodes more images
-        give_up(Limits(_address_space() + limit, seconds))
+        give_up(_address_space() + limit, seconds)
 
 
 class _Printed:

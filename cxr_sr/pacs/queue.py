@@ -139,12 +139,9 @@ class Queue:
         flush_folder(target.parent)
         return True
 
-    def begin(self, key: str) -> int:
-        """Record that work on an entry begins; return the number of earlier begins."""
-        folder = self.folder("waiting", key)
-        before = len(list(folder.glob(f"{_BEGUN}-*")))
-        (folder / f"{_BEGUN}-{before}").touch()
-        return before
+    def begin(self, key: str) -> None:
+        """Record that work on an entry begins."""
+        (self.folder("waiting", key) / f"{_BEGUN}-{self.begun(key)}").touch()
 
     def begun(self, key: str) -> int:
         """Return how often work on a waiting entry began but did not end."""

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,9 @@ class Heartbeat:
     store: Path
     address: Address
     port: int
-    started: float = 0.0
+    started: float = field(default_factory=time.time)
+    """Time of the start, in seconds since 1970."""
     every_s: float = 2.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "started", time.time())
 
     def beat(self, deliveries: Mapping[str, Delivery], accepted: int) -> None:
         """Write the status file; if the disk is full, the old file stays."""

@@ -125,7 +125,8 @@ def test_what_was_sent_long_ago_is_forgotten(queue):
 
 def test_how_often_work_had_begun_is_known_after_a_kill(queue):
     queue.accept("k", b"content")
-    assert [queue.begin("k") for _ in range(3)] == [0, 1, 2]
+    for _ in range(3):
+        queue.begin("k")
     assert queue.begun("k") == 3
     queue.rest("k")
     assert queue.begun("k") == 0

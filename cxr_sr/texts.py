@@ -86,6 +86,20 @@ def write_rows(
     writer.writerows({k: cell(v) for k, v in row.items()} for row in rows)
 
 
+def markdown_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0
+) -> str:
+    """Return a Markdown table, without a line break at its end.
+
+    Parameters
+    ----------
+    numbers : number of last columns that are aligned to the right
+    """
+    rule = "|" + "---|" * (len(columns) - numbers) + "--:|" * numbers
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in (columns, *rows))
+    return "\n".join([head, rule, *lines])
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the text that `write_rows` would write."""
     file = io.StringIO()

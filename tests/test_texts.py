@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_sr.texts import cell, escaped, original, read_rows, write_rows
+from cxr_sr.texts import (
+    cell,
+    escaped,
+    markdown_table,
+    original,
+    read_rows,
+    write_rows,
+)
 
 FORMULAS = ["=1+1", "+1+1", "-2+3", "@SUM(A1)", "=cmd|'/C calc'!A0", "\uff1d1"]
 CONTROLS = ["\t=1", "\r=1", "\n=1", "\x00", "a\nb", "a\x1b[31mb", "a\x9bb", "\u2028"]
@@ -69,6 +76,16 @@ def test_a_line_stays_one_line(text):
 
 def test_what_is_kept_is_kept():
     assert escaped("a\tb\nc", keep="\n") == "a\\tb\nc"
+
+
+def test_a_markdown_table_has_numbers_on_the_right():
+    table = markdown_table(("model", "dB"), [("fine", "40.1"), ("fast", "39.2")], 1)
+    assert table.splitlines() == [
+        "| model | dB |",
+        "|---|--:|",
+        "| fine | 40.1 |",
+        "| fast | 39.2 |",
+    ]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

@@ -13,6 +13,7 @@ import numpy as np
 from cxr_sr.evaluation.cases import Case
 from cxr_sr.evaluation.evaluate import Measurement
 from cxr_sr.evaluation.summary import Interval, mean_interval
+from cxr_sr.texts import markdown_table
 
 Metric = Literal["psnr", "ssim", "ms_ssim"]
 METRICS: tuple[Metric, ...] = ("psnr", "ssim", "ms_ssim")
@@ -106,11 +107,11 @@ def difference_table(found: Iterable[Difference]) -> str:
         scale = "all" if d.scale is None else f"x{d.scale}"
         rows.setdefault((d.model, d.rival, d.degradation, scale), {})[d.metric] = d
     head = ("model", "against", "degradation", "scale", "PSNR dB", "SSIM", "MS-SSIM")
-    lines = ["| " + " | ".join(head) + " |", "|---" * 4 + "|--:" * 3 + "|"]
-    for key, cells in rows.items():
-        texts = [_cell(cells[m]) if m in cells else "-" for m in METRICS]
-        lines.append("| " + " | ".join([*key, *texts]) + " |")
-    return "\n".join(lines)
+    lines = (
+        [*key, *(_cell(cells[m]) if m in cells else "-" for m in METRICS)]
+        for key, cells in rows.items()
+    )
+    return markdown_table(head, lines, len(METRICS))
 
 
 def _cell(d: Difference) -> str:

@@ -13,7 +13,7 @@ from cxr_sr.evaluation.evaluate import BASELINE, Measurement
 from cxr_sr.evaluation.paired import Difference, difference_table, differences
 from cxr_sr.evaluation.summary import Summary, by_source
 from cxr_sr.files import write_texts
-from cxr_sr.texts import csv_text
+from cxr_sr.texts import csv_text, markdown_table
 
 VERSION = 1
 """Version of the layout of results.json."""
@@ -122,12 +122,11 @@ def sources_table(summaries: Sequence[Summary]) -> str:
         return ""
     columns = columns_of(summaries)
     head = ("scale", "degradation", "source", "images", *columns)
-    rows = [
+    rows = (
         (f"x{s.scale}", s.condition, s.source, str(s.n), *cells(s, columns))
         for s in summaries
-    ]
-    lines = [_row(head), "|---" * 3 + "|--:|---" + "|--:" * (len(columns) - 1) + "|"]
-    return "\n### By source\n\n" + "\n".join([*lines, *map(_row, rows)]) + "\n"
+    )
+    return f"\n### By source\n\n{markdown_table(head, rows, len(columns) - 1)}\n"
 
 
 def as_csv(summaries: Sequence[Summary]) -> str:
@@ -147,9 +146,8 @@ def _section(summaries: Sequence[Summary], scale: int, condition: str) -> str:
     images, patients = here[0].n, here[0].patients
     head = f"### x{scale}, {condition}: {images} images of {patients} patients"
     columns = columns_of(summaries)
-    rule = "|---" + "|--:" * (len(columns) - 1) + "|"
-    rows = [_row(columns), rule, *(_row(cells(s, columns)) for s in here)]
-    return head + "\n\n" + "\n".join(rows)
+    rows = (cells(s, columns) for s in here)
+    return f"{head}\n\n{markdown_table(columns, rows, len(columns) - 1)}"
 
 
 def columns_of(summaries: Iterable[Summary]) -> tuple[str, ...]:
@@ -186,7 +184,3 @@ def cells(summary: Summary, columns: Sequence[str] = MEASURES) -> list[str]:
 def _span(interval: tuple[float, float], digits: str) -> str:
     low, high = interval
     return "-" if math.isnan(low) else f"{low:{digits}} to {high:{digits}}"
-
-
-def _row(texts: Iterable[str]) -> str:
-    return "| " + " | ".join(texts) + " |"

@@ -17,6 +17,7 @@ from cxr_sr.pacs.network.services import (
 )
 from cxr_sr.pacs.network.store_scu import ANSWER_S, CONNECT_S
 from cxr_sr.pacs.receive import IDLE_S, PDU_BYTES, NodeLimits
+from cxr_sr.texts import markdown_table
 
 VERIFICATION = UID("1.2.840.10008.1.1")
 FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
@@ -53,7 +54,7 @@ CXR_SR_ and the version."""
 
 def _receiving() -> str:
     limits = NodeLimits()
-    codes = _table(
+    codes = markdown_table(
         ("Status", "Meaning"),
         ((f"0x{code:04X}", told) for code, told in RECEIVED_STATUSES.items()),
     )
@@ -128,7 +129,7 @@ node tries again.
 with the keys below. It retrieves instances by WADO-RS (PS3.18 10.4) or C-GET, in the
 transfer syntax of the archive.
 
-{_table(("Level", "Keys"), levels)}"""
+{markdown_table(("Level", "Keys"), levels)}"""
 
 
 def _security() -> str:
@@ -145,13 +146,8 @@ processes it. So a PACS may forward every instance that it receives."""
 
 
 def _classes(classes: Iterable[UID]) -> str:
-    return _table(("SOP class", "UID"), ((uid.name, str(uid)) for uid in classes))
+    return markdown_table(("SOP class", "UID"), ((u.name, str(u)) for u in classes))
 
 
-def _syntaxes(syntaxes: Iterable[UID]) -> str:
-    return _table(("Transfer syntax", "UID"), ((u.name, str(u)) for u in syntaxes))
-
-
-def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {a} | {b} |" for a, b in rows)])
+def _syntaxes(found: Iterable[UID]) -> str:
+    return markdown_table(("Transfer syntax", "UID"), ((u.name, str(u)) for u in found))

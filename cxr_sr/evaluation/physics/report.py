@@ -19,7 +19,7 @@ from cxr_sr.evaluation.physics.flat import (
 )
 from cxr_sr.files import write_texts
 from cxr_sr.radiograph import Radiograph
-from cxr_sr.texts import csv_text
+from cxr_sr.texts import csv_text, markdown_table
 
 VERSION = 1
 """Version of the layout of physics.json."""
@@ -120,14 +120,10 @@ def _background(row: EdgeResponse) -> str:
 def markdown(rows: Sequence[PhysicsRow]) -> str:
     """Return the tables in Markdown, each table with a description."""
     parts = [
-        f"{LEGEND[name]}\n\n{_markdown(*table)}" for name, table in tables(rows).items()
+        f"{LEGEND[name]}\n\n{markdown_table(columns, lines, len(columns) - 1)}"
+        for name, (columns, lines) in tables(rows).items()
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _markdown(columns: list[str], rows: list[list[str]]) -> str:
-    lines = [columns, ["---", *["--:"] * (len(columns) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def write_results(folder: Path, rows: Sequence[PhysicsRow]) -> list[Path]:

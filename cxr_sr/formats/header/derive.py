@@ -16,6 +16,7 @@ from cxr_sr.formats.header.change import Change, HeaderOptions, Rule
 from cxr_sr.formats.header.identity import local_time
 from cxr_sr.formats.header.rules import RULES
 from cxr_sr.radiograph import Derivation
+from cxr_sr.texts import markdown_table
 
 __all__ = ["RULES", "HeaderOptions", "Rule", "derive", "describe_rules"]
 
@@ -68,12 +69,8 @@ def derive(
 
 def describe_rules() -> str:
     """Return the table of rules as Markdown, for the documentation."""
-    lines = ["| Attribute | In the result | Why |", "|---|---|---|"]
-    lines += [
-        f"| {', '.join(map(_name, r.attributes))} | {r.told} | {r.source} |"
-        for r in RULES
-    ]
-    return "\n".join(lines)
+    rows = ([", ".join(map(_name, r.attributes)), r.told, r.source] for r in RULES)
+    return markdown_table(("Attribute", "In the result", "Why"), rows)
 
 
 def _name(attribute: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cxr_sr.tasks.spec import HeadSpec
-from cxr_sr.texts import Row
+from cxr_sr.texts import Row, markdown_table
 from cxr_sr.training.run_folder.card import files_section
 
 LIMITS = (
@@ -62,16 +62,14 @@ def _what(spec: HeadSpec) -> str:
 
 
 def _data(training: dict[str, Any]) -> str:
-    lines = [
-        "| source | licence of the images | of the masks | images |",
-        "|---|---|---|--:|",
-    ]
-    lines += [
-        f"| {d['source']} | {d['licence']} | {d['mask_licence'] or '-'} | {d['n']} |"
+    columns = ("source", "licence of the images", "of the masks", "images")
+    rows = (
+        [d["source"], d["licence"], d["mask_licence"] or "-", str(d["n"])]
         for d in training["data"]
-    ]
-    return "\n".join(lines) + (
-        f"\n\nThe training had {training['splits']['train']} images of "
+    )
+    return (
+        f"{markdown_table(columns, rows, 1)}\n\n"
+        f"The training had {training['splits']['train']} images of "
         f"{training['patients']} patients; {training['splits']['val']} images of other "
         "patients were held out. "
         f"SHA-256 of the reduced images and their labels: `{training['data_sha256']}`."
@@ -97,12 +95,10 @@ def _metrics(spec: HeadSpec, rows: Sequence[Row]) -> str:
             "No patient was held out: these weights were not validated. For an "
             "estimate on other patients, train with `--hold-out 1/5`, 2/5, ..."
         )
-    lines = [f"| class | {measure} on patients held out |", "|---|--:|"]
-    lines += [
-        f"| {name} | {float(rows[-1][f'score_{name}']):.4f} |"
+    scores = (
+        [name, f"{float(rows[-1][f'score_{name}']):.4f}"]
         for name in spec.classes
         if rows and rows[-1].get(f"score_{name}")
-    ]
-    return "\n".join(lines) + (
-        "\n\n`cxr-sr task evaluate` gives distances and intervals, too."
     )
+    table = markdown_table(("class", f"{measure} on patients held out"), scores, 1)
+    return f"{table}\n\n`cxr-sr task evaluate` gives distances and intervals, too."

@@ -44,6 +44,9 @@ TrainingPrecision = Literal["fp32", "bf16"]
 """Precision of a network's inner layers during training."""
 
 TaskKind = Literal["segmentation", "classification"]
+TrunkInput = Literal["reduced", "full"]
+"""Image that the trunk of a head sees: the reduced one, or the image at its own
+size."""
 TrunkWeights = Literal["shipped", "tuned", "random"]
 """Weights of the trunk under a head. shipped: fixed, from super-resolution; tuned: from
 super-resolution, then trained with the head; random: trained from a random start."""

@@ -32,6 +32,7 @@ from cxr_sr.radiograph import Header, Radiograph
 from cxr_sr.report.earlier import fingerprint
 from cxr_sr.report.entries import FileFacts, RunEntry
 from cxr_sr.report.outcome import Job
+from cxr_sr.superres.maps import Maps
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.settings import Settings
 from cxr_sr.superres.target import Target
@@ -133,6 +134,8 @@ class _Read:
     radiograph: Radiograph
     sha256: str
     seconds: dict[str, float]
+    maps: Maps | None = None
+    """Receive the feature maps of super-resolution, for a head."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,11 @@ class Upscaling:
         recipe = self._recipe
         with _timed(before.seconds, "upscale"):
             finer = upscale(
-                before.radiograph, recipe.model, recipe.target, recipe.settings
+                before.radiograph,
+                recipe.model,
+                recipe.target,
+                recipe.settings,
+                before.maps,
             )
         return _Upscaled(before, finer)
 

@@ -96,7 +96,10 @@ class FileFacts(TypedDict, total=False):
     mask_sha256: str
     saved_seconds: dict[str, float]
     """Time that a separate run of the head would have needed in addition. `read`: to
-    read and hash the file. `trunk`: to run the trunk; 0 if the head has its own."""
+    read and hash the file. `trunk`: to run the trunk; 0 if the head ran its own."""
+    trunk_shared: bool
+    """True if super-resolution and head shared one pass through the trunk; only with
+    `upscale --head`."""
     trunk_not_shared: str
     """The reason why the head ran its own trunk; only with `upscale --head`."""
     # These are the fields of `Derivation`:

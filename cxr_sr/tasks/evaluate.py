@@ -23,6 +23,7 @@ from cxr_sr.tasks.infer import (
     logits_of,
     masks_of,
     predict,
+    preview_for,
     sigmoid,
 )
 from cxr_sr.tasks.labels import Labelled, Labels
@@ -35,7 +36,6 @@ from cxr_sr.tasks.measures import (
     interval,
     surface_distances,
 )
-from cxr_sr.tasks.preview import preview_of
 from cxr_sr.tasks.spec import SEEN, HeadSpec, short
 from cxr_sr.texts import csv_text
 
@@ -139,7 +139,7 @@ def measure_images(
 def _of_masks(row: Labelled, head: Head, places: Sequence[int]) -> list[Measured]:
     radiograph = read_original(row.path, again=True)
     truth = read_masks(row, radiograph)[list(places)]
-    preview = preview_of(radiograph, head.spec.size_px)
+    preview = preview_for(radiograph, head)
     logits = logits_of(preview, head)
     chances = preview.enlarged(sigmoid(logits))
     masks = masks_of(preview, logits, head.spec.parts)

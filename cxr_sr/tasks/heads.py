@@ -11,9 +11,11 @@ from cxr_sr.hints import did_you_mean
 from cxr_sr.superres.models.graph import parse_onnx, subgraph
 from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.shipped import LICENCE
-from cxr_sr.superres.models.zoo import refuse_pickle
+from cxr_sr.superres.models.zoo import Model, load_model, refuse_pickle
 from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
 
+TRUNK = "trunk"
+"""Folder of a run with the model whose feature maps the head reads."""
 WEIGHTS = Path(__file__).parent / "weights"
 OUTPUT = "logits"
 """Name of the output of a head's graph."""
@@ -40,7 +42,10 @@ class Head:
 
     spec: HeadSpec
     graph: bytes
-    """A checked ONNX model: previews (N, 1, H, W) -> logits (N, classes, H, W)."""
+    """A checked ONNX model: previews (N, 1 + maps, H, W) -> logits (N, classes, H,
+    W)."""
+    trunk: Model | None = None
+    """The model that makes the feature maps; None if the graph has its own trunk."""
 
     @property
     def label(self) -> str:
@@ -104,11 +109,29 @@ def _opened(path: Path, sha256: str) -> Head:
             "train` wrote; a model for super-resolution needs --model"
         )
     spec = HeadSpec.from_json(properties[METADATA_KEY])
-    part = subgraph(model, path.name, OUTPUT, (1, len(spec.classes)), 1)
+    planes = 1 + spec.maps, len(spec.classes)
+    part = subgraph(model, path.name, OUTPUT, planes, 1)
     spec = dataclasses.replace(
         spec,
         sha256=weights.sha256,
         safetensors_sha256=SHIPPED.get(spec.name, ("", ""))[1] if sha256 else "",
         licence=LICENCE if sha256 else spec.licence,
     )
-    return Head(spec, part.content)
+    return Head(spec, part.content, _trunk_of(spec, path) if spec.maps else None)
+
+
+def _trunk_of(spec: HeadSpec, path: Path) -> Model:
+    """Return the model in the folder `trunk` beside the weights of a head."""
+    folder = path.absolute().with_name(TRUNK)
+    if not folder.is_dir():
+        raise ModelError(
+            f"{path.name} reads the features of {spec.trunk}, but the folder {TRUNK} "
+            "is not beside it; copy the whole run folder of `cxr-sr task train`"
+        )
+    model = load_model(folder)
+    if model.spec.safetensors_sha256 != spec.trunk_sha256:
+        raise ModelError(
+            f"the folder {TRUNK} beside {path.name} holds other weights than those "
+            "that the head was trained with; take both from one run folder"
+        )
+    return model

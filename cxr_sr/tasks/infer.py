@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from cxr_sr.errors import EngineError, ModelError, SettingsError
 from cxr_sr.radiograph import Radiograph, Region
 from cxr_sr.superres.engines.telemetry import cpu_session
+from cxr_sr.superres.maps import Maps
+from cxr_sr.superres.settings import Settings
 from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.preview import Float, Preview, preview_of
+from cxr_sr.tasks.trunk import previews_of
 
 THRESHOLD = 0.5
 """Least probability of a pixel that belongs to a class."""
@@ -48,8 +51,17 @@ class Prediction:
         }
 
 
-def predict(radiograph: Radiograph, head: Head) -> Prediction:
+def predict(
+    radiograph: Radiograph,
+    head: Head,
+    maps: Maps | None = None,
+    settings: Settings | None = None,
+) -> Prediction:
     """Return the result of a head for a radiograph.
+
+    Parameters
+    ----------
+    maps, settings : as for `preview_for`
 
     Raises
     ------
@@ -60,7 +72,7 @@ def predict(radiograph: Radiograph, head: Head) -> Prediction:
     """
     begun = time.perf_counter()
     spec = head.spec
-    preview = preview_of(radiograph, spec.size_px)
+    preview = preview_for(radiograph, head, maps, settings)
     logits = logits_of(preview, head)
     if spec.kind == "classification":
         values = sigmoid(pooled(preview, logits))
@@ -70,6 +82,33 @@ def predict(radiograph: Radiograph, head: Head) -> Prediction:
     chances = chances_of(preview, logits, head)
     doubts = tuple(doubts_of(chances, head))
     return Prediction(chances, masks, time.perf_counter() - begun, doubts)
+
+
+def preview_for(
+    radiograph: Radiograph,
+    head: Head,
+    maps: Maps | None = None,
+    settings: Settings | None = None,
+) -> Preview:
+    """Return the input of a head.
+
+    Parameters
+    ----------
+    maps : feature maps that `upscale` has filled; otherwise the trunk makes them now
+    settings : threads and memory for a trunk that sees the image at its own size
+
+    Raises
+    ------
+    NotARadiographError
+        If the image is too small.
+    EngineError, ModelError, SettingsError
+        If the trunk cannot run.
+    """
+    size = head.spec.size_px
+    if maps is not None and maps.values is not None:
+        return preview_of(radiograph, size).with_maps(maps.values)
+    (preview,) = previews_of(radiograph, [size], head.trunk, settings)
+    return preview
 
 
 def chances_of(preview: Preview, logits: Float, head: Head) -> dict[str, float]:
@@ -197,7 +236,7 @@ def logits_of(preview: Preview, head: Head) -> Float:
         If the network fails, or its output has NaN or infinite values.
     """
     try:
-        (found,) = _session(head.graph).run(None, {"image": preview.image[None, None]})
+        (found,) = _session(head.graph).run(None, {"image": preview.planes[None]})
     except ModelError:
         raise
     except Exception as error:

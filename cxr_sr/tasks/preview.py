@@ -6,7 +6,8 @@ pixel. So a head works on a reduced image, where the trunk sees a part of an org
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,37 @@ class Preview:
     """The part of the canvas with the radiograph; its edge pixels fill the rest."""
     shape: tuple[int, int]
     """(rows, columns) of the full radiograph."""
+    contrast: float = 1.0
+    """Difference of the two percentiles, in units."""
+    maps: Float = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
+    """(width, size, size): mean strength of the features of a trunk that sees the full
+    radiograph, divided by `contrast`; empty for a head with a trunk of its own."""
 
     @property
     def pixels(self) -> Float:
         """The reduced radiograph without the canvas around it."""
         part: Float = self.image[self.rows, self.columns]
         return part
+
+    @property
+    def planes(self) -> Float:
+        """The input of a head: (1 + width, size, size), the image and the maps."""
+        image = self.image[None]
+        return np.concatenate([image, self.maps]) if self.maps.size else image
+
+    def with_maps(self, values: Float | None) -> Preview:
+        """Return the preview with feature maps.
+
+        Parameters
+        ----------
+        values : (width, rows, columns) of the part with the radiograph, in units
+        """
+        if values is None:
+            return self
+        size = len(self.image)
+        margins = [(s.start, size - s.stop) for s in (self.rows, self.columns)]
+        maps = np.pad(values / self.contrast, [(0, 0), *margins], mode="edge")
+        return dataclasses.replace(self, maps=maps.astype(np.float32))
 
     def enlarged(self, planes: Float) -> Float:
         """Enlarge planes (C, size, size) of the canvas to the size of the radiograph.
@@ -75,30 +101,39 @@ def preview_of(radiograph: Radiograph, size: int) -> Preview:
             f"the image has {columns} x {rows} px; expected at least {LEAST_SIDE_PX} "
             "px a side"
         )
-    shape = _reduced_shape(radiograph, size)
+    shape = reduced_shape(radiograph, size)
     small = resize(radiograph.pixels, shape, radiograph.format, radiograph.padding)
     unit = Scaling.of(radiograph).normalise(small)
     gray = unit.mean(axis=2) if unit.ndim == 3 else unit
     padding = padding_mask(small, radiograph.padding)
-    image = standardised(gray.astype(np.float32), None if padding is None else ~padding)
-    return _on_canvas(image, size, radiograph.shape)
+    seen = None if padding is None else ~padding
+    image, contrast = standardised(gray.astype(np.float32), seen)
+    preview = _on_canvas(image, size, radiograph.shape)
+    return dataclasses.replace(preview, contrast=contrast)
 
 
-def standardised(gray: Float, seen: NDArray[np.bool_] | None = None) -> Float:
+def standardised(
+    gray: Float, seen: NDArray[np.bool_] | None = None
+) -> tuple[Float, float]:
     """Scale an image so that its percentiles 1 and 99 become 0 and 1.
 
     Parameters
     ----------
     seen : (H, W), True for pixels that count; None for all
+
+    Returns
+    -------
+    The image, and the difference of the percentiles before
     """
     values = gray if seen is None or not seen.any() else gray[seen]
     low, high = np.percentile(values, ENDS)
     contrast = max(float(high - low), 1e-6)
     result: Float = ((gray - low) / contrast).clip(*LIMITS).astype(np.float32)
-    return result
+    return result, contrast
 
 
-def _reduced_shape(radiograph: Radiograph, size: int) -> tuple[int, int]:
+def reduced_shape(radiograph: Radiograph, size: int) -> tuple[int, int]:
+    """Return (rows, columns) of a radiograph with square pixels, reduced to `size`."""
     extent = np.multiply(radiograph.shape, pixel_size(radiograph))
     rows, columns = np.rint(extent * size / extent.max()).astype(int).clip(1, size)
     return int(rows), int(columns)

@@ -18,6 +18,7 @@ SEEN = "images"
 """Provenance key for the training images, which `short` hashes name."""
 MOST_SIZE_PX = 2048
 MOST_CLASSES = 64
+MOST_MAPS = 1024
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class HeadSpec:
     """Number of connected parts of a mask to keep, the largest first; 0 keeps all."""
     parameters: int = 0
     """Number of weights, with the trunk."""
+    maps: int = 0
+    """Number of feature maps that the head reads from a trunk that sees the image at
+    its own size; 0: the head holds its trunk, which sees the reduced image."""
     training: dict[str, Any] = field(default_factory=dict)
     """Provenance: data and its terms, settings, versions."""
     licence: str = ""
@@ -88,6 +92,7 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "trunk_sha256": lambda value: is_text(value, 64),
     "trunk_weights": lambda value: value in get_args(TrunkWeights),
     "parts": lambda value: is_count(value, 1024),
+    "maps": lambda value: is_count(value, MOST_MAPS),
     "parameters": lambda value: is_count(value, 2**32),
     "training": lambda value: isinstance(value, dict),
     "licence": lambda value: is_text(value, 500),

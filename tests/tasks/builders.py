@@ -68,6 +68,13 @@ def task_run(**changes: Any) -> TaskRun:
     return TaskRun(**given | changes)
 
 
+def trained_full(folder: Path, trunk: Path | str, **changes: Any) -> Path:
+    """Train on the features of a trunk that sees whole images; return the run."""
+    given = {"trunk": str(trunk), "trunk_input": "full", "max_steps": 40, "lr": 5e-3}
+    trained(folder, **given | changes)
+    return folder / "run"
+
+
 def trained(folder: Path, **changes: Any) -> Head:
     """Train on drawn chests, in a folder of its own."""
     run = task_run(**changes)

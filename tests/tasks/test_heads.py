@@ -17,6 +17,7 @@ from cxr_sr.tasks.heads import SHIPPED, load_head
 from cxr_sr.tasks.infer import region
 from cxr_sr.tasks.labels import Labels
 from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
+from tests.builders import tiny_model
 
 
 def test_a_head_says_what_it_is(masker: Path):
@@ -27,6 +28,20 @@ def test_a_head_says_what_it_is(masker: Path):
     assert spec.training["data"][0]["licence"] == "CC BY 4.0"
     assert load_head(masker / "tiny.onnx").spec == spec
     assert load_head(masker / "tiny.safetensors").spec == spec
+
+
+def test_a_head_without_its_trunk_is_refused(sharer: Path, tmp_path: Path):
+    run = shutil.copytree(sharer, tmp_path / "run")
+    trunk = load_head(run).trunk
+    assert trunk is not None
+    assert trunk.onnx.parent == run / "trunk"
+    shutil.rmtree(run / "trunk")
+    with pytest.raises(ModelError, match="folder trunk is not beside it"):
+        load_head(run)
+    (run / "trunk").mkdir()
+    tiny_model(run / "trunk", "trunk")
+    with pytest.raises(ModelError, match="holds other weights"):
+        load_head(run / "tiny.onnx")
 
 
 def test_no_other_model_is_taken_for_a_head():
@@ -57,6 +72,8 @@ def test_a_pickle_is_never_loaded(tmp_path: Path):
         {"size_px": 10**9},
         {"classes": ()},
         {"training": "x"},
+        {"maps": -1},
+        {"maps": 3},
     ],
 )
 def test_a_head_that_says_otherwise_of_itself_is_refused(

@@ -16,10 +16,18 @@ from typer.testing import CliRunner
 from cxr_sr import from_array, read
 from cxr_sr.cli.main import app
 from cxr_sr.errors import SettingsError
+from cxr_sr.superres.features import features
 from cxr_sr.superres.models.networks import load_network
 from cxr_sr.superres.models.zoo import load_model
 from cxr_sr.tasks.heads import load_head
-from cxr_sr.tasks.infer import doubts_of, kept, logits_of, predict, region
+from cxr_sr.tasks.infer import (
+    doubts_of,
+    kept,
+    logits_of,
+    predict,
+    preview_for,
+    region,
+)
 from cxr_sr.tasks.preview import preview_of
 from cxr_sr.tasks.training.network import TaskNetwork, features_of
 from tests.builders import write_png
@@ -34,6 +42,32 @@ def test_the_graph_computes_what_the_safetensors_hold(masker: Path):
         expected = network.eval()(torch.from_numpy(preview.image)[None, None])[0]
     found = logits_of(preview, load_head(masker))
     assert np.abs(found - expected.numpy()).max() < 1e-3
+
+
+def test_a_head_reads_the_features_of_the_whole_image(sharer: Path):
+    """Torch computes them in one piece; each cell of the grid has 4 x 4 pixels."""
+    image, head = from_array(chest(9, (128, 128))), load_head(sharer)
+    assert head.trunk is not None
+    preview = preview_of(image, 32)
+    network = TaskNetwork(head.spec.maps, 1)
+    network.load_state_dict(load_file(sharer / "tiny.safetensors"))
+    with torch.inference_mode():
+        maps = features(image, load_network(head.trunk)).abs()
+        blocks = maps.reshape(-1, 32, 4, 32, 4).mean((2, 4)) / preview.contrast
+        planes = torch.cat([torch.from_numpy(preview.image)[None], blocks])
+        expected = network.eval()(planes[None])[0].numpy()
+    found = logits_of(preview_for(image, head), head)
+    assert np.abs(found - expected).max() < 1e-3
+    assert np.ptp(expected) > 1
+
+
+def test_the_contrast_of_an_image_does_not_matter(sharer: Path):
+    gray, head = chest(9).astype(np.uint16), load_head(sharer)
+    plain, stronger = (
+        logits_of(preview_for(from_array(pixels, bits_stored=16), head), head)
+        for pixels in (gray, gray * 100 + 3000)
+    )
+    assert np.abs(plain - stronger).max() < 0.05 * np.ptp(plain)
 
 
 def test_a_mask_has_the_size_of_the_image(masker: Path):

@@ -11,7 +11,13 @@ from typer import Argument, Option
 from cxr_sr.cli import output
 from cxr_sr.cli.errors import run_folder
 from cxr_sr.cli.options import DEFAULT_MODEL, Again, Quiet, RunFolder, seconds_of
-from cxr_sr.names import TaskKind, TrainingDevice, TrainingPrecision, TrunkWeights
+from cxr_sr.names import (
+    TaskKind,
+    TrainingDevice,
+    TrainingPrecision,
+    TrunkInput,
+    TrunkWeights,
+)
 
 if TYPE_CHECKING:
     from cxr_sr.tasks.labels import Labels
@@ -71,6 +77,14 @@ class Options:
             "random: start from random weights."
         ),
     ] = "shipped"
+    trunk_input: Annotated[
+        TrunkInput,
+        network(
+            help="The image that the trunk sees. reduced: the square input of the "
+            "head, which is fast. full: the image at its own size, so that `upscale "
+            "--head` runs a trunk once for both; only with shipped weights."
+        ),
+    ] = "reduced"
     size: Annotated[
         int,
         network(
@@ -165,6 +179,7 @@ def _run_of(options: Options) -> "TaskRun":
         name=options.name,
         trunk=options.trunk,
         trunk_weights=options.trunk_weights,
+        trunk_input=options.trunk_input,
         size_px=options.size,
         parts=options.parts,
         batch=options.batch,

@@ -37,6 +37,8 @@ class HeadTally:
 
     files: int = 0
     seconds: float = 0.0
+    shared: int = 0
+    """Number of files whose trunk was shared."""
     saved: Counter[str] = field(default_factory=Counter)
 
     def add(self, entry: FileEntry) -> None:
@@ -46,14 +48,21 @@ class HeadTally:
             self.files += 1
             self.seconds += entry["seconds"]["head"]
             self.saved.update(entry["saved_seconds"])
+            self.shared += entry.get("trunk_shared", False)
 
     def tell(self) -> None:
         """Print both times, if there was a head."""
         if not self.files:
             return
+        trunk = (
+            f"For {self.shared} of them, it would have run the trunk again "
+            f"({self.saved['trunk']:.1f} s)"
+            if self.shared
+            else "The head ran its own trunk, so no computing was saved; the report "
+            "says why (trunk_not_shared)"
+        )
         output.say(
             f"files with a result of the head: {self.files}, in {self.seconds:.1f} s. "
             "A separate run would have read the files again "
-            f"({self.saved['read']:.1f} s). The head has its own trunk and sees a "
-            "reduced image, so no computing was saved"
+            f"({self.saved['read']:.1f} s). {trunk}"
         )

@@ -23,18 +23,20 @@ def augmented(
 
     Parameters
     ----------
-    image, masks : (1, S, S) and (C, S, S), on the same canvas
+    image, masks : (1 + maps, S, S) and (C, S, S), on the same canvas. Feature maps
+        change position and shape with the image, but not their values
     size : side of the result, px
     """
     grid = _grid(size, random)
     mode = "zeros" if _share(random) < 0.15 else "border"
-    seen = _sampled(image, grid, mode)
+    planes = _sampled(image, grid, mode)
+    seen, maps = planes[:1], planes[1:]
     truth = _sampled(masks, grid, "zeros") if len(masks) else masks
     # Without a mask, the place of the organ is unknown.
     organ = truth.amax(0, keepdim=True) if len(masks) else torch.zeros_like(seen)
     if _share(random) >= PLAIN_SHARE:
         seen = _other_gray(seen, organ, random)
-    return standardised(seen), truth
+    return torch.cat([standardised(seen), maps]), truth
 
 
 def resized(image: Tensor, size: int) -> Tensor:

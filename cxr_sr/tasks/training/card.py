@@ -52,10 +52,16 @@ def _what(spec: HeadSpec) -> str:
         "tuned": "trained for super-resolution, and then with the head",
         "random": "trained with the head from a random start",
     }[spec.trunk_weights]
+    trunk = f"its own copy of the trunk of `{spec.trunk}`, {start}"
+    if spec.maps:
+        trunk = (
+            f"no trunk of its own: it reads {spec.maps} feature maps of `{spec.trunk}` "
+            "for the image at its own size. The folder `trunk` has the weights"
+        )
     task = "Segmentation" if spec.kind == "segmentation" else "Classification"
     return (
-        f"{task} of chest radiographs: {', '.join(spec.classes)}. It has its own copy "
-        f"of the trunk of `{spec.trunk}`, {start}. It sees each radiograph on a square "
+        f"{task} of chest radiographs: {', '.join(spec.classes)}. It has {trunk}. "
+        f"It sees each radiograph on a square "
         f"of {spec.size_px} px and has {spec.parameters:,} weights.\n\n"
         "**For research only. Not a medical device; not for diagnosis.**"
     )

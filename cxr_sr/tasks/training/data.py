@@ -16,10 +16,12 @@ from torch.nn import functional
 
 from cxr_sr.errors import InputError
 from cxr_sr.formats import read_original
+from cxr_sr.superres.models.zoo import Model
 from cxr_sr.tasks.labels import Labelled
 from cxr_sr.tasks.masks import read_masks
-from cxr_sr.tasks.preview import Preview, preview_of
+from cxr_sr.tasks.preview import Preview
 from cxr_sr.tasks.training.augment import augmented
+from cxr_sr.tasks.trunk import previews_of
 
 SPARE = 1.5
 """Side of the stored image divided by the side of a sample, for augmentation by
@@ -33,7 +35,7 @@ class Example:
 
     row: Labelled
     large: Tensor
-    """(1, S, S) float16, `SPARE` times as large as a sample."""
+    """(1 + maps, S, S) float16, `SPARE` times as large as a sample."""
     large_masks: Tensor
     """(classes, S, S) float16 in [0, 1]; (0, S, S) of a classification."""
     preview: Preview
@@ -54,13 +56,17 @@ class SampleBatch(NamedTuple):
     """The input of one training step."""
 
     images: Tensor
-    """(N, 1, size, size)."""
+    """(N, 1 + maps, size, size)."""
     truth: Tensor
     """(N, classes, size, size) masks, or (N, classes) findings."""
 
 
 def read_examples(
-    rows: Sequence[Labelled], size: int, *, again: bool = False
+    rows: Sequence[Labelled],
+    size: int,
+    *,
+    again: bool = False,
+    trunk: Model | None = None,
 ) -> list[Example]:
     """Read labelled images; log a warning about each image that is left out.
 
@@ -68,26 +74,28 @@ def read_examples(
     ----------
     size : side of a sample, px
     again : also take results of cxr-sr
+    trunk : makes feature maps of the images at their own size; None: no maps
     """
     examples = []
     for row in rows:
         try:
-            examples.append(_example(row, size, again=again))
+            examples.append(_example(row, size, trunk, again=again))
         except InputError as error:
             log.warning("%s is left out: %s", row.name, error)
     return examples
 
 
-def _example(row: Labelled, size: int, *, again: bool) -> Example:
+def _example(row: Labelled, size: int, trunk: Model | None, *, again: bool) -> Example:
     radiograph = read_original(row.path, again=again)
     masks = read_masks(row, radiograph)
-    large = preview_of(radiograph, round(size * SPARE))
+    sizes = round(size * SPARE), size
+    large, preview = previews_of(radiograph, sizes, trunk)
     half = torch.float16
     return Example(
         row,
-        torch.from_numpy(large.image)[None].to(half),
+        torch.from_numpy(large.planes).to(half),
         _on_canvas(masks, large).to(half),
-        preview_of(radiograph, size),
+        preview,
         radiograph.pixels_sha256,
         masks,
     )

@@ -6,6 +6,7 @@
     RUN/metrics.csv     one row for each validation; curves.png, tensorboard/: the same
     RUN/checkpoints/    last.ckpt to resume from, best.ckpt by validation
     RUN/NAME.onnx, RUN/NAME.safetensors   the last averaged weights
+    RUN/trunk/          with --trunk-input full: the model that makes the feature maps
     RUN/NAME.md         the model card: data, terms, budget, metrics, limits
     RUN/validation.png  found and given masks on held-out images
 """
@@ -19,12 +20,13 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from torch import nn
 
 from cxr_sr.errors import TrainingError
-from cxr_sr.files import write_text
+from cxr_sr.files import write_bytes, write_text
 from cxr_sr.superres.models.networks import build, load_network
-from cxr_sr.superres.models.zoo import load_model
-from cxr_sr.tasks.heads import Head
+from cxr_sr.superres.models.zoo import Model, load_model
+from cxr_sr.tasks.heads import TRUNK, Head
 from cxr_sr.tasks.labels import Labels
 from cxr_sr.tasks.spec import HeadSpec
 from cxr_sr.tasks.training.card import head_card
@@ -96,6 +98,8 @@ def fit_head(
     if resume:
         check_same(folder, about, ("kind", "classes", "trunk", "trunk_weights"))
     write_settings(folder, about)
+    if spec.maps:
+        _keep_trunk(load_model(run.trunk), folder / TRUNK)
     learner = HeadLearner(network, run)
     learner.started = started
     log.info(
@@ -126,8 +130,9 @@ def _start(run: TaskRun) -> tuple[HeadSpec, TaskNetwork]:
             "model, such as fine or fast"
         )
     trained = run.trunk_weights != "random"
-    under = load_network(model) if trained else build(model.spec)
-    network = TaskNetwork(features_of(under), len(run.classes))
+    under = features_of(load_network(model) if trained else build(model.spec))
+    maps = under.width if run.trunk_input == "full" else 0
+    network = TaskNetwork(maps or under, len(run.classes))
     spec = HeadSpec(
         run.name or run.kind,
         run.kind,
@@ -137,7 +142,8 @@ def _start(run: TaskRun) -> tuple[HeadSpec, TaskNetwork]:
         model.spec.safetensors_sha256 if trained else "",
         run.trunk_weights,
         run.parts,
-        sum(p.numel() for p in network.parameters()),
+        _count(network) + (_count(under) if maps else 0),
+        maps,
     )
     return spec, cast(
         "TaskNetwork",
@@ -145,11 +151,23 @@ def _start(run: TaskRun) -> tuple[HeadSpec, TaskNetwork]:
     )
 
 
+def _count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _keep_trunk(model: Model, folder: Path) -> None:
+    """Copy a model into the run, so that the head works when the model is replaced."""
+    folder.mkdir(exist_ok=True)
+    for path in model.hashes:
+        write_bytes(folder / path.name, path.read_bytes())
+
+
 def _read(labels: Labels, run: TaskRun) -> tuple[list[Example], list[Example]]:
+    trunk = load_model(run.trunk) if run.trunk_input == "full" else None
     splits = {}
     for split in ("train", "val"):
         rows = labels.of(split)
-        splits[split] = read_examples(rows, run.size_px, again=run.again)
+        splits[split] = read_examples(rows, run.size_px, again=run.again, trunk=trunk)
         if rows and not splits[split]:
             raise TrainingError(
                 f"none of the {len(rows)} image(s) of the split {split!r} can be used; "

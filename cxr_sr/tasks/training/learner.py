@@ -94,7 +94,7 @@ class HeadLearner(Course):
 
     def validation_step(self, batch: Example, batch_idx: int) -> None:  # noqa: ARG002
         """Keep the logits of one whole image."""
-        image = torch.from_numpy(batch.preview.image)[None, None].to(self.device)
+        image = torch.from_numpy(batch.preview.planes)[None].to(self.device)
         logits = self.averaged(image)[0].float().cpu().numpy()
         self._seen.append((batch, logits))
 

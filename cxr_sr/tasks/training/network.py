@@ -26,7 +26,8 @@ class TaskNetwork(nn.Module):
 
     Parameters
     ----------
-    trunk : a copy of the part of a trunk that makes features
+    trunk : a copy of the part of a trunk that makes features; or a number of feature
+        maps, which then come with the image, from a trunk that sees it at full size
     classes : number of output maps, one for each class
 
     References
@@ -35,11 +36,17 @@ class TaskNetwork(nn.Module):
     concatenation: A. Chaurasia, E. Culurciello (LinkNet), VCIP 2017.
     """
 
-    def __init__(self, trunk: TrunkFeatures, classes: int) -> None:
+    def __init__(self, trunk: TrunkFeatures | int, classes: int) -> None:
         super().__init__()
-        self.trunk = trunk
-        self.from_trunk = _down(trunk.width, WIDTHS[0])
-        self.from_image = _down(1, WIDTHS[0])
+        self.from_image: nn.Module | None = None
+        if isinstance(trunk, int):
+            # Features are much fainter than the image.
+            self.trunk: nn.Module = nn.BatchNorm2d(1 + trunk)
+            self.from_trunk = _down(1 + trunk, WIDTHS[0])
+        else:
+            self.trunk = trunk
+            self.from_trunk = _down(trunk.width, WIDTHS[0])
+            self.from_image = _down(1, WIDTHS[0])
         self.down = nn.ModuleList(_down(a, b) for a, b in pairwise(WIDTHS))
         self.levels = nn.ModuleList(
             nn.Sequential(Pair(width), nn.BatchNorm2d(width), nn.ReLU())
@@ -52,7 +59,7 @@ class TaskNetwork(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the logits (N, classes, H, W) of previews (N, 1, H, W)."""
+        """Return the logits (N, classes, H, W) of previews (N, 1 + maps, H, W)."""
         return self.above(self.trunk(image), image)
 
     def above(self, features: Tensor, image: Tensor) -> Tensor:
@@ -63,7 +70,10 @@ class TaskNetwork(nn.Module):
         features : of `image`; super-resolution may have computed these features
         image : (N, 1, H, W); its sides are multiples of `MULTIPLE`
         """
-        x = torch.relu(self.from_trunk(features) + self.from_image(image))
+        x = self.from_trunk(features)
+        if self.from_image is not None:
+            x = x + self.from_image(image)
+        x = torch.relu(x)
         skips = []
         for number, level in enumerate(self.levels):
             if number:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cxr_sr.errors import SettingsError
-from cxr_sr.names import TaskKind, TrainingDevice, TrunkWeights
+from cxr_sr.names import TaskKind, TrainingDevice, TrunkInput, TrunkWeights
 from cxr_sr.training.budget import Budget
 
 GRID = 32
@@ -26,6 +26,8 @@ class TaskRun(Budget):
     trunk: str = "fine"
     """Name or file of a model that has a trunk."""
     trunk_weights: TrunkWeights = "shipped"
+    trunk_input: TrunkInput = "reduced"
+    """Image that the trunk sees; `full` is for a fixed trunk."""
     size_px: int = USUAL_SIZE_PX
     parts: int = 0
     """Number of connected parts of a mask to keep, the largest first; 0 keeps all."""
@@ -49,6 +51,12 @@ class TaskRun(Budget):
             raise SettingsError(
                 f"--size {self.size_px}: expected a multiple of {GRID} px, such as "
                 f"{USUAL_SIZE_PX}"
+            )
+        if self.trunk_input == "full" and self.trunk_weights != "shipped":
+            raise SettingsError(
+                f"--trunk-weights {self.trunk_weights} trains the trunk, which --trunk-"
+                "input full does not allow: super-resolution shares its own trunk; "
+                "leave out one of the two"
             )
         if self.parts and self.kind == "classification":
             raise SettingsError("--parts is for masks; leave it out to classify")

@@ -48,8 +48,9 @@ def write_head(network: TaskNetwork, spec: HeadSpec, folder: Path) -> Head:
     onnx = folder / f"{spec.name}.onnx"
     write_safetensors(network, properties, onnx.with_suffix(".safetensors"))
     whole = _Logits(network.eval())
-    write_graph(whole, (1, len(spec.classes)), properties, onnx)
-    check_graph(whole, (1, 1, spec.size_px, spec.size_px), onnx, TOLERANCE)
+    write_graph(whole, (1 + spec.maps, len(spec.classes)), properties, onnx)
+    shape = (1, 1 + spec.maps, spec.size_px, spec.size_px)
+    check_graph(whole, shape, onnx, TOLERANCE)
     head = load_head(onnx)
     other = sha256_of(onnx.with_suffix(".safetensors"))
     spec = dataclasses.replace(head.spec, safetensors_sha256=other)

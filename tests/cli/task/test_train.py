@@ -22,6 +22,12 @@ def test_it_prints_the_path_of_the_weights(tmp_path: Path):
     assert told.exit_code == 0, told.output
     assert told.stdout == f"{run / 'classification.onnx'}\n"
     assert (run / "classification.onnx").is_file()
+    full = tmp_path / "full"
+    told = invoke(
+        table, "--kind", "classification", "--run", full, *small, "--trunk-input=full"
+    )
+    assert told.exit_code == 0, told.output
+    assert (full / "trunk" / "fast.onnx").is_file()
     again = invoke(table, "--kind", "classification", "--run", run, *small)
     assert again.exit_code != 0
     assert "holds a run already" in again.stderr
@@ -33,6 +39,7 @@ def test_it_prints_the_path_of_the_weights(tmp_path: Path):
         (["--size", 100], "a multiple of 32"),
         (["--hold-out", "9/3"], "--hold-out 9/3"),
         (["--labels", "heart"], "lacks the column(s) heart"),
+        (["--trunk-input", "full", "--trunk-weights", "tuned"], "leave out one"),
         (["--trunk", "fein"], "did you mean 'fine'"),
         (["--max-time", "90"], "--max-time 90 is not of the form"),
     ],

@@ -13,10 +13,11 @@ import SimpleITK as sitk  # noqa: N813
 from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
+from cxr_sr.superres.engines import PACKAGES
 from tests.builders import write_png
 from tests.cli.task.test_run import dicom_chest
 from tests.files import damage, report_of, tree, upscale
-from tests.tasks.builders import chest
+from tests.tasks.builders import chest, trained_full
 
 PLAIN = ("--scale", 2, "--model", "bicubic")
 EPOCH = "1600000000"
@@ -163,3 +164,84 @@ def test_the_report_says_why_the_trunk_is_not_shared(folder, side, words):
     told = upscale(folder / "c.png", "-o", "out", "--head", "lungs", "--model", "fast")
     assert told.exit_code == 0, told.stderr
     assert words in entry("out", "c.png")["trunk_not_shared"]
+
+
+def masks_of_task_run(folder: Path, head: Path) -> Path:
+    words = ["task", "run", str(folder), "-o", "masks", "--head", str(head)]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 0, told.output
+    return Path("masks")
+
+
+def apart(one: Path, other: Path) -> float:
+    """Share of the pixels in which two masks differ; neither is empty or full."""
+    first, second = (
+        sitk.GetArrayFromImage(sitk.ReadImage(path)) > 0 for path in (one, other)
+    )
+    assert 0.02 < first.mean() < 0.98
+    return float((first != second).mean())
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino", "torch"])
+def test_one_pass_through_the_trunk_serves_both(folder, sharer, engine):
+    """Tiles, threads and the engine change the mask by no more than rounding."""
+    pytest.importorskip(PACKAGES[engine])
+    alone = masks_of_task_run(folder, sharer)
+    words = ("--head", sharer, "--model", sharer / "trunk", "--engine", engine)
+    told = upscale(folder, "-o", "both", *words, "--tile", 32, "--threads", 2)
+    assert told.exit_code == 0, told.stderr
+    assert "For 2 of them, it would have run the trunk again" in told.stderr
+    for name in ("a.dcm", "deep/b.png"):
+        about = entry("both", name)
+        assert about["trunk_shared"] is True
+        assert "trunk_not_shared" not in about
+        assert 0 < about["saved_seconds"]["trunk"] <= about["seconds"]["upscale"]
+        assert apart(Path("both", about["mask"]), alone / name) < 0.001
+    upscale(folder, "-o", "finer", *words[2:], "--tile", 32)
+    for name in ("a.dcm", "deep/b.png"):
+        assert Path("both", name).read_bytes() == Path("finer", name).read_bytes()
+
+
+def test_a_head_shares_in_other_processes_too(folder, sharer):
+    words = ("--head", sharer, "--model", sharer / "trunk", "--jobs", 2)
+    told = upscale(folder, "-o", "both", *words, "--scale", 3)
+    assert told.exit_code == 0, told.stderr
+    assert entry("both", "a.dcm")["trunk_shared"] is True
+
+
+def test_with_another_model_a_head_runs_its_own_trunk(folder, sharer):
+    alone = masks_of_task_run(folder, sharer)
+    told = upscale(folder, "-o", "out", "--head", sharer, "--model", "fast")
+    assert told.exit_code == 0, told.stderr
+    about = entry("out", "a.dcm")
+    assert about["trunk_shared"] is False
+    assert about["saved_seconds"]["trunk"] == 0
+    assert "other weights than fast" in about["trunk_not_shared"]
+    assert Path("out/a_mask.dcm").read_bytes() == (alone / "a.dcm").read_bytes()
+
+
+def test_a_mask_does_not_depend_on_the_precision_of_a_result(folder, tmp_path):
+    """`fast` runs in int8; in fp32, the head runs the trunk again, in int8."""
+    pytest.importorskip("openvino")
+    head = trained_full(tmp_path / "head", "fast")
+    upscale(folder, "-o", "int8", "--head", head, "--model", "fast")
+    upscale(
+        folder, "-o", "fp32", "--head", head, "--model", "fast", "--precision", "fp32"
+    )
+    about = entry("int8", "a.dcm")
+    if about["precision"] != "int8":
+        pytest.skip("this processor has no int8 arithmetic")
+    assert about["trunk_shared"] is True
+    assert "ran in fp32" in entry("fp32", "a.dcm")["trunk_not_shared"]
+    assert apart(Path("int8/a_mask.dcm"), Path("fp32/a_mask.dcm")) < 0.001
+
+
+def test_weights_for_images_without_noise_are_not_those_of_the_head(folder, tmp_path):
+    """A model with two sets of weights takes the other one for a clean image."""
+    head = trained_full(tmp_path / "head", "fine", max_steps=4)
+    write_png(folder / "clean.png", np.tile(np.arange(96, dtype=np.uint8), (80, 1)))
+    told = upscale(folder / "clean.png", "-o", "out", "--head", head, "--model", "fine")
+    assert told.exit_code == 0, told.stderr
+    about = entry("out", "clean.png")
+    assert about["trunk_shared"] is False
+    assert "two sets of weights" in about["trunk_not_shared"]

@@ -128,6 +128,14 @@ def test_a_model_without_a_trunk_is_refused(tmp_path: Path, trunk, error, messag
         trained(tmp_path, trunk=trunk)
 
 
+def test_a_trunk_that_is_shared_is_kept_and_fixed(sharer: Path):
+    names = sorted(path.name for path in (sharer / "trunk").iterdir())
+    assert names == ["tiny.onnx", "tiny.safetensors"]
+    assert "reads 4 feature maps of `tiny`" in (sharer / "tiny.md").read_text()
+    with pytest.raises(SettingsError, match="leave out one of the two"):
+        task_run(trunk_input="full", trunk_weights="tuned")
+
+
 def test_a_size_that_cannot_be_halved_is_refused():
     with pytest.raises(SettingsError, match="a multiple of 32"):
         task_run(size_px=100)

@@ -1,0 +1,65 @@
+"""Give a head the feature maps of a trunk that sees the image at its own size.
+
+A head on a reduced image holds its own copy of a trunk. A head of the kind here holds
+none: it reads the maps of a model in the folder `trunk` of its run. If super-resolution
+runs the same weights on the same image, one pass serves both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from cxr_sr.radiograph import Radiograph
+from cxr_sr.superres.maps import Maps
+from cxr_sr.superres.models.zoo import Model
+from cxr_sr.superres.settings import Settings, resolved
+from cxr_sr.superres.upscale import fill_maps
+from cxr_sr.tasks.preview import Preview, preview_of, reduced_shape
+
+
+def empty_maps(radiograph: Radiograph, trunk: Model, size: int) -> Maps:
+    """Return maps on the grid of a preview of `size` px; `upscale` may fill them.
+
+    Only the weights that `own_settings` chooses fill them. So the masks of `upscale`
+    and of `task run` are equal on one machine, with all settings of `upscale`.
+    """
+    spec, own = trunk.spec, resolved(Settings(), trunk)
+    hashes = {spec.weights_sha256(own.engine, own.precision)}
+    if own.precision == "fp32":
+        hashes |= {spec.sha256, spec.safetensors_sha256}
+    grid = reduced_shape(radiograph, size)
+    return Maps(radiograph.shape, grid, frozenset(hashes - {""}))
+
+
+def previews_of(
+    radiograph: Radiograph,
+    sizes: Sequence[int],
+    trunk: Model | None,
+    settings: Settings | None = None,
+) -> list[Preview]:
+    """Return previews of these sizes; with a trunk, they have its feature maps.
+
+    Parameters
+    ----------
+    settings : threads and memory for the trunk
+
+    Raises
+    ------
+    NotARadiographError
+        If the image is too small.
+    EngineError, ModelError, SettingsError
+        If the trunk cannot run.
+    """
+    previews = [preview_of(radiograph, size) for size in sizes]
+    if trunk is None:
+        return previews
+    maps = [empty_maps(radiograph, trunk, size) for size in sizes]
+    own = own_settings(settings or Settings())
+    fill_maps(radiograph, trunk, own, maps)
+    return [p.with_maps(m.values) for p, m in zip(previews, maps, strict=True)]
+
+
+def own_settings(settings: Settings) -> Settings:
+    """Return settings with the engine and the precision that a head always takes."""
+    return dataclasses.replace(settings, engine="auto", precision="auto")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -26,6 +28,7 @@ from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, level_of, with_noise
 from cxr_sr.superres.resample import FloatImage, Interpolation, radius_of, upsample
+from cxr_sr.superres.tiling import EVERYWHERE, Part
 
 BASE: Interpolation = "bicubic"
 """The base image, to which a network adds its residual. No engine computes it, so low
@@ -147,6 +150,7 @@ class Chain:
         unit: FloatImage,
         whole: Whole = NOTHING_KNOWN,
         tapped: Tapped | None = None,
+        core: Part = EVERYWHERE,
     ) -> Agreement:
         """Return the super-resolved image.
 
@@ -155,6 +159,7 @@ class Chain:
         unit : (C, h, w) units, positive contrast; float32, or float64 to be exact
         whole : the result of `look` for the image that contains `unit`
         tapped : runs instead of `engine`, and keeps the feature maps
+        core : (rows, columns) of `unit` whose result the caller uses
 
         Returns
         -------
@@ -163,29 +168,45 @@ class Chain:
         """
         fine = upsample(unit, self.scale, self._interpolation)
         if self.engine is not None:
-            fine = fine + self._residual(tapped or self.engine, unit, fine, whole)
+            run = partial(self._run, tapped or self.engine, whole, self._used(core))
+            fine = fine + self._residual(run, unit, fine)
         if self.consistency != "noise" or whole.noise is None or self.scale == 1:
             return Agreement(project(fine, unit, self.scale, self.consistency))
         sigma = whole.noise.told(level_of(unit)).astype(unit.dtype)
         return agree(fine, unit, self.scale, sigma, self.grain)
 
+    def _used(self, core: Part) -> Part:
+        """Return the part of the input whose residual the result of `core` reads."""
+        if self.consistency == "bicubic":  # also read around the core, to be told
+            return EVERYWHERE
+        reach = RADIUS_PX[self.consistency]
+        return tuple(  # type: ignore[return-value]
+            slice(s.start and max(0, s.start - reach), s.stop and s.stop + reach)
+            for s in core
+        )
+
     def _residual(
-        self, engine: Engine, unit: FloatImage, fine: FloatImage, whole: Whole
+        self,
+        run: Callable[[FloatImage], NDArray[Any]],
+        unit: FloatImage,
+        fine: FloatImage,
     ) -> NDArray[Any]:
         """Run the network on all planes together, or on each plane alone."""
         image = fine if self.spec.grid == "output" else unit
         together = self.spec.channels == image.shape[0]
         parts = [image] if together else [plane[None] for plane in image]
-        residuals = [self._run(engine, part[None], whole) for part in parts]
+        residuals = [run(part[None]) for part in parts]
         return np.reshape(residuals, fine.shape)
 
-    def _run(self, engine: Engine, image: FloatImage, whole: Whole) -> NDArray[Any]:
+    def _run(
+        self, engine: Engine, whole: Whole, used: Part, image: FloatImage
+    ) -> NDArray[Any]:
         """Run the network on an image (1, C, h, w)."""
         image = self._told(image, whole)
         if engine.precision != "int8":
             return engine(image)
         radius_px, limit = self.spec.radius_px, self.spec.int8_limit
-        return without_saturation(engine, image, whole.gain, radius_px, limit)
+        return without_saturation(engine, image, whole.gain, radius_px, limit, used)
 
     def tap(self, unit: FloatImage, whole: Whole, tapped: Tapped) -> None:
         """Compute only the feature maps of `unit`, as `tapped` keeps them."""

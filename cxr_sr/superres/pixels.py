@@ -111,7 +111,7 @@ class Work:
         chain, inner = self.chain, tile.inner(self.chain.scale)
         tapped = Tapped(chain.tapped) if self.maps and chain.tapped else None
         unit = self.scaling.normalise(self.view[:, *tile.padded])
-        found = chain(unit, self.whole, tapped)
+        found = chain(unit, self.whole, tapped, tile.inner())
         parts = self._parts(tile, tapped)
         codes = self.scaling.denormalise(found.image)
         if chain.consistency in ("noise", "box"):

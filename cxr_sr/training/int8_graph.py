@@ -141,7 +141,8 @@ class _QdqWriter:
         Between such a convolution and its sum, a Clip without effect is added, which
         becomes part of the convolution. Without the Clip, OpenVINO moves the scale of
         the codes behind the sum, and needs one more pass over memory to multiply by 1:
-        3 % of the time of `fine` on AVX2, more on processors with faster int8.
+        3 % of the time of `fine` on AVX2, more on processors with faster int8. The same
+        Clip before the first sum saves OpenVINO one feature map of memory, a fifth.
         """
         from onnx import helper
 
@@ -151,13 +152,15 @@ class _QdqWriter:
         old = list(self.graph.node)
         del self.graph.node[:]
         self.graph.node.extend(self.stored)
-        summands: set[str] = set()
+        first = next(node.output[0] for node in old if node.op_type == "Conv")
+        summands = {first}
         for node in old:
             if node.op_type == "Conv" and node.input[0] in self.rounded:
                 node.input[0] = f"{node.input[0]}.rounded"
                 summands.update(node.output)
             for place, name in enumerate(node.input):
                 if node.op_type == "Add" and name in summands:
+                    summands.discard(first)
                     node.input[place] = f"{name}.apart"
                     clip = helper.make_node("Clip", [name, *limits], [f"{name}.apart"])
                     self.graph.node.append(clip)

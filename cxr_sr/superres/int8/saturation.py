@@ -10,15 +10,15 @@ Each pixel depends only on pixels within `SPREAD_PX`, so tiles do not change the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from cxr_sr.superres.tiling import Part, Tile, with_halo
+from cxr_sr.superres.tiling import EVERYWHERE, Part, Tile, with_halo
 
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -37,6 +37,9 @@ MOST_TIMES = 8
 CELL_PX = 16
 """Side of a cell. Whole cells are computed again, so tiles have few different shapes:
 an engine needs time to prepare for each new shape."""
+NEW_SHAPE_PX = 5_000
+"""Work of an engine to prepare for a new shape, as a number of pixels to compute.
+Measured with OpenVINO for `fine`."""
 
 
 def without_saturation(
@@ -45,6 +48,7 @@ def without_saturation(
     gain: float,
     radius_px: int,
     limit: float,
+    wanted: Part = EVERYWHERE,
 ) -> Array:
     """Return the residual of an image; compute its strong parts with less gain.
 
@@ -56,6 +60,8 @@ def without_saturation(
     gain : the first gain, a power of two
     radius_px : radius of the network's receptive field, in input pixels
     limit : a residual above this limit, in units times the gain, is computed again
+    wanted : (rows, columns) of the image whose residual the caller uses; elsewhere,
+        strong parts may stay as they are
 
     Returns
     -------
@@ -63,12 +69,13 @@ def without_saturation(
     """
     residual = _residual(network, image, gain)
     scale = residual.shape[-1] // image.shape[-1]
-    strong = _strong(residual, limit / gain, scale)
+    seen = _grown(wanted, image.shape[-2:])
+    strong = _strong(residual, limit / gain, scale) & seen
     for _ in range(MOST_TIMES):
         if not strong.any():
             break
         gain *= LESS
-        around = _spread(strong)
+        around = _spread(strong) & seen
         for tile in _tiles(around, radius_px):
             found = _residual(network, image[..., *tile.padded], gain)
             fine = around[tile.core].repeat(scale, 0).repeat(scale, 1)
@@ -91,7 +98,23 @@ def _strong(residual: Array, most: float, scale: int) -> Mask:
     if max(residual.max(initial=0), -residual.min(initial=0)) <= most:
         return np.zeros((rows, columns), bool)  # the usual case
     large = _any(np.abs(residual) > most, (0, 1))
-    return _any(large.reshape(rows, scale, columns, scale), (1, 3))
+    # Rows first: they lie together in memory.
+    by_row = _any(large.reshape(rows, scale, columns * scale), (1,))
+    return _any(by_row.reshape(rows, columns, scale), (2,))
+
+
+def _grown(part: Part, shape: tuple[int, ...]) -> Mask:
+    """Return a mask of `shape` of the pixels that a strong pixel of `part` depends on.
+
+    A pixel is computed again if a pixel near it is strong, so those count, too.
+    """
+    mask = np.zeros(shape, bool)
+    rows, columns = (
+        slice(max(0, start - SPREAD_PX), stop + SPREAD_PX)
+        for start, stop, _ in (s.indices(n) for s, n in zip(part, shape, strict=True))
+    )
+    mask[rows, columns] = True
+    return mask
 
 
 def _spread(strong: Mask) -> Mask:
@@ -103,15 +126,15 @@ def _spread(strong: Mask) -> Mask:
 
 
 def _tiles(around: Mask, radius_px: int) -> Iterator[Tile]:
-    """Yield tiles of whole cells that cover a mask; one tile of all if that is less."""
-    rows, columns = around.shape
-    boxes = list(_boxes(_cells(around)))
-    areas = [np.prod([s.stop - s.start + 2 * radius_px for s in box]) for box in boxes]
-    if sum(areas) >= around.size:
-        boxes = [np.s_[:rows, :columns]]
-    for down, across in boxes:
-        core = slice(*down.indices(rows)[:2]), slice(*across.indices(columns)[:2])
-        yield with_halo(core, (rows, columns), radius_px)
+    """Yield tiles of whole cells that cover a mask, with little work."""
+    shape = around.shape
+    cells = _cells(around)
+    for box in _least_work(cells, EVERYWHERE, 2 * radius_px)[1]:
+        rows, columns = (
+            slice(s.start * CELL_PX, min(s.stop * CELL_PX, n))
+            for s, n in zip(box, shape, strict=True)
+        )
+        yield with_halo((rows, columns), shape, radius_px)
 
 
 def _cells(around: Mask) -> Mask:
@@ -122,23 +145,81 @@ def _cells(around: Mask) -> Mask:
     return _any(padded.reshape(rows, CELL_PX, columns, CELL_PX), (1, 3))
 
 
-def _boxes(cells: Mask) -> Iterator[Part]:
-    """Yield the bounding box, in pixels, of each group of neighbouring cells."""
-    left = {(int(row), int(column)) for row, column in np.argwhere(cells)}
-    while left:
-        group, front = [], [left.pop()]
-        while front:
-            row, column = front.pop()
-            group.append((row, column))
-            beside = product(range(row - 1, row + 2), range(column - 1, column + 2))
-            near = left.intersection(beside)
-            left -= near
-            front.extend(near)
-        rows, columns = (
-            slice(min(n) * CELL_PX, (max(n) + 1) * CELL_PX)
-            for n in zip(*group, strict=True)
+def _least_work(cells: Mask, part: Part, margin: int) -> tuple[int, list[Part]]:
+    """Return boxes of cells that cover those of a mask in `part`, and their work.
+
+    The box is cut in two if boxes for both halves are less work than the whole. So the
+    frame of a collimator is no single box that is mostly empty.
+
+    Parameters
+    ----------
+    cells : mask of cells
+    part : (rows, columns) of `cells`
+    margin : rows, and columns, in pixels, that are computed in addition to a box
+
+    Returns
+    -------
+    The work as a number of pixels; and the boxes, as (rows, columns) of cells
+    """
+    rows, columns = _bounds(cells, part)
+    inside = cells[rows, columns]
+    whole = int(_work(inside, margin)[-1])
+    least = (CELL_PX + margin) ** 2 + NEW_SHAPE_PX
+    if whole <= 2 * least:
+        return whole, [(rows, columns)]
+    (down, by_rows), (across, by_columns) = (
+        _best_cut(each, margin) for each in (inside, inside.T)
+    )
+    if by_rows <= by_columns:
+        halves = [(half, columns) for half in _halves(rows, down)]
+    else:
+        halves = [(rows, half) for half in _halves(columns, across)]
+    first, second = (_least_work(cells, half, margin) for half in halves)
+    if whole <= first[0] + second[0]:
+        return whole, [(rows, columns)]
+    return first[0] + second[0], first[1] + second[1]
+
+
+def _halves(part: slice, first: int) -> tuple[slice, slice]:
+    """Return the first cells of a part, and the rest."""
+    cut = part.start + first
+    return slice(part.start, cut), slice(cut, part.stop)
+
+
+def _bounds(cells: Mask, part: Part) -> Part:
+    """Return the smallest part that has the same cells as `part`."""
+    inside = cells[part]
+    rows, columns = (
+        slice(s.indices(n)[0] + found[0], s.indices(n)[0] + found[-1] + 1)
+        for s, n, found in zip(
+            part,
+            cells.shape,
+            (np.flatnonzero(_any(inside, (axis,))) for axis in (1, 0)),
+            strict=True,
         )
-        yield rows, columns
+    )
+    return rows, columns
+
+
+def _best_cut(cells: Mask, margin: int) -> tuple[int, float]:
+    """Return the number of rows above the best cut, and the work of both parts."""
+    both = _work(cells, margin)[:-1] + _work(cells[::-1], margin)[-2::-1]
+    if not both.size:
+        return 0, math.inf
+    best = int(both.argmin())
+    return best + 1, float(both[best])
+
+
+def _work(cells: Mask, margin: int) -> NDArray[np.int64]:
+    """Return the work for the cells of the first row, of the first two rows, ..."""
+    count = cells.shape[1]
+    filled = _any(cells, (1,))
+    first = np.where(filled, cells.argmax(1), count)
+    end = np.where(filled, count - cells[:, ::-1].argmax(1), 0)
+    height = np.maximum.accumulate(np.arange(1, len(cells) + 1) * filled)
+    width = np.maximum.accumulate(end) - np.minimum.accumulate(first)
+    work: NDArray[np.int64] = (height * CELL_PX + margin) * (width * CELL_PX + margin)
+    return work + NEW_SHAPE_PX
 
 
 def _any(values: Mask, axes: tuple[int, ...]) -> Mask:

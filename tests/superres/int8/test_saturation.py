@@ -106,6 +106,30 @@ def test_all_of_it_is_computed_again_where_parts_would_be_more():
     np.testing.assert_allclose(found, exact(image), rtol=1e-6, atol=1e-7)
 
 
+def test_a_frame_is_computed_again_without_what_it_surrounds():
+    """As of a collimator: one box around it would be the whole image."""
+    image = faint((1, 1, 400, 500))
+    image[..., 40:360, [60, 440]] += 1
+    image[..., [40, 360], 60:440] += 1
+    network = Saturating()
+    found = without_saturation(network, image, 1.0, RADIUS_PX, LIMIT)
+    np.testing.assert_allclose(found, exact(image), rtol=1e-6, atol=1e-7)
+    again = [rows * columns for rows, columns in network.seen[1:]]
+    assert sum(again) < 0.3 * 400 * 500
+
+
+def test_what_nobody_uses_stays_as_it_is():
+    image = faint()
+    image[..., ::20, 60:] += 1
+    network = Saturating()
+    found = without_saturation(
+        network, image, 1.0, RADIUS_PX, LIMIT, np.s_[:, : 58 - SPREAD_PX]
+    )
+    assert network.seen == [(90, 100)]
+    used = np.s_[..., : 2 * (58 - SPREAD_PX)]
+    np.testing.assert_allclose(found[used], exact(image)[used], rtol=1e-6, atol=1e-7)
+
+
 def test_planes_are_strong_together():
     image = faint((3, 1, 40, 40))
     image[1, 0, 20, 20] += 1
@@ -139,7 +163,7 @@ def test_tiles_make_no_difference(seed: int, tile_px: int, count: int):
     tiled = np.full_like(whole, np.nan)
     for tile in tiles_over((50, 61), tile_px, RADIUS_PX + SPREAD_PX):
         part = without_saturation(
-            network, image[..., *tile.padded], 2.0, RADIUS_PX, LIMIT
+            *(network, image[..., *tile.padded], 2.0, RADIUS_PX, LIMIT, tile.inner())
         )
         tiled[..., *tile.target(SCALE)] = part[..., *tile.inner(SCALE)]
     np.testing.assert_array_equal(tiled, whole)

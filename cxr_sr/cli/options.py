@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from cxr_sr.radiograph import RegionFinder
     from cxr_sr.tasks.heads import Head
 
-HIGHDICOM = "highdicom"
-"""Package that writes DICOM Segmentation."""
 
 Inputs = Annotated[
     list[str],
@@ -211,6 +209,19 @@ def region_of(head: str | None) -> "RegionFinder | None":
     return partial(find_region, head=found)
 
 
+def require(*packages: str) -> None:
+    """Make sure before a run that optional packages are installed.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If a package is missing.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
+
+
 def check_highdicom(head: "Head", form: str) -> None:
     """Check before a run that masks can become DICOM.
 
@@ -223,6 +234,5 @@ def check_highdicom(head: "Head", form: str) -> None:
     ModuleNotFoundError
         If the package that writes DICOM Segmentation is not installed.
     """
-    asked = head.spec.kind == "segmentation" and form in ("same", "dicom")
-    if asked and not find_spec(HIGHDICOM):
-        raise ModuleNotFoundError(name=HIGHDICOM)
+    if head.spec.kind == "segmentation" and form in ("same", "dicom"):
+        require("highdicom")

@@ -12,8 +12,8 @@ from cxr_sr.batch.runner import explain
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, code_of, loop, summary, tell_sent
 from cxr_sr.cli.errors import NOTHING
-from cxr_sr.cli.options import Json, Quiet
-from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
+from cxr_sr.cli.options import Json, Quiet, require
+from cxr_sr.cli.pacs.options import Aet, Tls, certificates
 from cxr_sr.errors import CxrSrError, SettingsError
 from cxr_sr.report.outcome import Job, Outcome
 
@@ -69,7 +69,7 @@ def fetch(options: FetchOptions) -> int:
 
     Files that are already in the output folder are not fetched again.
     """
-    require_pacs("pynetdicom", "dicomweb_client")
+    require("pynetdicom", "dicomweb_client")
     from cxr_sr.pacs.network.query import find, parse_query
 
     archive = _archive(options)
@@ -100,7 +100,8 @@ def fetch(options: FetchOptions) -> int:
 
 def _archive(options: FetchOptions) -> "Archive":
     from cxr_sr.pacs.network.peers import DicomPeer, ae_title, parse_peer, web_peer
-    from cxr_sr.pacs.network.query import DicomArchive, WebArchive
+    from cxr_sr.pacs.network.query import DicomArchive
+    from cxr_sr.pacs.network.web import WebArchive
 
     tls = certificates(options.tls)
     if (options.web is None) == (options.dicom is None):

@@ -1,15 +1,11 @@
 """Options of the commands that connect to a PACS."""
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from cxr_sr.errors import SettingsError
-
 if TYPE_CHECKING:
-    from cxr_sr.pacs.network.peers import Peer
     from cxr_sr.pacs.network.tls import Certificates
 
 NETWORK = "Network"
@@ -36,21 +32,6 @@ Aet = Annotated[
 ]
 
 
-def require_pacs(*packages: str) -> None:
-    """Make sure that the packages of the extra `pacs` are installed.
-
-    Raises
-    ------
-    SettingsError
-        If a package is missing.
-    """
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SettingsError(
-            f"this needs {', '.join(missing)}; run: pip install 'cxr-sr[pacs]'"
-        )
-
-
 def certificates(given: tuple[Path, Path, Path] | None) -> "Certificates | None":
     """Return the given certificates after a check.
 
@@ -66,16 +47,3 @@ def certificates(given: tuple[Path, Path, Path] | None) -> "Certificates | None"
     found = Certificates(*given)
     found.client()
     return found
-
-
-def peers(dicom: list[str], web: list[str], *, tls: bool) -> "tuple[Peer, ...]":
-    """Return the given receivers.
-
-    Raises
-    ------
-    SettingsError
-        If a receiver is neither AET@HOST:PORT nor a URL.
-    """
-    from cxr_sr.pacs.network.peers import parse_peer, web_peer
-
-    return (*(parse_peer(text, tls=tls) for text in dicom), *map(web_peer, web))

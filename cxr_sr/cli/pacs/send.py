@@ -14,8 +14,8 @@ import typer
 from cxr_sr.cli import output
 from cxr_sr.cli.batch import Step, code_of, loop, summary, tell_sent
 from cxr_sr.cli.errors import NOTHING, broken_off
-from cxr_sr.cli.options import Json, Quiet, paths
-from cxr_sr.cli.pacs.options import Aet, Tls, certificates, require_pacs
+from cxr_sr.cli.options import Json, Quiet, paths, require
+from cxr_sr.cli.pacs.options import Aet, Tls, certificates
 from cxr_sr.errors import ReportError, SettingsError
 from cxr_sr.report.outcome import Outcome
 from cxr_sr.report.writer import Report
@@ -69,7 +69,7 @@ def send(options: SendOptions) -> int:
     line to the report for each answer. If the receiver refuses a result, the command
     still sends the others.
     """
-    require_pacs("pynetdicom", "dicomweb_client")
+    require("pynetdicom", "dicomweb_client")
     from cxr_sr.pacs.network.peers import ae_title, parse_peer
     from cxr_sr.pacs.send import deliver
 

@@ -9,7 +9,8 @@ from cxr_sr.batch.pipeline import Overlapped
 from cxr_sr.cli import interrupt, output
 from cxr_sr.cli.batch import executor
 from cxr_sr.cli.errors import DONE
-from cxr_sr.cli.pacs.options import certificates, peers, require_pacs
+from cxr_sr.cli.options import require
+from cxr_sr.cli.pacs.options import certificates
 from cxr_sr.cli.pacs.serve_options import ServeOptions
 from cxr_sr.cli.upscale.options import Options, Treatment
 from cxr_sr.errors import SettingsError
@@ -32,7 +33,7 @@ def serve(options: ServeOptions) -> int:
     """
     if options.status:
         return _tell_status(options)
-    require_pacs("pynetdicom", "dicomweb_client")
+    require("pynetdicom", "dicomweb_client")
     if options.conformance:
         from cxr_sr.pacs.conformance import statement
 
@@ -77,7 +78,13 @@ def _tell_status(options: ServeOptions) -> int:
 def _settings(
     options: ServeOptions,
 ) -> "tuple[NodeSettings, list[UpscalingRecipe]]":
-    from cxr_sr.pacs.network.peers import Callers, ae_title, is_loopback
+    from cxr_sr.pacs.network.peers import (
+        Callers,
+        ae_title,
+        is_loopback,
+        parse_peer,
+        web_peer,
+    )
     from cxr_sr.pacs.receive import Address, NodeLimits
     from cxr_sr.pacs.router import Router
     from cxr_sr.pacs.rules import RoutingRules, read_rules
@@ -87,7 +94,8 @@ def _settings(
     rules = RoutingRules()
     if options.rules is not None:
         rules = read_rules(options.rules, tls=tls is not None)
-    receivers = peers(options.send, options.send_web, tls=tls is not None)
+    receivers = [parse_peer(text, tls=tls is not None) for text in options.send]
+    receivers += map(web_peer, options.send_web)
     router = Router(rules, receivers, options.back)
     router.check()
     callers = Callers.parse(options.allow)

@@ -15,8 +15,7 @@ from cxr_sr.batch.runner import run
 from cxr_sr.cli import interrupt, output
 from cxr_sr.cli.batch import executor, perform
 from cxr_sr.cli.errors import DONE, broken_off
-from cxr_sr.cli.options import Again, Debug, Json, Quiet, ResultFolder
-from cxr_sr.cli.pacs.options import require_pacs
+from cxr_sr.cli.options import Again, Debug, Json, Quiet, ResultFolder, require
 from cxr_sr.cli.upscale.options import Options, Treatment
 from cxr_sr.errors import ReportError, SettingsError
 from cxr_sr.files import sweep
@@ -81,7 +80,7 @@ def watch(options: WatchOptions) -> int:
     The command runs until Ctrl-C. A new start reads the report and skips files that are
     done and unchanged.
     """
-    require_pacs("watchfiles")
+    require("watchfiles")
     output.say(output.NOTICE)
     from cxr_sr.batch.plan import check_places
     from cxr_sr.cli.upscale.request import recipe_of

@@ -20,11 +20,9 @@ from cxr_sr.formats.dicom.layout import PROJECTIONS
 from cxr_sr.formats.dicom.limits import check_sequences
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.elements import text
-from cxr_sr.pacs.network.peers import DicomPeer, WebPeer
+from cxr_sr.pacs.network.peers import DicomPeer
 from cxr_sr.pacs.network.services import RECEIVED_SYNTAXES
 from cxr_sr.pacs.network.store_scu import AwayError, RefusedError, associate, entity_of
-from cxr_sr.pacs.network.tls import Certificates
-from cxr_sr.pacs.network.web import retrieve, search, web_client
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -100,8 +98,13 @@ class Archive(Protocol):
         """
         ...
 
-    def get(self, found: FoundInstance) -> Dataset:
+    def get(self, uids: Uids, sop_class: str) -> Dataset:
         """Return an instance, with file meta information.
+
+        Parameters
+        ----------
+        uids : UIDs of the study, the series and the instance
+        sop_class : SOP class of the instance; "" if it is unknown
 
         Raises
         ------
@@ -178,26 +181,11 @@ def save(archive: Archive, found: FoundInstance, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    dataset = archive.get(found)
+    dataset = archive.get(found.uids, found.sop_class)
     check_sequences(dataset)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, overwrite=True) as temporary, quiet():
         dataset.save_as(temporary, enforce_file_format=True)
-
-
-class WebArchive:
-    """A DICOMweb server: QIDO-RS and WADO-RS, PS3.18 10.4 and 10.6."""
-
-    def __init__(self, peer: WebPeer, tls: Certificates | None = None) -> None:
-        self._client = web_client(peer, tls)
-
-    def find(self, level: str, uids: Uids, keys: Mapping[str, str]) -> list[Dataset]:
-        """Return the matches at a level, below the given study and series."""
-        return search(self._client, level, uids, keys)
-
-    def get(self, found: FoundInstance) -> Dataset:
-        """Return an instance in the server's transfer syntax."""
-        return retrieve(self._client, found.uids)
 
 
 class DicomArchive:
@@ -227,13 +215,13 @@ class DicomArchive:
         self._with_association([(Model, [])], ask)
         return found
 
-    def get(self, found: FoundInstance) -> Dataset:
+    def get(self, uids: Uids, sop_class: str) -> Dataset:
         """Return an instance in the archive's transfer syntax."""
         from pynetdicom.sop_class import (  # type: ignore[attr-defined]
             StudyRootQueryRetrieveInformationModelGet as Model,
         )
 
-        query = _identifier("IMAGE", found.uids)
+        query = _identifier("IMAGE", uids)
         got: list[Dataset] = []
 
         def store(event: Event) -> int:
@@ -248,9 +236,8 @@ class DicomArchive:
 
         kinds: list[tuple[UID, list[UID]]]
         # One syntax a context: the archive then uses the syntax of its file.
-        if found.sop_class:
-            sop_class = UID(found.sop_class)
-            kinds = [(sop_class, [syntax]) for syntax in RECEIVED_SYNTAXES]
+        if sop_class:
+            kinds = [(UID(sop_class), [syntax]) for syntax in RECEIVED_SYNTAXES]
         else:
             kinds = [(uid, list(RECEIVED_SYNTAXES)) for uid in sorted(PROJECTIONS)]
         self._with_association([(Model, []), *kinds], ask, store)

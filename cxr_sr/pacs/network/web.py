@@ -148,52 +148,43 @@ def _failed(response: Any) -> list[int]:  # noqa: ANN401 - as above
         return []
 
 
-def search(
-    client: DICOMwebClient, level: str, uids: tuple[str, ...], keys: Mapping[str, str]
-) -> list[Dataset]:
-    """Find studies, series of a study, or instances of a series.
+class WebArchive:
+    """A DICOMweb server that answers queries; see `query.Archive`.
 
-    Parameters
+    References
     ----------
-    level : "STUDY", "SERIES" or "IMAGE"
-    uids : UIDs of the study and of the series, as far as the level needs them
-    keys : values to match, by keyword
-
-    Raises
-    ------
-    AwayError, RefusedError
-        If the server does not answer, or refuses the query.
+    DICOM PS3.18 10.6 (QIDO-RS) and 10.4 (WADO-RS)
     """
-    find: Any = {
-        "STUDY": client.search_for_studies,
-        "SERIES": client.search_for_series,
-        "IMAGE": client.search_for_instances,
-    }[level]
-    named = dict(zip(("study_instance_uid", "series_instance_uid"), uids, strict=False))
-    found: list[Dataset] = []
-    with answers(), quiet():
-        while True:
-            page = find(
-                **named, search_filters=dict(keys), limit=PAGE, offset=len(found)
+
+    def __init__(self, peer: WebPeer, tls: Certificates | None = None) -> None:
+        self._client = web_client(peer, tls)
+
+    def find(
+        self, level: str, uids: tuple[str, ...], keys: Mapping[str, str]
+    ) -> list[Dataset]:
+        """Return the matches at a level, below the given study and series."""
+        find: Any = {
+            "STUDY": self._client.search_for_studies,
+            "SERIES": self._client.search_for_series,
+            "IMAGE": self._client.search_for_instances,
+        }[level]
+        given = ("study_instance_uid", "series_instance_uid")
+        named = dict(zip(given, uids, strict=False)) | {"search_filters": dict(keys)}
+        found: list[Dataset] = []
+        with answers(), quiet():
+            while True:
+                page = find(**named, limit=PAGE, offset=len(found))
+                found += [Dataset.from_json(answer) for answer in page]
+                if len(page) < PAGE:
+                    return found
+
+    def get(self, uids: tuple[str, ...], _sop_class: str) -> Dataset:
+        """Return an instance in the transfer syntax of the server's file."""
+        study, series, instance = uids
+        with answers(), quiet():
+            return self._client.retrieve_instance(
+                study, series, instance, media_types=(("application/dicom", "*"),)
             )
-            found += [Dataset.from_json(answer) for answer in page]
-            if len(page) < PAGE:
-                return found
-
-
-def retrieve(client: DICOMwebClient, uids: tuple[str, ...]) -> Dataset:
-    """Retrieve one instance by WADO-RS, in the transfer syntax of the server's file.
-
-    Raises
-    ------
-    AwayError, RefusedError
-        If the server does not answer, or does not send the instance.
-    """
-    study, series, instance = uids
-    with answers(), quiet():
-        return client.retrieve_instance(
-            study, series, instance, media_types=(("application/dicom", "*"),)
-        )
 
 
 def _check_kind(response: Any) -> None:  # noqa: ANN401 - as above

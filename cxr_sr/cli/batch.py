@@ -210,10 +210,9 @@ def perform(
         for outcome in plan.left_out:
             each.take(outcome)
         each.follow(work(each.take), stop=wishes.on_error == "stop")
-    if not wishes.quiet:
-        tell_left_out(skipped)
-        tell_lossy(lossy)
-        tell_doubtful(sum(doubtful), len(doubtful))
+    tell_left_out(skipped)
+    tell_lossy(lossy)
+    tell_doubtful(sum(doubtful), len(doubtful))
 
 
 def tell(wishes: Wishes, outcome: Outcome, entry: FileEntry) -> None:

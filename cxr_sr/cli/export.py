@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Option
 
@@ -27,6 +28,7 @@ from cxr_sr.cli.options import (
     ResultFolder,
     paths,
     region_of,
+    size_of,
 )
 from cxr_sr.errors import ReportError, SettingsError
 from cxr_sr.names import OnError
@@ -36,7 +38,7 @@ from cxr_sr.report.writer import OutputFolder
 
 if TYPE_CHECKING:
     from cxr_sr.batch.plan import Plan
-    from cxr_sr.display.picture import PictureSize, View
+    from cxr_sr.display.picture import View
     from cxr_sr.display.render import Choice
 
 
@@ -104,9 +106,14 @@ def export(options: Options) -> int:
     """
     output.say(output.NOTICE)
     from cxr_sr.display.picture import View
+    from cxr_sr.superres.target import LongSide, Spacing
 
+    kinds: dict[str, Callable[[Any], Spacing | LongSide]]
+    kinds = {"spacing": Spacing, "long_side": LongSide}
     view = View(
-        8 if options.bits == "8" else 16, _window(options.window), _size(options)
+        8 if options.bits == "8" else 16,
+        _window(options.window),
+        size_of(options, kinds),
     )
     plan = _plan(options)
     if is_empty(plan):
@@ -131,22 +138,6 @@ def _window(text: str | None) -> "Choice":
     if not (math.isfinite(center) and 0 < width < math.inf):
         raise SettingsError(f"--window {text}: expected a width of more than 0")
     return center, width
-
-
-def _size(options: Options) -> "PictureSize":
-    from cxr_sr.superres.target import LongSide, Spacing
-
-    if options.spacing is not None and options.long_side is not None:
-        raise SettingsError("--spacing and --long-side exclude each other; give one")
-    for name, number in (
-        ("spacing", options.spacing),
-        ("long-side", options.long_side),
-    ):
-        if number is not None and not 0 < number < math.inf:
-            raise SettingsError(f"--{name} {number}: expected more than 0")
-    if options.spacing is not None:
-        return Spacing(options.spacing)
-    return None if options.long_side is None else LongSide(options.long_side)
 
 
 def _plan(options: Options) -> "Plan":
@@ -180,6 +171,5 @@ def _perform(options: Options, view: "View", plan: "Plan") -> int:
     except ReportError as error:
         stand = sum(job.target.is_file() for job in plan.jobs)
         return broken_off(error, min(stand, counts["done"]))
-    if not options.quiet:
-        output.say(summary(counts))
+    output.say(summary(counts))
     return code_of(counts)

@@ -102,5 +102,4 @@ def _tell(options: Options, shown: "Shown") -> None:
     for file, reason in shown.problems:
         output.complain(f"{file}: {reason}")
     output.data(str(options.output), stands=True)
-    if not options.quiet:
-        output.say(f"{shown.pairs} shown, {len(shown.problems)} could not be shown")
+    output.say(f"{shown.pairs} shown, {len(shown.problems)} could not be shown")

@@ -3,13 +3,14 @@
 import codecs
 import dataclasses
 import inspect
+import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from cxr_sr.radiograph import RegionFinder
     from cxr_sr.tasks.heads import Head
 
+
+SomeSize = TypeVar("SomeSize")
 
 Inputs = Annotated[
     list[str],
@@ -187,6 +190,33 @@ def seconds_of(text: str | None) -> float | None:
         )
     hours, minutes, seconds = map(int, parts)
     return float(3600 * hours + 60 * minutes + seconds)
+
+
+def size_of(
+    options: object, kinds: Mapping[str, Callable[[Any], SomeSize]]
+) -> SomeSize | None:
+    """Return the size that the options ask for; None if they ask for none.
+
+    Parameters
+    ----------
+    kinds : names of the options that exclude each other, each with the class of its
+        size
+
+    Raises
+    ------
+    SettingsError
+        If two options are given, or a number is not positive.
+    """
+    numbers = {name: getattr(options, name) for name in kinds}
+    given = {name: number for name, number in numbers.items() if number is not None}
+    told = [f"--{name.replace('_', '-')} {given[name]}" for name in given]
+    if len(given) > 1:
+        raise SettingsError(f"{' and '.join(told)} exclude each other; give one")
+    for name, number in given.items():
+        if not 0 < number < math.inf:
+            raise SettingsError(f"{told[0]}: expected more than 0")
+        return kinds[name](number)
+    return None
 
 
 def region_of(head: str | None) -> "RegionFinder | None":

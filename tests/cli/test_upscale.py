@@ -244,6 +244,7 @@ def test_compression_is_lossless_and_in_the_file(export):
         (["--scale", 9], "x9"),
         (["--scale", 2, "--spacing", 0.1], "exclude each other"),
         (["--spacing", 0], "expected more than 0"),
+        (["--spacing", "inf"], "--spacing inf: expected more than 0"),
         (["--long-side", -5], "expected more than 0"),
         (["--resume", "--overwrite"], "give only one"),
         (["--format", "png", "--compress", "rle"], "--compress rle is for DICOM"),

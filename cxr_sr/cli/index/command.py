@@ -66,7 +66,7 @@ def _examine(
 ) -> "list[Finding]":
     """Return the findings of all files; read only files that are new."""
     known, todo = journal.sift(candidates)
-    if known and not options.quiet:
+    if known:
         output.say(f"{len(known)} files are known from an earlier run")
     return known + _read(options, salt, todo, journal)
 
@@ -138,12 +138,10 @@ def _write(options: Options, made: "Index", summary: "IndexSummary") -> None:
 
 
 def _draw(options: Options, summary: "IndexSummary") -> None:
-    from cxr_sr.evaluation.figures import has_matplotlib
+    from cxr_sr.evaluation.figures import MISSING, has_matplotlib
     from cxr_sr.index.figure import write_figure
 
     if has_matplotlib():
         write_figure(summary, options.beside(".png"))
-    elif not options.quiet:
-        output.say(
-            "no picture: it needs matplotlib; run: pip install 'cxr-sr[figures]'"
-        )
+    else:
+        output.say(MISSING)

@@ -14,10 +14,9 @@ SHOWN = 12
 
 def show(options: Options, summary: IndexSummary) -> None:
     """Print the counts, and the path of the index or, with --json, a JSON object."""
-    if not options.quiet:
-        if summary.images:
-            _tell_images(summary)
-        _tell_left_out(options, summary)
+    if summary.images:
+        _tell_images(summary)
+    _tell_left_out(options, summary)
     if options.as_json:
         written = {"index": str(options.output)} if summary.images else {}
         output.record(written | summary.as_json(), stands=bool(summary.images))

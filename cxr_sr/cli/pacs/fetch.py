@@ -93,8 +93,7 @@ def fetch(options: FetchOptions) -> int:
 
     with loop(note, [], quiet=options.quiet, others=len(found)) as each:
         each.follow(_got(archive, found, options.output))
-    if not options.quiet:
-        output.say(summary(counts))
+    output.say(summary(counts))
     return code_of(counts)
 
 

@@ -95,8 +95,7 @@ def send(options: SendOptions) -> int:
                 each.follow(deliver(parcels, sender, answered))
     except ReportError as error:
         return broken_off(error, counts["done"] + counts["kept"])
-    if not options.quiet:
-        output.say(f"{summary(counts)}; receiver: {peer.name}")
+    output.say(f"{summary(counts)}; receiver: {peer.name}")
     return code_of(counts)
 
 

@@ -158,8 +158,7 @@ def _follow(
     try:
         with report:
             report.begin(announced)
-            if not options.quiet:
-                output.say(f"watching {options.folder}; report: {batch.report_path}")
+            output.say(f"watching {options.folder}; report: {batch.report_path}")
             perform(no_bar, Plan([], []), add, work)
     except ReportError as error:
         return broken_off(error, report.written)

@@ -178,6 +178,5 @@ def _perform(options: Options, recipe: "TaskRecipe", plan: "Plan") -> int:
     except ReportError as error:
         return broken_off(error, len(made))
     counts = Counter(report.counts)
-    if not options.quiet:
-        output.say(f"{summary(counts)}; report: {options.output / REPORT}")
+    output.say(f"{summary(counts)}; report: {options.output / REPORT}")
     return code_of(counts)

@@ -136,8 +136,7 @@ def _perform(
     except ReportError as error:
         stand = sum(job.target.is_file() for job in plan.jobs)
         return broken_off(error, min(stand, report.written))
-    if not options.quiet:
-        head.tell()
+    head.tell()
     return _conclude(options, report.counts, identities.dates_kept)
 
 
@@ -156,11 +155,10 @@ def _conclude(
     options: Options, counts: Mapping[str, int], dates_kept: Mapping[str, int]
 ) -> int:
     """Print the summary, and return the exit code."""
-    if not options.quiet:
-        for because, count in dates_kept.items():
-            output.say(
-                f"{count} of the results keep the dates of their source, as "
-                f"{because}; --dates chooses otherwise"
-            )
-        output.say(f"{summary(counts)}; report: {options.report_path}")
+    for because, count in dates_kept.items():
+        output.say(
+            f"{count} of the results keep the dates of their source, as "
+            f"{because}; --dates chooses otherwise"
+        )
+    output.say(f"{summary(counts)}; report: {options.report_path}")
     return code_of(counts)

@@ -1,14 +1,16 @@
 """Make recipe and jobs from the options; check everything before any work."""
 
 import dataclasses
+from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 from cxr_sr import processors
 from cxr_sr.batch.beside import with_masks
 from cxr_sr.batch.plan import Plan, Shard, check_absent, check_places, gather
 from cxr_sr.batch.tags import TagTable
 from cxr_sr.batch.upscaling import UpscalingRecipe
-from cxr_sr.cli.options import check_highdicom, paths
+from cxr_sr.cli.options import check_highdicom, paths, size_of
 from cxr_sr.cli.upscale.options import Options
 from cxr_sr.errors import SettingsError
 from cxr_sr.formats.header.derive import HeaderOptions
@@ -18,6 +20,11 @@ from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.superres.target import LongSide, Scale, Spacing, Target
 from cxr_sr.superres.upscale import open_chain
 
+SIZES: dict[str, Callable[[Any], Target]] = {
+    "scale": Scale,
+    "spacing": Spacing,
+    "long_side": LongSide,
+}
 DEFAULT_SCALE = 2
 WORKER_THREADS = 1
 """Threads of each worker of a cluster: more workers are faster than more threads."""
@@ -45,7 +52,7 @@ def recipe_of(options: Options) -> UpscalingRecipe:
     )
     recipe = UpscalingRecipe(
         model,
-        _target(options),
+        size_of(options, SIZES) or Scale(DEFAULT_SCALE),
         # The report has engine and precision; another machine must have both to resume.
         resolved(settings, model),
         _header(options),
@@ -165,24 +172,6 @@ def _refuse_contradictions(options: Options) -> None:
             f"--device {options.device}: the engines of this version run only on the "
             "cpu; leave the option out"
         )
-
-
-def _target(options: Options) -> Target:
-    given: dict[str, Target] = {}
-    if options.scale is not None:
-        given[f"--scale {options.scale}"] = Scale(options.scale)
-    if options.spacing is not None:
-        given[f"--spacing {options.spacing}"] = Spacing(options.spacing)
-    if options.long_side is not None:
-        given[f"--long-side {options.long_side}"] = LongSide(options.long_side)
-    if len(given) > 1:
-        raise SettingsError(f"{' and '.join(given)} exclude each other; give one")
-    for name, target in given.items():
-        (number,) = dataclasses.astuple(target)
-        if not number > 0:
-            raise SettingsError(f"{name}: expected more than 0")
-        return target
-    return Scale(DEFAULT_SCALE)
 
 
 def _try_engine(recipe: UpscalingRecipe) -> None:

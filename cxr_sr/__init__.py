@@ -157,7 +157,7 @@ if importlib.util.find_spec("torch"):
     __all__.sort()
 
 
-if not TYPE_CHECKING:  # else a checker would believe in every misspelt name
+if not TYPE_CHECKING:  # a type checker would otherwise accept misspelt names
 
     def __getattr__(name: str) -> object:
         if name == "__version__":

@@ -1,6 +1,6 @@
 """The command `cxr-sr`, also as `python -m cxr_sr`.
 
-It ends without a word if it is interrupted while it still loads: nothing was begun.
+If it is interrupted while it loads, it ends without a message: no work has begun.
 """
 
 import os
@@ -8,7 +8,7 @@ import signal
 
 
 def main() -> None:
-    """Take signals before anything else is loaded, then run the command line."""
+    """Handle signals before the package is loaded, then run the command line."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, lambda *_: os._exit(130))

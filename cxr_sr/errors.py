@@ -5,15 +5,15 @@
     CxrSrError
     ├── InputError               this file cannot be used; the rest of a batch goes on
     │   ├── UnreadableError      damaged, truncated, or in a coding no decoder reads
-    │   └── NotARadiographError  read well enough, but not one grayscale radiograph
-    │       └── OwnResultError   a radiograph that this package made finer already
+    │   └── NotARadiographError  readable, but not one grayscale radiograph
+    │       └── OwnResultError   a result of this package
     ├── OutputError              the result cannot be stored there, or in this form
     ├── ReportError              the report cannot be written any more: the run ends
     ├── StreamError              standard output cannot be written any more
     ├── ModelError               unknown model; missing, damaged or altered weights
     ├── EngineError              an inference engine is missing or fails
     ├── SettingsError            options that contradict each other or the input
-    └── TrainingError            data or settings that no training can start from
+    └── TrainingError            a training cannot start with these data or settings
 
 Every message names the finding, the expectation, and the remedy.
 """
@@ -32,7 +32,7 @@ class UnreadableError(InputError):
 
 
 class NotARadiographError(InputError):
-    """The file was understood, but it is not a single-frame projection radiograph."""
+    """The file can be read, but it is not a single-frame projection radiograph."""
 
 
 class OwnResultError(NotARadiographError):
@@ -64,4 +64,4 @@ class SettingsError(CxrSrError):
 
 
 class TrainingError(CxrSrError):
-    """Data or settings that no training can start from."""
+    """A training cannot start with these data or settings, or it diverged."""

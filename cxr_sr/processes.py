@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 _FROM_OUTSIDE = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
-"""Signals by which people and schedulers stop a process; it does not cause them."""
+"""Signals from people and schedulers; a process does not cause them itself."""
 
 
 def cause_of(code: int | None) -> str:
@@ -25,7 +25,7 @@ def cause_of(code: int | None) -> str:
 
 
 def end_of(code: int | None) -> str:
-    """Return what happened to a process that ended early, as the rest of a sentence.
+    """Return a text about a process that ended early; it follows a subject.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The domain object: one radiograph, free of any file format."""
+"""Define a radiograph, independent of file formats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Photometric = Literal["MONOCHROME1", "MONOCHROME2", "RGB"]
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """How one stored sample is coded.
+    """The coding of one stored sample.
 
     References
     ----------
@@ -31,9 +31,9 @@ class PixelFormat:
     bits_stored: int
     """1 to `bits_allocated`: the bits that carry the value."""
     signed: bool
-    """Two's complement (PixelRepresentation 1)."""
+    """True if values are two's complement (PixelRepresentation 1)."""
     photometric: Photometric
-    """MONOCHROME1 shows its minimum white; stored values are never inverted."""
+    """MONOCHROME1: the smallest value is white. Stored values are never inverted."""
 
     @property
     def minimum(self) -> int:
@@ -54,7 +54,7 @@ class PixelFormat:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the pixels lie, in millimetres; (row, column) order throughout."""
+    """The position of the pixels in millimetres; all pairs are (row, column)."""
 
     spacing_mm: tuple[float, float] | None = None
     """Distance between pixel centres; None if the source states none."""
@@ -64,8 +64,8 @@ class Geometry:
     def upscaled(self, factors: tuple[float, float]) -> Geometry:
         """Return the geometry of a grid that is `factors` times finer.
 
-        The upper and left edge of the image stay where they are, so the centre of the
-        first pixel moves outward by half the difference of the two pixel sizes.
+        The upper and the left edge of the image do not move. So the centre of the first
+        pixel moves outward by half the difference of the two pixel sizes.
         """
         if self.spacing_mm is None:
             return self
@@ -77,7 +77,7 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Derivation:
-    """How a radiograph was upscaled: the facts for headers and reports."""
+    """The facts about an upscaling, for headers and reports."""
 
     factors: tuple[float, float]
     """Output pixels for each input pixel, along columns and along rows."""
@@ -95,7 +95,7 @@ class Derivation:
     """Largest |downsampled output - input| of the stored values, in stored codes, over
     all pixels without padding."""
     consistency_rms: float
-    """Root mean square of the same."""
+    """Root mean square of the same differences."""
     minimum: int
     """Smallest stored value of the output, without padding."""
     maximum: int
@@ -106,7 +106,7 @@ class Derivation:
     noise_correlation: float = 0.0
     """Correlation of the noise of neighbouring pixels."""
     coding_error: float = 0.0
-    """`Radiograph.coding_error` of the input, where the network was told."""
+    """`Radiograph.coding_error` of the input, if the network used it; else 0."""
     noise_explained: float = 1.0
     """Share of the squared disagreement between the network and the input that this
     noise explains."""
@@ -117,10 +117,10 @@ class Derivation:
     value_range: ValueRange = "stored"
     """The allowed values of the output."""
     padding_kept: bool = True
-    """Padding pixels were carried over and no native pixel took their value."""
+    """True if padding pixels are still padding, and no other pixel has their value."""
     overhang_px: tuple[float, float] = (0.0, 0.0)
     """Distance of the last row and the last column beyond the edge of the input, in
-    output pixels; negative inside the edge. Not 0 only for an exact spacing."""
+    output pixels; negative inside the edge. It is 0 except for an exact spacing."""
     pixels_sha256: str = ""
     """`Radiograph.pixels_sha256` of the source; "" if it was not computed."""
 
@@ -144,7 +144,7 @@ class Header(Protocol):
 class Radiograph:
     """One radiograph as it is stored: before any LUT, window or inversion.
 
-    Every step returns a new one; the array is read-only.
+    Every step returns a new object. The array is read-only.
     """
 
     pixels: NDArray[np.integer[Any]]
@@ -153,14 +153,14 @@ class Radiograph:
     geometry: Geometry
     header: Header
     window: tuple[float, float] | None = None
-    """(low, high) stored values of the first display window, if the source has one
-    that can be expressed in stored values; a hint for scaling and for pictures."""
+    """(low, high) stored values of the first display window, for scaling and for
+    pictures; None if there is none, or if stored values cannot express it."""
     padding: tuple[int, int] | None = None
     """(low, high) stored values, inclusive, that mean "no image here"
     (PixelPaddingValue, PS3.3 C.7.5.1.1.2); None if the source declares none."""
     coding_error: float = 0.0
-    """Standard deviation, in stored codes, of the error that lossy JPEG left, as its
-    tables tell; 0 for other codings."""
+    """Standard deviation, in stored codes, of the error of lossy JPEG, from the tables
+    in the file; 0 for other codings."""
     derivation: Derivation | None = None
     """The facts about the upscaling; None for an image that `upscale` did not make."""
 
@@ -206,7 +206,7 @@ class Radiograph:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """What is of interest in a radiograph."""
+    """The region of interest in a radiograph."""
 
     mask: NDArray[np.bool_]
     """(rows, columns), True inside."""

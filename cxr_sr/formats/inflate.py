@@ -60,7 +60,7 @@ def inflated_head(data: bytes, count: int) -> bytes:
 
 
 def _inflate_one(file: BinaryIO, inflated: BinaryIO, wbits: int, what: str) -> int:
-    """Decompress one stream; return the place in the file where the next may begin."""
+    """Decompress one stream; return the offset in the file after the stream."""
     inflater = zlib.decompressobj(wbits)
     for chunk in _chunks(inflater, file, what):
         if inflated.tell() + len(chunk) > MAX_INFLATED_BYTES:

@@ -57,7 +57,7 @@ class Inspection:
     own_result: bool = False
     """True if the image is a result of this package."""
     refusal: str | None = None
-    """The reason in the header why `read` would refuse the file; None without one."""
+    """The reason why `read` would refuse the file, from its header; else None."""
 
 
 def inspect_dicom(file: BinaryIO, kind: Kind) -> Inspection:

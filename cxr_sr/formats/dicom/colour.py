@@ -19,7 +19,7 @@ from cxr_sr.formats.header.words import joined
 from cxr_sr.radiograph import PixelFormat
 
 MOST_ENTRIES = 2**16
-"""Attributes of a palette, PS3.3 C.7.6.3.1.5."""
+"""Number of entries of a palette if its descriptor states 0, PS3.3 C.7.6.3.1.5."""
 _COLOURS = ("Red", "Green", "Blue")
 _OF_COLOUR = (
     "PlanarConfiguration",
@@ -89,9 +89,7 @@ def as_gray(header: Dataset, fmt: PixelFormat) -> Dataset:
     ----------
     DICOM PS3.3 C.7.6.3.1.2
     """
-    result = header[
-        :
-    ]  # a copy that shares the elements; they are replaced, never changed
+    result = header[:]  # a copy with the same elements, which are never changed
     for keyword in (*_OF_COLOUR, *_OF_GRAY):
         remove(result, keyword)
     for keyword, value in {

@@ -97,14 +97,14 @@ def _too_many() -> NotARadiographError:
 
 
 class _Heads:
-    """A stream that ends after too many heads, or too many items within one another."""
+    """A stream that ends after too many heads, or if items are nested too deep."""
 
     def __init__(self, stream: BinaryIO, left: int, *, little: bool) -> None:
         self._stream, self.left = stream, left
         self.seek, self.tell = stream.seek, stream.tell
         self._head = struct.Struct("<HHL" if little else ">HHL")
         self._ends: list[float] = []
-        """Where each open item ends; infinite for an item that a delimiter ends."""
+        """The end of each open item; infinite for an item that a delimiter ends."""
 
     def read(self, size: int = -1) -> bytes:
         """Read bytes; pydicom reads each head as eight bytes at a time."""
@@ -121,7 +121,7 @@ class _Heads:
         return len(self._ends) > MAX_DEPTH
 
     def _follow(self, group: int, element: int, length: int) -> None:
-        """Open or close items; a value may look like a head, but not in real files."""
+        """Open or close items; real values do not look like heads."""
         here = self.tell()
         while self._ends and self._ends[-1] < here:
             self._ends.pop()

@@ -63,7 +63,7 @@ class ParsedDicom:
     """The header in Explicit VR Little Endian, without file meta information and group
     7FE0. Unused values are still bytes."""
     transfer_syntax: UID
-    """Transfer syntax that the file states; else the encoding that its bytes show."""
+    """Transfer syntax in the file; if it is missing, the encoding of the bytes."""
     pixels: PixelElement | None
     stream: BinaryIO
     """The stream for the spans."""

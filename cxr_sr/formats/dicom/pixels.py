@@ -33,7 +33,7 @@ memory."""
 _HEAD_BYTES = 2**16
 _TAIL_BYTES = 1024
 ALWAYS_DECODED_BYTES = 2**26
-"""Images with at most so many decoded bytes may have any compressed size."""
+"""Number of decoded bytes of an image that may have any compressed size."""
 
 
 def decode(parsed: ParsedDicom, pixels: PixelElement, layout: PixelLayout) -> Decoded:
@@ -189,10 +189,10 @@ def _span(parsed: ParsedDicom, start: int, length: int) -> bytes:
 
 
 def _without_overshoot(decoded: Decoded, layout: PixelLayout) -> Decoded:
-    """Clip values above the maximum, which a lossy code stream adds.
+    """Clip values slightly above the maximum; a lossy code stream adds such values.
 
-    Ringing at edges stays within an eighth of the range. Larger values are not ringing;
-    `to_stored` refuses them.
+    Ringing at edges is at most an eighth of the range. Larger values are not ringing,
+    and `to_stored` refuses them.
     """
     fmt = layout.format
     top = decoded.samples.max()

@@ -57,7 +57,7 @@ SAID_OF_A_RESULT = {
 
 @dataclass(frozen=True)
 class Said:
-    """The facts besides the pixels that a source without a DICOM header states."""
+    """The facts that a source without a DICOM header states besides its pixels."""
 
     spacing: str = "PixelSpacing"
     """The DICOM attribute for the spacing of this source."""
@@ -65,7 +65,7 @@ class Said:
     """LossyImageCompressionMethod, PS3.3 C.7.6.1.1.5; "" without lossy compression."""
     lossy_ratio: float = 1.0
     description: str = ""
-    """The reader's change of the pixels, as a phrase."""
+    """A phrase about the change of the pixels by the reader."""
 
 
 NOTHING_SAID = Said()

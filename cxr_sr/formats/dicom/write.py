@@ -151,9 +151,7 @@ def _around_pixels(
 def _described(header: Dataset, radiograph: Radiograph) -> Dataset:
     """Return the header with the image pixel module for these pixels."""
     fmt, shape = radiograph.format, radiograph.pixels.shape
-    described = header[
-        :
-    ]  # a copy that shares the elements; they are replaced, never changed
+    described = header[:]  # a copy with the same elements, which are never changed
     facts = {
         "SamplesPerPixel": 1 if len(shape) == 2 else shape[2],
         "Rows": shape[0],

@@ -46,7 +46,7 @@ Samples = NDArray[np.unsignedinteger[Any]]
 _LAST_SUM = 4
 """Predictors up to this number only add and subtract, ITU-T T.81 table H.1."""
 _TAIL_BYTES = 16
-"""The end marker must be within so many last bytes; some writers add a byte or
+"""Number of last bytes that must include the end marker; some writers add a byte or
 zeros."""
 
 
@@ -61,7 +61,7 @@ class Decoded:
     spaces: tuple[str, ...] = ()
     """Possible colour spaces of the samples, the likeliest first; () for gray."""
     lossy: bool = False
-    """The code stream is lossy."""
+    """True if the code stream is lossy."""
 
 
 def load_codecs() -> None:

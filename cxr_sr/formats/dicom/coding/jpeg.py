@@ -36,13 +36,14 @@ _ENDINGS = (b"", b"\0" * 64, b"\x6b" * 64)
 
 
 _LOWEST = 9
-"""Quantisation steps that count: those of the lowest frequencies. At higher ones a
-radiograph has less than a step, and the step says nothing."""
+"""Number of quantisation steps that count: those of the lowest frequencies. At higher
+frequencies, a radiograph has less than a step, so the step says nothing."""
 _ERROR, _POWER = 1.33, 0.36
-"""Standard deviation of the error of 8 bits, from that of rounding by the lowest steps.
-Fitted to 12 radiographs at three sizes and qualities 40 to 98; it is right to 5 % in
-the mean of each quality, and to 20 % for most images. It grows slowly: of coefficients
-that become 0, the error is the coefficient itself, however large the step."""
+"""Constants of the fit: error = 1.33 * rounding ** 0.36, both as standard deviations in
+codes of 8 bits; `rounding` is the rounding by the lowest steps. The fit used 12
+radiographs at three sizes and qualities 40 to 98. It is right to 5 % in the mean of
+each quality, and to 20 % for most images. The error grows slowly, because the error of
+a coefficient that becomes 0 is the coefficient itself, also for a larger step."""
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,15 @@ def coding_error(stream: bytes, bits_stored: int = 16) -> float:
     """Return the standard deviation of the error that a lossy JPEG left, in codes.
 
     JPEG divides the DCT coefficients of blocks by the steps of a table, and rounds
-    them. The detail that is lost cannot be seen in the image; the table tells it.
+    them. The lost detail cannot be measured in the image, but the table shows its size.
 
     Parameters
     ----------
-    bits_stored : bits that the values need; streams of 12 bits may hold fewer
+    bits_stored : bits of the stored values; a stream of 12 bits may hold fewer bits
 
     Returns
     -------
-    0 for another coding, and where the lowest frequencies are only rounded to integers.
+    0 for another coding, or if the lowest frequencies are only rounded to integers.
 
     References
     ----------

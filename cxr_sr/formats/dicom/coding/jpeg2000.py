@@ -15,7 +15,7 @@ class Jpeg2000Coding:
     """The parts of the COD segment that matter to the samples."""
 
     colour_transform: bool
-    """The decoder converts the coded components to red, green and blue."""
+    """True if the decoder converts the components to red, green and blue."""
     reversible: bool
     """True for the reversible wavelet (5/3); the other wavelet is always lossy."""
 
@@ -52,7 +52,7 @@ def ends_early(stream: bytes) -> bool:
         length = int.from_bytes(
             stream[at + 6 : at + 10] if is_tile else stream[at + 2 : at + 4], "big"
         )
-        if length == 0:  # as many as there are
+        if length == 0:  # the tile-part reaches to the end
             return False
         at += length if is_tile else 2 + length
     return at > end

@@ -57,8 +57,8 @@ def colour_spaces(stated: str, syntax: UID, stream: bytes) -> tuple[str, ...]:
 
     References
     ----------
-    DICOM PS3.5 8.2: the header states the colour space of the code stream; not every
-    writer obeys
+    DICOM PS3.5 8.2: the header states the colour space of the code stream. (Not every
+    writer follows this rule.)
     """
     coding = parse_jpeg_2000(stream) if syntax in _JPEG_2000 else None
     if coding is not None and coding.colour_transform:

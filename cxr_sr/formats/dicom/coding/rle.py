@@ -15,7 +15,7 @@ from cxr_sr.errors import UnreadableError
 
 _HEADER_BYTES = 64
 _MOST_PADDING = 128
-"""Bytes too many that are tolerated: some writers end a segment with a whole run."""
+"""Largest number of extra bytes in a segment: some writers end it with a whole run."""
 
 
 def decode_rle(

@@ -1,4 +1,4 @@
-"""A run warns when two of its results would share an identity in an archive."""
+"""A run warns if two of its results would have the same UID in an archive."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Stages overlap, in order, and one failure is one outcome."""
+"""Stages overlap and keep the order; a failure is one outcome."""
 
 import threading
 from dataclasses import replace
@@ -11,7 +11,7 @@ from tests.batch.test_runner import ENDS, a_job, jobs
 
 
 class Staged:
-    """Two stages of thinking and one of writing; fails where the job's name says."""
+    """Two stages of computing, one of writing; the job names the stage that fails."""
 
     def __init__(self):
         self.written = []

@@ -1,4 +1,4 @@
-"""Every output has a place of its own, outside the input, before any work."""
+"""Before any work, each output has its own path outside the input."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ WHOLE = Shard(1, 1)
 
 @pytest.fixture
 def folders(tmp_path):
-    """An input and an output folder, and a builder of jobs from one to the other."""
+    """An input folder, an output folder, and a function that makes jobs."""
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
 
@@ -44,7 +44,7 @@ def check(tmp_path):
 
 
 def an_image(path: Path) -> Path:
-    """Enough of a PNG to be taken for one."""
+    """The first bytes of a PNG file; enough to recognise the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     return path

@@ -1,4 +1,4 @@
-"""The same work on Ray: workers that die, and clusters that are not there."""
+"""Work on a Ray cluster; workers may die, and clusters may be missing."""
 
 import os
 import random
@@ -31,7 +31,7 @@ FINER = ["upscale", "in", "--model", "bicubic", "--scale", "8"]
 
 @pytest.fixture
 def many(tmp_path: Path, monkeypatch) -> Path:
-    """Enough work for a worker to be killed in its middle, and a fixed clock."""
+    """Many files, so that a worker can be killed during the work; and a fixed clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     for n in range(MANY):
@@ -41,7 +41,7 @@ def many(tmp_path: Path, monkeypatch) -> Path:
 
 @pytest.fixture
 def alone(monkeypatch) -> Iterator[None]:
-    """A place for Ray of the test's own: it joins no cluster that another left."""
+    """A separate folder for Ray, so that the test joins no cluster of another test."""
     pytest.importorskip("ray")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with a_place_for_ray() as place:
@@ -60,7 +60,7 @@ def a_place_for_ray() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A Ray of two processors on this machine, that tells nobody of it."""
+    """A hidden cluster with two processors on this machine."""
     ray = pytest.importorskip("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.update(EAGER)
@@ -103,7 +103,7 @@ def kill_a_worker(driver: subprocess.Popen[str]) -> None:
 
 
 def but_for_times(report: list[Entry]) -> list[Entry]:
-    """A report's lines in the order of names, as files finish in any."""
+    """The lines of a report sorted by name, because files finish in any order."""
     for line in report:
         line.pop("seconds", None)
     return sorted(report, key=lambda line: (line["type"], line.get("file", "")))
@@ -129,7 +129,7 @@ def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many, alon
 
 
 class Head:
-    """A cluster's head on loopback, with a client server."""
+    """The head of a cluster on loopback, with a server for clients."""
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -140,7 +140,7 @@ class Head:
         """The port of its client server, and its own port."""
 
     def stand(self) -> None:
-        """Start it, or start it again if it has ended or does not come to answer.
+        """Start it, or start it again if it has ended or does not answer.
 
         Ray's servers give up where they wait too long for one another, on a machine
         that is busy with something else.
@@ -173,11 +173,11 @@ class Head:
             )
 
     def said(self) -> str:
-        """Return all that it printed."""
+        """Return its output."""
         return self._log.read_text()
 
     def end(self) -> None:
-        """Kill it; `ray stop` would end every other cluster of this machine too."""
+        """Kill it; `ray stop` would also end all other clusters of this machine."""
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -188,7 +188,7 @@ class Head:
 
 
 def listening(driver: int) -> set[str]:
-    """The addresses at which a process and all below it can be called."""
+    """The addresses on which a process and its descendants listen."""
     found: set[str] = set()
     for process in psutil.Process(driver).children(recursive=True):
         with suppress(psutil.Error):  # gone since
@@ -252,7 +252,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def started(head: Head, words: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A run as a client of `head` that has told of its first file.
+    """A run as a client of `head`, after the message about its first file.
 
     A head on a busy machine may need longer for a client than Ray waits for it.
     """

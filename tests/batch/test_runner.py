@@ -1,4 +1,4 @@
-"""Jobs become outcomes, whatever goes wrong on the way."""
+"""Each job becomes an outcome, also after any error."""
 
 import os
 import re
@@ -41,7 +41,7 @@ ENDS = {
 
 
 def work(job: Job) -> dict[str, object]:
-    """Ends in the way that the job's name selects."""
+    """Do the work, or fail, as the name of the job says."""
     if job.name in ENDS:
         raise ENDS[job.name]
     if job.name == "fatal":
@@ -132,7 +132,7 @@ def test_a_process_that_dies_costs_only_the_file_it_was_at(name, cause):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal masks")
 def test_ctrl_c_does_not_reach_a_process_that_starts():
-    """Nor the very first one of a program; else it would print a traceback."""
+    """This holds for a program's first process, too; it would print a traceback."""
     script = (
         "from tests.batch.test_runner import *\n"
         "outcomes = run(work, jobs('1', '2'), partial(Processes, count=2))\n"
@@ -147,7 +147,7 @@ def test_ctrl_c_does_not_reach_a_process_that_starts():
 @pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_waits_until_a_process_has_started(number):
-    """Even if another thread gets it, as one of a library does while it is blocked."""
+    """This holds even if a thread of a library gets the signal during the block."""
     started = []
     thread = threading.Thread(target=time.sleep, args=(0.3,))
 

@@ -1,4 +1,4 @@
-"""An array becomes the radiograph that its file would have become."""
+"""An array gives the same radiograph as a file with the same pixels."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_lists_and_scattered_memory_are_arrays_too():
 
 
 def test_the_array_stays_its_owners():
-    """A change of one leaves the other unchanged."""
+    """A change of the array does not change the radiograph, and the other way round."""
     pixels = noise()
     before = pixels.copy()
     image = cxr_sr.from_array(pixels)
@@ -170,7 +170,7 @@ def test_what_is_no_whole_number_is_told_how_to_become_one(pixels):
     ],
 )
 def test_values_that_the_bits_do_not_hold_are_refused(pixels, bits_stored):
-    """Clipping or wrapping them would damage the image."""
+    """Clipped or wrapped values would damage the image."""
     with pytest.raises(NotARadiographError, match="values from"):
         cxr_sr.from_array(pixels, bits_stored=bits_stored)
 

@@ -1,4 +1,4 @@
-"""Chromium without a screen, spoken to by WebDriver; nothing but the standard library.
+"""Control Chromium without a screen by WebDriver, with the standard library only.
 
 References
 ----------
@@ -82,7 +82,7 @@ class Browser:
             time.sleep(0.05)
 
     def press(self, *keys: str) -> None:
-        """Press keys one after the other, wherever the focus is."""
+        """Press keys one after the other; the focused element gets them."""
         actions = [
             {"type": kind, "value": key}
             for key in keys
@@ -104,7 +104,7 @@ class Browser:
         self._call("POST", "/actions", {"actions": [source]})
 
     def prefer(self, scheme: str) -> None:
-        """Be a system whose user likes dark or light."""
+        """Set the preference of the system: dark or light."""
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self._call(
             "POST",
@@ -126,7 +126,7 @@ class Browser:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Browser]:
-    """Start a browser; skip the test where there is none."""
+    """Start a browser; skip the test if none is installed."""
     driver = shutil.which("chromedriver")
     if driver is None:
         pytest.skip("no chromedriver (Debian packages chromium, chromium-driver)")

@@ -1,4 +1,4 @@
-"""Runs to make a page of, and the data of a page."""
+"""Make runs for a page, and read the data of a page."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ def gallery(*arguments):
 
 
 def blocks(page):
-    """The data of a page, by their names."""
+    """The data blocks of a page, by name."""
     pattern = r'<script type="application/json" id="([\w-]+)">(.*?)</script>'
     return {name: json.loads(text) for name, text in re.findall(pattern, page)}
 
@@ -38,7 +38,7 @@ def index_of(page="page.html"):
 
 
 def case(name="a/chest.dcm", side_px=768):
-    """The case of a file of the little export."""
+    """Return the case of a file of the small export."""
     (entry,) = [e for e in Results.read(REPORT).files if e["file"] == name]
     return case_of(entry, Places((Path("in"),), Path("out")), side_px)
 

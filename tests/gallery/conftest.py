@@ -1,4 +1,4 @@
-"""A little export, upscaled."""
+"""A small export, and its results."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.files import an_export, upscale
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A little export, upscaled, in the working folder."""
+    """A small export and its results, in the working folder."""
     monkeypatch.chdir(tmp_path)
     an_export(tmp_path / "in")
     upscale("in", "-o", "out", "--scale", 2)

@@ -1,4 +1,4 @@
-"""The page as a reader meets it: in Chromium, from the disk, without a network.
+"""The page works for a reader: in Chromium, from the disk, without a network.
 
 To look at it: CXR_SR_SCREENSHOTS=FOLDER pytest this file.
 """
@@ -31,7 +31,7 @@ COLOUR, DEEP, NEGATIVE = range(3)
 
 
 def pixels() -> np.ndarray:
-    """16 bits of which neighbours often differ by a code or two."""
+    """16-bit pixels; neighbours often differ by one or two codes."""
     soft = 40000 + np.rint(300 * structure((ROWS, COLUMNS)))
     return soft.astype(np.uint16)
 
@@ -41,7 +41,7 @@ def an_image(path: Path, stored: np.ndarray, **more: Any) -> None:
 
 
 def a_run(folder: Path) -> Path:
-    """A 16-bit image, a negative, one in colour, and one that failed."""
+    """A 16-bit image, an inverted image, a colour image, and a failed file."""
     inputs = folder / "in"
     deep: dict[str, Any] = {"BitsStored": 16, "HighBit": 15}
     an_image(
@@ -89,7 +89,7 @@ def page(chrome: Browser, run: Path) -> Iterator[Browser]:
 
 
 def complaints(chrome: Browser) -> list[str]:
-    """Leave out the advice about reading a canvas: only these tests read one."""
+    """Leave out the browser's advice about reading a canvas; only tests read it."""
     return [c for c in chrome.complaints() if "willReadFrequently" not in c]
 
 
@@ -99,7 +99,7 @@ def choose(page: Browser, number: int) -> None:
 
 
 def put(page: Browser, name: str, value: object) -> None:
-    """Set a control, as a reader's hand would."""
+    """Set a control like a user."""
     page.run(
         "const control = document.getElementById(arguments[0]);"
         "control.value = arguments[1]; control.dispatchEvent(new Event('input'))",
@@ -128,7 +128,7 @@ def grays(page: Browser) -> np.ndarray:
 
 
 def point_at(page: Browser, x: float, y: float) -> tuple[str, str]:
-    """The values before and after at a mouse position, in shares of the canvas."""
+    """The values before and after at a mouse position; the position is in shares."""
     page.run(
         "const c = document.getElementById('canvas');"
         "const b = c.getBoundingClientRect();"
@@ -399,7 +399,7 @@ return names.map((name) => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_dark_and_in_light(page, scheme):
-    """At least 4.5 to 1, as WCAG 2.2, 1.4.3 asks of text."""
+    """The contrast is at least 4.5 to 1 (WCAG 2.2, 1.4.3)."""
     page.prefer(scheme)
     assert min(page.run(CONTRAST)) >= 4.5
     ground = page.run("return getComputedStyle(document.body).backgroundColor")

@@ -21,7 +21,7 @@ from tests.gallery.builders import QUICK, REPORT, case, unpacked
 
 
 def shown_by(header, values, photometric="MONOCHROME2", tmp=None):
-    """`display_of` of a CR whose first pixels are `values`, the others the first."""
+    """`display_of` of a CR: first pixels are `values`, all others are `values[0]`."""
     pixels = np.full(320, values[0], np.uint16)
     pixels[: len(values)] = values
     more = {"PhotometricInterpretation": photometric, **header}

@@ -1,4 +1,4 @@
-"""Pixels come back from text exactly."""
+"""Pixels are the same after packing and unpacking."""
 
 import numpy as np
 import pytest

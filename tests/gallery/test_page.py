@@ -1,4 +1,4 @@
-"""A page of a run: failures first, bounded, and nothing from outside."""
+"""A page shows failures first, has a limited size, and loads nothing from outside."""
 
 import base64
 import hashlib
@@ -30,7 +30,7 @@ def test_spread_takes_so_many_and_both_ends(total, count):
 
 
 def test_its_size_is_bounded_as_the_limits_say(tmp_path, monkeypatch):
-    """Noise is as large as an image can get."""
+    """An image of noise gives the largest page."""
     monkeypatch.chdir(tmp_path)
     Path("in").mkdir()
     for n in range(3):

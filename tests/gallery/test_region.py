@@ -1,4 +1,4 @@
-"""The part that is shown is where the structure is."""
+"""The shown part has the most structure."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Facts about images that nobody has to read, each with defaults."""
+"""Make facts about images without reading a file; all facts have defaults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cxr_sr.index.facts import Facts, Finding
 
 
 def some_facts(**changes: Any) -> Facts:
-    """A 12-bit PA of Anna's, with pixels like no other's unless told."""
+    """Facts of a 12-bit PA image of Anna; by default, its pixels are unique."""
     defaults: dict[str, Any] = {
         "patient": "anna",
         "study": "",
@@ -30,5 +30,5 @@ def some_facts(**changes: Any) -> Facts:
 
 
 def some_image(name: str, **changes: Any) -> Finding:
-    """Return a file whose pixels no other file has, unless `changes` say so."""
+    """Return a file with pixels that no other file has, except by `changes`."""
     return Finding(name, some_facts(**({"pixel_hash": name} | changes)))

@@ -1,4 +1,4 @@
-"""A small export with everything that is wrong with exports, and whose it is."""
+"""Make a small export with the usual faults of exports, and list its patients."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ LEFT_OUT = {
 def image(
     path: Path, seed: int = 0, person: dict[str, Any] = ANNA, **more: Any
 ) -> Path:
-    """A DX of 33 x 34 pixels of 12 bits, `seed` deciding them; UIDs by its path."""
+    """A DX of 33 x 34 px and 12 bits; `seed` decides its pixels, its path the UIDs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     uid = f"1.2.826.0.9.{crc32(path.as_posix().encode())}"
     pixels = more.pop("pixels", noise((33, 34), pixel_format(), seed))
@@ -122,7 +122,7 @@ def dicomdir(folder: Path, files: list[str]) -> Path:
 
 
 def messy_export(root: Path) -> Path:
-    """Two patients over several folders, one folder of both, and much besides."""
+    """Two patients in several folders, one folder with both, and other files."""
     image(root / "a/s1/IM0001", 1)
     image(root / "a/s1/IM0002", 2, syntax=JPEGLSLossless)
     image(root / "a/s1/IM0003", 1, syntax=JPEG2000Lossless)

@@ -1,4 +1,4 @@
-"""Unique images, each patient on one side, and a reason for every other file."""
+"""An index has each image once, each patient in one split; other files get a reason."""
 
 import csv
 import dataclasses
@@ -238,7 +238,7 @@ class TestTables:
         assert sorted(c.name for c in cases) == sorted(files(index))
 
     def test_its_columns_are_these(self, tmp_path):
-        """More of them may tell more than anyone wants to be told."""
+        """Another column could identify a patient."""
         path = self.write(tmp_path, assemble(self.some(1), rules()))
         assert path.read_text().splitlines()[0] == (
             "file,split,patient,view,age,sex,modality,body_part,manufacturer,bits,"

@@ -1,4 +1,4 @@
-"""An index states the same facts for every coding, and nothing of the patient."""
+"""An index has the same facts for every coding, and nothing about the patient."""
 
 import dataclasses
 

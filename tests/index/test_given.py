@@ -1,4 +1,4 @@
-"""A table beside the images tells whose they are, and its splits are kept."""
+"""A table beside the images names their patients, and its splits are kept."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""Files are read once; changed, failed and interrupted ones are read again."""
+"""A file is read once; it is read again if it changed, failed or was interrupted."""
 
 import dataclasses
 import json
@@ -45,7 +45,7 @@ def found(candidate: Candidate, facts: Facts | None = None, **more) -> Finding:
 
 
 def run(path, files, **changes):
-    """Do a run that ends well; return the known files and the files it had to read."""
+    """Do a whole run; return the known files, and the files that the run read."""
     with journal(path, **changes) as running:
         known, todo = running.sift(files)
         for candidate in todo:
@@ -140,7 +140,7 @@ def test_lines_are_on_their_way_before_the_next_file_is(path, files):
 
 
 def test_a_kill_in_the_middle_of_a_line_costs_that_line_only(path, files):
-    """Wherever it strikes: after every byte of the last two lines."""
+    """The kill comes after any byte of the last two lines."""
     run(path, files)
     whole = path.read_bytes()
     lines = whole.splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""Salted names say nothing without the salt; a patient's side is the patient's own."""
+"""Hashes say nothing without the salt; the split of a patient depends on no other."""
 
 import hashlib
 import itertools
@@ -43,7 +43,7 @@ class TestSalt:
         assert len(names) == 2 * len(identities)
 
     def test_nobody_finds_a_patient_by_trying_numbers(self):
-        """The hash is none of a number alone, by any hash there is, cut or not."""
+        """No hash function gives this hash for the number alone, cut or not."""
         name = SALT.name("patient", "17", "")
         guesses = [b"17", b'["patient", "17", ""]', b"patient17"]
         algorithms = hashlib.algorithms_guaranteed - {"shake_128", "shake_256"}
@@ -183,7 +183,7 @@ class TestShares:
         }
 
     def test_the_sides_of_these_patients_are_forever(self):
-        """A change here deals all patients of all indexes again: it must not happen."""
+        """A change here would give all patients of all indexes another split."""
         dealt = Shares.parse("train=0.6,val=0.2,test=0.2", seed=1)
         sides = [dealt.side(f"{n:020x}") for n in range(24)]
         assert "".join(side[1] for side in sides) == "errerrearerararrreeerrre"

@@ -1,4 +1,4 @@
-"""Counts that a person wants before training, as numbers and as a picture."""
+"""An index is counted before a training, in numbers and as a picture."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ RULES = IndexSettings(
 
 
 def summary(*changes: dict[str, Any], left_out=(), rules=RULES) -> IndexSummary:
-    """Summarise images n0, n1, ...; `changes` sets how each differs from the usual."""
+    """Summarise images n0, n1, ...; `changes` has facts that differ from defaults."""
     images = [some_image(f"n{k}", **change) for k, change in enumerate(changes)]
     return IndexSummary.of(assemble([*images, *left_out], rules))
 
@@ -34,7 +34,7 @@ def counted(attribute: str, *values: dict[str, Any]) -> dict[str, int]:
 
 
 def bars(axes: Axes) -> list[tuple[float, float]]:
-    """Where the bars of a panel begin and end."""
+    """The beginning and the end of each bar of a panel."""
     drawn = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
     return [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in drawn]
 

@@ -1,4 +1,4 @@
-"""One reader of indexes serves training and evaluation."""
+"""Training and evaluation read an index with the same function."""
 
 from pathlib import Path
 

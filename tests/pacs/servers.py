@@ -1,7 +1,7 @@
-"""Nodes for the tests: ours, dcmtk's and Orthanc, on free ports of this machine.
+"""Start nodes for the tests: ours, dcmtk's and Orthanc, on free ports of this machine.
 
-Each is a process of its own, and ends with the test. Where a program is not installed,
-the test that needs it is skipped.
+Each node is a process that ends with the test. If a program is not installed, its tests
+are skipped.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 def dcmtk(tool: str) -> str:
-    """The path of dcmtk's program; pynetdicom installs others of the same names."""
+    """The path of dcmtk's program; pynetdicom installs programs with the same names."""
     found = shutil.which(tool, path="/usr/bin:/usr/local/bin")
     if found is None:
         pytest.skip(f"dcmtk's {tool} is not installed")
@@ -48,7 +48,7 @@ def dcmtk(tool: str) -> str:
 
 
 def until(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait until something holds."""
+    """Wait until a condition is true."""
     end = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < end, f"not within {patience_s} s: {what}"
@@ -88,7 +88,7 @@ class Process:
 
 
 class Node(Process):
-    """`cxr-sr serve` on a store; the fastest model unless told otherwise."""
+    """`cxr-sr serve` on a store; by default with the fastest model."""
 
     def __init__(self, store: Path, *options: str, port: int = 0) -> None:
         self.store, self.queue = store, Queue(store)
@@ -112,7 +112,7 @@ class Node(Process):
         return {state: self.queue.count(state) for state in STATES}
 
     def settled_counts(self, total: int) -> dict[str, int]:
-        """Wait until so many entries are there and none is to be done; by state."""
+        """Wait until `total` entries are finished; return the counts by state."""
 
         def settled() -> bool:
             counts = self.counts()
@@ -123,7 +123,7 @@ class Node(Process):
         return self.counts()
 
     def settles(self, **expected: int) -> None:
-        """Wait until nothing is to be done, and compare the states."""
+        """Wait until all entries are finished, and compare the states."""
         counts = self.settled_counts(sum(expected.values()))
         assert counts == dict.fromkeys(STATES, 0) | expected, self.said
 

@@ -1,4 +1,4 @@
-"""One receiver and its thread: which failures are tried again, and how often."""
+"""A delivery to one receiver tries again after some failures, and not too often."""
 
 import errno
 import queue as queues

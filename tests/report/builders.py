@@ -1,4 +1,4 @@
-"""Reports and the files they speak of."""
+"""Make reports, and the files in them."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A place for a report, and a job that it may speak of."""
+"""A path for a report, and a job for it."""
 
 import pytest
 

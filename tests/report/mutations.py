@@ -1,4 +1,4 @@
-"""Ways to edit and damage a report; the same again for the same random numbers."""
+"""Edit and damage reports; the same random numbers give the same change."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _KEYS = sorted(
 
 
 def _edited(line: Line, random: Random) -> Line:
-    """Give keys other values, take keys away, or add some of other lines."""
+    """Change values, remove keys, or add keys of other lines."""
     changed = dict(line)
     for _ in range(int(random.integers(1, 4))):
         known = list(changed) or _KEYS

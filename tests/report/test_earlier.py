@@ -99,7 +99,7 @@ def test_the_fingerprint_knows_settings_apart_but_not_their_order():
 
 
 def test_the_last_line_holds_here_too(report, job):
-    """A file that failed since it was written is tried again, as `Results` does."""
+    """A file that was written first and failed later is tried again."""
     written(report, done(job))
     written(report, Outcome(job, "failed", {"settings_sha256": SAME}, "disk full"))
     assert [entry["file"] for entry in Results.read(report).missing] == [job.name]

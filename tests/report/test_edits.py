@@ -1,4 +1,4 @@
-"""A report that was edited or damaged is a shorter history, never the end of a run."""
+"""An edited or damaged report may lose lines, but it never ends a run."""
 
 import json
 import random
@@ -36,7 +36,7 @@ TEXT = "".join(json.dumps(line) + "\n" for line in (RUN, FILE))
 
 
 def edits():
-    """Every key lost, and every value of every other kind."""
+    """Remove every key, and replace every value by a value of each other type."""
     for number, line in enumerate((RUN, FILE)):
         for key in line:
             for value in VALUES:
@@ -49,7 +49,7 @@ def edits():
 
 
 def history(path):
-    """Read as a resumed run does, and ask of one file."""
+    """Read the report like a resumed run, and sift one job."""
     earlier = EarlierRuns.read(path, "s")
     assert earlier.clock is None or earlier.clock.tzinfo
     job = Job("a.dcm", path, "a.dcm", path.with_name("a.dcm"))

@@ -1,4 +1,4 @@
-"""Every line that is read has the types that its class promises."""
+"""Each line that is read has the types in its class."""
 
 import json
 from typing import get_type_hints

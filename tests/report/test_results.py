@@ -1,4 +1,4 @@
-"""A report read back: the last word about a file holds, and leads nowhere else."""
+"""The last line about a file counts, and its paths stay inside the folder."""
 
 import json
 from pathlib import Path

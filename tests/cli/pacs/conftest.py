@@ -24,6 +24,6 @@ def pacs(tmp_path: Path) -> Iterator[StoreScp]:
 
 @pytest.fixture
 def node(tmp_path: Path, pacs: StoreScp) -> Iterator[Node]:
-    """A node that sends there."""
+    """A node that sends to that receiver."""
     with Node(tmp_path / "store", "--send", pacs.address) as node:
         yield node

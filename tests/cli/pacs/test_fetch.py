@@ -56,7 +56,7 @@ def test_what_matches_is_fetched_once_by_either_way(tmp_path, archive):
 
 
 def test_each_instance_comes_in_the_syntax_that_the_archive_has(tmp_path, archive):
-    """JPEG 2000, which Orthanc does not decode for those who take nothing else."""
+    """JPEG 2000: Orthanc does not decode it for clients that accept no other syntax."""
     path = dicom_file(
         tmp_path / "coded", syntax=JPEG2000Lossless, PatientID="?", StudyDate="19800101"
     )

@@ -213,7 +213,7 @@ def test_beyond_a_limit_an_instance_is_refused_as_out_of_resources(
 
 
 def test_a_disk_that_refuses_costs_nothing(node, pacs, tmp_path):
-    """Sources fit, results do not; then there is room, for the answers too."""
+    """The disk has room for sources but not for results; later it has room for all."""
     pixels = np.random.default_rng(0).integers(0, 4096, (200, 200)).astype(np.uint16)
     files = [dicom_file(tmp_path / f"{n}", pixels, InstanceNumber=n) for n in range(3)]
     process = psutil.Process(node.process.pid)
@@ -277,7 +277,7 @@ def test_results_go_back_to_who_sent_the_instance(tmp_path, pacs, images):
 
 
 def test_orthanc_sends_receives_renders_and_finds(tmp_path, rg1):
-    """Source and result side by side in a PACS: same study, same look."""
+    """Source and result are in the same study of a PACS, and look the same."""
     port = free_port()
     modalities = {"node": ["CXR-SR", "127.0.0.1", port]}
     with Orthanc(tmp_path / "orthanc", DicomModalities=modalities) as pacs:

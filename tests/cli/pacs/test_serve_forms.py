@@ -41,7 +41,7 @@ STREAMS = {
 
 
 def file_in(path, syntax, **elements):
-    """A radiograph in a transfer syntax, whoever has an encoder for it."""
+    """A radiograph in a transfer syntax, from any encoder."""
     like = STREAMS.get(syntax, syntax)
     if syntax == JPEGBaseline8Bit:
         coded, fmt = io.BytesIO(), pixel_format(8)

@@ -1,4 +1,4 @@
-"""The node, its children and its receiver killed at random moments; and a thousand."""
+"""The node loses nothing if it, a child or its receiver is killed; a thousand files."""
 
 import threading
 from pathlib import Path
@@ -20,7 +20,7 @@ IMAGES = 60
 
 
 class Insistent(threading.Thread):
-    """Sends the same files, as an archive does, until each was answered."""
+    """Sends the same files until each is answered, like an archive."""
 
     def __init__(self, port: int, files: list[Path]) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Insistent(threading.Thread):
 
 
 def killed_somewhere(node: Node, pacs: StoreScp, random: np.random.Generator) -> None:
-    """Kill the node, one of its children, or its receiver; the rest goes on."""
+    """Kill the node, one of its children, or its receiver."""
     children = psutil.Process(node.process.pid).children(recursive=True)
     victims = [node, node, *children, pacs]
     victims[random.integers(len(victims))].kill()
@@ -42,7 +42,7 @@ def killed_somewhere(node: Node, pacs: StoreScp, random: np.random.Generator) ->
 
 
 def test_killed_at_any_moment_nothing_is_lost_and_nothing_differs(tmp_path):
-    """Every instance ends at the receiver, in one form, or given up with a reason."""
+    """Each instance reaches the receiver in one form, or is given up with a reason."""
     files = [a_dicom(tmp_path / "in" / f"{n}.dcm", seed=n) for n in range(IMAGES)]
     port, to = free_port(), free_port()
     random = np.random.default_rng(21)

@@ -55,7 +55,7 @@ def test_one_store_has_one_node_and_one_port(tmp_path):
 
 @pytest.fixture
 def certificates(tmp_path):
-    """Certificate and key, signed by itself, and thus its own authority."""
+    """A self-signed certificate, which is also the authority, and its key."""
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     words = (
         f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate}"

@@ -1,4 +1,4 @@
-"""`cxr-sr watch`: files that arrive slowly, at once, by renaming, and after a kill."""
+"""`cxr-sr watch` finds files that arrive slowly, at once, renamed or after a kill."""
 
 import sys
 import time
@@ -92,7 +92,7 @@ def test_it_does_not_write_into_what_it_watches(tmp_path):
 
 
 def test_results_of_one_name_are_told_apart_and_stay_so(tmp_path):
-    """a.dicom and a.png as DICOM files; the first to come has the plain name."""
+    """a.dicom and a.png become DICOM files; the first file gets the plain name."""
     a_dicom(tmp_path / "in" / "a.dicom", seed=1)
     options = ("--format", "png")
     with Watching(tmp_path, *options):

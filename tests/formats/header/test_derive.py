@@ -45,7 +45,7 @@ def derived(
     derivation: Derivation | None = None,
     **options: object,
 ) -> Dataset:
-    """Derive with defaults, so that a test names only its own settings."""
+    """Derive a header with defaults; a test names only its own settings."""
     header = make_header() if header is None else header
     derivation = derivation or make_derivation()
     return derive(header, derivation, SHAPE, NOW, HeaderOptions(**options))  # type: ignore[arg-type]

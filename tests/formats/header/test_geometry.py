@@ -1,4 +1,4 @@
-"""Whatever a header measures in pixels must mean the same place on the finer grid."""
+"""A position in pixels means the same place on the finer grid."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_field_of_view_still_is_spacing_times_size() -> None:
 )
 @pytest.mark.parametrize("keyword", PAIRS)
 def test_what_is_no_spacing_is_not_carried_on(keyword: str, value: bytes) -> None:
-    """A reader of the result would take it for a distance (PS3.3 10.7.1.3)."""
+    """A reader of the result would use it as a distance (PS3.3 10.7.1.3)."""
     header = make_header()
     header[Tag(keyword)] = raw_element(keyword, value, "DS")
     result = derive(header, make_derivation(), (80, 60), NOW)

@@ -1,4 +1,4 @@
-"""No header, however damaged, raises anything but an error of ours."""
+"""A damaged header raises no errors except our own."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_a_plane_as_large_as_the_image_stays_so_by_an_inexact_factor() -> None:
 
 @pytest.mark.parametrize("mm", [0.06, 0.07, 0.09])
 def test_a_spacing_that_is_reached_exactly_moves_no_bit(mm: float) -> None:
-    """The last pixel may lie in part beyond the image; the bits lie where they did."""
+    """A part of the last pixel may be outside the image; the bits do not move."""
     bits = np.zeros((ROWS, COLUMNS), np.uint8)
     bits[20, 10] = 1
     by = 0.2 / mm
@@ -231,7 +231,7 @@ def test_a_plane_too_large_for_its_elements_goes() -> None:
 def test_a_damaged_element_costs_at_most_its_own_plane(
     element: int, vr: str, value: bytes
 ) -> None:
-    """A second overlay is scaled, and no data of a wrong size remain."""
+    """The second overlay is scaled, and no data of a wrong size are left."""
     header = with_overlay(noise())
     add_overlay(header, noise(seed=1), 0x6002)
     damaged = raw_element(0x60000000 | element, value, vr)

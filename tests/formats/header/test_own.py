@@ -1,4 +1,4 @@
-"""A result is known for one by any trace of it that is left."""
+"""One trace is enough to recognise a result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A result names its source, its maker and its source's maker, and forgets none."""
+"""A result names its source, the source's equipment and our own."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_a_result_of_a_result_lists_each_run_once() -> None:
 
 
 def test_a_picture_written_as_dicom_keeps_its_writer() -> None:
-    """Its General Equipment is this tool, which no contribution has named yet."""
+    """Its General Equipment is this tool; no contribution has named it yet."""
     header = make_header(Manufacturer="cxr-sr", ImageType=["DERIVED", "SECONDARY"])
     made = [i.Manufacturer for i in derived(header).ContributingEquipmentSequence]
     assert made == ["cxr-sr", "cxr-sr"]
@@ -308,7 +308,7 @@ def test_undecoded_equipment_is_written_as_it_was(tmp_path: Path) -> None:
 def test_nothing_of_this_machine_is_in_a_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The names of host, user and folder are secrets here; no header holds them."""
+    """No header has the name of the host, the user or the folder."""
     folder = tmp_path / "secret-folder"
     folder.mkdir()
     monkeypatch.chdir(folder)

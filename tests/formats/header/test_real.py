@@ -28,7 +28,7 @@ EACH = pytest.mark.parametrize("path", real_files())
 
 
 def read(path: Path) -> Dataset:
-    """Read a header, forcing what has no preamble."""
+    """Read a header, also without a preamble."""
     return pydicom.dcmread(path, force=True, stop_before_pixels=True)
 
 
@@ -44,7 +44,7 @@ def derived(header: Dataset, by: tuple[float, float] = (2.0, 2.0)) -> Dataset:
 
 
 def ruled(tag: BaseTag) -> bool:
-    """Tell whether some rule may change or remove the element."""
+    """Tell whether a rule may change or remove the element."""
     repeated = tag.group & 0xFF00 in {0x5000, 0x6000}
     return tag in NAMED or tag.is_private or tag.element == 0 or repeated
 

@@ -1,4 +1,4 @@
-"""Addresses, URLs and the list of callers, as people write them."""
+"""Addresses, URLs and lists of callers are read in the forms that people use."""
 
 import pytest
 

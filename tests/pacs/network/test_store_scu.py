@@ -1,4 +1,4 @@
-"""Associations that we open: nobody but who asked takes an answer."""
+"""In our associations, only the thread that asked takes the answer."""
 
 import time
 
@@ -24,7 +24,7 @@ def peer():
 
 
 def test_an_answer_waits_for_who_asked(peer):
-    """pynetdicom's own thread would take it as a request, if it comes to it first."""
+    """Otherwise pynetdicom's own thread could take the answer as a request."""
     entity = entity_of("CXR-SR")
     entity.add_requested_context(Verification)
     association = associate(entity, peer, None)

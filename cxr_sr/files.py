@@ -193,6 +193,30 @@ def fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any type there is
     return isinstance(value, origin or hint)
 
 
+def lock(handle: int) -> bool:
+    """Lock an open file until it is closed; return False if it is locked already.
+
+    On Windows, or on a file system without locks, this does nothing.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        pass
+    return True
+
+
+def is_still_at(handle: int, path: Path) -> bool:
+    """Tell whether an open file or folder was neither removed, renamed nor replaced."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
+
+
 def ends_torn(path: Path) -> bool:
     """Tell whether the last line of a file lacks its end; False if there is no file."""
     try:

@@ -65,6 +65,15 @@ def _character(number: int, otherwise: str) -> str:
     return chr(number) if known else otherwise
 
 
+def is_unicode(name: str) -> bool:
+    """Tell whether the name of a file is Unicode; on Linux a name may be any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def part_of(text: str) -> tuple[int, int] | None:
     """Return I and N of a text "I/N" with 1 <= I <= N; None for another text."""
     index, _, count = text.partition("/")

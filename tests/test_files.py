@@ -1,4 +1,4 @@
-"""The temporary files of a killed writer are removed, a living writer's are not."""
+"""Files appear whole, and temporary files of killed writers are removed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cxr_sr import files
-from cxr_sr.files import PREFIX, replacing, sweep
+from cxr_sr.files import PREFIX, is_still_at, lock, replacing, sweep
 
 KILLED = """
 import os, signal, sys
@@ -88,3 +88,24 @@ def test_the_name_tells_nobody_the_machines(tmp_path: Path):
         temporary.touch()
         assert platform.node().lower() not in temporary.name.lower()
         assert temporary.suffix == ".png"
+
+
+def test_an_open_file_is_known_by_its_place(tmp_path: Path):
+    path = tmp_path / "a"
+    with path.open("w") as file:
+        assert is_still_at(file.fileno(), path)
+        path.rename(tmp_path / "b")
+        assert not is_still_at(file.fileno(), path)
+        path.touch()
+        assert not is_still_at(file.fileno(), path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other locks")
+def test_a_lock_ends_when_its_file_is_closed(tmp_path: Path):
+    path = tmp_path / "a"
+    with path.open("w") as first:
+        assert lock(first.fileno())
+        with path.open("w") as second:
+            assert not lock(second.fileno())
+    with path.open("w") as third:
+        assert lock(third.fileno())

@@ -30,7 +30,7 @@ from cxr_sr.index.facts import Facts, Finding, ImageFacts, LeftOutKind, age
 from cxr_sr.index.given import Manifest
 from cxr_sr.index.split import Salt, Shares
 from cxr_sr.index.wanted import Wanted
-from cxr_sr.texts import write_rows
+from cxr_sr.texts import is_unicode, write_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def survey(
         name = found.relative.as_posix()
         if is_ours(found.path):
             continue
-        if not _is_text(name):
+        if not is_unicode(name):
             reason = "its name is not UTF-8, which an index cannot hold; rename it"
             legible = name.encode(errors="backslashreplace").decode()
             others.append(Finding(legible, None, "unreadable", reason))
@@ -246,12 +246,3 @@ def _positive(text: str) -> float | None:
     except ValueError:
         return None
     return value if 0 < value < math.inf else None
-
-
-def _is_text(name: str) -> bool:
-    """Tell whether a file's name is Unicode; on Linux a name may be any bytes."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self, TypeGuard, TypeVar, get_type_hints
 
 from cxr_sr.errors import OutputError, ReportError
-from cxr_sr.files import fits, read_json_lines
+from cxr_sr.files import fits, is_still_at, read_json_lines
 from cxr_sr.formats.discover import Candidate
 from cxr_sr.index.facts import Facts, Finding
 from cxr_sr.index.split import Salt
@@ -148,9 +147,8 @@ class Journal:
         ReportError
             If it was removed, renamed or replaced.
         """
-        with suppress(OSError):
-            if os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
-                return
+        if is_still_at(self._file.fileno(), self._path):
+            return
         self.count = 0
         raise ReportError(
             f"the journal {self._path.name} or its folder was removed or replaced "

@@ -12,7 +12,6 @@ from pathlib import Path
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_file_meta_info
 
-from cxr_sr.formats import uids_of
 from cxr_sr.formats.dicom.header import DicomHeader
 from cxr_sr.formats.dicom.parse import parse_header
 from cxr_sr.formats.dicom.read import spacing
@@ -79,11 +78,6 @@ def instance_of(path: Path) -> Instance:
             spacing_mm=max(spacing_mm) if spacing_mm else None,
             series=text(header, "SeriesInstanceUID"),
         )
-
-
-def series_of(path: Path) -> str:
-    """Return the SeriesInstanceUID of a file; "" if it is missing or unreadable."""
-    return uids_of(path).series or ""
 
 
 def _whole(header: Dataset | FileMetaDataset, keyword: str) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cxr_sr.errors import OutputError, SettingsError
+from cxr_sr.files import lock
 
 LOCK = ".lock"
 
@@ -32,7 +33,7 @@ def only_one(folder: Path) -> Iterator[None]:
             "folder"
         ) from error
     try:
-        if not _lock(handle):
+        if not lock(handle):
             raise SettingsError(
                 f"another cxr-sr works on {folder}; stop it, or choose another folder"
             )
@@ -48,19 +49,6 @@ def is_held(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _lock(handle)
+        return not lock(handle)
     finally:
         os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    """Take the lock until the handle is closed; return False if it is taken."""
-    try:
-        import fcntl
-    except ImportError:  # Windows needs another lock; no node has run there yet
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
-
 from cxr_sr.errors import InputError, SettingsError
 from cxr_sr.formats.dicom.parse import parse
-from cxr_sr.formats.dicom.write import IMPLEMENTATION_CLASS_UID
+from cxr_sr.formats.dicom.write import (
+    IMPLEMENTATION_CLASS_UID,
+    file_meta,
+    head_of_file,
+)
 from cxr_sr.formats.guard import quiet
 from cxr_sr.formats.header.change import tool_version
 from cxr_sr.formats.header.own import is_own
@@ -228,20 +227,16 @@ def head_of(event: Event) -> bytes:
     ----------
     DICOM PS3.10 7.1
     """
-    request, meta = cast("C_STORE", event.request), FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(request.AffectedSOPClassUID or "")
-    meta.MediaStorageSOPInstanceUID = UID(request.AffectedSOPInstanceUID or "")
-    meta.TransferSyntaxUID = UID(event.context.transfer_syntax)
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = f"CXR_SR_{tool_version()}"[:16]
-    meta.SendingApplicationEntityTitle = event.assoc.requestor.ae_title.strip()
-    meta.ReceivingApplicationEntityTitle = event.assoc.acceptor.ae_title.strip()
-    stream = DicomBytesIO()
-    stream.write(bytes(128) + b"DICM")
-    stream.is_little_endian, stream.is_implicit_VR = True, False
+    request = cast("C_STORE", event.request)
     with quiet():
-        write_file_meta_info(stream, meta)
-    return bytes(stream.getvalue())
+        meta = file_meta(
+            request.AffectedSOPClassUID or "",
+            request.AffectedSOPInstanceUID or "",
+            str(event.context.transfer_syntax),
+        )
+        meta.SendingApplicationEntityTitle = event.assoc.requestor.ae_title.strip()
+        meta.ReceivingApplicationEntityTitle = event.assoc.acceptor.ae_title.strip()
+        return head_of_file(meta)
 
 
 def _caller(event: Event) -> str:

@@ -12,10 +12,10 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO, get_args
+from typing import Self, get_args
 
 from cxr_sr.errors import OutputError, ReportError
-from cxr_sr.files import ends_torn
+from cxr_sr.files import ends_torn, is_still_at, lock
 from cxr_sr.report.entries import (
     VERSION,
     WRITTEN,
@@ -59,7 +59,7 @@ class Report:
                 f"the report {self._path.name} cannot be written: {error.strerror}; "
                 "choose another --output folder or --report"
             ) from error
-        _claim(self._file, self._path.name)
+        self._claim()
         if torn:
             self._file.write("\n")
         return self
@@ -87,6 +87,15 @@ class Report:
             raise OutputError(
                 f"the report {path.name} exists and is no regular file; choose "
                 "another --report"
+            )
+
+    def _claim(self) -> None:
+        """Lock the report against other runs; the lock ends with the process."""
+        if not lock(self._file.fileno()):
+            self._file.close()
+            raise OutputError(
+                f"another run is writing the report {self._path.name}; wait until that "
+                "run ends, or choose another --output folder or --report"
             )
 
     @property
@@ -166,22 +175,6 @@ class Report:
             )
 
 
-def _claim(file: TextIO, name: str) -> None:
-    """Lock the report against other runs; the lock ends with the process."""
-    try:
-        import fcntl
-
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise OutputError(
-            f"another run is writing the report {name}; wait until that run ends, or "
-            "choose another --output folder or --report"
-        ) from error
-    except (ImportError, OSError):  # Windows, or a file system without locks
-        return
-
-
 class OutputFolder:
     """The output folder of a run; `check` finds out if the folder was replaced."""
 
@@ -208,13 +201,8 @@ class OutputFolder:
         ReportError
             If the folder was removed, renamed or replaced.
         """
-        if self._opened is None:
+        if self._opened is None or is_still_at(self._opened, self._folder):
             return
-        try:
-            if os.path.samestat(os.fstat(self._opened), self._folder.stat()):
-                return
-        except OSError:
-            pass
         raise ReportError(
             f"the output folder {self._folder.name} was removed or replaced during the "
             "run; start the run again (upscale goes on with --resume if it is back)"

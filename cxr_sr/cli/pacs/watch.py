@@ -182,8 +182,8 @@ def _jobs(
 
 
 def _timed(clock: "SeriesClock", job: Job) -> "TimedJob":
-    from cxr_sr.pacs.instance import series_of
+    from cxr_sr.formats import uids_of
     from cxr_sr.pacs.work import TimedJob
 
-    now = clock.time_of(series_of(job.source))
+    now = clock.time_of(uids_of(job.source).series or "")
     return TimedJob(job.name, job.source, job.output, job.target, job.asked, 0, now)

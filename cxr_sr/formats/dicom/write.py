@@ -178,10 +178,14 @@ def _encoded(header: Dataset, syntax: UID) -> tuple[bytes, bytes]:
         )
     try:
         with quiet():
-            before = _stream(b"\0" * 128 + b"DICM")
-            write_file_meta_info(before, _file_meta(header, syntax))
+            sop_class, instance = (
+                text(header, "SOPClassUID"),
+                text(header, "SOPInstanceUID"),
+            )
+            meta = file_meta(sop_class, instance, syntax)
+            before = explicit_stream(head_of_file(meta))
             write_dataset(before, header[:PIXEL_DATA])
-            after = _stream(b"")
+            after = explicit_stream()
             write_dataset(after, header[PIXEL_DATA + 1 :])
     except PARSER_ERRORS as error:
         raise OutputError(
@@ -190,19 +194,27 @@ def _encoded(header: Dataset, syntax: UID) -> tuple[bytes, bytes]:
     return before.getvalue(), after.getvalue()
 
 
-def _stream(start: bytes) -> DicomBytesIO:
+def explicit_stream(start: bytes = b"") -> DicomBytesIO:
+    """Return a stream in Explicit VR Little Endian, at the end of `start`."""
     stream = DicomBytesIO()
     stream.write(start)
     stream.is_little_endian, stream.is_implicit_VR = True, False
     return stream
 
 
-def _file_meta(header: Dataset, syntax: UID) -> FileMetaDataset:
-    """Return file meta information that names the file's writer, not its sender."""
+def head_of_file(meta: FileMetaDataset) -> bytes:
+    """Return preamble, prefix and file meta information, PS3.10 7.1."""
+    stream = explicit_stream(b"\0" * 128 + b"DICM")
+    write_file_meta_info(stream, meta)
+    return bytes(stream.getvalue())
+
+
+def file_meta(sop_class: str, instance: str, syntax: str) -> FileMetaDataset:
+    """Return file meta information that names the writer of the file."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(text(header, "SOPClassUID"))
-    meta.MediaStorageSOPInstanceUID = UID(text(header, "SOPInstanceUID"))
-    meta.TransferSyntaxUID = syntax
+    meta.MediaStorageSOPClassUID = UID(sop_class)
+    meta.MediaStorageSOPInstanceUID = UID(instance)
+    meta.TransferSyntaxUID = UID(syntax)
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = f"CXR_SR_{tool_version()}"[:16]
     return meta

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, TypeVar
 
 from cxr_sr.errors import UnreadableError
+from cxr_sr.formats.header.elements import LARGEST_NUMBER
 from cxr_sr.formats.kind import Kind
 
 MAX_HEADER_BYTES = 2**20
@@ -18,9 +19,7 @@ MAX_HEADER_BYTES = 2**20
 header, some thousands."""
 DESCRIPTION = "Description"
 """Key of a free text, in MetaImage, NRRD and PNG."""
-LARGEST_NUMBER = 1e15
-"""Largest number in a header. No size in pixels or millimetres is larger, and
-arithmetic might overflow."""
+
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _VECTOR = re.compile(r"none|\([^()]*\)")

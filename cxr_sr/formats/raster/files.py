@@ -37,6 +37,7 @@ from cxr_sr.formats.raster.scale import SCANNED
 from cxr_sr.formats.raster.tiff import first_directory
 from cxr_sr.formats.raster.volume import samples
 from cxr_sr.radiograph import Derivation, Geometry, Radiograph
+from cxr_sr.texts import is_unicode
 
 COLOUR_MAP = 320
 """TIFF tag of a palette: 16-bit values of red, then green, then blue."""
@@ -231,7 +232,7 @@ def _grid_of(radiograph: Radiograph) -> Grid | None:
 def _write_image(radiograph: Radiograph, path: Path) -> None:
     itk = simple_itk()
     grid, pixels = _grid_of(radiograph), radiograph.pixels
-    if not _has_text_name(path):
+    if not is_unicode(str(path)):  # SimpleITK would abort
         raise OutputError(
             f"a {path.suffix} file cannot be written to a folder whose name is no "
             "valid UTF-8; choose another folder, or write DICOM"
@@ -259,15 +260,6 @@ def _check_room(path: Path, size: int) -> None:
     """
     if shutil.disk_usage(path.parent).free < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _has_text_name(path: Path) -> bool:
-    """Tell whether a path is valid UTF-8; with another path, SimpleITK aborts."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def simple_itk() -> Any:  # noqa: ANN401 - it has no types

@@ -17,9 +17,9 @@ class Grid:
     """The position of the pixels in a file, in the order x, y and perhaps z."""
 
     spacing_mm: Vector
-    origin_mm: Vector
+    origin_mm: Vector = (0.0, 0.0)
     """Centre of the first pixel."""
-    direction: Vector
+    direction: Vector = (1.0, 0.0, 0.0, 1.0)
     """The matrix from axes to space, row by row."""
 
     @classmethod
@@ -28,7 +28,7 @@ class Grid:
         if geometry.spacing_mm is None:
             return None
         (down, across), (y, x) = geometry.spacing_mm, geometry.origin_mm
-        return cls((across, down), (x, y), (1.0, 0.0, 0.0, 1.0))
+        return cls((across, down), (x, y))
 
     @property
     def geometry(self) -> Geometry:

@@ -12,11 +12,10 @@ from typing import IO, Literal
 
 from cxr_sr.formats.header.own import NOTICE_BYTES
 from cxr_sr.formats.header.words import derivation_text, notice
+from cxr_sr.formats.raster.fields import DESCRIPTION
 from cxr_sr.formats.raster.tiff import SOFTWARE, first_directory
 from cxr_sr.radiograph import Derivation
 
-KEY = "Description"
-"""Keyword of the text chunk in a PNG file (W3C PNG 11.3.3.2)."""
 END_BYTES = 2**16
 """Number of bytes to search for the text, at the start and at the end of a file."""
 
@@ -46,8 +45,8 @@ def is_marked(file: IO[bytes]) -> bool:
 
 
 def _mark_png(file: IO[bytes], words: str) -> None:
-    """Put a tEXt chunk before the last chunk, IEND."""
-    chunk = b"tEXt" + f"{KEY}\0{words}".encode("ascii")
+    """Put a tEXt chunk (W3C PNG 11.3.3.2) before the last chunk, IEND."""
+    chunk = b"tEXt" + f"{DESCRIPTION}\0{words}".encode("ascii")
     file.seek(-12, 2)
     last = file.read(12)
     file.seek(-12, 2)

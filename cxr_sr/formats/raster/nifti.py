@@ -110,8 +110,7 @@ def _grid(head: bytes, order: str, layout: _Layout, axes: list[int]) -> Grid | N
     spacing = [abs(steps[n]) * unit for n in axes[:2]]
     if len(axes) > 2 or not all(0 < mm < math.inf for mm in spacing):
         return None
-    short = [float(f"{mm:.7g}") for mm in spacing]  # of float32
-    return Grid((short[0], short[1]), (0.0, 0.0), (1.0, 0.0, 0.0, 1.0))
+    return Grid(tuple(float(f"{mm:.7g}") for mm in spacing))  # digits of float32
 
 
 def _order(head: bytes) -> str | None:

@@ -38,10 +38,10 @@ def grid_of_tiff(directory: Directory) -> tuple[Grid | None, bool]:
     spacing = unit / across, unit / down
     if OWN in directory.bytes_of(SOFTWARE, 1000):
         written_without = abs(spacing[0] - 1) < 1e-6 and abs(spacing[1] - 1) < 1e-6
-        return None if written_without else _upright(spacing), False
+        return None if written_without else Grid(spacing), False
     rows, columns = directory.size
     scanned = all(map(_is_scanned, spacing, (columns, rows)))
-    return (_upright(spacing), True) if scanned else (None, False)
+    return (Grid(spacing), True) if scanned else (None, False)
 
 
 def grid_of_png(scale: bytes) -> Grid | None:
@@ -61,7 +61,7 @@ def grid_of_png(scale: bytes) -> Grid | None:
     if not (0 < across < _LARGEST and 0 < down < _LARGEST) or across == down == 1:
         return None
     unit = 1000.0 if max(across, down) < _LARGEST_M else 1.0
-    return _upright((across * unit, down * unit))
+    return Grid((across * unit, down * unit))
 
 
 def _is_scanned(mm: float, pixels: int) -> bool:
@@ -69,7 +69,3 @@ def _is_scanned(mm: float, pixels: int) -> bool:
     return (
         SCANNER_MM[0] <= mm <= SCANNER_MM[1] and mm * pixels <= FILM_MM and not screen
     )
-
-
-def _upright(spacing_mm: tuple[float, float]) -> Grid:
-    return Grid(spacing_mm, (0.0, 0.0), (1.0, 0.0, 0.0, 1.0))

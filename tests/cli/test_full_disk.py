@@ -18,9 +18,9 @@ from tests.files import COMMAND, a_dicom
 from tests.pacs.servers import Orthanc
 
 pytestmark = pytest.mark.slow
-SMALL, LARGE = 32, 800
+SMALL, LARGE = 32, 400
 """Sides in pixels: eight small results fit on the disk, and none of the large ones."""
-ROOM = "1536k"
+ROOM = "384k"
 
 
 @dataclass
@@ -107,7 +107,7 @@ def test_upscale_keeps_what_is_done_and_goes_on(folder: Path, form: str, jobs: s
 
 
 def test_export_keeps_what_is_done(folder: Path):
-    ended = on_full_disk(folder, "export in -o disk/out", "--overwrite", "500k")
+    ended = on_full_disk(folder, "export in -o disk/out", "--overwrite", "100k")
     assert ended.code == 4
     assert "8 done, 3 failed" in ended.told
     assert len(ended.files) == 8
@@ -125,7 +125,7 @@ def test_a_report_without_room_costs_no_result(folder: Path):
 
 @pytest.mark.parametrize("room", ["8k", "16k"])
 def test_index_keeps_what_was_read(folder: Path, room: str):
-    ended = on_full_disk(folder, "index in -o disk/index.csv", room=room)
+    ended = on_full_disk(folder, "index in -o disk/index.csv --jobs 1", room=room)
     assert ended.code == 4
     assert "cannot be written" in ended.told
     assert "./index.csv" not in ended.files

@@ -638,7 +638,7 @@ def test_a_folder_that_vanishes_fails_the_run(
             vanish(examined)
 
     monkeypatch.setattr(Journal, "add", added)
-    done = CliRunner().invoke(app, ["index", "in", "-o", "out/index.csv"])
+    done = index("in", "-o", "out/index.csv")
     assert done.exit_code == 5
     assert "removed or replaced during the run" in done.stderr
     assert "unexpected" not in done.stderr

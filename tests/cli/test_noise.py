@@ -42,19 +42,9 @@ def folder(tmp_path: Path) -> Path:
 UPSCALE = "$CXR upscale in -o out --model bicubic"
 
 
-@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full", "2>&- >&-"])
-def test_standard_error_does_not_end_a_run(folder, stderr):
-    assert shell(f"{UPSCALE} {stderr}", folder).returncode == 0
+def test_closed_standard_error_does_not_end_a_run(folder):
+    assert shell(f"{UPSCALE} 2>&-", folder).returncode == 0
     assert len(list((folder / "out").glob("*.png"))) == 3
-
-
-@pytest.mark.parametrize(
-    "command", [UPSCALE, "$CXR models", "$CXR --help", "$CXR --version"]
-)
-def test_a_reader_that_went_away_is_130(folder, command):
-    ran = shell(f"{command} | sleep 0; exit ${{PIPESTATUS[0]}}", folder)
-    assert ran.returncode == 130
-    assert "Traceback" not in ran.stderr
 
 
 def test_no_name_splits_a_line_or_moves_the_cursor(folder):

@@ -7,14 +7,28 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cxr_sr.training.data.dataset import Sampling
 from cxr_sr.training.fit import fit
 from cxr_sr.training.learner import Learner
 from cxr_sr.training.run import Recipe, Run
+from tests.builders import structure, write_png
 
 TINY = {"width": 4, "depth": 2}
+
+
+def radiographs(folder: Path) -> Path:
+    """A folder with an index of three radiographs, one of them for validation."""
+    folder.mkdir()
+    rows = ["file,split,patient"]
+    for number, split in enumerate(["train", "train", "val"]):
+        pixels = np.rint(255 * structure((48, 56), number)).astype(np.uint8)
+        write_png(folder / f"{number}.png", pixels)
+        rows.append(f"{number}.png,{split},p{number}")
+    (folder / "index.csv").write_text("\n".join(rows) + "\n")
+    return folder
 
 
 def recipe(**changes: Any) -> Recipe:

@@ -30,15 +30,17 @@ from tests.builders import (
     pixel_format,
     write_png,
 )
-from tests.training.builders import curve, killed_fit, recipe, run
+from tests.training.builders import curve, killed_fit, radiographs, recipe, run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model]:
+    """A run folder with pictures, and its model; no test changes them."""
+    place = tmp_path_factory.mktemp("finished")
+    return place / "run", fit(radiographs(place / "data"), place / "run", run())
 
 
 class TestRunFolder:
-    @pytest.fixture
-    def finished(self, data: Path, tmp_path: Path) -> tuple[Path, Model]:
-        folder = tmp_path / "run"
-        return folder, fit(data, folder, run())
-
     def test_a_run_leaves_everything_that_explains_it(self, finished):
         folder, _ = finished
         assert {p.name for p in folder.iterdir()} == {

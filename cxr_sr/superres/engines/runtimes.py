@@ -209,18 +209,6 @@ class _Compiled:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
 
 
-_OPEN: WeakSet[OpenVinoEngine] = WeakSet()
-
-
-def _leave_to_parent() -> None:
-    for engine in list(_OPEN):
-        engine.leave_to_parent()
-
-
-if hasattr(os, "register_at_fork"):  # Windows does not fork
-    os.register_at_fork(after_in_child=_leave_to_parent)
-
-
 class TorchEngine:
     """PyTorch, in the precision of its input; the reference for the others."""
 
@@ -247,6 +235,7 @@ class TorchEngine:
             3 * max(widths),  # input and output of a convolution, and a summand
             int(model.spec.settings["width"]) if maps else 0,
         )
+        _OPEN.add(self)
 
     def __call__(self, image: Array) -> Array:
         """Return the residual of an image; see `Engine`."""
@@ -269,3 +258,24 @@ class TorchEngine:
 
     def release(self) -> None:
         """Free nothing: torch frees its tensors after each call."""
+
+    def leave_to_parent(self) -> None:
+        """Start torch's threads; called in a forked process.
+
+        Otherwise the first call starts them, and two first calls at the same time fail.
+        """
+        import torch
+
+        torch.set_num_threads(torch.get_num_threads())
+
+
+_OPEN: WeakSet[OpenVinoEngine | TorchEngine] = WeakSet()
+
+
+def _leave_to_parent() -> None:
+    for engine in list(_OPEN):
+        engine.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_leave_to_parent)

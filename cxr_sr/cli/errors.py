@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -69,16 +69,23 @@ def broken_off(error: ReportError, done: int) -> int:
     return exit_code(done, failed=1)
 
 
-def written(write: Callable[[], None]) -> bool:
-    """Write the tables of finished work; return False, and say so, if that fails.
+def written(write: Callable[[], Sequence[Path]]) -> bool:
+    """Write the tables of finished work, and print their names; False if that fails.
 
     The work may have taken hours. On a full disk, its results must still be printed.
+
+    Parameters
+    ----------
+    write : returns the written files of one folder; an empty list is not printed
     """
     try:
-        write()
+        made = write()
     except (OutputError, OSError) as error:
         output.complain(f"the tables are not written: {explain(error)}")
         return False
+    if made:
+        names = ", ".join(path.name for path in made)
+        output.say(f"written to {made[0].parent}: {names}")
     return True
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ from cxr_sr.superres.resample import box_down
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
 
 BINS = 64
 """Number of bins of a radial spectrum, from 0 to 0.5 cycles a pixel."""
@@ -67,11 +70,21 @@ def write_figures(folder: Path, findings: Findings) -> list[Path]:
     originals; and for each condition the images with the smallest gain of a network
     over bicubic. Spectra and worst cases are computed again for a few images.
     """
+    return drawn(folder, _figures(findings))
+
+
+def drawn(folder: Path, figures: Iterable[tuple[str, Figure]]) -> list[Path]:
+    """Draw figures into PNG files by their names; return the paths.
+
+    Without matplotlib, log a message, and draw none.
+    """
+    if not has_matplotlib():
+        log.info(MISSING)
+        return []
     paths = []
-    for name, figure in _figures(findings):
-        path = folder / f"{name}.png"
-        save_figure(path, figure, dpi=120)
-        paths.append(path)
+    for name, figure in figures:
+        paths.append(folder / f"{name}.png")
+        save_figure(paths[-1], figure, dpi=120)
     return paths
 
 

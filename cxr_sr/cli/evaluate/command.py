@@ -91,14 +91,9 @@ def _write(
     comparison: "Comparison",
     measurements: "list[Measurement]",
     summaries: "list[Summary]",
-) -> None:
-    from cxr_sr.evaluation import figures
+) -> list[Path]:
+    from cxr_sr.evaluation.figures import Findings, write_figures
     from cxr_sr.evaluation.report import write_results
 
     made = write_results(folder, summaries, measurements)
-    if figures.has_matplotlib():
-        findings = figures.Findings(comparison, measurements, summaries)
-        made += figures.write_figures(folder, findings)
-    else:
-        output.say(figures.MISSING)
-    output.say(f"written to {folder}: {', '.join(path.name for path in made)}")
+    return made + write_figures(folder, Findings(comparison, measurements, summaries))

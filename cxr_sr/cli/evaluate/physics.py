@@ -68,14 +68,8 @@ def _anatomy(options: Options) -> "list[Radiograph]":
     return found
 
 
-def _write(folder: Path, rows: "list[PhysicsRow]") -> None:
-    from cxr_sr.evaluation import figures
+def _write(folder: Path, rows: "list[PhysicsRow]") -> list[Path]:
     from cxr_sr.evaluation.physics.figures import write_figures
     from cxr_sr.evaluation.physics.report import write_results
 
-    made = write_results(folder, rows)
-    if figures.has_matplotlib():
-        made += write_figures(folder, rows)
-    else:
-        output.say(figures.MISSING)
-    output.say(f"written to {folder}: {', '.join(path.name for path in made)}")
+    return write_results(folder, rows) + write_figures(folder, rows)

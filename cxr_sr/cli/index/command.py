@@ -128,13 +128,14 @@ def _conclude(options: Options, rules: "IndexSettings", made: "Index") -> int:
     return exit_code(len(made.rows), failed=unreadable)
 
 
-def _write(options: Options, made: "Index", summary: "IndexSummary") -> None:
+def _write(options: Options, made: "Index", summary: "IndexSummary") -> list[Path]:
     from cxr_sr.index.build import write_index, write_skipped
 
     write_skipped(made, options.beside(".skipped.csv"))
     if made.rows:
         _draw(options, summary)
         write_index(made, options.output)
+    return []
 
 
 def _draw(options: Options, summary: "IndexSummary") -> None:

@@ -76,7 +76,7 @@ def evaluate(options: Options) -> int:
     Images of the head's training have separate rows. Confidence intervals are
     bootstrapped over patients.
     """
-    from cxr_sr.tasks.evaluate import summarise
+    from cxr_sr.tasks.evaluate import summarise, write_evaluation
     from cxr_sr.tasks.heads import load_head
     from cxr_sr.tasks.labels import Labels
 
@@ -93,21 +93,9 @@ def evaluate(options: Options) -> int:
     _show(options, summaries)
     tell_doubtful(sum(bool(m.doubts) for m in measured), len(measured))
     if options.output is not None:
-        write = partial(_write, options.output, head, measured, summaries)
+        write = partial(write_evaluation, options.output, head, measured, summaries)
         failed += not written(write)
     return exit_code(len(measured), failed)
-
-
-def _write(
-    folder: Path,
-    head: "Head",
-    measured: "list[Measured]",
-    summaries: "list[TaskSummary]",
-) -> None:
-    from cxr_sr.tasks.evaluate import write_evaluation
-
-    made = write_evaluation(folder, head, measured, summaries)
-    output.say(f"written to {folder}: {', '.join(path.name for path in made)}")
 
 
 def _columns(options: Options, head: "Head") -> str | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_sr.evaluation.figures import panels
+from cxr_sr.evaluation.figures import drawn, panels
 from cxr_sr.evaluation.physics.edge import EdgeResponse
 from cxr_sr.evaluation.physics.flat import BAND_NAMES, Amplification
 from cxr_sr.evaluation.physics.report import PhysicsRow
-from cxr_sr.files import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,13 +17,12 @@ if TYPE_CHECKING:
 
 def write_figures(folder: Path, rows: Sequence[PhysicsRow]) -> list[Path]:
     """Draw noise.png and edges.png into `folder`; return their paths."""
-    noise = [row for row in rows if isinstance(row, Amplification)]
-    edges = [row for row in rows if isinstance(row, EdgeResponse)]
-    paths = []
-    for name, figure in (("noise", noise_figure(noise)), ("edges", edge_figure(edges))):
-        paths.append(folder / f"{name}.png")
-        save_figure(paths[-1], figure, dpi=120)
-    return paths
+    return drawn(folder, _figures(rows))
+
+
+def _figures(rows: Sequence[PhysicsRow]) -> Iterator[tuple[str, Figure]]:
+    yield "noise", noise_figure([r for r in rows if isinstance(r, Amplification)])
+    yield "edges", edge_figure([r for r in rows if isinstance(r, EdgeResponse)])
 
 
 def noise_figure(rows: Sequence[Amplification]) -> Figure:

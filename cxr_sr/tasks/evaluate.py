@@ -50,14 +50,14 @@ class Measured:
     name: str
     """Name of the class."""
     seen: bool
-    """Whether the head was trained on this very image."""
+    """True if the head was trained on this image."""
     values: dict[str, float]
     """Measures by name. Masks: dice, surface, surface_95, brier and ece. A finding:
     probability and truth."""
     unit: str = ""
     """Unit of the distances: mm; px if the image states no spacing."""
     doubts: tuple[str, ...] = ()
-    """Reasons why the mask may be wrong, without a look at the truth."""
+    """Reasons why the mask may be wrong; they do not depend on the truth."""
 
 
 @dataclass(frozen=True)

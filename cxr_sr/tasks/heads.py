@@ -49,7 +49,7 @@ class Head:
 
     @property
     def label(self) -> str:
-        """The name and the beginning of the hash, for reports."""
+        """The name and the first digits of the hash, for reports."""
         return f"{self.spec.name} {self.spec.sha256[:12]}"
 
     @property

@@ -1,4 +1,4 @@
-"""The work of `cxr-sr task run` on one file, and the table of all results."""
+"""Do the work of `cxr-sr task run` on one file; write the table of all results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TaskRecipe:
     """Version of cxr-sr."""
     now: datetime | None = None
     again: bool = False
-    """Also take results of cxr-sr as input."""
+    """Accept results of cxr-sr as input, too."""
 
     def describe(self) -> dict[str, Any]:
         """Return the settings for the report."""
@@ -71,13 +71,13 @@ class TaskRecipe:
 
 
 class Running:
-    """Reads a file, runs the head and writes; returns the facts for the report."""
+    """Reads a file, runs the head, and writes its result."""
 
     def __init__(self, recipe: TaskRecipe) -> None:
         self._recipe = recipe
 
     def __call__(self, job: Job) -> FileFacts:
-        """Make one output: masks, or a JSON file of probabilities.
+        """Make one output, masks or a JSON file of probabilities; return its facts.
 
         Raises
         ------

@@ -43,10 +43,10 @@ NEEDED = (
 """Attributes that must be present, but may be empty: type 2 in PS3.3."""
 STAMPS = ("SeriesDate", "SeriesTime", "ContentDate", "ContentTime")
 DUMMIES = {"ContentDate": "19000101", "ContentTime": "000000"}
-"""Values that tell nothing, where a Segmentation must have a date and a time, but its
-source hides them; see PS3.15 E.1, action D."""
+"""Dummy values for the date and the time that a Segmentation must have, if its source
+hides them; see PS3.15 E.1, action D."""
 SERIES_OFFSET = 9500
-"""Added to the SeriesNumber of the source, so that viewers list masks after images."""
+"""Number to add to the source's SeriesNumber; viewers then list masks after images."""
 WHITE = 255
 """Pixel value in a picture of one class; with more classes, the number of the class."""
 
@@ -98,7 +98,7 @@ def is_segmentation(path: Path) -> bool:
 
 
 def why_not(radiograph: Radiograph) -> str:
-    """Return why no DICOM Segmentation can refer to an image; "" if one can."""
+    """Return the reason why a DICOM Segmentation cannot refer to an image; else ""."""
     header = radiograph.header
     if not isinstance(header, DicomHeader):
         return "a DICOM Segmentation refers to a DICOM image, and this is a picture"
@@ -269,7 +269,7 @@ def _stamp(header: DicomHeader, made: Dataset, now: datetime) -> None:
 
 
 def _name_dimensions(made: Dataset) -> None:
-    """Give the dimensions a UID that a second run gives them again."""
+    """Give the dimensions a UID that is the same in every run."""
     own = _uid("dimensions", made.SOPInstanceUID)
     for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
         for item in made.get(keyword, ()):

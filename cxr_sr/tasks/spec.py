@@ -97,4 +97,4 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "training": lambda value: isinstance(value, dict),
     "licence": lambda value: is_text(value, 500),
 }
-"""Tell whether a value is allowed; anybody may have written the weights file."""
+"""Tell whether a value is allowed; the weights file may come from anyone."""

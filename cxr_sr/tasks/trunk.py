@@ -1,8 +1,8 @@
 """Give a head the feature maps of a trunk that sees the image at its own size.
 
-A head on a reduced image holds its own copy of a trunk. A head of the kind here holds
-none: it reads the maps of a model in the folder `trunk` of its run. If super-resolution
-runs the same weights on the same image, one pass serves both.
+A head on a reduced image holds its own copy of a trunk. A head of this kind holds none:
+it reads the maps of a model in the folder `trunk` of its run. If super-resolution runs
+the same weights on the same image, one pass is enough for both.
 """
 
 from __future__ import annotations

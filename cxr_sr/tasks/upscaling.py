@@ -63,11 +63,11 @@ class _Both:
     """The reason why there is no result of the head."""
     saved: dict[str, float] = dataclasses.field(default_factory=dict)
     shared: bool = False
-    """Whether the head took the features of super-resolution."""
+    """True if the head used the features of super-resolution."""
 
 
 def why_not_shared(radiograph: Radiograph, recipe: HeadedRecipe) -> str:
-    """Return why super-resolution's pass through a trunk was of no use for a head.
+    """Return the reason why a head could not use the trunk of super-resolution.
 
     A head with `--trunk-input reduced` never shares. To average the features over the
     pixels of its image would take more time than its own trunk does: 0.06 against 0.03
@@ -85,11 +85,11 @@ def why_not_shared(radiograph: Radiograph, recipe: HeadedRecipe) -> str:
             f"super-resolution sees the image at {side} px, the head at "
             f"{head.size_px} px, so the features differ"
         )
-    return "the head's trunk sees other gray values, and is not told the noise"
+    return "the head's trunk sees other gray values, and does not get the noise"
 
 
 def _why_other_maps(recipe: HeadedRecipe) -> str:
-    """Return why a trunk with the right weights made other maps, or none."""
+    """Return the reason why a trunk with the right weights made other maps, or none."""
     trunk, model = recipe.head.trunk, recipe.model
     precision = resolved(recipe.settings, model).precision
     if trunk is not None and precision != resolved(Settings(), trunk).precision:
@@ -98,13 +98,13 @@ def _why_other_maps(recipe: HeadedRecipe) -> str:
             "that this machine chooses"
         )
     return (
-        f"{model.spec.name} has two sets of weights, with and without noise, and took "
-        "the other one for this image"
+        f"{model.spec.name} has two sets of weights, with and without noise, and used "
+        "the other set for this image"
     )
 
 
 class UpscalingAndFinding:
-    """Reads, upscales, finds and writes; returns the facts for the report."""
+    """Reads a file, upscales it, runs the head, and writes both results."""
 
     def __init__(self, recipe: HeadedRecipe) -> None:
         self._recipe = recipe

@@ -21,7 +21,7 @@ _RATIONAL = 5
 _GRAY_OR_COLOUR = {0, 1, 2, PALETTE}
 _YCBCR = 6
 _JPEG = {6, 7}
-"""The older form (6) is not read: nothing in it tells whether it is whole."""
+"""The older form (6) is not read, because such a file does not show if it is whole."""
 _FAX = {2, 3, 4}
 _COMPRESSIONS = {1, *_FAX, 5, 7, 8, 32773, 32946, 34887, 34925, 50000, 50001}
 """Supported compressions: none, facsimile, LZW, JPEG, deflate (two numbers), PackBits,

@@ -156,7 +156,7 @@ def test_the_paths_of_the_masks_are_printed(folder):
 
 @pytest.mark.parametrize(
     ("side", "words"),
-    [(192, "is not told the noise"), (64, "the image at 64 px, the head at 192 px")],
+    [(192, "does not get the noise"), (64, "the image at 64 px, the head at 192 px")],
 )
 def test_the_report_says_why_the_trunk_is_not_shared(folder, side, words):
     """`lungs` has a copy of the trunk of `fast`."""

@@ -25,7 +25,7 @@ from cxr_sr.formats.header.elements import OVERLAY_GROUPS, numbers, text
 from cxr_sr.formats.header.identity import CAPTURES
 from cxr_sr.radiograph import Photometric, PixelFormat
 
-PROJECTIONS = {
+RADIOGRAPHY = (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
@@ -33,6 +33,10 @@ PROJECTIONS = {
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalIntraOralXRayImageStorageForPresentation,
     DigitalIntraOralXRayImageStorageForProcessing,
+)
+"""SOP classes of radiography: CR, DX, MG and IO, PS3.4 B.5."""
+PROJECTIONS = {
+    *RADIOGRAPHY,
     XRayAngiographicImageStorage,
     XRayRadiofluoroscopicImageStorage,
     *CAPTURES,

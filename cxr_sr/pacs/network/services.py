@@ -10,14 +10,7 @@ from collections.abc import Iterable
 
 from pydicom.uid import (
     UID,
-    ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
-    DigitalIntraOralXRayImageStorageForPresentation,
-    DigitalIntraOralXRayImageStorageForProcessing,
-    DigitalMammographyXRayImageStorageForPresentation,
-    DigitalMammographyXRayImageStorageForProcessing,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -29,18 +22,9 @@ from pydicom.uid import (
 )
 
 from cxr_sr.formats.dicom.coding.codecs import DECODERS
+from cxr_sr.formats.dicom.layout import RADIOGRAPHY
 
-RECEIVED_CLASSES = (
-    ComputedRadiographyImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    DigitalMammographyXRayImageStorageForPresentation,
-    DigitalMammographyXRayImageStorageForProcessing,
-    DigitalIntraOralXRayImageStorageForPresentation,
-    DigitalIntraOralXRayImageStorageForProcessing,
-    SecondaryCaptureImageStorage,
-)
-"""CR, DX, MG, IO and SC, PS3.4 B.5."""
+RECEIVED_CLASSES = (*RADIOGRAPHY, SecondaryCaptureImageStorage)
 
 _NATIVE = (
     ExplicitVRLittleEndian,

@@ -29,9 +29,9 @@ for each of those needed at a time. ONNX Runtime keeps many layers for a while."
 OPENVINO_BYTES_OF_LIVE = {"fp32": 4.6, "int8": 3.1}
 """The same for OpenVINO by precision; it keeps only what it needs. Measured: 3.2 to
 4.1, and 2.7 to 2.8."""
-MAPS_BYTES = 9
-"""Working memory of the feature maps, in bytes for each value: the engine's output and
-a copy, and the absolute values of one map at a time."""
+MAPS_BYTES = 14
+"""Working memory of the feature maps, in bytes for each value: the engine's output, a
+copy, and the absolute values of one map at a time. Measured with OpenVINO."""
 CALL_MB = 8
 """Working memory of a call of an engine, for a tile of any size."""
 SMALLEST_TILE_PX = 32

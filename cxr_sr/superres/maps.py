@@ -24,32 +24,51 @@ class MapsPart:
     place: Part
     """(rows, columns) of the cells that the tile touches."""
     sums: NDArray[np.float32]
-    """(width, rows, columns): the tile's share in the mean of each cell."""
+    """(width, rows, columns): sum over the pixels of the tile in each cell."""
 
 
-@dataclass
 class Maps:
     """The mean strength of each feature map in each cell of a grid over an image.
 
     The strength is the absolute value: the values of a texture have both signs, so
-    their mean would be nearly zero.
+    their mean would be nearly zero. A cell has whole pixels. If the grid is finer than
+    the image, several cells have the value of one pixel.
+
+    Parameters
+    ----------
+    shape : (rows, columns) of the image
+    grid : (rows, columns) of cells
+    weights : SHA-256 of the weights files that compute the maps of the head
     """
 
-    shape: Shape
-    """(rows, columns) of the image."""
-    grid: Shape
-    """(rows, columns) of cells."""
-    weights: frozenset[str] = frozenset()
-    """SHA-256 of the weights files that compute the maps of the head."""
-    values: NDArray[np.float32] | None = None
-    """(width, *grid) in units; None until `add` was called for each tile."""
-    saved_s: float = 0.0
-    """Wall time of the network without its maps, which a head need not spend again."""
-
-    def __post_init__(self) -> None:
-        self._shares = [
-            _overlaps(*pair) for pair in zip(self.shape, self.grid, strict=True)
+    def __init__(
+        self, shape: Shape, grid: Shape, weights: frozenset[str] = frozenset()
+    ) -> None:
+        self.weights = weights
+        self.saved_s = 0.0
+        """Wall time of the network without its maps, which a head need not spend
+        again."""
+        self._grid = grid
+        self._edges = [
+            np.arange(min(pair) + 1) * pair[0] // min(pair)
+            for pair in zip(shape, grid, strict=True)
         ]
+        self._sums: NDArray[np.float32] | None = None
+
+    @property
+    def values(self) -> NDArray[np.float32] | None:
+        """(width, *grid) in units; None until `add` was called for each tile."""
+        if self._sums is None:
+            return None
+        found = self._sums
+        for axis, edges in enumerate(self._edges, start=1):
+            counts = np.diff(edges).astype(np.float32)
+            found = found / counts.reshape((-1, 1)[: 3 - axis])
+            cells = (
+                np.arange(self._grid[axis - 1]) * len(counts) // self._grid[axis - 1]
+            )
+            found = found.take(cells, axis)
+        return found
 
     def part(self, maps: Array, tile: Tile, gain: float = 1.0) -> MapsPart:
         """Return the part of one tile; several threads may call this function.
@@ -58,32 +77,28 @@ class Maps:
         ----------
         maps : (width, h, w) of the padded tile, in units times `gain`
         """
-        down, across = (
-            shares[:, core]
-            for shares, core in zip(self._shares, tile.core, strict=True)
+        cells: list[slice] = []
+        starts = []
+        for edges, core in zip(self._edges, tile.core, strict=True):
+            first = int(np.searchsorted(edges, core.start, "right")) - 1
+            last = int(np.searchsorted(edges, core.stop))
+            cells.append(slice(first, last))
+            starts.append((edges[first:last] - core.start).clip(0))
+        down, across = starts
+        inner = tile.inner()
+        # A matrix product would be as fast, but BLAS has threads of its own.
+        sums = np.stack(
+            [
+                np.add.reduceat(np.add.reduceat(abs(plane[inner]), down), across, 1)
+                for plane in maps
+            ]
         )
-        rows, columns = (_touched(shares) for shares in (down, across))
-        core = tile.inner()
-        left, right = down[rows] / np.float32(gain), across[columns].T
-        sums = np.stack([left @ np.abs(plane[core]) @ right for plane in maps])
-        return MapsPart((rows, columns), sums)
+        sums /= np.float32(gain)
+        return MapsPart((cells[0], cells[1]), sums.astype(np.float32))
 
     def add(self, part: MapsPart) -> None:
         """Add the part of one tile; always in the same order, as sums are rounded."""
-        if self.values is None:
-            self.values = np.zeros((len(part.sums), *self.grid), np.float32)
-        self.values[:, *part.place] += part.sums
-
-
-def _overlaps(length: int, count: int) -> NDArray[np.float32]:
-    """Return the share (count, length) of each pixel in the mean of each cell."""
-    edges = np.linspace(0, length, count + 1)[:, None]
-    pixels = np.arange(length)
-    over = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
-    shares: NDArray[np.float32] = (over.clip(0) * count / length).astype(np.float32)
-    return shares
-
-
-def _touched(shares: NDArray[np.float32]) -> slice:
-    found = np.flatnonzero(shares.any(axis=1))
-    return slice(int(found[0]), int(found[-1]) + 1)
+        if self._sums is None:
+            cells = [len(edges) - 1 for edges in self._edges]
+            self._sums = np.zeros((len(part.sums), *cells), np.float32)
+        self._sums[:, *part.place] += part.sums

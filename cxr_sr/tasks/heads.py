@@ -11,7 +11,7 @@ from cxr_sr.hints import did_you_mean
 from cxr_sr.superres.models.graph import parse_onnx, subgraph
 from cxr_sr.superres.models.parts import read_weights
 from cxr_sr.superres.models.shipped import LICENCE
-from cxr_sr.superres.models.zoo import Model, load_model, refuse_pickle
+from cxr_sr.superres.models.zoo import Model, load_copy, refuse_pickle
 from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
 
 TRUNK = "trunk"
@@ -122,16 +122,11 @@ def _opened(path: Path, sha256: str) -> Head:
 
 def _trunk_of(spec: HeadSpec, path: Path) -> Model:
     """Return the model in the folder `trunk` beside the weights of a head."""
-    folder = path.absolute().with_name(TRUNK)
-    if not folder.is_dir():
+    onnx = path.absolute().parent / TRUNK / f"{Path(spec.trunk).name}.onnx"
+    try:
+        return load_copy(onnx, spec.trunk_hashes)
+    except ModelError as error:
         raise ModelError(
-            f"{path.name} reads the features of {spec.trunk}, but the folder {TRUNK} "
-            "is not beside it; copy the whole run folder of `cxr-sr task train`"
-        )
-    model = load_model(folder)
-    if model.spec.safetensors_sha256 != spec.trunk_sha256:
-        raise ModelError(
-            f"the folder {TRUNK} beside {path.name} holds other weights than those "
-            "that the head was trained with; take both from one run folder"
-        )
-    return model
+            f"{path.name} reads the features of a trunk in the folder {TRUNK} beside "
+            f"it: {error}; copy the whole run folder of `cxr-sr task train`"
+        ) from error

@@ -42,6 +42,8 @@ class HeadSpec:
     maps: int = 0
     """Number of feature maps that the head reads from a trunk that sees the image at
     its own size; 0: the head holds its trunk, which sees the reduced image."""
+    trunk_hashes: dict[str, str] = field(default_factory=dict)
+    """Hashes of the files of that trunk, as `ModelSpec.hashes` returns them."""
     training: dict[str, Any] = field(default_factory=dict)
     """Provenance: data and its terms, settings, versions."""
     licence: str = ""
@@ -93,6 +95,11 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "trunk_weights": lambda value: value in get_args(TrunkWeights),
     "parts": lambda value: is_count(value, 1024),
     "maps": lambda value: is_count(value, MOST_MAPS),
+    "trunk_hashes": lambda value: (
+        isinstance(value, dict)
+        and set(value) <= {"sha256", "safetensors_sha256", "int8_sha256"}
+        and all(is_text(sha256, 64) for sha256 in value.values())
+    ),
     "parameters": lambda value: is_count(value, 2**32),
     "training": lambda value: isinstance(value, dict),
     "licence": lambda value: is_text(value, 500),

@@ -19,17 +19,20 @@ from cxr_sr.tasks.preview import Preview, preview_of, reduced_shape
 
 
 def empty_maps(radiograph: Radiograph, trunk: Model, size: int) -> Maps:
-    """Return maps on the grid of a preview of `size` px; `upscale` may fill them.
+    """Return maps on the grid of a preview of `size` px; `upscale` may fill them."""
+    return Maps(radiograph.shape, reduced_shape(radiograph, size), weights_of(trunk))
 
-    Only the weights that `own_settings` chooses fill them. So the masks of `upscale`
-    and of `task run` are equal on one machine, with all settings of `upscale`.
+
+def weights_of(trunk: Model) -> frozenset[str]:
+    """Return the SHA-256 of the files with which a trunk makes the maps of a head.
+
+    They have the precision that this machine chooses. So the masks of `upscale` and of
+    `task run` are equal, whatever precision the user chooses for `upscale`.
     """
     spec, own = trunk.spec, resolved(Settings(), trunk)
-    hashes = {spec.weights_sha256(own.engine, own.precision)}
-    if own.precision == "fp32":
-        hashes |= {spec.sha256, spec.safetensors_sha256}
-    grid = reduced_shape(radiograph, size)
-    return Maps(radiograph.shape, grid, frozenset(hashes - {""}))
+    if own.precision == "int8":
+        return frozenset({spec.int8_sha256})
+    return frozenset({spec.sha256, spec.safetensors_sha256})
 
 
 def previews_of(
@@ -55,11 +58,6 @@ def previews_of(
     if trunk is None:
         return previews
     maps = [empty_maps(radiograph, trunk, size) for size in sizes]
-    own = own_settings(settings or Settings())
+    own = dataclasses.replace(settings or Settings(), engine="auto", precision="auto")
     fill_maps(radiograph, trunk, own, maps)
     return [p.with_maps(m.values) for p, m in zip(previews, maps, strict=True)]
-
-
-def own_settings(settings: Settings) -> Settings:
-    """Return settings with the engine and the precision that a head always takes."""
-    return dataclasses.replace(settings, engine="auto", precision="auto")

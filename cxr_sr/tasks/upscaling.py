@@ -25,11 +25,12 @@ from cxr_sr.files import sha256_of
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.report.entries import FileFacts
 from cxr_sr.report.outcome import Job
+from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.settings import Settings, resolved
 from cxr_sr.tasks.heads import Head
 from cxr_sr.tasks.infer import Prediction, predict
 from cxr_sr.tasks.segmentation import is_segmentation, why_not, write_masks
-from cxr_sr.tasks.trunk import empty_maps
+from cxr_sr.tasks.trunk import empty_maps, weights_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +78,8 @@ def why_not_shared(radiograph: Radiograph, recipe: HeadedRecipe) -> str:
     weights = {part.spec.safetensors_sha256 for part in recipe.model.parts}
     if head.trunk_weights != "shipped" or head.trunk_sha256 not in weights:
         return f"the trunk of the head has other weights than {model.name}"
-    if head.maps:
-        return _why_other_maps(recipe)
+    if recipe.head.trunk is not None:
+        return _why_other_maps(recipe, recipe.head.trunk)
     side = max(radiograph.shape)
     if side != head.size_px:
         return (
@@ -88,14 +89,20 @@ def why_not_shared(radiograph: Radiograph, recipe: HeadedRecipe) -> str:
     return "the head's trunk sees other gray values, and does not get the noise"
 
 
-def _why_other_maps(recipe: HeadedRecipe) -> str:
-    """Return the reason why a trunk with the right weights made other maps, or none."""
-    trunk, model = recipe.head.trunk, recipe.model
-    precision = resolved(recipe.settings, model).precision
-    if trunk is not None and precision != resolved(Settings(), trunk).precision:
+def _why_other_maps(recipe: HeadedRecipe, trunk: Model) -> str:
+    """Return the reason why a model with the trunk's weights gave the head no maps."""
+    model, ran = recipe.model, resolved(recipe.settings, recipe.model)
+    own = resolved(Settings(), trunk).precision
+    if ran.precision != own:
         return (
-            f"super-resolution ran in {precision}, but the head takes the precision "
-            "that this machine chooses"
+            f"super-resolution ran in {ran.precision}; the head takes features in "
+            f"{own} on this machine"
+        )
+    hashes = {p.spec.weights_sha256(ran.engine, ran.precision) for p in model.parts}
+    if not hashes & weights_of(trunk):
+        return (
+            f"the trunk of the head was rounded to {own} in another way than "
+            f"{model.spec.name}; a newly trained head shares it"
         )
     return (
         f"{model.spec.name} has two sets of weights, with and without noise, and used "

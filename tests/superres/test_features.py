@@ -114,7 +114,8 @@ def test_a_cell_may_be_smaller_than_a_pixel_or_cut_one(tmp_path):
     every = values(shared(model, SHAPE, engine="onnx"))
     assert np.allclose(fine, every.repeat(2, 1).repeat(2, 2), rtol=1e-5)
     cut = values(shared(model, (7, 9), engine="onnx"))
-    assert np.allclose(cut.mean((1, 2)), every.mean((1, 2)), rtol=1e-4)
+    part = every[:, 96 * 2 // 7 : 96 * 3 // 7, 130 * 4 // 9 : 130 * 5 // 9]
+    assert np.allclose(cut[:, 2, 4], part.mean((1, 2)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["tiny", "fast"])

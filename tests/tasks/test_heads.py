@@ -6,10 +6,11 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
-from cxr_sr import read
+from cxr_sr import from_array, read
 from cxr_sr.errors import ModelError, NotARadiographError
 from cxr_sr.superres.models.zoo import MODELS, load_model
 from cxr_sr.tasks.evaluate import measure_images
@@ -18,6 +19,7 @@ from cxr_sr.tasks.infer import region
 from cxr_sr.tasks.labels import Labels
 from cxr_sr.tasks.spec import METADATA_KEY, HeadSpec
 from tests.builders import tiny_model
+from tests.tasks.builders import chest, trained_full
 
 
 def test_a_head_says_what_it_is(masker: Path):
@@ -35,13 +37,23 @@ def test_a_head_without_its_trunk_is_refused(sharer: Path, tmp_path: Path):
     trunk = load_head(run).trunk
     assert trunk is not None
     assert trunk.onnx.parent == run / "trunk"
-    shutil.rmtree(run / "trunk")
-    with pytest.raises(ModelError, match="folder trunk is not beside it"):
-        load_head(run)
-    (run / "trunk").mkdir()
     tiny_model(run / "trunk", "trunk")
-    with pytest.raises(ModelError, match="holds other weights"):
+    with pytest.raises(ModelError, match=r"in the folder trunk.*the whole run folder"):
         load_head(run / "tiny.onnx")
+    shutil.rmtree(run / "trunk")
+    with pytest.raises(ModelError, match=r"in the folder trunk.*the whole run folder"):
+        load_head(run)
+
+
+def test_a_trunk_of_an_earlier_version_still_works(tmp_path: Path, monkeypatch):
+    """The head keeps the int8 weights that the model had then."""
+    run = trained_full(tmp_path, "fast", max_steps=2)
+    image = from_array(chest(3))
+    before = region(image, load_head(run))
+    newer = dataclasses.replace(MODELS["fast"], int8_sha256="0" * 64)
+    monkeypatch.setattr("cxr_sr.superres.models.zoo.TRAINED", (newer,))
+    monkeypatch.setitem(MODELS, "fast", newer)
+    assert np.array_equal(region(image, load_head(run)), before)
 
 
 def test_no_other_model_is_taken_for_a_head():

@@ -128,6 +128,12 @@ class ModelSpec:
             )
 
     @property
+    def hashes(self) -> dict[str, str]:
+        """The hashes of the files, by the names of their fields."""
+        names = ("sha256", "safetensors_sha256", "int8_sha256")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def noise_planes(self) -> int:
         """Number of additional planes that tell the network the noise of the image."""
         return self.settings.get("noise", 0)

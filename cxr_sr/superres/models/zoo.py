@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cxr_sr.errors import ModelError
 from cxr_sr.hints import did_you_mean
@@ -113,8 +115,27 @@ def load_model(name_or_file: str | Path) -> Model:
     return model
 
 
+def load_copy(onnx: Path, hashes: Mapping[str, Any]) -> Model:
+    """Return a model of which the hashes are known, such as one of an earlier version.
+
+    Parameters
+    ----------
+    hashes : the fields of a specification that `ModelSpec.hashes` returned
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, or has another hash.
+    """
+    text = specification_of(read_weights(onnx).content, onnx.name)
+    spec = dataclasses.replace(_own(ModelSpec.from_json(text)), **hashes)
+    model = Model(spec, onnx)
+    verify(model)
+    return model
+
+
 def verify(model: Model) -> None:
-    """Compare the files of a shipped model with the hashes in the zoo.
+    """Compare the files of a model with the hashes in its specification.
 
     Raises
     ------

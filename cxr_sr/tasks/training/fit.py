@@ -144,6 +144,7 @@ def _start(run: TaskRun) -> tuple[HeadSpec, TaskNetwork]:
         run.parts,
         _count(network) + (_count(under) if maps else 0),
         maps,
+        model.spec.hashes if maps else {},
     )
     return spec, cast(
         "TaskNetwork",
@@ -158,8 +159,9 @@ def _count(network: nn.Module) -> int:
 def _keep_trunk(model: Model, folder: Path) -> None:
     """Copy a model into the run, so that the head works when the model is replaced."""
     folder.mkdir(exist_ok=True)
-    for path in model.hashes:
-        write_bytes(folder / path.name, path.read_bytes())
+    copy = dataclasses.replace(model, onnx=folder / f"{model.spec.name}.onnx")
+    for source, target in zip(model.hashes, copy.hashes, strict=True):
+        write_bytes(target, source.read_bytes())
 
 
 def _read(labels: Labels, run: TaskRun) -> tuple[list[Example], list[Example]]:

@@ -90,7 +90,7 @@ class FileFacts(TypedDict, total=False):
     """True if a warning says that a mask may be wrong; only for masks."""
     head: str
     """Name of the head and the beginning of its hash; only with `upscale --head`, as
-    the next four."""
+    the next five."""
     mask: str
     """Path of the mask below the output folder; also with `export --mask`."""
     mask_sha256: str

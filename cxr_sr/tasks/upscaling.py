@@ -101,8 +101,8 @@ def _why_other_maps(recipe: HeadedRecipe, trunk: Model) -> str:
     hashes = {p.spec.weights_sha256(ran.engine, ran.precision) for p in model.parts}
     if not hashes & weights_of(trunk):
         return (
-            f"the trunk of the head was rounded to {own} in another way than "
-            f"{model.spec.name}; a newly trained head shares it"
+            f"the trunk of the head has other {own} weights than {model.spec.name}, "
+            "perhaps from another version; train the head again to share the trunk"
         )
     return (
         f"{model.spec.name} has two sets of weights, with and without noise, and used "

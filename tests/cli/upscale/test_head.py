@@ -236,6 +236,17 @@ def test_a_mask_does_not_depend_on_the_precision_of_a_result(folder, tmp_path):
     assert apart(Path("int8/a_mask.dcm"), Path("fp32/a_mask.dcm")) < 0.001
 
 
+def test_other_int8_weights_are_not_those_of_the_head(folder, sharer, monkeypatch):
+    """They change with the version, while those in float32 stay."""
+    for module in ("trunk", "upscaling"):
+        name = f"cxr_sr.tasks.{module}.weights_of"
+        monkeypatch.setattr(name, lambda _: frozenset({"0" * 64}))
+    told = upscale(folder, "-o", "out", "--head", sharer, "--model", sharer / "trunk")
+    assert told.exit_code == 0, told.stderr
+    reason = entry("out", "a.dcm")["trunk_not_shared"]
+    assert "other fp32 weights than tiny" in reason
+
+
 def test_weights_for_images_without_noise_are_not_those_of_the_head(folder, tmp_path):
     """A model with two sets of weights takes the other one for a clean image."""
     head = trained_full(tmp_path / "head", "fine", max_steps=4)

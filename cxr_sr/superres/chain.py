@@ -15,6 +15,7 @@ from cxr_sr.superres.consistency import (
     RADIUS_PX,
     Agreement,
     agree,
+    least_grain,
     project,
     usual_grain,
 )
@@ -143,7 +144,8 @@ class Chain:
             return 0.0 if self.consistency == "off" else 1.0
         if self.grain is not None:
             return self.grain
-        return float(usual_grain(noise.told(np.array(noise.levels))).mean())
+        told = noise.told(np.array(noise.levels))
+        return float(usual_grain(told, least_grain(noise.blocks)).mean())
 
     def __call__(
         self,
@@ -173,7 +175,8 @@ class Chain:
         if self.consistency != "noise" or whole.noise is None or self.scale == 1:
             return Agreement(project(fine, unit, self.scale, self.consistency))
         sigma = whole.noise.told(level_of(unit)).astype(unit.dtype)
-        return agree(fine, unit, self.scale, sigma, self.grain)
+        least = least_grain(whole.noise.blocks)
+        return agree(fine, unit, self.scale, sigma, self.grain, least)
 
     def _used(self, core: Part) -> Part:
         """Return the part of the input whose residual the result of `core` reads."""

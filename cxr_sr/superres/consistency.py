@@ -39,6 +39,13 @@ FAINT_GRAIN, LEAST_GRAIN = 0.005, 0.1
 the window is a step or two of a screen. Of a stronger grain, at least this share is
 kept."""
 
+MOST_GRAIN = 0.5
+"""Least share of a strong grain to keep in the smallest images. The smaller an image,
+the more texture is mixed into its noise in every block."""
+GRAIN_BLOCKS = (150, 1200)
+"""Numbers of blocks: up to the first, `MOST_GRAIN` is kept; from the second on,
+`LEAST_GRAIN`."""
+
 RADIUS_PX: dict[Consistency, int] = {
     "off": 0,
     "noise": 4,
@@ -98,6 +105,7 @@ def agree(
     scale: int,
     sigma: FloatImage,
     grain: float | None = None,
+    least: float = LEAST_GRAIN,
 ) -> Agreement:
     """Return `image` with the errors corrected that noise of `measured` cannot explain.
 
@@ -113,6 +121,7 @@ def agree(
     sigma : (..., H, W), the same units: standard deviation of the noise; where it is 0
         the result agrees exactly
     grain : 0 (the image alone) to 1 (exact agreement); None: `usual_grain`
+    least : the least share with `usual_grain`
 
     References
     ----------
@@ -122,7 +131,7 @@ def agree(
     error = measured - box_down(image, scale)
     most = error.dtype.type(TOLERANCE) * sigma
     explained = np.clip(error, -most, most)
-    share = usual_grain(sigma) if grain is None else error.dtype.type(grain)
+    share = usual_grain(sigma, least) if grain is None else error.dtype.type(grain)
     kept = upsample(share * explained, scale)
     unexplained = error - explained
     if grain == 1:
@@ -131,7 +140,7 @@ def agree(
     return Agreement(fine, error, explained)
 
 
-def usual_grain(sigma: FloatImage) -> FloatImage:
+def usual_grain(sigma: FloatImage, least: float = LEAST_GRAIN) -> FloatImage:
     """Return the share of the grain that is kept by default.
 
     A faint grain is kept whole: nobody sees it, and part of it may be texture. Of a
@@ -140,15 +149,27 @@ def usual_grain(sigma: FloatImage) -> FloatImage:
     Parameters
     ----------
     sigma : any shape, units: standard deviation of the noise
+    least : the least share
 
     Returns
     -------
-    `LEAST_GRAIN` to 1: the square of `FAINT_GRAIN` / sigma
+    `least` to 1: the square of `FAINT_GRAIN` / sigma
     """
     faint = sigma.dtype.type(FAINT_GRAIN)
     ratio = faint / np.maximum(sigma, faint)
-    share: FloatImage = np.maximum(ratio * ratio, sigma.dtype.type(LEAST_GRAIN))
+    share: FloatImage = np.maximum(ratio * ratio, sigma.dtype.type(least))
     return share
+
+
+def least_grain(blocks: int) -> float:
+    """Return the least share of a strong grain to keep.
+
+    Parameters
+    ----------
+    blocks : the number of blocks from which the noise was estimated
+    """
+    ends = MOST_GRAIN, LEAST_GRAIN
+    return float(np.interp(np.log(blocks), np.log(GRAIN_BLOCKS), ends))
 
 
 def conservative_upsample(means: FloatImage, scale: int) -> FloatImage:

@@ -11,6 +11,7 @@ from cxr_sr.superres.consistency import (
     TOLERANCE,
     agree,
     conservative_upsample,
+    least_grain,
     project,
     reduce,
     usual_grain,
@@ -249,6 +250,14 @@ class TestNoise:
     def test_what_stays_of_the_grain_grows_fainter_beyond_the_faint(self):
         sigma = np.linspace(0.005, 0.0158, 50)
         assert (np.diff(sigma * usual_grain(sigma)) <= 1e-12).all()
+
+    def test_more_of_a_strong_grain_stays_if_asked(self):
+        sigma = np.array([0.004, 0.05])
+        assert usual_grain(sigma, 0.4) == pytest.approx([1.0, 0.4])
+
+    def test_more_of_the_grain_of_a_smaller_image_stays(self):
+        shares = [least_grain(blocks) for blocks in (24, 150, 400, 1200, 40_000)]
+        assert shares == pytest.approx([0.5, 0.5, 0.31, 0.1, 0.1], abs=0.01)
 
 
 class TestWithin:

@@ -21,6 +21,12 @@ that was reduced in size, most blocks have anatomy there, and a faint noise may 
 texture. Removing it would remove detail. So a faint noise in an image full of detail is
 measured, but not told to the network (`weight`).
 
+A small image has too few blocks for several levels: up to about 135 x 135 pixels. There
+one spectrum is measured. The logarithm of the variance is a straight line against
+level, and the line comes from the flattest blocks (`law.slope_of`). In such an image,
+nearly every block has fine anatomy. So its noise must be stronger to be told, and more
+of the grain is kept (`consistency.least_grain`).
+
 References
 ----------
 N. N. Ponomarenko et al., "An automatic approach to lossy compression of AVIRIS images",
@@ -34,7 +40,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,11 +47,16 @@ from numpy.typing import NDArray
 
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.intensity import Scaling
+from cxr_sr.superres.noise.law import NOISY_SHARE, law, ramp, slope_of
 from cxr_sr.superres.noise.spectrum import (
     BASIS,
     BLOCK_PX,
+    FEW_BLOCKS,
     HIGH,
     LEAST_BLOCKS,
+    LEVELS,
+    LOW,
+    MOST_BLOCKS,
     REFERENCE,
     Array,
     blocks_of,
@@ -60,33 +70,32 @@ MARGIN = 1.15
 """Standard deviation that is told, divided by the estimated one."""
 LEVEL_RADIUS_PX = 3
 """The level of a pixel is the mean of the 7 x 7 pixels around it."""
-STIFFNESS = 1.0
-"""Stiffness of the curve of variance against level."""
-UPPER_WEIGHT = (0.1, 0.5)
-"""Weight of points above that curve; points below have 1 minus this weight. The first
-is for an image full of detail, whose points may all be too high; the second for an
-image of noise alone."""
 CODING_CORRELATION = -1.0
 """Correlation that networks are told for the error of JPEG. No detector's noise has it:
 it only marks JPEG."""
-NEGLIGIBLE_CODES, NEGLIGIBLE_UNITS = 0.4, 2.5e-4
-"""Below these standard deviations, an image counts as free of noise. Rounding alone has
-0.29 codes, and no screen shows a four-thousandth of the window."""
-
 NOISY_ENERGY = 2.0
 """A block has only noise if its energy at high frequencies, divided by the energy
 of the noise, is at most this. It is true of 99 of 100 blocks of a flat field."""
-NOISY_SHARE = (0.65, 0.8)
-"""Share of such blocks. Up to the first value a faint noise is not told; from the
-second value on it is. Reduced radiographs have 0.4 to 0.7, original ones 0.8 to
-0.99."""
 LEAST_WEIGHT = 0.5
 """From this `Noise.weight` on, the weights of `fine` that are told the noise run. Below
 it the noise is faint and much may be fine texture, which those for images without noise
 keep."""
-FAINT_UNITS = (0.005, 0.009)
-"""Standard deviation: noise up to the first value is faint, from the second it is
-not."""
+EVIDENCE = (1.9, 3.8, 24.0, 0.55)
+"""Noise is told if the logarithm of its standard deviation, in units, plus these four
+numbers is positive. The second counts times the share of blocks that show nothing but
+noise, the third times the excess of the correlation over `WIDE`, the fourth times the
+logarithm of the number of blocks over `ENOUGH_BLOCKS`. So noise must be stronger the
+less of an image shows nothing else: 0.005 units with a share of 0.9, 0.022 with 0.5.
+The first three are from a logistic regression on 2800 reduced radiographs with sides of
+40 to 220 px, half of them noisy; of other patients it knows 97 of 100."""
+ENOUGH_BLOCKS = 700
+"""With more blocks the number does not count. With 150, one clean chest in six has the
+same share and standard deviation as a noisy one."""
+WIDE = (0.7, 0.76)
+"""Correlation of neighbours that only noise has: few images have as little detail at
+the highest frequencies. Beyond the second value it counts no more."""
+DOUBT = 0.25
+"""Half width of the change from not told to told, in that sum."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,8 @@ class Noise:
 
     share: float = 1.0
     """Share of blocks that show nothing but noise at high frequencies, 0 to 1."""
+    blocks: int = MOST_BLOCKS
+    """Number of blocks from which it was estimated."""
     coding: float = 0.0
     """Standard deviation of the error of lossy JPEG, in units; see
     `Radiograph.coding_error`."""
@@ -109,7 +120,14 @@ class Noise:
     @property
     def weight(self) -> float:
         """Share of the noise that is told: 0 for a faint one amid detail, or 1."""
-        return max(_ramp(self.share, NOISY_SHARE), _ramp(self.usual, FAINT_UNITS))
+        start, by_share, by_width, by_count = EVIDENCE
+        wide = min(max(self.correlation, WIDE[0]), WIDE[1]) - WIDE[0]
+        size = min(np.log(self.blocks / ENOUGH_BLOCKS), 0.0)
+        strength = np.log(max(self.usual, 1e-9)) + start
+        evidence = strength + by_share * self.share + by_width * wide + by_count * size
+        strong = ramp(evidence, (-DOUBT, DOUBT))
+        few = self.blocks < FEW_BLOCKS
+        return strong if few else max(strong, ramp(self.share, NOISY_SHARE))
 
     @property
     def is_told(self) -> bool:
@@ -158,27 +176,46 @@ def estimate(
     The noise in units. None if it is below the rounding to stored values or below
     2.5e-4 units, or if too few blocks are not constant.
     """
+    blocks = _usable(planes, scaling, mask)
+    if len(blocks) < LEAST_BLOCKS:
+        return None
+    basis = BASIS.astype(np.float32)
+    coefficients = basis @ blocks @ basis.T
+    level = coefficients[:, 0, 0] / BLOCK_PX
+    energy = np.square(coefficients, out=coefficients)
+    count = len(energy)
+    few = count < FEW_BLOCKS
+    high, low = energy[:, HIGH].mean(1), energy[:, LOW].sum(1)
+    slope = slope_of(level, high, low) if few else 0.0
+    middle = np.median(level)
+    energy /= np.exp(slope * (level - middle))[:, None, None]
+    levels, bands, lows = spectra(level, energy, 1 if few else LEVELS)
+    usual = np.interp(level, levels, bands[:, REFERENCE].mean(1))
+    share = float(np.mean(energy[:, HIGH].mean(1) < NOISY_ENERGY * usual))
+    shape, correlation = variance_and_correlation(bands, lows)
+    if few:
+        levels = np.quantile(level, np.linspace(0.02, 0.98, LEVELS))
+    variance = reference_of(bands) * shape * np.exp(slope * (levels - middle))
+    rounding = (1 / scaling.slope) ** 2 / 12
+    sigma = law(levels, variance - rounding, share, 1 / abs(scaling.slope))
+    if not sigma.any():
+        return None
+    found = tuple(levels.tolist()), tuple(sigma.tolist())
+    return Noise(*found, correlation, share, count)
+
+
+def _usable(
+    planes: NDArray[Any], scaling: Scaling, mask: NDArray[np.bool_] | None
+) -> Array:
+    """Return the blocks (n, 8, 8) in units that are neither constant nor clipped."""
     blocks = scaling.normalise(blocks_of(planes))
     if mask is not None:
         blocks = blocks[~blocks_of(mask[None]).any((1, 2))]
     low, high = blocks.min((1, 2)), blocks.max((1, 2))
     inside = (low > low.min(initial=0)) & (high < high.max(initial=0))
     inside &= high > low
-    if np.count_nonzero(inside) < LEAST_BLOCKS:
-        return None
-    basis = BASIS.astype(np.float32)
-    coefficients = basis @ blocks[inside] @ basis.T
-    level = coefficients[:, 0, 0] / BLOCK_PX
-    energy = np.square(coefficients, out=coefficients)
-    levels, bands, lows = spectra(level, energy)
-    usual = np.interp(level, levels, bands[:, REFERENCE].mean(1))
-    share = float(np.mean(energy[:, HIGH].mean(1) < NOISY_ENERGY * usual))
-    shape, correlation = variance_and_correlation(bands, lows)
-    variance = reference_of(bands) * shape - (1 / scaling.slope) ** 2 / 12
-    sigma = _law(levels, variance, share, 1 / abs(scaling.slope))
-    if not sigma.any():
-        return None
-    return Noise(tuple(levels.tolist()), tuple(sigma.tolist()), correlation, share)
+    usable: Array = blocks[inside]
+    return usable
 
 
 def estimate_of(radiograph: Radiograph) -> Noise | None:
@@ -218,48 +255,6 @@ def noise_of(radiograph: Radiograph) -> dict[str, float]:
         "share": noise.share,
         "weight": noise.weight,
     }
-
-
-def _law(levels: Array, variance: Array, share: float, code: float) -> Array:
-    """Return the standard deviation (L,) at the levels, 0 where it is negligible."""
-    least = max(NEGLIGIBLE_CODES * code, NEGLIGIBLE_UNITS)
-    # A level without noise must not lower the curve at the other levels.
-    points = np.log(np.maximum(variance, (least / 2) ** 2))
-    low, high = UPPER_WEIGHT
-    upper = low + (high - low) * _ramp(share, NOISY_SHARE)
-    sigma: Array = np.exp(_curve(levels, points, upper) / 2)
-    sigma[sigma < least] = 0
-    return sigma
-
-
-def _curve(levels: Array, values: Array, upper: float) -> Array:
-    """Return a smooth curve through `values` (L,) at `levels` (L,).
-
-    Values above the curve have the weight `upper`, values below it 1 - `upper`. With
-    less than one half, the curve runs along the lower side (expectile smoothing).
-    """
-    count = len(levels)
-    if count < 3:
-        return np.full(count, values.mean())
-    step = np.maximum(np.diff(levels) / max(levels[-1] - levels[0], 1e-6), 0.02)
-    bends = np.zeros((count - 2, count))
-    for k, (before, after) in enumerate(pairwise(step)):
-        bend = np.array([1 / before, -1 / before - 1 / after, 1 / after])
-        bends[k, k : k + 3] = bend / (np.sqrt((before + after) / 2) * count)
-    stiffness = STIFFNESS * bends.T @ bends
-    weights = np.full(count, 0.5)
-    curve = values
-    for _ in range(15):
-        curve = np.linalg.solve(np.diag(weights) + stiffness, weights * values)
-        weights = np.where(values > curve, upper, 1 - upper)
-    return curve
-
-
-def _ramp(value: float, ends: tuple[float, float]) -> float:
-    """Return 0 below the first end, 1 above the second, and a smooth rise between."""
-    low, high = ends
-    x = min(max((value - low) / (high - low), 0.0), 1.0)
-    return x * x * (3 - 2 * x)
 
 
 def level_of(unit: Array) -> Array:

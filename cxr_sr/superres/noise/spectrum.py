@@ -22,6 +22,9 @@ FLAT_SHARE = 0.08
 LEAST_BLOCKS = 24
 """With fewer blocks, no estimate is made. With 48, images of 100 px had one or two
 levels, and the result of one of them lost 5 dB."""
+FEW_BLOCKS = 1800
+"""With fewer blocks, there are too few of each level: one spectrum is measured, and one
+slope of the variance against level."""
 CHI_MEDIAN = 0.4549
 """Median divided by mean of the energy of one DCT coefficient of Gaussian noise."""
 FLATTEST_SHARE_OF_MEAN = 0.3
@@ -70,19 +73,32 @@ def blocks_of(planes: NDArray[Any]) -> NDArray[Any]:
     return blocks
 
 
-def spectra(level: Array, energy: Array) -> tuple[Array, Array, Array]:
-    """Return the levels (L,), their band energies (L, B) and low energies (L,)."""
+def spectra(
+    level: Array, energy: Array, most: int = LEVELS
+) -> tuple[Array, Array, Array]:
+    """Return the levels (L,), their band energies (L, B) and low energies (L,).
+
+    `most` limits the number L of levels.
+    """
     lowest = energy[:, LOW].sum(1)
-    count = int(min(LEVELS, len(level) * FLAT_SHARE / LEAST_BLOCKS))
+    count = int(min(most, len(level) * FLAT_SHARE / LEAST_BLOCKS))
     groups = np.array_split(np.argsort(level, kind="stable"), max(1, count))
     rows = []
     for group in groups:
-        kept = min(max(int(len(group) * FLAT_SHARE), LEAST_BLOCKS), len(group))
-        flat = group[np.argpartition(lowest[group], kept - 1)[:kept]]
+        flat = flattest(lowest, group, FLAT_SHARE, LEAST_BLOCKS)
         bands = [np.median(energy[flat][:, band]) / CHI_MEDIAN for band in BANDS]
         rows.append((np.median(level[flat]), bands, np.median(lowest[flat])))
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     return columns[0], columns[1], columns[2] / LOW.sum()
+
+
+def flattest(
+    lows: Array, group: NDArray[np.intp], share: float, least: int
+) -> NDArray[np.intp]:
+    """Return the blocks of a group (indices) with the least low energies: a share."""
+    kept = min(max(int(len(group) * share), least), len(group))
+    flat: NDArray[np.intp] = group[np.argpartition(lows[group], kept - 1)[:kept]]
+    return flat
 
 
 def reference_of(bands: Array) -> Array:

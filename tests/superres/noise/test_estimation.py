@@ -189,3 +189,43 @@ def test_a_small_image_has_enough_levels():
     for at in (0.2, 0.5, 0.8):
         truth = 0.01 * 7 ** ((at - 0.1) / 0.8)
         assert found.at(np.array([at]))[0] == pytest.approx(truth, rel=0.3)
+
+
+SMALL = [(50, 50), (56, 48), (100, 90)]
+
+
+def small_chest(shape, seed=0):
+    """A chest reduced to few pixels: its lungs are full of the finest structure."""
+    frequency = np.hypot(*np.ix_(*(np.fft.fftfreq(side) for side in shape)))
+    frequency[0, 0] = 1
+    white = np.fft.fft2(np.random.default_rng(seed).normal(size=shape))
+    texture = np.fft.ifft2(white / frequency**1.5).real
+    down, across = np.ix_(*(np.arange(side) / side for side in shape))
+    lungs = sum(
+        np.exp(-((((down - 0.5) / 0.28) ** 2 + ((across - x) / 0.16) ** 2) ** 2))
+        for x in (0.28, 0.72)
+    )
+    body = 0.75 - 0.45 * lungs - 0.4 * (np.abs(across - 0.5) > 0.46)
+    return body + (0.004 + 0.05 * lungs) * texture / texture.std()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("shape", SMALL)
+def test_the_structure_of_a_small_image_is_no_noise(shape, seed):
+    found = estimate(*stored(small_chest(shape, seed), 8))
+    assert found is None or not found.is_told
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.04])
+@pytest.mark.parametrize("width_px", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("shape", SMALL)
+def test_the_noise_of_a_small_image_is_told(shape, width_px, sigma):
+    """It differs fourfold between the lungs and the abdomen."""
+    clean = small_chest(shape)
+    noisy = clean + law(clean, sigma) * shaped(shape, width_px)
+    found = estimate(*stored(noisy, 8))
+    assert found is not None
+    assert found.weight == 1
+    ratio = found.told(clean) / law(clean, sigma)
+    assert 0.95 < np.median(ratio) < 1.5
+    assert np.quantile(ratio, 0.1) > 0.9

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 import tempfile
 from typing import Any
 
@@ -24,3 +26,19 @@ def canvas(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def return_memory() -> None:
+    """Return freed memory to the system, if the C library of Linux can do so.
+
+    glibc keeps the memory that threads have freed: a quarter of a gigabyte after a
+    result of 120 megapixels.
+
+    References
+    ----------
+    malloc_trim(3)
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+        if trim is not None:
+            trim(0)

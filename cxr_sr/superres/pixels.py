@@ -16,7 +16,7 @@ from cxr_sr.names import ValueRange
 from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres import tiling
 from cxr_sr.superres.budget import threads_for, tiles_of
-from cxr_sr.superres.canvas import IN_MEMORY_BYTES, canvas
+from cxr_sr.superres.canvas import IN_MEMORY_BYTES, canvas, return_memory
 from cxr_sr.superres.chain import Chain, Whole
 from cxr_sr.superres.consistency import Agreement, reduce, within
 from cxr_sr.superres.engines.checked import Checked
@@ -216,6 +216,7 @@ def compute(
     if chain.engine is not None and result.nbytes > IN_MEMORY_BYTES:
         # A writer may need memory for a copy of a large result.
         chain.engine.release()
+        return_memory()
     pixels = result.reshape(*shape[:2], *radiograph.pixels.shape[2:])
     return pixels, tally
 

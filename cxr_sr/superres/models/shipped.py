@@ -103,7 +103,7 @@ TRAINED = (
         sha256="6f89126ce0cb9bdd0d6af58abf17f24ed31c7add41bf3bbb11eb51d571351469",
         safetensors_sha256="80c08631de172e2c983bb4632ec35fd95837d2ca995730b3b1afe0cb4ed3d14c",
         int8_sha256="bd29cb364e4b5dc47bc1c59efe977f3db2638c9df98e3cb790abe28ba458041d",
-        int8_limit=0.25,
+        int8_limit=0.5,
         training=TOLD
         | {
             "degradation": TOLD_DEGRADATION.format("two fifths", "three quarters"),

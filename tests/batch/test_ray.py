@@ -89,15 +89,28 @@ def a_worker_at_work(driver: int) -> int | None:
     return None
 
 
-def kill_a_worker(driver: subprocess.Popen[str]) -> None:
+def listening(driver: int) -> set[str]:
+    """The addresses on which a process and its descendants listen."""
+    found: set[str] = set()
+    for process in psutil.Process(driver).children(recursive=True):
+        with suppress(psutil.Error):  # gone since
+            for place in process.net_connections("inet"):
+                if place.status == psutil.CONN_LISTEN:
+                    found.add(place.laddr.ip.removeprefix("::ffff:"))
+    return found
+
+
+def kill_a_worker(driver: subprocess.Popen[str]) -> set[str]:
+    """Kill a worker during its work; return where the cluster listened until then."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         if driver.poll() is not None:
             pytest.fail(f"ended with {driver.returncode}: {driver.communicate()}")
         worker = a_worker_at_work(driver.pid)
         if worker is not None:
+            heard = listening(driver.pid)
             os.kill(worker, signal.SIGKILL)
-            return
+            return heard
     driver.kill()
     pytest.fail(f"no worker was at work within {PATIENCE_S} s: {driver.communicate()}")
 
@@ -109,8 +122,10 @@ def but_for_times(report: list[Entry]) -> list[Entry]:
     return sorted(report, key=lambda line: (line["type"], line.get("file", "")))
 
 
+# It comes before the tests with `head`: a running cluster of this machine is joined.
 @pytest.mark.slow
 def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many, alone):
+    """The cluster, a temporary one, listens to this machine alone."""
     subprocess.run([COMMAND, *FINER, "-o", "here"], check=True)
     words = [str(COMMAND), *FINER, "-o", "out", "--cluster", "ray"]
     with subprocess.Popen(
@@ -118,9 +133,11 @@ def test_a_killed_worker_costs_no_file_and_the_report_is_a_local_runs(many, alon
     ) as process:
         assert process.stdout
         first = process.stdout.readline()
-        kill_a_worker(process)
+        heard = kill_a_worker(process)
         rest, talk = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, talk
+    assert heard
+    assert heard <= {"127.0.0.1", "::1"}
     written = [first.strip(), *rest.splitlines()]
     assert len(written) == MANY + 4
     assert all(Path(line).is_file() for line in written), "paths and nothing else"
@@ -185,35 +202,6 @@ class Head:
                 child.kill()
             self._process.kill()
         self._process.wait()
-
-
-def listening(driver: int) -> set[str]:
-    """The addresses on which a process and its descendants listen."""
-    found: set[str] = set()
-    for process in psutil.Process(driver).children(recursive=True):
-        with suppress(psutil.Error):  # gone since
-            for place in process.net_connections("inet"):
-                if place.status == psutil.CONN_LISTEN:
-                    found.add(place.laddr.ip.removeprefix("::ffff:"))
-    return found
-
-
-# It comes before the tests with `head`: a running cluster of this machine is joined.
-@pytest.mark.slow
-def test_a_temporary_cluster_listens_to_this_machine_alone(many, alone):
-    words = [str(COMMAND), *FINER, "-o", "out", "--cluster", "ray"]
-    found: set[str] = set()
-    with (
-        Path("talk").open("wb") as talk,
-        subprocess.Popen(words, stdout=talk, stderr=talk) as process,
-    ):
-        while process.poll() is None:
-            with suppress(psutil.Error):  # the process has just ended
-                found |= listening(process.pid)
-            time.sleep(0.2)
-    assert process.returncode == 0, Path("talk").read_text()
-    assert found, Path("talk").read_text()
-    assert found <= {"127.0.0.1", "::1"}
 
 
 @pytest.fixture(scope="module")

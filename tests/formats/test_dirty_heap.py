@@ -25,7 +25,7 @@ from tests.formats.test_sandbox import decoded
 
 pil = pytest.importorskip("PIL.Image")
 
-HEAPS = ["0", "1", "2", "85", "127", "128", "170", "204", "254", "255"]
+HEAPS = ["0", "1", "85", "128", "255"]
 """The values that the C library fills memory with, before and after its use."""
 SHAPE = (60, 70)
 GRAY8 = np.rint(255 * structure(SHAPE)).astype(np.uint8)
@@ -108,7 +108,7 @@ def heaps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 def test_no_decoder_returns_memory_that_it_did_not_write(
     tmp_path: Path, heaps: Iterator[Sandbox]
 ):
-    """Ten heaps, every decoder of DICOM, every damage: one outcome each."""
+    """Five heaps, every decoder of DICOM, every damage: one outcome each."""
     cases = [
         (syntax, stream, layout)
         for syntax, whole, layout in code_streams(tmp_path)

@@ -71,7 +71,7 @@ fetch --query StudyInstanceUID=1.2.3 -o gotten --web {web} --json
 """,
 }
 """Each command of the package, in a folder with `all` files and a `few` good ones."""
-CHESTS = 6
+CHESTS = 4
 MAKERS = (
     b'"manufacturer": "XYZZYPLUGH"',
     b'"manufacturer": {"XYZZYPLUGH"',
@@ -129,7 +129,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "few" / f"{n}.dcm").write_bytes(chest_file(n))
         mask = picture(lungs(n).astype("u1") * 255, "png")
         (tmp_path / f"{n}.png").write_bytes(mask)
-        rows.append(f"few/{n}.dcm,{n}.png,p{n // 2}")
+        rows.append(f"few/{n}.dcm,{n}.png,p{n}")
     (tmp_path / "few" / "a.png").write_bytes(picture(chest(6), "png"))
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     return tmp_path

@@ -6,6 +6,7 @@ little, its `Error` lines count. It does not notice geometry: test_header_geomet
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -57,8 +58,12 @@ def _validator() -> None:
 pytestmark = pytest.mark.conformance
 
 
+@functools.cache
 def errors_of(path: Path) -> set[str]:
-    """Return dciodvfy's error lines; it writes them to standard error."""
+    """Return dciodvfy's error lines; it writes them to standard error.
+
+    Each test has paths of its own, and sources do not change.
+    """
     run = subprocess.run(["dciodvfy", "-new", path], capture_output=True, check=False)
     lines = run.stderr.decode("latin-1").splitlines()
     return {line for line in lines if line.startswith(("Error", "Abort"))}

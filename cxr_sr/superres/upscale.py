@@ -21,7 +21,7 @@ from cxr_sr.superres.arguments import check_radiograph, model_of, target_of
 from cxr_sr.superres.budget import check_weights, threads_of
 from cxr_sr.superres.canvas import STRIP_ROWS
 from cxr_sr.superres.chain import Chain
-from cxr_sr.superres.engines import open_tapped
+from cxr_sr.superres.engines import open_engine
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.maps import Maps
 from cxr_sr.superres.models.zoo import Model
@@ -75,9 +75,9 @@ def upscale(
         noise = estimate_of(radiograph)
     suited = model if noise and noise.is_told else model.clean
     chain = open_chain(suited, size.scale, settings, radiograph.pixels.shape[2:])
-    taken = [maps] if maps and maps.weights.intersection(_weights(chain)) else []
-    if taken:
-        chain = with_maps(chain, suited, settings)
+    taken = []
+    if maps and chain.engine and chain.engine.weights_sha256 in maps.weights:
+        chain, taken = with_maps(chain, suited, settings), [maps]
     fine, tally = compute(radiograph, chain, noise, settings, taken)
     padding = radiograph.padding if tally.padding_kept else None
     pixels = resize(fine, size.shape, radiograph.format, padding, size.fine_factors)
@@ -135,14 +135,9 @@ def open_chain(
 
 def with_maps(chain: Chain, model: Model, settings: Settings) -> Chain:
     """Return a chain of a trunk that also computes the feature maps."""
-    tapped = open_tapped(
-        model, chain.scale, settings.engine, settings.precision, threads_of(settings)
-    )
+    how = settings.engine, settings.precision, threads_of(settings)
+    tapped = open_engine(model, chain.scale, *how, maps=True)
     return dataclasses.replace(chain, tapped=tapped)
-
-
-def _weights(chain: Chain) -> set[str]:
-    return {chain.engine.weights_sha256} if chain.engine else set()
 
 
 def fill_maps(

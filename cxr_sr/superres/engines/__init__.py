@@ -13,15 +13,7 @@ from cxr_sr.superres.engines.runtimes import OnnxEngine, OpenVinoEngine, TorchEn
 from cxr_sr.superres.engines.telemetry import import_openvino
 from cxr_sr.superres.models.zoo import Model
 
-__all__ = [
-    "ENGINES",
-    "EXTRAS",
-    "PACKAGES",
-    "Engine",
-    "choose",
-    "open_engine",
-    "open_tapped",
-]
+__all__ = ["ENGINES", "EXTRAS", "PACKAGES", "Engine", "choose", "open_engine"]
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +27,15 @@ def open_engine(
     engine: EngineName = "auto",
     precision: Precision = "auto",
     threads: int = 1,
-) -> Engine:
+    *,
+    maps: bool = False,
+) -> Checked:
     """Load a model's weights into an engine for one scale; later calls reuse it.
 
     Parameters
     ----------
     threads : number of calls to compute at the same time
+    maps : let the engine of a trunk also return its feature maps; see `Checked.both`
 
     Raises
     ------
@@ -51,22 +46,8 @@ def open_engine(
     ModelError
         If the weights are unreadable or hostile, or changed after `load_model`.
     """
-    return _loaded(*choose(model, engine, precision), model, scale, threads)
-
-
-def open_tapped(
-    model: Model,
-    scale: int,
-    engine: EngineName = "auto",
-    precision: Precision = "auto",
-    threads: int = 1,
-) -> Checked:
-    """Open the engine of a trunk, which also returns the trunk's feature maps.
-
-    The arguments and the errors are those of `open_engine`.
-    """
     chosen = choose(model, engine, precision)
-    return _loaded(*chosen, model, scale, threads, maps=True)
+    return _loaded(*chosen, model, scale, threads, maps=maps)
 
 
 def choose(

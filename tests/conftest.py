@@ -43,6 +43,17 @@ def no_packages(monkeypatch, looked_for_anew):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
 
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Trainings draw nothing: four fifths of the time of a short one is drawing."""
+    for drawing in (
+        "cxr_sr.training.run_folder.history.draw_curves",
+        "cxr_sr.training.fit.draw_samples",
+        "cxr_sr.tasks.training.fit.draw_found",
+    ):
+        monkeypatch.setattr(drawing, lambda *_: None)
+
+
 def _shared(folder: str) -> Path:
     path = SHARED / folder
     if not path.is_dir():

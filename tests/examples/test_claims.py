@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def claims(monkeypatch):
+def claims(monkeypatch, no_pictures):
     monkeypatch.syspath_prepend(EXAMPLES)
     return importlib.import_module("claims")
 

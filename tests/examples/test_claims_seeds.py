@@ -13,6 +13,7 @@ from tests.tasks.builders import write_data
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+@pytest.mark.slow
 def test_each_seed_is_trained_once_and_told(claims, data, tmp_path, monkeypatch):  # noqa: F811
     """A second call trains nothing, and says the same."""
     small = budget(claims, scales=(2,), seeds=2, limit=None, validation=None)
@@ -75,6 +76,7 @@ def test_all_images_are_used_where_there_is_no_limit(claims, data, tmp_path):  #
     assert len(list((tmp_path / "all" / "gray").glob("*.png"))) == 3
 
 
+@pytest.mark.slow
 def test_a_shared_trunk_takes_less_time_than_two(claims, tmp_path):  # noqa: F811
     """The trunk is most of the work at full size, so that sharing must show."""
     tasks = importlib.import_module("claims_tasks")

@@ -61,6 +61,7 @@ def test_only_the_section_is_replaced(script):
     assert script.with_section(old, "results", "\\1 new") == new
 
 
+@pytest.mark.slow
 def test_what_was_measured_with_the_same_weights_is_kept(script, tmp_path, monkeypatch):
     folder = tmp_path / "images"
     folder.mkdir()

@@ -225,6 +225,7 @@ class TestTraining:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_pictures")
 def test_a_user_trains_it_and_compares_it(tmp_path: Path):
     data = tmp_path / "data"
     data.mkdir()

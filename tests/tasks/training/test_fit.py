@@ -23,6 +23,9 @@ from cxr_sr.tasks.training.learner import HeadLearner
 from cxr_sr.tasks.training.network import features_of
 from tests.tasks.builders import chest, lungs, task_run, trained, write_data
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+"""Those of `masker` are drawn: a fixture of the session comes first."""
+
 
 def trunk_of(run: Path) -> dict[str, torch.Tensor]:
     state = load_file(run / "tiny.safetensors")

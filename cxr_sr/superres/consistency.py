@@ -34,11 +34,10 @@ STRIP_ROWS = 64
 """Rows of blocks that `within` fills at a time, so that it needs little memory."""
 TOLERANCE = 3.0
 """An error of up to so many standard deviations of the noise may be noise."""
-FAINT_GRAIN, LEAST_GRAIN = 0.0075, 0.1
-"""A grain up to this standard deviation, in units, is kept whole: 0.75 % of the window
-is two steps of a screen. Real radiographs that were reduced by 2 have this much; with
-0.5 %, their results were up to 1.3 dB below bicubic interpolation. Of a stronger grain,
-at least the second share is kept."""
+FAINT_GRAIN, LEAST_GRAIN = 0.005, 0.1
+"""A grain up to this standard deviation, in units, is kept whole: half a per cent of
+the window is a step or two of a screen. Of a stronger grain, at least this share is
+kept."""
 
 MOST_GRAIN = 0.5
 """Least share of a strong grain to keep in the smallest images. The smaller an image,

@@ -242,13 +242,13 @@ class TestNoise:
         assert np.abs(found.explained).max() <= TOLERANCE * 0.1
 
     def test_all_of_a_faint_grain_stays_and_less_of_a_stronger_one(self):
-        share = usual_grain(np.array([0.0, 0.007, 0.01, 0.02, 0.5]))
+        share = usual_grain(np.array([0.0, 0.004, 0.01, 0.02, 0.5]))
         assert share[:2].tolist() == [1, 1]
         assert (np.diff(share) <= 0).all()
         assert share[-1] == LEAST_GRAIN
 
     def test_what_stays_of_the_grain_grows_fainter_beyond_the_faint(self):
-        sigma = np.linspace(0.0075, 0.0237, 50)
+        sigma = np.linspace(0.005, 0.0158, 50)
         assert (np.diff(sigma * usual_grain(sigma)) <= 1e-12).all()
 
     def test_more_of_a_strong_grain_stays_if_asked(self):

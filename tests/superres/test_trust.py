@@ -122,24 +122,6 @@ def test_the_noise_decides_which_weights_of_fine_run():
     assert (noisy.model, smooth.model) == ("fine", "fine")
 
 
-@pytest.mark.parametrize("width_px", [0.0, 0.4])
-def test_a_faint_grain_of_the_original_itself_costs_nothing(width_px):
-    """A film with grain is reduced by 2. A smooth result would be below bicubic."""
-    down, across = np.mgrid[:300, :300] / 300
-    body = 0.5 + 0.2 * np.sin(5 * down) * np.cos(6 * across)
-    unit = body + 0.01 * shaped((300, 300), width_px)
-    codes = np.rint(unit * LARGEST).clip(0, LARGEST).astype(np.uint16)
-    coarse = np.rint(box_down(codes.astype(float), 2)).astype(np.uint16)
-    errors = [
-        np.square(result - codes[16:-16, 16:-16] / LARGEST).mean()
-        for result in (
-            in_units(from_array(coarse, bits_stored=BITS)),
-            interpolated(from_array(coarse, bits_stored=BITS)),
-        )
-    ]
-    assert 10 * np.log10(errors[0] / errors[1]) < 0.05
-
-
 @pytest.mark.skipif(not CXR.is_dir(), reason="needs ../shared/data/cxr")
 @pytest.mark.parametrize("scale", [4, 8])
 def test_a_small_chest_without_noise_is_better_than_interpolated(scale):

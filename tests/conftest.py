@@ -22,6 +22,12 @@ hypothesis.settings.load_profile("patient")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files that have slow tests, so that all workers end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _interrupts_are_heard():
     """Let Ctrl-C work: a shell's background jobs and their children ignore it."""

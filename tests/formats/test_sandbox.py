@@ -80,12 +80,11 @@ def test_what_other_readers_loaded_does_not_count_against_an_image(tmp_path):
 )
 def test_harm_is_a_refusal_and_the_next_image_is_read(harmed_by, harm, said):
     process = harmed_by(harm)
-    for _ in range(2):
-        with pytest.raises(UnreadableError, match=said):
-            decoded(process, b"bad")
-        found = decoded(process)
-        np.testing.assert_array_equal(found.samples, RAMP)
-        assert found.precision == 16  # of the code stream, not the header
+    with pytest.raises(UnreadableError, match=said):
+        decoded(process, b"bad")
+    found = decoded(process)
+    np.testing.assert_array_equal(found.samples, RAMP)
+    assert found.precision == 16  # of the code stream, not the header
 
 
 @pytest.mark.parametrize("harm", ["time.sleep(60)", "sum(range(10**12))"])
@@ -315,7 +314,6 @@ def test_readers_of_raster_files_may_die_of_them_too(monkeypatch, tmp_path, harm
     monkeypatch.setattr(sandbox, "DEADLINE_S", 2)
     process = Sandbox()
     monkeypatch.setattr(raster_decode, "own_sandbox", lambda: process)
-    for _ in range(2):
-        with pytest.raises(UnreadableError, match=said):
-            read(bad)
-        np.testing.assert_array_equal(read(good).pixels, pixels)
+    with pytest.raises(UnreadableError, match=said):
+        read(bad)
+    np.testing.assert_array_equal(read(good).pixels, pixels)

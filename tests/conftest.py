@@ -15,6 +15,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # One worker a core: libraries that start threads for all cores would share them.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Otherwise each process that a test starts would compile the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A machine that is busy with something else is no fault of the code.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")

@@ -174,6 +174,7 @@ class TestFacts:
         st.recursive(
             st.none() | st.booleans() | st.floats() | st.text(),
             lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=10,
         )
     )
     @QUICK

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cxr_sr.superres.int8.saturation import (
     LESS,
     SPREAD_PX,
+    STRONG_STEP,
     without_saturation,
 )
 from cxr_sr.superres.tiling import tiles_over
@@ -72,6 +73,25 @@ def test_a_strong_edge_comes_out_as_it_should(
     again = network.seen[1:-1]
     assert len(again) == times, "until nothing is too strong"
     assert all(rows * columns < 0.3 * 90 * 100 for rows, columns in again)
+
+
+def test_a_steep_edge_is_computed_again_though_its_residual_is_small():
+    """As if the first layer saturates: then nothing is left for the residual."""
+    image = faint()
+    image[..., 50:] += 1
+
+    def faintly(seen: Array) -> Array:
+        return exact(seen) * np.float32(1 / 32)
+
+    def network(seen: Array) -> Array:
+        steep = np.abs(np.diff(seen, axis=-1, prepend=seen[..., :1])) > STRONG_STEP
+        kept = ~steep.repeat(SCALE, -2).repeat(SCALE, -1)
+        return np.where(kept, faintly(seen), 0).astype(np.float32)
+
+    assert np.abs(faintly(image)).max() < LIMIT / 4
+    assert not network(image * 4)[..., 100:102].any()
+    found = without_saturation(network, image, 4.0, RADIUS_PX, LIMIT)
+    np.testing.assert_allclose(found, faintly(image), rtol=1e-6, atol=1e-7)
 
 
 def test_the_rest_is_left_as_it_was():

@@ -81,21 +81,21 @@ LEAST_WEIGHT = 0.5
 it the noise is faint and much may be fine texture, which those for images without noise
 keep."""
 EVIDENCE = (1.9, 3.8, 24.0, 0.55)
-"""Noise is told if the logarithm of its standard deviation, in units, plus these four
-numbers is positive. The second counts times the share of blocks that show nothing but
-noise, the third times the excess of the correlation over `WIDE`, the fourth times the
-logarithm of the number of blocks over `ENOUGH_BLOCKS`. So noise must be stronger the
-less of an image shows nothing else: 0.005 units with a share of 0.9, 0.022 with 0.5.
-The first three are from a logistic regression on 2800 reduced radiographs with sides of
-40 to 220 px, half of them noisy; of other patients it knows 97 of 100."""
+"""Numbers a, b, c, d of a decision: noise is told if
+log(sigma) + a + b share + c width + d count is positive. `sigma` is the standard
+deviation in units. `share` is the share of blocks that show only noise. `width` is the
+excess of the correlation over `WIDE`. `count` is log(blocks / ENOUGH_BLOCKS), and is at
+most 0. With a share of 0.9, a sigma of 0.005 is enough; with 0.5, it must be 0.022. The
+first three come from a logistic regression on 2800 reduced radiographs with sides of 40
+to 220 px, half of them noisy. For other patients, 97 of 100 decisions are right."""
 ENOUGH_BLOCKS = 700
-"""With more blocks the number does not count. With 150, one clean chest in six has the
-same share and standard deviation as a noisy one."""
+"""From this number of blocks on, more blocks change nothing. With 150 blocks, one clean
+chest in six has the same share and standard deviation as a noisy one."""
 WIDE = (0.7, 0.76)
-"""Correlation of neighbours that only noise has: few images have as little detail at
-the highest frequencies. Beyond the second value it counts no more."""
+"""Correlations of neighbours. Few images without noise have a larger one than the first
+value. From the second value on, a larger one changes nothing."""
 DOUBT = 0.25
-"""Half width of the change from not told to told, in that sum."""
+"""The noise is told in part if that sum is between minus and plus this number."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Noise:
     """Correlation of the noise of two adjacent pixels, mean of down and across."""
 
     share: float = 1.0
-    """Share of blocks that show nothing but noise at high frequencies, 0 to 1."""
+    """Share of blocks that show only noise at high frequencies, 0 to 1."""
     blocks: int = MOST_BLOCKS
     """Number of blocks from which it was estimated."""
     coding: float = 0.0

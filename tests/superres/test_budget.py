@@ -1,5 +1,7 @@
 """`--max-memory` is compared with the memory that the system counts."""
 
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 
 from cxr_sr.cli.main import app
 from cxr_sr.superres.budget import tiles_of
+from cxr_sr.superres.canvas import return_memory
 from cxr_sr.superres.chain import Chain
 from cxr_sr.superres.engines import PACKAGES
 from cxr_sr.superres.models.zoo import load_model
@@ -119,3 +122,21 @@ def test_layers_that_cannot_fit_fail_the_file(folder, monkeypatch):
     assert "a.png: model 'deep' needs" in done.stderr
     assert "with the smallest tiles; expected at most 340 MB" in done.stderr
     assert not list(Path("newer").glob("*.png"))
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_freed_memory_goes_back_to_the_system():
+    """One piece at the end is in use; glibc then keeps all freed pieces before it."""
+    count, size = 3000, 60_000
+    pieces = [bytes([1]) * size for _ in range(count)]
+    last = pieces.pop()
+    del pieces
+    before = resident_bytes()
+    return_memory()
+    assert before - resident_bytes() > 0.5 * count * size
+    assert len(last) == size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from lightning import LightningModule
@@ -78,24 +78,34 @@ class Epoch(Sampler[int]):
         return iter(range(start, start + self.steps))
 
 
-def loader_of(batches: Batches, steps: int, *, accelerator: str) -> DataLoader[Any]:
+def workers_for(accelerator: str, devices: int) -> int:
+    """Return the number of processes that cut crops for each of `devices` processes.
+
+    A GPU trains faster than one processor cuts crops. Only a forked process shares the
+    images with this one; elsewhere, and on a CPU, this process cuts: 0.
+    """
+    if accelerator != "cuda" or "fork" not in multiprocessing.get_all_start_methods():
+        return 0
+    return max(processors.allowed() // devices - 1, 0)
+
+
+def loader_of(batches: Batches, steps: int, workers: int) -> DataLoader[CropBatch]:
     """Return the batches of one epoch of `steps` steps.
 
-    A GPU trains faster than one processor cuts crops. So for `cuda`, other processes
-    cut them, and their pages are locked in memory for a fast copy to the GPU. Only a
-    forked process shares the images with this one; elsewhere this process cuts.
+    Parameters
+    ----------
+    workers : number of processes that cut them ahead, into memory that a GPU can copy
+        from at once; 0: this process cuts them
     """
-    forks = "fork" in multiprocessing.get_all_start_methods()
-    count = processors.allowed() - 1 if accelerator == "cuda" and forks else 0
     return DataLoader(
         batches,
         batch_size=None,
         sampler=Epoch(batches.learner, steps),
-        num_workers=count,
-        prefetch_factor=AHEAD if count else None,
-        persistent_workers=count > 0,
-        multiprocessing_context="fork" if count else None,
-        pin_memory=accelerator == "cuda",
+        num_workers=workers,
+        prefetch_factor=AHEAD if workers else None,
+        persistent_workers=workers > 0,
+        multiprocessing_context="fork" if workers else None,
+        pin_memory=workers > 0,
     )
 
 

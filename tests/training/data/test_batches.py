@@ -13,7 +13,13 @@ from torch.utils.data import DataLoader
 
 from cxr_sr import processors
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.training.data.batches import Batches, CropBatch, Regions, loader_of
+from cxr_sr.training.data.batches import (
+    Batches,
+    CropBatch,
+    Regions,
+    loader_of,
+    workers_for,
+)
 from cxr_sr.training.data.dataset import Crops
 from cxr_sr.training.data.images import TrainingImage
 from tests.builders import noise, pixel_format
@@ -29,11 +35,10 @@ TURNS: list[tuple[int, int | None]] = [(2, 24), (3, 36)]
 
 
 def epoch(
-    source: Crops, steps: int, turns: list[Any] = TURNS, device: str = "cpu", **at: int
-) -> DataLoader[Any]:
+    source: Crops, steps: int, turns: list[Any] = TURNS, **at: int
+) -> DataLoader[CropBatch]:
     """Return an epoch of batches of two crops."""
-    batches = Batches(source, turns, 2, learner(**at))
-    return loader_of(batches, steps, accelerator=device)
+    return loader_of(Batches(source, turns, 2, learner(**at)), steps, workers=0)
 
 
 def check_same(found: Iterable[CropBatch], expected: Iterable[CropBatch]) -> None:
@@ -71,19 +76,33 @@ class TestBatches:
         assert [batch.scale for batch in batches] == [2, 3, 2, 2, 3, 2]
 
     @pytest.mark.filterwarnings("ignore:'pin_memory'")
-    def test_a_gpu_gets_the_same_batches_from_other_processes(
-        self, monkeypatch: pytest.MonkeyPatch
-    ):
+    def test_a_gpu_gets_the_same_batches_from_other_processes(self):
         """Of two epochs: the processes stay, and the steps go on."""
-        monkeypatch.setattr(processors, "allowed", lambda: 3)
         at = learner()
         batches = Batches(crops(), TURNS, 2, at)
-        ahead = loader_of(batches, 3, accelerator="cuda")
-        assert ahead.num_workers == 2
+        ahead = loader_of(batches, 3, workers=2)
         for start in (0, 3):
             at.trainer.global_step = start
-            expected = [batches[step] for step in range(start, start + 3)]
-            check_same(ahead, expected)
+            check_same(ahead, [batches[step] for step in range(start, start + 3)])
+
+    @pytest.mark.parametrize(
+        ("accelerator", "devices", "expected"),
+        [("cuda", 1, 7), ("cuda", 2, 3), ("cuda", 9, 0), ("cpu", 1, 0)],
+    )
+    def test_the_processes_share_the_processors(
+        self, accelerator, devices, expected, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(processors, "allowed", lambda: 8)
+        monkeypatch.setattr(
+            "multiprocessing.get_all_start_methods", lambda: ["fork", "spawn"]
+        )
+        assert workers_for(accelerator, devices) == expected
+
+    def test_where_no_process_forks_this_one_cuts(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
+        assert workers_for("cuda", 1) == 0
 
 
 class TestRegions:

@@ -55,12 +55,9 @@ class Muon(torch.optim.Adam):
                 loss = closure()
         for group in self.param_groups:
             if group["orthogonal"]:
-                given = [
-                    weight for weight in group["params"] if weight.grad is not None
-                ]
                 # Layers of one shape are one batch of matrices: a GPU computes them
                 # together.
-                for _, alike in groupby(sorted(given, key=_shape), key=_shape):
+                for _, alike in groupby(sorted(group["params"], key=_shape), _shape):
                     self._follow(list(alike), group["lr"])
         super().step()
         return loss

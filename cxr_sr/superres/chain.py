@@ -29,7 +29,7 @@ from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
 from cxr_sr.superres.noise import LEVEL_RADIUS_PX, Noise, level_of, with_noise
 from cxr_sr.superres.resample import FloatImage, Interpolation, radius_of, upsample
-from cxr_sr.superres.tiling import EVERYWHERE, Part
+from cxr_sr.superres.tiling import Part, with_halo
 
 BASE: Interpolation = "bicubic"
 """The base image, to which a network adds its residual. No engine computes it, so low
@@ -152,7 +152,7 @@ class Chain:
         unit: FloatImage,
         whole: Whole = NOTHING_KNOWN,
         tapped: Tapped | None = None,
-        core: Part = EVERYWHERE,
+        core: Part | None = None,
     ) -> Agreement:
         """Return the super-resolved image.
 
@@ -161,7 +161,7 @@ class Chain:
         unit : (C, h, w) units, positive contrast; float32, or float64 to be exact
         whole : the result of `look` for the image that contains `unit`
         tapped : runs instead of `engine`, and keeps the feature maps
-        core : (rows, columns) of `unit` whose result the caller uses
+        core : (rows, columns) of `unit` whose result the caller uses; None: all
 
         Returns
         -------
@@ -170,7 +170,8 @@ class Chain:
         """
         fine = upsample(unit, self.scale, self._interpolation)
         if self.engine is not None:
-            run = partial(self._run, tapped or self.engine, whole, self._used(core))
+            used = self._used(core, unit)
+            run = partial(self._run, tapped or self.engine, whole, used)
             fine = fine + self._residual(run, unit, fine)
         if self.consistency != "noise" or whole.noise is None or self.scale == 1:
             return Agreement(project(fine, unit, self.scale, self.consistency))
@@ -178,15 +179,11 @@ class Chain:
         least = least_grain(whole.noise.blocks)
         return agree(fine, unit, self.scale, sigma, self.grain, least)
 
-    def _used(self, core: Part) -> Part:
-        """Return the part of the input whose residual the result of `core` reads."""
-        if self.consistency == "bicubic":  # also read around the core, to be told
-            return EVERYWHERE
-        reach = RADIUS_PX[self.consistency]
-        return tuple(  # type: ignore[return-value]
-            slice(s.start and max(0, s.start - reach), s.stop and s.stop + reach)
-            for s in core
-        )
+    def _used(self, core: Part | None, unit: FloatImage) -> Part | None:
+        """Return the part of `unit` whose residual the result of `core` reads."""
+        if core is None or self.consistency == "bicubic":  # reads more, to be told
+            return None
+        return with_halo(core, unit.shape[-2:], RADIUS_PX[self.consistency]).padded
 
     def _residual(
         self,
@@ -202,7 +199,7 @@ class Chain:
         return np.reshape(residuals, fine.shape)
 
     def _run(
-        self, engine: Engine, whole: Whole, used: Part, image: FloatImage
+        self, engine: Engine, whole: Whole, used: Part | None, image: FloatImage
     ) -> NDArray[Any]:
         """Run the network on an image (1, C, h, w)."""
         image = self._told(image, whole)

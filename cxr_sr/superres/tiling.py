@@ -17,7 +17,6 @@ from typing import TypeVar
 Result = TypeVar("Result")
 Part = tuple[slice, slice]
 Shape = tuple[int, int]
-EVERYWHERE: Part = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)

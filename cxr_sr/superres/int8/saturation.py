@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from cxr_sr.superres.tiling import EVERYWHERE, Part, Tile, with_halo
+from cxr_sr.superres.tiling import Part, Tile, with_halo
 
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -53,7 +53,7 @@ def without_saturation(
     gain: float,
     radius_px: int,
     limit: float,
-    wanted: Part = EVERYWHERE,
+    wanted: Part | None = None,
 ) -> Array:
     """Return the residual of an image; compute its strong parts with less gain.
 
@@ -67,7 +67,7 @@ def without_saturation(
     limit : a residual above this limit, in units times the gain, is computed again, and
         a difference of neighbours above `STRONG_STEP`
     wanted : (rows, columns) of the image whose residual the caller uses; elsewhere,
-        strong parts may stay as they are
+        strong parts may stay as they are. None: all
 
     Returns
     -------
@@ -75,7 +75,7 @@ def without_saturation(
     """
     residual = _residual(network, image, gain)
     scale = residual.shape[-1] // image.shape[-1]
-    steps, seen = _steps(image), _grown(wanted, image.shape[-2:])
+    steps, seen = _steps(image), _seen(wanted, image.shape[-2:])
     strong = seen & _strong(residual, steps, limit, gain)
     for _ in range(MOST_TIMES):
         if not strong.any():
@@ -133,17 +133,15 @@ def _steps(image: Array) -> Array:
     return found
 
 
-def _grown(part: Part, shape: tuple[int, ...]) -> Mask:
-    """Return a mask of `shape` of the pixels that a strong pixel of `part` depends on.
+def _seen(wanted: Part | None, shape: tuple[int, ...]) -> Mask:
+    """Return a mask of `shape` of the pixels that the result of `wanted` depends on.
 
     A pixel is computed again if a pixel near it is strong, so those count, too.
     """
+    if wanted is None:
+        return np.ones(shape, bool)
     mask = np.zeros(shape, bool)
-    rows, columns = (
-        slice(max(0, start - SPREAD_PX), stop + SPREAD_PX)
-        for start, stop, _ in (s.indices(n) for s, n in zip(part, shape, strict=True))
-    )
-    mask[rows, columns] = True
+    mask[with_halo(wanted, (shape[0], shape[1]), SPREAD_PX).padded] = True
     return mask
 
 
@@ -159,7 +157,8 @@ def _tiles(around: Mask, radius_px: int) -> Iterator[Tile]:
     """Yield tiles of whole cells that cover a mask, with little work."""
     shape = around.shape
     cells = _cells(around)
-    for box in _least_work(cells, EVERYWHERE, 2 * radius_px)[1]:
+    everywhere = slice(0, cells.shape[0]), slice(0, cells.shape[1])
+    for box in _least_work(cells, everywhere, 2 * radius_px)[1]:
         rows, columns = (
             slice(s.start * CELL_PX, min(s.stop * CELL_PX, n))
             for s, n in zip(box, shape, strict=True)
@@ -176,10 +175,10 @@ def _cells(around: Mask) -> Mask:
 
 
 def _least_work(cells: Mask, part: Part, margin: int) -> tuple[int, list[Part]]:
-    """Return boxes of cells that cover those of a mask in `part`, and their work.
+    """Cover the cells of a mask in `part` with boxes; return the work and the boxes.
 
-    The box is cut in two if boxes for both halves are less work than the whole. So the
-    frame of a collimator is no single box that is mostly empty.
+    A box is cut in two if the boxes of both halves are less work than the whole box.
+    Otherwise the frame of a collimator would be one box, and most of it empty.
 
     Parameters
     ----------
@@ -218,15 +217,10 @@ def _halves(part: slice, first: int) -> tuple[slice, slice]:
 
 def _bounds(cells: Mask, part: Part) -> Part:
     """Return the smallest part that has the same cells as `part`."""
-    inside = cells[part]
+    found = (np.flatnonzero(_any(cells[part], (axis,))) for axis in (1, 0))
     rows, columns = (
-        slice(s.indices(n)[0] + found[0], s.indices(n)[0] + found[-1] + 1)
-        for s, n, found in zip(
-            part,
-            cells.shape,
-            (np.flatnonzero(_any(inside, (axis,))) for axis in (1, 0)),
-            strict=True,
-        )
+        slice(s.start + at[0], s.start + at[-1] + 1)
+        for s, at in zip(part, found, strict=True)
     )
     return rows, columns
 

@@ -143,7 +143,7 @@ def test_what_nobody_uses_stays_as_it_is():
     image[..., ::20, 60:] += 1
     network = Saturating()
     found = without_saturation(
-        network, image, 1.0, RADIUS_PX, LIMIT, np.s_[:, : 58 - SPREAD_PX]
+        network, image, 1.0, RADIUS_PX, LIMIT, np.s_[0:90, 0 : 58 - SPREAD_PX]
     )
     assert network.seen == [(90, 100)]
     used = np.s_[..., : 2 * (58 - SPREAD_PX)]

@@ -30,7 +30,13 @@ from cxr_sr.files import write_text
 from cxr_sr.superres.models.networks import Network, build
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
-from cxr_sr.training.data.batches import Batches, Regions, loader_of, workers_for
+from cxr_sr.training.data.batches import (
+    Batches,
+    Epoch,
+    Regions,
+    loader_of,
+    workers_for,
+)
 from cxr_sr.training.data.dataset import Crops
 from cxr_sr.training.data.images import TrainingImage, list_images, load
 from cxr_sr.training.data.synthetic import synthetic_images
@@ -136,7 +142,7 @@ def _loaders(
     turns = [(scale, sides[scale]) for scale in run.recipe.scales]
     batches = Batches(crops, turns, run.batch, learner)
     workers = workers_for(accelerator, run.devices)
-    epoch = loader_of(batches, run.epoch_steps, workers)
+    epoch = loader_of(batches, Epoch(learner, run.epoch_steps), workers)
     return epoch, Regions(images["val"], run.validation_px)
 
 

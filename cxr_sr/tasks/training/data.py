@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from lightning import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import Dataset, default_collate
 
 from cxr_sr.errors import InputError
 from cxr_sr.formats import read_original
@@ -145,31 +145,17 @@ class AugmentedSamples:
         return image, masks if len(masks) else example.findings
 
 
-class SampleBatches:
-    """The batches of one epoch, from the trainer's current step on."""
+class SampleBatches(Dataset[SampleBatch]):
+    """The batch of each step; the number of the step decides it alone."""
 
-    def __init__(
-        self,
-        samples: AugmentedSamples,
-        batch: int,
-        steps: int,
-        learner: LightningModule,
-    ) -> None:
+    def __init__(self, samples: AugmentedSamples, batch: int) -> None:
         self.samples = samples
         self.batch = batch
-        self.steps = steps
-        self.learner = learner
 
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[SampleBatch]:
-        now = self.learner.trainer.global_step
-        for step in range(now, now + self.steps):
-            numbers = range(step * self.batch, (step + 1) * self.batch)
-            pairs = [self.samples.sample(number) for number in numbers]
-            images, truth = (torch.stack(each) for each in zip(*pairs, strict=True))
-            yield SampleBatch(images, truth)
+    def __getitem__(self, step: int) -> SampleBatch:
+        """Return the batch of a step."""
+        numbers = range(step * self.batch, (step + 1) * self.batch)
+        return SampleBatch(*default_collate([self.samples.sample(n) for n in numbers]))
 
 
 class HeldOut:

@@ -42,6 +42,7 @@ from cxr_sr.tasks.training.network import TaskNetwork, features_of
 from cxr_sr.tasks.training.provenance import provenance
 from cxr_sr.tasks.training.run import TaskRun
 from cxr_sr.tasks.training.weights import draw_found, write_head
+from cxr_sr.training.data.batches import Epoch, loader_of
 from cxr_sr.training.loop import LoopSettings, train, trainer_of
 from cxr_sr.training.quiet import quiet_lightning
 from cxr_sr.training.run_folder.checkpoints import start_of
@@ -105,16 +106,13 @@ def fit_head(
     log.info(
         "training with %d images, validating with %d", len(train_set), len(held_out)
     )
-    batches = SampleBatches(
-        AugmentedSamples(train_set, run.size_px, run.seed),
-        run.batch,
-        run.epoch_steps,
-        learner,
-    )
+    samples = AugmentedSamples(train_set, run.size_px, run.seed)
+    batches = SampleBatches(samples, run.batch)
+    epoch = loader_of(batches, Epoch(learner, run.epoch_steps), workers=0)
     with quiet_lightning():
         settings = LoopSettings(accelerator, 1, run.epoch_steps, run.patience)
         trainer = trainer_of(folder, learner, settings, quiet=quiet)
-        train(trainer, learner, batches, HeldOut(held_out or train_set), checkpoint)
+        train(trainer, learner, epoch, HeldOut(held_out or train_set), checkpoint)
     log.info("stopped after %.0f s; writing the weights", learner.elapsed_s)
     return _export(folder, learner, dataclasses.replace(spec, training=about), held_out)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from lightning import LightningModule
@@ -15,6 +15,7 @@ from cxr_sr import processors
 from cxr_sr.training.data.dataset import Codes, Crops, most_detailed
 from cxr_sr.training.data.images import TrainingImage
 
+Batch = TypeVar("Batch")
 AHEAD = 4
 """Number of batches that each worker has ready."""
 
@@ -89,18 +90,19 @@ def workers_for(accelerator: str, devices: int) -> int:
     return max(processors.allowed() // devices - 1, 0)
 
 
-def loader_of(batches: Batches, steps: int, workers: int) -> DataLoader[CropBatch]:
-    """Return the batches of one epoch of `steps` steps.
+def loader_of(batches: Dataset[Batch], epoch: Epoch, workers: int) -> DataLoader[Batch]:
+    """Return the batches of one epoch.
 
     Parameters
     ----------
+    batches : gives the batch of each step
     workers : number of processes that cut them ahead, into memory that a GPU can copy
         from at once; 0: this process cuts them
     """
     return DataLoader(
         batches,
         batch_size=None,
-        sampler=Epoch(batches.learner, steps),
+        sampler=epoch,
         num_workers=workers,
         prefetch_factor=AHEAD if workers else None,
         persistent_workers=workers > 0,

@@ -16,6 +16,7 @@ from cxr_sr.superres.intensity import Scaling
 from cxr_sr.training.data.batches import (
     Batches,
     CropBatch,
+    Epoch,
     Regions,
     loader_of,
     workers_for,
@@ -38,7 +39,8 @@ def epoch(
     source: Crops, steps: int, turns: list[Any] = TURNS, **at: int
 ) -> DataLoader[CropBatch]:
     """Return an epoch of batches of two crops."""
-    return loader_of(Batches(source, turns, 2, learner(**at)), steps, workers=0)
+    now = learner(**at)
+    return loader_of(Batches(source, turns, 2, now), Epoch(now, steps), workers=0)
 
 
 def check_same(found: Iterable[CropBatch], expected: Iterable[CropBatch]) -> None:
@@ -80,7 +82,7 @@ class TestBatches:
         """Of two epochs: the processes stay, and the steps go on."""
         at = learner()
         batches = Batches(crops(), TURNS, 2, at)
-        ahead = loader_of(batches, 3, workers=2)
+        ahead = loader_of(batches, Epoch(at, 3), workers=2)
         for start in (0, 3):
             at.trainer.global_step = start
             check_same(ahead, [batches[step] for step in range(start, start + 3)])

@@ -138,8 +138,8 @@ def take_turns(runners: list[Runner], image: Radiograph) -> None:
 def product_rates(threads: int) -> dict[str, float]:
     """Return the rates of matrix products in `threads` threads, in 10^9 a second.
 
-    The rate of float32 is the higher rate of numpy and ONNX Runtime, because numpy's
-    BLAS uses only half of a new processor. The rate of int8 is that of ONNX Runtime.
+    For float32, numpy and ONNX Runtime are measured, and the higher rate counts:
+    numpy's BLAS uses only half of a new processor. For int8, ONNX Runtime is measured.
     numpy must use one thread for a product: set OMP_NUM_THREADS and similar variables
     before numpy is imported.
     """

@@ -60,7 +60,9 @@ class Parcel:
 
 
 def parcels_of_report(report: Path, receiver: str) -> list[Parcel]:
-    """Return the results in a report and their masks; mark what was sent already.
+    """Return the results in a report, and their masks.
+
+    Each parcel says whether the receiver has it already.
 
     Parameters
     ----------

@@ -228,9 +228,9 @@ def compute_maps(
     settings: Settings,
     maps: Sequence[Maps],
 ) -> None:
-    """Compute the feature maps that `compute` would give, and no image.
+    """Compute only the feature maps that `compute` would give, without an image.
 
-    The arguments are those of `compute`.
+    `compute` describes the parameters.
     """
     work = Work(radiograph, chain, noise, maps=maps)
     tiles = tiles_of(radiograph.pixels.shape, chain, settings)

@@ -163,9 +163,10 @@ def picture(gray: NDArray[np.uint8], kind: str) -> bytes:
 def chest_file(seed: int) -> bytes:
     """A chest that is read, with the marker in attributes that an image may lack.
 
-    These are all attributes, for an even seed, or those that the package names: a file
-    with all takes long to read. Its instance UID is one, so that archives take it; each
-    seed is another patient.
+    With an even seed, the marker is in all attributes. With an odd seed, it is in those
+    that the package names, because a file with all attributes takes long to read.
+    Archives take the file, because its instance UID is valid. Each seed makes another
+    patient.
     """
     marked = _every()
     if seed % 2:

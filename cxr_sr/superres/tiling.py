@@ -83,7 +83,8 @@ def parts_of(shape: Shape, tile_px: int, halo_px: int, threads: int) -> Shape:
     area = (tile_px + 2 * halo_px) ** 2
 
     def padded(length: int, parts: int) -> int:
-        return min(length, -(-length // parts) + 2 * halo_px)
+        sides = min(parts - 1, 2)  # of two tiles, each has a halo on one side only
+        return min(length, -(-length // parts) + sides * halo_px)
 
     def work(parts: Shape) -> tuple[bool, int, int]:
         tile = padded(shape[0], parts[0]) * padded(shape[1], parts[1])

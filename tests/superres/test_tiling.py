@@ -65,6 +65,10 @@ class TestParts:
     def test_an_image_is_cut_as_often_as_it_pays(self, shape, threads, expected):
         assert np.prod(parts_of(shape, 477, 17, threads)) == expected
 
+    def test_quarters_are_better_than_long_strips(self):
+        """A quarter has a halo on two sides only."""
+        assert parts_of((840, 1000), 430, 37, 2) == (2, 2)
+
     def test_a_large_image_is_divided_at_once_on_many_cores(self):
         down, across = parts_of((8485, 7071), 64, 17, 192)
         assert down * across >= 192

@@ -49,19 +49,18 @@ from cxr_sr.radiograph import Radiograph
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.noise.law import NOISY_SHARE, law, ramp, slope_of
 from cxr_sr.superres.noise.spectrum import (
-    BASIS,
-    BLOCK_PX,
     FEW_BLOCKS,
-    HIGH,
     LEAST_BLOCKS,
     LEVELS,
-    LOW,
     MOST_BLOCKS,
     REFERENCE,
     Array,
     blocks_of,
+    energies,
+    mean_high,
     reference_of,
     spectra,
+    sum_low,
     variance_and_correlation,
 )
 from cxr_sr.superres.padding import padding_mask
@@ -179,19 +178,18 @@ def estimate(
     blocks = _usable(planes, scaling, mask)
     if len(blocks) < LEAST_BLOCKS:
         return None
-    basis = BASIS.astype(np.float32)
-    coefficients = basis @ blocks @ basis.T
-    level = coefficients[:, 0, 0] / BLOCK_PX
-    energy = np.square(coefficients, out=coefficients)
+    level, energy = energies(blocks)
     count = len(energy)
     few = count < FEW_BLOCKS
-    high, low = energy[:, HIGH].mean(1), energy[:, LOW].sum(1)
-    slope = slope_of(level, high, low) if few else 0.0
-    middle = np.median(level)
-    energy /= np.exp(slope * (level - middle))[:, None, None]
+    high = mean_high(energy)
+    middle, slope = np.median(level), 0.0
+    if few:
+        slope = slope_of(level, high, sum_low(energy))
+        law_of_level = np.exp(slope * (level - middle))
+        energy, high = energy / law_of_level[:, None, None], high / law_of_level
     levels, bands, lows = spectra(level, energy, 1 if few else LEVELS)
     usual = np.interp(level, levels, bands[:, REFERENCE].mean(1))
-    share = float(np.mean(energy[:, HIGH].mean(1) < NOISY_ENERGY * usual))
+    share = float(np.mean(high < NOISY_ENERGY * usual))
     shape, correlation = variance_and_correlation(bands, lows)
     if few:
         levels = np.quantile(level, np.linspace(0.02, 0.98, LEVELS))
@@ -208,14 +206,14 @@ def _usable(
     planes: NDArray[Any], scaling: Scaling, mask: NDArray[np.bool_] | None
 ) -> Array:
     """Return the blocks (n, 8, 8) in units that are neither constant nor clipped."""
-    blocks = scaling.normalise(blocks_of(planes))
+    blocks = blocks_of(planes)
     if mask is not None:
         blocks = blocks[~blocks_of(mask[None]).any((1, 2))]
-    low, high = blocks.min((1, 2)), blocks.max((1, 2))
+    ends = (scaling.normalise(end((1, 2))) for end in (blocks.min, blocks.max))
+    low, high = sorted(ends, key=np.sum)  # a negative slope exchanges them
     inside = (low > low.min(initial=0)) & (high < high.max(initial=0))
     inside &= high > low
-    usable: Array = blocks[inside]
-    return usable
+    return scaling.normalise(blocks[inside])
 
 
 def estimate_of(radiograph: Radiograph) -> Noise | None:

@@ -36,6 +36,8 @@ WIDEST_PX = 1.3
 FREQUENCY = np.arange(BLOCK_PX)
 BASIS = np.cos(np.pi * np.outer(FREQUENCY, 2 * FREQUENCY + 1) / (2 * BLOCK_PX))
 BASIS *= np.where(FREQUENCY == 0, 1, np.sqrt(2))[:, None] / np.sqrt(BLOCK_PX)
+BOTH_WAYS = np.kron(BASIS, BASIS).astype(np.float32)
+"""The transform of a block as one matrix (64, 64)."""
 LAG_ONE = (BASIS[:, 1:] * BASIS[:, :-1]).sum(1) * BLOCK_PX / (BLOCK_PX - 1)
 """Contribution of each frequency to the correlation of neighbouring pixels."""
 RADIUS = np.hypot(*np.meshgrid(FREQUENCY, FREQUENCY))
@@ -73,6 +75,29 @@ def blocks_of(planes: NDArray[Any]) -> NDArray[Any]:
     return blocks
 
 
+def energies(blocks: Array) -> tuple[Array, Array]:
+    """Return the level (n,) and the energy (n, 8, 8) of blocks (n, 8, 8).
+
+    The energy is that of each frequency, in units squared.
+    """
+    # One large product is three times as fast as two small ones for each block.
+    found = blocks.reshape(len(blocks), -1) @ BOTH_WAYS.T
+    level = found[:, 0] / BLOCK_PX
+    return level, np.square(found, out=found).reshape(blocks.shape)
+
+
+def mean_high(energy: Array) -> Array:
+    """Return the mean energy (n,) at the frequencies of the reference."""
+    high: Array = energy.reshape(len(energy), -1) @ HIGH.ravel().astype(energy.dtype)
+    return high / energy.dtype.type(HIGH.sum())
+
+
+def sum_low(energy: Array) -> Array:
+    """Return the sum of the energies (n,) at low frequencies, where anatomy is."""
+    low: Array = energy.reshape(len(energy), -1) @ LOW.ravel().astype(energy.dtype)
+    return low
+
+
 def spectra(
     level: Array, energy: Array, most: int = LEVELS
 ) -> tuple[Array, Array, Array]:
@@ -80,7 +105,7 @@ def spectra(
 
     `most` limits the number L of levels.
     """
-    lowest = energy[:, LOW].sum(1)
+    lowest = sum_low(energy)
     count = int(min(most, len(level) * FLAT_SHARE / LEAST_BLOCKS))
     groups = np.array_split(np.argsort(level, kind="stable"), max(1, count))
     rows = []

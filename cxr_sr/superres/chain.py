@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cxr_sr.names import Consistency, EngineName, Precision
 from cxr_sr.superres.consistency import (
     RADIUS_PX,
+    UNTOLD_GRAIN,
     Agreement,
     agree,
     least_grain,
@@ -141,11 +142,17 @@ class Chain:
         The share is 1 with `box` and `bicubic`, and 0 with `off`.
         """
         if self.consistency != "noise":
+        sigma = noise.allowed(np.array(noise.levels))
+        return float(np.mean(self._share(noise, sigma))) if sigma.any() else 1.0
+
+    def _share(self, noise: Noise, sigma: FloatImage) -> FloatImage | float:
+        """Return the share of a grain of the standard deviation `sigma` to keep."""
             return 0.0 if self.consistency == "off" else 1.0
         if self.grain is not None:
             return self.grain
-        told = noise.told(np.array(noise.levels))
-        return float(usual_grain(told, least_grain(noise.blocks)).mean())
+        if not noise.is_told:
+            return UNTOLD_GRAIN
+        return usual_grain(sigma, least_grain(noise.blocks))
 
     def __call__(
         self,
@@ -175,9 +182,8 @@ class Chain:
             fine = fine + self._residual(run, unit, fine)
         if self.consistency != "noise" or whole.noise is None or self.scale == 1:
             return Agreement(project(fine, unit, self.scale, self.consistency))
-        sigma = whole.noise.told(level_of(unit)).astype(unit.dtype)
-        least = least_grain(whole.noise.blocks)
-        return agree(fine, unit, self.scale, sigma, self.grain, least)
+        sigma = whole.noise.allowed(level_of(unit)).astype(unit.dtype)
+        return agree(fine, unit, self.scale, sigma, self._share(whole.noise, sigma))
 
     def _used(self, core: Part | None, unit: FloatImage) -> Part | None:
         """Return the part of `unit` whose residual the result of `core` reads."""

@@ -30,7 +30,8 @@ class Settings:
     pixels; `off`: no correction."""
     grain: float | None = None
     """Share of the measured grain to keep with `noise`, 0 to 1; None: all of a faint
-    grain, less of a strong grain (`consistency.usual_grain`)."""
+    grain, less of a strong grain (`consistency.usual_grain`), half of what may be
+    texture (`consistency.UNTOLD_GRAIN`)."""
     value_range: ValueRange = "source"
     """The allowed values of a result. `source`: between the smallest and the largest
     value of the input; `stored`: all values of its pixel format."""

@@ -317,3 +317,21 @@ class TestOpen:
         spec = ModelSpec("ours", "", network="trunk")
         with pytest.raises(EngineError, match="openvino"):
             Chain.open(Model(spec, tmp_path / "ours.onnx"), 2, "box", "openvino")
+
+
+@pytest.mark.parametrize("grain", [None, 0.0, 0.5, 1.0])
+def test_half_of_a_disagreement_stays_where_the_noise_may_be_texture(grain):
+    rows, columns = np.mgrid[:30, :40]
+    unit = (0.5 + 0.2 * np.sin(rows / 2) * np.cos(columns / 3))[None]
+    noise = Noise((0.5,), (0.01,), 0.0, share=0.6)
+    assert not noise.is_told
+    spec = ModelSpec("bicubic", "")
+    chain = Chain(spec, 2, None, "noise", grain)
+    share = 0.5 if grain is None else grain
+    assert chain.grain_of(noise) == share
+    alone = box_down(Chain(spec, 2, None, "off")(unit).image, 2) - unit
+    assert np.abs(alone).max() < 0.03, "noise explains all of it"
+    rest = box_down(chain(unit, Whole(noise=noise)).image, 2) - unit
+    assert np.sqrt(np.mean(rest**2)) == pytest.approx(
+        (1 - share) * np.sqrt(np.mean(alone**2)), rel=0.1, abs=1e-12
+    )

@@ -202,10 +202,10 @@ class TestNoise:
     @pytest.mark.parametrize("scale", SCALES)
     def test_without_noise_it_is_the_exact_box_bit_for_bit(self, scale):
         image, measured = random_image((12 * scale,) * 2), random_image((12, 12))
-        found = agree(image, measured, scale, np.zeros((12, 12)))
+        found = agree(image, measured, scale, np.zeros((12, 12)), 1.0)
         assert np.array_equal(found.image, project(image, measured, scale))
 
-    @pytest.mark.parametrize("grain", [None, 0.0, 0.25, 1.0])
+    @pytest.mark.parametrize("grain", [0.0, 0.25, 1.0])
     def test_the_rest_is_no_more_than_the_noise_explains(self, grain):
         image, measured = random_image((48, 48)), 3 * random_image((24, 24), seed=1)
         sigma = np.full((24, 24), 0.5)
@@ -235,7 +235,7 @@ class TestNoise:
 
     def test_what_was_there_before_is_told(self):
         image, measured = random_image((8, 8)), random_image((4, 4), seed=1)
-        found = agree(image, measured, 2, np.full((4, 4), 0.1))
+        found = agree(image, measured, 2, np.full((4, 4), 0.1), 0.25)
         assert found.error is not None
         assert found.explained is not None
         np.testing.assert_allclose(found.error, measured - box_down(image, 2))

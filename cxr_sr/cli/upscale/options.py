@@ -87,7 +87,8 @@ class Treatment:
             metavar="0..1",
             help="With --consistency noise: share of the measured grain that stays. "
             "0: the network's estimate alone; 1: exact agreement. "
-            "[default: all of a faint grain, a tenth of a strong one]",
+            "[default: all of a faint grain, a tenth of a strong one, half of what may "
+            "be texture]",
             show_default=False,
         ),
     ] = None

@@ -13,13 +13,13 @@ It is estimated once for the whole image, from the image alone, before anything 
 
 The error is below 15 % for white and for coloured noise (`tests/superres/noise`).
 With too low an estimate a network keeps noise and connects it to lines; with too high
-an estimate the result is only softer. So all later steps use `told`, which is higher by
-`MARGIN`.
+an estimate the result is only softer. So all later steps use a standard deviation that
+is higher by `MARGIN`.
 
 In most radiographs, nearly every block has only noise at high frequencies. In an image
 that was reduced in size, most blocks have anatomy there, and a faint noise may be fine
 texture. Removing it would remove detail. So a faint noise in an image full of detail is
-measured, but not told to the network (`weight`).
+measured, but not told to the network (`weight`). The projection knows it (`allowed`).
 
 A small image has too few blocks for several levels: up to about 135 x 135 pixels. There
 one spectrum is measured. The logarithm of the variance is a straight line against
@@ -79,6 +79,9 @@ LEAST_WEIGHT = 0.5
 """From this `Noise.weight` on, the weights of `fine` that are told the noise run. Below
 it the noise is faint and much may be fine texture, which those for images without noise
 keep."""
+ANY_SHARE = (0.3, 0.45)
+"""Shares of blocks that show only noise. Up to the first value, fine detail was taken
+for noise; from the second on, some of it is noise."""
 EVIDENCE = (1.9, 3.8, 24.0, 0.55)
 """Numbers a, b, c, d of a decision: noise is told if
 log(sigma) + a + b share + c width + d count is positive. `sigma` is the standard
@@ -144,8 +147,21 @@ class Noise:
         return np.asarray(found, np.float32)
 
     def told(self, level: Array) -> NDArray[np.float32]:
-        """Return the standard deviation that all later steps use."""
-        found = self.at(level) * np.float32(MARGIN * self.weight)
+        """Return the standard deviation that networks are told."""
+        return self._used(level, self.weight)
+
+    def allowed(self, level: Array) -> NDArray[np.float32]:
+        """Return the standard deviation of a disagreement that noise may explain.
+
+        A noise that is not told may be fine texture: the network keeps it. But the
+        measured image may disagree with the result by as much. Where hardly a block
+        shows only noise, there is none.
+        """
+        share = self.weight if self.is_told else ramp(self.share, ANY_SHARE)
+        return self._used(level, share)
+
+    def _used(self, level: Array, share: float) -> NDArray[np.float32]:
+        found = self.at(level) * np.float32(MARGIN * share)
         return np.asarray(np.hypot(found, np.float32(MARGIN * self.coding)))
 
     def planes(self, level: Array) -> NDArray[np.float32]:

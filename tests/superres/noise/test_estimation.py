@@ -8,7 +8,7 @@ import pytest
 
 from cxr_sr.formats import read
 from cxr_sr.superres.intensity import Scaling
-from cxr_sr.superres.noise import MARGIN, estimate, level_of
+from cxr_sr.superres.noise import MARGIN, Noise, estimate, level_of
 from tests.builders import structure
 
 DETECTOR = Path(__file__).parents[4] / "shared" / "data" / "detector"
@@ -229,3 +229,15 @@ def test_the_noise_of_a_small_image_is_told(shape, width_px, sigma):
     ratio = found.told(clean) / law(clean, sigma)
     assert 0.95 < np.median(ratio) < 1.5
     assert np.quantile(ratio, 0.1) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("share", "told", "allowed"),
+    [(0.95, 0.005, 0.005), (0.6, 0, 0.005), (0.45, 0, 0.005), (0.3, 0, 0)],
+)
+def test_a_disagreement_is_allowed_though_the_noise_is_not_told(share, told, allowed):
+    """Unless hardly a block of the image shows only noise."""
+    noise = Noise((0.5,), (0.005 / MARGIN,), 0.0, share)
+    level = np.array([0.5])
+    assert noise.told(level) == pytest.approx(told)
+    assert noise.allowed(level) == pytest.approx(allowed)

@@ -23,8 +23,8 @@ from cxr_sr.superres.consistency import (
 from cxr_sr.superres.engines import Engine, open_engine
 from cxr_sr.superres.engines.checked import Checked
 from cxr_sr.superres.engines.tapped import Tapped
-from cxr_sr.superres.int8.gain import contrast_of, gain_of
-from cxr_sr.superres.int8.saturation import MORE_GAIN, SPREAD_PX, without_saturation
+from cxr_sr.superres.int8.gain import contrast_of, contrast_of_noise, gain_of
+from cxr_sr.superres.int8.saturation import SPREAD_PX, without_saturation
 from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.models.spec import ModelSpec
 from cxr_sr.superres.models.zoo import Model
@@ -133,8 +133,10 @@ class Chain:
         """
         if self.precision != "int8":
             return Whole(noise=noise)
-        usual = gain_of(contrast_of(planes) / abs(scaling.slope))
-        return Whole(usual * MORE_GAIN, noise)
+        contrast = contrast_of(planes) / abs(scaling.slope)
+        told = noise.usual * noise.weight if noise else 0.0
+        noisy = contrast_of_noise(told, noise.correlation) if noise else 0.0
+        return Whole(gain_of(contrast, noisy), noise)
 
     def grain_of(self, noise: Noise) -> float:
         """Return the mean share of the grain that the result keeps.
@@ -142,12 +144,12 @@ class Chain:
         The share is 1 with `box` and `bicubic`, and 0 with `off`.
         """
         if self.consistency != "noise":
+            return 0.0 if self.consistency == "off" else 1.0
         sigma = noise.allowed(np.array(noise.levels))
         return float(np.mean(self._share(noise, sigma))) if sigma.any() else 1.0
 
     def _share(self, noise: Noise, sigma: FloatImage) -> FloatImage | float:
         """Return the share of a grain of the standard deviation `sigma` to keep."""
-            return 0.0 if self.consistency == "off" else 1.0
         if self.grain is not None:
             return self.grain
         if not noise.is_told:

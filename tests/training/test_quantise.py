@@ -74,7 +74,6 @@ def test_the_written_graph_computes_what_torch_rounds(trunk, model, engine):
 
 
 def test_openvino_makes_no_pass_of_its_own_for_a_sum(tmp_path):
-    """The first sum is an exception: the trunk's end needs its other branch again."""
     openvino = pytest.importorskip("openvino")
     depth = 6
     spec = dataclasses.replace(tiny_spec(), settings={"width": 8, "depth": depth})
@@ -87,7 +86,7 @@ def test_openvino_makes_no_pass_of_its_own_for_a_sum(tmp_path):
     nodes = compiled.get_runtime_model().get_ordered_ops()
     kinds = [node.get_rt_info()["layerType"].astype(str) for node in nodes]
     assert kinds.count("Convolution") == 2 + depth + len(spec.scales)
-    assert kinds.count("Eltwise") <= 1
+    assert not kinds.count("Eltwise")
 
 
 def worst_share(trunk, engine, path, image):
@@ -117,8 +116,9 @@ def test_gradients_pass_the_rounding(trunk):
 
 
 def test_a_range_is_learned_in_training_only():
+    """It suits the usual crop: one with a marker has no effect on it."""
     rounding = Rounding((-127, 127)).train()
-    rounding(torch.tensor([0.5, -2.0]))
+    rounding(torch.tensor([0.5, -2.0, 90.0]).view(3, 1, 1, 1))
     end = 2.0 * HEADROOM
     assert float(rounding.largest) == end
     rounded = rounding.eval()(torch.tensor([9.0, -9.0, end / 2]))

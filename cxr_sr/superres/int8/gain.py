@@ -17,6 +17,12 @@ from cxr_sr.superres.canvas import STRIP_ROWS
 
 USUAL_CONTRAST = 2.0**-6
 """Mean difference of neighbours in a usual radiograph, in units; its gain is 1."""
+NOISE_SHARE = 0.8
+"""Share of the contrast from which on noise decides it."""
+MORE_GAIN = 2.0
+"""Factor for the gain of such an image. The largest values of noise are a few times its
+mean, those of edges fifty times: the codes have room, and noise needs the finer ones.
+At a standard deviation of 0.02 units, the loss at x2 falls from 0.2 to 0.1 dB."""
 EXPONENTS = (-16, 16)
 """Exponents of 2 of the least and the largest gain."""
 
@@ -45,13 +51,30 @@ def contrast_of(planes: NDArray[Any]) -> float:
     return total / max(count, 1)
 
 
-def gain_of(contrast: float) -> float:
+def contrast_of_noise(sigma: float, correlation: float) -> float:
+    """Return the mean absolute difference of neighbours of Gaussian noise.
+
+    Parameters
+    ----------
+    sigma : standard deviation, in units
+    correlation : of neighbours
+    """
+    return 2 * sigma * math.sqrt(max(1 - correlation, 0) / math.pi)
+
+
+def gain_of(contrast: float, noise: float = 0.0) -> float:
     """Return the power of two that brings a contrast (units) nearest to the usual.
 
     A power of two changes no digit of a float32. A constant image has the gain 1.
+
+    Parameters
+    ----------
+    contrast : of the image, in units
+    noise : the part of it that is noise; see `contrast_of_noise`
     """
     if not 0 < contrast < math.inf:
         return 1.0
     exponent = round(math.log2(USUAL_CONTRAST) - math.log2(contrast))
     low, high = EXPONENTS
-    return 2.0 ** min(max(exponent, low), high)
+    more = MORE_GAIN if noise > NOISE_SHARE * contrast else 1.0
+    return more * 2.0 ** min(max(exponent, low), high)

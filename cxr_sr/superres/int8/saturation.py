@@ -24,14 +24,13 @@ from cxr_sr.superres.tiling import Part, Tile, with_halo
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
-MORE_GAIN = 2.0
-"""First gain of an image, as a multiple of the gain in training. It gives detail one
-bit more. With 4, up to the whole image is computed again, for 0.02 dB; and at x2, codes
-saturate without a large residual."""
-STRONG_STEP = 1.2
+STRONG_STEP = 0.35
 """Largest difference of neighbours, in units times the gain, that does not saturate.
 In training, too, crops with a larger difference get less gain. Without this limit, real
 radiographs with steep edges lost 0.5 to 5 dB."""
+AGAIN_STEP = STRONG_STEP / 2
+"""The same for a part that is computed again. A long edge, as of a collimator, has
+larger activations than the edges of the training images."""
 SPREAD_PX = 4
 """Distance in input pixels to which a saturated code has an effect."""
 LESS = 0.25
@@ -65,7 +64,7 @@ def without_saturation(
     gain : the first gain, a power of two
     radius_px : radius of the network's receptive field, in input pixels
     limit : a residual above this limit, in units times the gain, is computed again, and
-        a difference of neighbours above `STRONG_STEP`
+        a difference of neighbours above `STRONG_STEP` or `AGAIN_STEP`
     wanted : (rows, columns) of the image whose residual the caller uses; elsewhere,
         strong parts may stay as they are. None: all
 
@@ -76,7 +75,7 @@ def without_saturation(
     residual = _residual(network, image, gain)
     scale = residual.shape[-1] // image.shape[-1]
     steps, seen = _steps(image), _seen(wanted, image.shape[-2:])
-    strong = seen & _strong(residual, steps, limit, gain)
+    strong = seen & _strong(residual, steps, (limit, STRONG_STEP), gain)
     for _ in range(MOST_TIMES):
         if not strong.any():
             break
@@ -87,7 +86,7 @@ def without_saturation(
             fine = around[tile.core].repeat(scale, 0).repeat(scale, 1)
             target = residual[..., *tile.target(scale)]
             np.copyto(target, found[..., *tile.inner(scale)], where=fine)
-        strong &= _strong(residual, steps, limit, gain)
+        strong &= _strong(residual, steps, (limit, AGAIN_STEP), gain)
     return residual
 
 
@@ -98,17 +97,19 @@ def _residual(network: Callable[[Array], Array], image: Array, gain: float) -> A
     return residual / residual.dtype.type(gain)
 
 
-def _strong(residual: Array, steps: Array, limit: float, gain: float) -> Mask:
+def _strong(
+    residual: Array, steps: Array, limits: tuple[float, float], gain: float
+) -> Mask:
     """Return a mask (h, w) of the input pixels that saturate with a gain.
 
     Parameters
     ----------
     residual : (N, C, s h, s w) units
     steps : (h, w) units; see `_steps`
-    limit : largest residual, in units times the gain
+    limits : largest residual and largest step, in units times the gain
     """
-    strong: Mask = steps > STRONG_STEP / gain
-    most = limit / gain
+    most, most_step = (limit / gain for limit in limits)
+    strong: Mask = steps > most_step
     if max(residual.max(initial=0), -residual.min(initial=0)) <= most:
         return strong  # the usual case
     large = _any(np.abs(residual) > most, (0, 1))

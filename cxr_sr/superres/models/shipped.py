@@ -53,8 +53,7 @@ CLEAN = ModelSpec(
     parameters=559_008,
     sha256="bebef291018444d9621490af8386157e60022e8f4e4e021ccef5251e79abc3b6",
     safetensors_sha256="a27c7eb7d4f6e78999be01462daaa193cd831858d696215a77fd46407cb7745d",
-    int8_sha256="2c76fce7243ee43c88aea2edd2d60965f2acd46f9057bbdd4ea479e505460167",
-    int8_limit=0.5,
+    int8_sha256="05d7b23b4cecbbfcb2291c1abaf7bbb1abbe742259f78d1f4c7febb9700ec625",
     training=TOLD
     | {
         "degradation": "bicubic (six sevenths), box",
@@ -79,7 +78,7 @@ TRAINED = (
         parameters=67_008,
         sha256="a58ac009daba8ae41d01036fe6a0424a7ae4169991a9e9daefb4adf2d1c72eee",
         safetensors_sha256="2cbd57c8a67a1f77811741e136ac66d1d15d4164d8f1b92e4b7855a7aef30298",
-        int8_sha256="c51ddac935cb6a0e2d11c5a7cb7e943702787aeef7096b9584970e5ddf089950",
+        int8_sha256="03292ebe229d46c7494619298e538be794295a9ed5c3d9b97999e450ee65b8bb",
         training=TOLD
         | {
             "degradation": TOLD_DEGRADATION.format("three fifths", "two fifths"),
@@ -102,8 +101,7 @@ TRAINED = (
         parameters=559_104,
         sha256="6f89126ce0cb9bdd0d6af58abf17f24ed31c7add41bf3bbb11eb51d571351469",
         safetensors_sha256="80c08631de172e2c983bb4632ec35fd95837d2ca995730b3b1afe0cb4ed3d14c",
-        int8_sha256="bd29cb364e4b5dc47bc1c59efe977f3db2638c9df98e3cb790abe28ba458041d",
-        int8_limit=0.5,
+        int8_sha256="90e16bf9a55e2583065875f5b0f0ed7893004a42d5fe25a6773337660a76495e",
         training=TOLD
         | {
             "degradation": TOLD_DEGRADATION.format("two fifths", "three quarters"),

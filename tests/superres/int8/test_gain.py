@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_sr.superres.canvas import STRIP_ROWS
-from cxr_sr.superres.int8.gain import USUAL_CONTRAST, contrast_of, gain_of
+from cxr_sr.superres.int8.gain import (
+    MORE_GAIN,
+    USUAL_CONTRAST,
+    contrast_of,
+    contrast_of_noise,
+    gain_of,
+)
 
 
 def test_contrast_is_the_mean_step_between_neighbours():
@@ -42,3 +48,16 @@ def test_no_contrast_is_beyond_a_float():
     assert gain_of(1e300) == 2.0**-16
     assert gain_of(5e-324) == 2.0**16
     assert gain_of(float("nan")) == 1
+
+
+def test_the_contrast_of_noise_is_that_of_its_image():
+    image = np.random.default_rng(0).normal(0, 0.02, (1, 300, 300)).astype(np.float32)
+    assert contrast_of_noise(0.02, 0.0) == pytest.approx(contrast_of(image), rel=0.01)
+    pairs = (image + np.roll(image, 1, 2) + np.roll(image, 1, 1)) / np.sqrt(3)
+    assert contrast_of_noise(0.02, 1 / 3) == pytest.approx(contrast_of(pairs), rel=0.01)
+
+
+def test_an_image_of_noise_alone_gets_more_gain():
+    usual = gain_of(USUAL_CONTRAST)
+    assert gain_of(USUAL_CONTRAST, 0.7 * USUAL_CONTRAST) == usual
+    assert gain_of(USUAL_CONTRAST, 0.9 * USUAL_CONTRAST) == MORE_GAIN * usual

@@ -210,7 +210,7 @@ class TestTraining:
         fine = torch.zeros(2, 1, 32, 32)
         fine[1, 0, 8:12, 8:12] = 1
         coarse = fine[..., ::4, ::4]
-        assert gains(whole, fine, coarse).flatten().tolist() == [2.0, 2.0 * LESS]
+        assert gains(whole, fine, coarse).flatten().tolist() == [2.0, 0.5 * LESS]
 
     def test_only_trunks_are_quantised(self):
         with pytest.raises(SettingsError, match="hydra cannot be quantised"):

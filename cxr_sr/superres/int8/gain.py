@@ -20,9 +20,11 @@ USUAL_CONTRAST = 2.0**-6
 NOISE_SHARE = 0.8
 """Share of the contrast from which on noise decides it."""
 MORE_GAIN = 2.0
-"""Factor for the gain of such an image. The largest values of noise are a few times its
-mean, those of edges fifty times: the codes have room, and noise needs the finer ones.
-At a standard deviation of 0.02 units, the loss at x2 falls from 0.2 to 0.1 dB."""
+"""Factor for the gain of such an image, if the noise is stronger than the usual
+contrast. A fainter noise gains nothing, and more parts saturate. The largest values of
+noise are a few times its mean, those of edges fifty times: the codes have room, and
+noise needs the finer ones. At a standard deviation of 0.02 units, the loss at x2 falls
+from 0.2 to 0.1 dB."""
 EXPONENTS = (-16, 16)
 """Exponents of 2 of the least and the largest gain."""
 
@@ -76,5 +78,5 @@ def gain_of(contrast: float, noise: float = 0.0) -> float:
         return 1.0
     exponent = round(math.log2(USUAL_CONTRAST) - math.log2(contrast))
     low, high = EXPONENTS
-    more = MORE_GAIN if noise > NOISE_SHARE * contrast else 1.0
-    return more * 2.0 ** min(max(exponent, low), high)
+    strong = noise > max(NOISE_SHARE * contrast, USUAL_CONTRAST)
+    return (MORE_GAIN if strong else 1.0) * 2.0 ** min(max(exponent, low), high)

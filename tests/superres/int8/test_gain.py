@@ -57,7 +57,9 @@ def test_the_contrast_of_noise_is_that_of_its_image():
     assert contrast_of_noise(0.02, 1 / 3) == pytest.approx(contrast_of(pairs), rel=0.01)
 
 
-def test_an_image_of_noise_alone_gets_more_gain():
-    usual = gain_of(USUAL_CONTRAST)
-    assert gain_of(USUAL_CONTRAST, 0.7 * USUAL_CONTRAST) == usual
-    assert gain_of(USUAL_CONTRAST, 0.9 * USUAL_CONTRAST) == MORE_GAIN * usual
+@pytest.mark.parametrize(
+    ("contrast", "share", "more"), [(2, 0.9, MORE_GAIN), (2, 0.7, 1), (1, 0.9, 1)]
+)
+def test_an_image_of_strong_noise_alone_gets_more_gain(contrast, share, more):
+    contrast *= USUAL_CONTRAST
+    assert gain_of(contrast, share * contrast) == more * gain_of(contrast)

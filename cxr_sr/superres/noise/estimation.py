@@ -50,17 +50,18 @@ from cxr_sr.superres.intensity import Scaling
 from cxr_sr.superres.noise.law import NOISY_SHARE, law, ramp, slope_of
 from cxr_sr.superres.noise.spectrum import (
     FEW_BLOCKS,
+    HIGH,
     LEAST_BLOCKS,
     LEVELS,
+    LOW,
     MOST_BLOCKS,
     REFERENCE,
     Array,
     blocks_of,
     energies,
-    mean_high,
     reference_of,
     spectra,
-    sum_low,
+    sums_of,
     variance_and_correlation,
 )
 from cxr_sr.superres.padding import padding_mask
@@ -197,10 +198,10 @@ def estimate(
     level, energy = energies(blocks)
     count = len(energy)
     few = count < FEW_BLOCKS
-    high = mean_high(energy)
+    high = sums_of(energy, HIGH) / np.float32(HIGH.sum())
     middle, slope = np.median(level), 0.0
     if few:
-        slope = slope_of(level, high, sum_low(energy))
+        slope = slope_of(level, high, sums_of(energy, LOW))
         law_of_level = np.exp(slope * (level - middle))
         energy, high = energy / law_of_level[:, None, None], high / law_of_level
     levels, bands, lows = spectra(level, energy, 1 if few else LEVELS)

@@ -81,7 +81,7 @@ def blocks_of(planes: NDArray[Any]) -> NDArray[Any]:
 def energies(blocks: Array) -> tuple[Array, Array]:
     """Return the level (n,) and the energy (n, 8, 8) of blocks (n, 8, 8).
 
-    The energy is that of each frequency, in units squared.
+    A block has one energy for each frequency, in units squared.
     """
     values = blocks.reshape(len(blocks), -1)
     found = np.empty(values.shape, np.float32)
@@ -90,16 +90,6 @@ def energies(blocks: Array) -> tuple[Array, Array]:
         np.matmul(values[part], BOTH_WAYS.T, out=found[part])
     level = found[:, 0] / BLOCK_PX
     return level, np.square(found, out=found).reshape(blocks.shape)
-
-
-def mean_high(energy: Array) -> Array:
-    """Return the mean energy (n,) at the frequencies of the reference."""
-    return sums_of(energy, HIGH) / energy.dtype.type(HIGH.sum())
-
-
-def sum_low(energy: Array) -> Array:
-    """Return the sum of the energies (n,) at low frequencies, where anatomy is."""
-    return sums_of(energy, LOW)
 
 
 def sums_of(energy: Array, band: NDArray[np.bool_]) -> Array:
@@ -115,7 +105,7 @@ def spectra(
 
     `most` limits the number L of levels.
     """
-    lowest = sum_low(energy)
+    lowest = sums_of(energy, LOW)
     count = int(min(most, len(level) * FLAT_SHARE / LEAST_BLOCKS))
     groups = np.array_split(np.argsort(level, kind="stable"), max(1, count))
     rows = []

@@ -133,9 +133,10 @@ class Chain:
         """
         if self.precision != "int8":
             return Whole(noise=noise)
-        contrast = contrast_of(planes) / abs(scaling.slope)
-        told = noise.usual * noise.weight if noise else 0.0
-        noisy = contrast_of_noise(told, noise.correlation) if noise else 0.0
+        contrast, noisy = contrast_of(planes) / abs(scaling.slope), 0.0
+        if noise:
+            told = noise.usual * noise.weight
+            noisy = contrast_of_noise(told, noise.correlation)
         return Whole(gain_of(contrast, noisy), noise)
 
     def grain_of(self, noise: Noise) -> float:

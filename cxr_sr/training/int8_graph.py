@@ -144,10 +144,9 @@ class _QdqWriter:
         self.graph.node.extend(self.stored)
         for node in old:
             if node.op_type == "Conv" or node.output[0] in sums[:-1]:
-                rounded = (
+                node.input[:] = [
                     f"{i}.rounded" if i in self.rounded else i for i in node.input
-                )
-                node.input[:] = list(rounded)
+                ]
             self.graph.node.append(node)
             for name in node.output:
                 self.graph.node.extend(self.rounded.get(name, []))

@@ -27,9 +27,9 @@ BYTES_OF_ALL, BYTES_OF_LIVE = 2.0, 5.0
 """Working memory of ONNX Runtime and torch, in bytes for each value of all layers, and
 for each of those needed at a time. ONNX Runtime keeps many layers for a while."""
 OPENVINO_BYTES_OF_LIVE = {"fp32": 4.6, "int8": 1.8}
-"""The same for OpenVINO by precision; it keeps only what it needs. Measured at x2:
-3.2 to 4.1, and 1.7. At larger scales, the tail needs more, and the rest of the chain
-has it to spare."""
+"""The same for OpenVINO, for each precision. OpenVINO keeps only the values that it
+still needs. We measured 3.2 to 4.1 (fp32) and 1.7 (int8) at x2. At larger scales the
+tail needs more, but `CHAIN_BYTES` is larger than necessary there."""
 MAPS_BYTES = 14
 """Working memory of the feature maps, in bytes for each value: the engine's output, a
 copy, and the absolute values of one map at a time. Measured with OpenVINO."""

@@ -21,10 +21,10 @@ NOISE_SHARE = 0.8
 """Share of the contrast from which on noise decides it."""
 MORE_GAIN = 2.0
 """Factor for the gain of such an image, if the noise is stronger than the usual
-contrast. A fainter noise gains nothing, and more parts saturate. The largest values of
-noise are a few times its mean, those of edges fifty times: the codes have room, and
-noise needs the finer ones. At a standard deviation of 0.02 units, the loss at x2 falls
-from 0.2 to 0.1 dB."""
+contrast. The largest values of noise are only a few times its mean, but the largest
+values of edges are fifty times their mean. So noise with twice the gain still fits into
+the codes, and is rounded less. At a standard deviation of 0.02 units, the loss at x2
+falls from 0.2 to 0.1 dB. A fainter noise gains nothing, and more parts saturate."""
 EXPONENTS = (-16, 16)
 """Exponents of 2 of the least and the largest gain."""
 
